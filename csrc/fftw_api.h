@@ -1,0 +1,26 @@
+/* FFTW (single precision), found at run time: the build needs no FFTW, and no GPL code is linked in. */
+#ifndef FFTW_API_H
+#define FFTW_API_H
+
+typedef struct fftwf_plan_s *fftw_plan;
+
+typedef struct {
+    fftw_plan (*plan_r2c)(int n, float *in, float (*out)[2], unsigned flags);
+    void (*execute)(const fftw_plan plan); /* thread-safe */
+    void (*destroy_plan)(fftw_plan plan);
+    const char *version;
+} fftw_api;
+
+#define FFTW_API_ESTIMATE (1U << 6) /* FFTW's documented flag: plan by rule, not by timing */
+
+/* Binds the library at path, or libfftw3f.so.3 for NULL. 1 on success or if one is bound already. */
+int fftw_api_load(const char *path);
+
+/* The bound functions, or NULL. */
+const fftw_api *fftw_api_get(void);
+
+/* FFTW's planner is not thread-safe: hold this lock around plan_r2c and destroy_plan. */
+void fftw_api_lock(void);
+void fftw_api_unlock(void);
+
+#endif

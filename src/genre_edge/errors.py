@@ -1,0 +1,17 @@
+"""What can go wrong, in one line each: the message names the thing and the reason."""
+
+
+class GenreEdgeError(Exception):
+    """Base of all errors that genre-edge raises on purpose."""
+
+
+class ParameterError(GenreEdgeError, ValueError):
+    """A parameter is outside what is allowed; the message says which, its value and the range."""
+
+
+class AudioError(GenreEdgeError):
+    """A source cannot be read as audio."""
+
+
+class ModelError(GenreEdgeError):
+    """A model bundle is missing, damaged or does not fit."""

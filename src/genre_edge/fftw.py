@@ -1,0 +1,33 @@
+"""Finds FFTW (single precision) for the C core: the system's library, else the one inside the pyFFTW wheel.
+
+Only the shared library is used; pyFFTW itself is never imported (it would cost 0.1 s and scipy's shadow).
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from genre_edge import _logmel
+from genre_edge.errors import GenreEdgeError
+
+
+def _bundled() -> list[Path]:
+    spec = find_spec("pyfftw")
+    if spec is None or not spec.submodule_search_locations:
+        return []
+    package = Path(spec.submodule_search_locations[0])
+    # Wheels keep the library beside the package; a build of one's own may link it into the extension.
+    return [*sorted((package.parent / "pyfftw.libs").glob("libfftw3f-*.so*")), *sorted(package.glob("pyfftw*.so"))]
+
+
+def ensure() -> None:
+    """Bind FFTW once for the process.
+
+    Raises:
+        GenreEdgeError: neither the system nor pyFFTW has a usable library.
+    """
+    if _logmel.fftw_version() is not None or _logmel.load_fftw(None):
+        return
+    if not any(_logmel.load_fftw(str(path)) for path in _bundled()):
+        raise GenreEdgeError(
+            "FFTW was not found: install pyFFTW (pip install pyfftw) or the system library (apt install libfftw3-single3)"
+        )

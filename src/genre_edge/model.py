@@ -1,0 +1,198 @@
+"""A model bundle: load, verify, predict. Nothing else knows the format.
+
+A bundle is a directory with `bundle.json`, `model.tflite` (int8 in and out, batch 1, input `(1, n_mels, frames, 1)`,
+output `(1, n_labels)` logits) and `MODEL_CARD.md`. The loader believes nothing: hash, schema, shapes and front end are
+checked, and a refusal says both values.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genre_edge import interpreter
+from genre_edge.errors import ModelError, ParameterError
+from genre_edge.mel import Frames, MelConfig
+
+SCHEMA_VERSION = 1
+MODELS = Path(__file__).parent / "models"
+_JSON_LIMIT, _TFLITE_LIMIT = 1 << 20, 64 << 20  # bytes; far above any bundle of ours
+NORMALISATIONS = ("minmax", "standard")
+
+
+def normalise(patch_db: Frames, kind: str, top_db: float) -> Frames:
+    """One patch in dB, any shape -> the network's input, the same for every gain.
+
+    The patch is first cut at `top_db` below its maximum. "minmax" then scales it to 0..1 (the paper's scaling),
+    "standard" to mean 0 and standard deviation 1. A constant patch gives zeros.
+    """
+    x = np.maximum(patch_db - patch_db.max(), np.float32(-top_db))
+    if kind == "minmax":
+        x -= x.min()
+        scale = x.max()
+    else:
+        x -= x.mean()
+        scale = x.std()
+    return x / scale if scale > 0 else np.zeros_like(x)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What `bundle.json` says. Lengths are in frames of `mel`, levels in dB of mel power (full scale +-1).
+
+    Args:
+        patch_frames, hop_frames: length of the network's input, and the distance from patch to patch.
+        normalisation, top_db: see `normalise`.
+        temperature: divides the logits before softmax.
+        threshold: below this confidence the answer is "low_confidence".
+        silence_db: a patch with no value above this is silence.
+        metrics: measured figures, each with the split that it was measured on.
+    """
+
+    name: str
+    version: str
+    labels: list[str]
+    mel: MelConfig
+    patch_frames: int
+    hop_frames: int
+    normalisation: str
+    top_db: float = 80.0
+    temperature: float = 1.0
+    threshold: float = 0.0
+    silence_db: float = -60.0
+    metrics: dict[str, Any] = field(default_factory=dict)
+    data: str = ""
+    licence: str = ""
+    sha256: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        problems = [
+            (self.schema_version == SCHEMA_VERSION, f"schema_version {self.schema_version}, known: {SCHEMA_VERSION}"),
+            (len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels), f"labels {self.labels}"),
+            (all(isinstance(label, str) and label for label in self.labels), f"labels {self.labels}"),
+            (0 < self.hop_frames <= self.patch_frames, f"hop_frames {self.hop_frames}, patch_frames {self.patch_frames}"),
+            (self.normalisation in NORMALISATIONS, f"normalisation {self.normalisation!r}, known: {NORMALISATIONS}"),
+            (self.temperature > 0 and self.top_db > 0, f"temperature {self.temperature}, top_db {self.top_db}"),
+            (0 <= self.threshold <= 1, f"threshold {self.threshold}"),
+        ]
+        for fine, text in problems:
+            if not fine:
+                raise ModelError(f"the bundle has an unusable {text}")
+
+    def save(self, directory: Path, tflite: bytes, card: str) -> None:
+        """Write the three files, each whole or not at all; `sha256` is taken from `tflite`."""
+        directory.mkdir(parents=True, exist_ok=True)
+        content = asdict(self) | {"sha256": hashlib.sha256(tflite).hexdigest(), "mel": self.mel.to_dict()}
+        _write(directory / "model.tflite", tflite)
+        _write(directory / "bundle.json", (json.dumps(content, indent=2) + "\n").encode())
+        _write(directory / "MODEL_CARD.md", card.encode())
+
+    @classmethod
+    def load(cls, directory: Path) -> "Bundle":
+        """Read and check `bundle.json`. Raises ModelError."""
+        path = directory / "bundle.json"
+        try:
+            content = json.loads(_read(path, _JSON_LIMIT))
+            if not isinstance(content, dict):
+                raise ModelError("it is not a JSON object")
+            if content.get("schema_version") != SCHEMA_VERSION:
+                raise ModelError(f"schema_version is {content.get('schema_version')!r}, known: {SCHEMA_VERSION}")
+            return cls(**content | {"mel": MelConfig(**content.get("mel", {}))})
+        except (ValueError, TypeError, RecursionError, ModelError, ParameterError) as error:
+            raise ModelError(f"{path}: {error}") from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).chmod(0o644)
+    Path(file.name).replace(path)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from None
+    if len(content) > limit:
+        raise ModelError(f"{path}: larger than {limit} bytes")
+    return content
+
+
+def installed() -> list[str]:
+    """Names of the bundles that came with the package."""
+    return sorted(path.parent.name for path in MODELS.glob("*/bundle.json"))
+
+
+def bundle_path(model: str | Path) -> Path:
+    """The directory of an installed bundle's name, or of a path. Raises ModelError."""
+    if str(model) in installed():
+        return MODELS / str(model)
+    path = Path(model)
+    if not path.is_dir():
+        raise ModelError(f"no model {str(model)!r}: neither a directory nor one of {', '.join(installed())}")
+    return path
+
+
+class Model:
+    """A verified bundle, ready to predict. Use one in one thread at a time.
+
+    Args:
+        model: an installed bundle's name, or a bundle's directory.
+
+    Raises:
+        ModelError: the bundle is missing, damaged or does not fit.
+    """
+
+    def __init__(self, model: str | Path = "edge") -> None:
+        path = bundle_path(model)
+        self.bundle = Bundle.load(path)
+        content = _read(path / "model.tflite", _TFLITE_LIMIT)
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != self.bundle.sha256:
+            raise ModelError(f"{path}: model.tflite has SHA-256 {digest}, bundle.json says {self.bundle.sha256}")
+        try:
+            self._interpreter = interpreter.create(content)
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{path}: model.tflite cannot be run: {error}") from None
+        self._input = self._interpreter.get_input_details()[0]
+        self._output = self._interpreter.get_output_details()[0]
+        self._check(path)
+
+    def _check(self, path: Path) -> None:
+        bundle = self.bundle
+        expected = {
+            "input": (self._input, (1, bundle.mel.n_mels, bundle.patch_frames, 1)),
+            "output": (self._output, (1, len(bundle.labels))),
+        }
+        for name, (tensor, shape) in expected.items():
+            actual = tuple(int(n) for n in tensor["shape"])
+            if actual != shape or tensor["dtype"] != np.int8 or not tensor["quantization"][0] > 0:
+                raise ModelError(
+                    f"{path}: the network's {name} is {np.dtype(tensor['dtype']).name} {actual}, "
+                    f"bundle.json needs quantised int8 {shape}"
+                )
+
+    def probabilities(self, patch_db: Frames) -> NDArray[np.float64]:
+        """Calibrated probabilities of the labels for one patch, `(n_mels, patch_frames)` in dB."""
+        bundle = self.bundle
+        x = normalise(patch_db, bundle.normalisation, bundle.top_db)
+        scale, zero = self._input["quantization"]
+        quantised = np.clip(np.rint(x / scale + zero), -128, 127).astype(np.int8)
+        self._interpreter.set_tensor(self._input["index"], quantised[None, :, :, None])
+        self._interpreter.invoke()
+        scale, zero = self._output["quantization"]
+        logits = (self._interpreter.get_tensor(self._output["index"])[0].astype(np.float64) - zero) * scale
+        odds = np.exp((logits - logits.max()) / bundle.temperature)
+        result: NDArray[np.float64] = odds / odds.sum()
+        return result
