@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_edge._logmel import MAX_SAMPLE
 from genre_edge.audio.block import Block, Source
 from genre_edge.audio.files import open_file
-from genre_edge.audio.resample import Resampler
 from genre_edge.errors import AudioError
+from genre_edge.frontend import FrontEnd
 from genre_edge.mel import Frames, MelSpectrogram
 from genre_edge.model import Model
 from genre_edge.verdict import GenreProbability, InputInfo, ModelInfo, Reason, Segment, Verdict
@@ -53,52 +52,63 @@ class PatchCutter:
             yield self._first, np.tile(self._frames, math.ceil(self._length / kept))[:, : self._length]
 
 
-class Listener:
-    """One source's way through resampler, front end and model: blocks in, what was heard out."""
+class Hearing:
+    """Frames of one uninterrupted stretch in, what the model heard in each patch out."""
 
-    def __init__(self, model: Model, mel: MelSpectrogram, source: Source) -> None:
-        self._model, self._mel, self._source = model, mel, source
-        self._frame_s = mel.config.hop_length / mel.config.sr
-        self.dropped = 0
-        self._start(0.0)
+    def __init__(self, model: Model) -> None:
+        self._model, self._frame_s = model, model.bundle.mel.hop_length / model.bundle.mel.sr
+        self.reset(0.0)
 
-    def _start(self, origin_s: float) -> None:
+    def reset(self, origin_s: float) -> None:
+        """Begin anew with the frame that lies at `origin_s`."""
         bundle = self._model.bundle
-        self._origin_s = self.end_s = origin_s
-        self._resampler = Resampler(self._source.rate, bundle.mel.sr)
-        self._stream = self._mel.stream()
+        self._origin_s = origin_s
         self._cutter = PatchCutter(bundle.mel.n_mels, bundle.patch_frames, bundle.hop_frames)
 
-    def push(self, block: Block) -> Iterator[Heard]:
-        """What was heard in the patches that this block completes. Raises AudioError for unusable samples."""
-        usable = np.abs(block.samples) <= MAX_SAMPLE
-        if not usable.all():
-            first = int(np.argmin(usable))
-            raise AudioError(
-                f"{self._source.name}: sample {block.position + first} is {block.samples[first]:g}, not a sound"
-            )
-        if block.dropped:
-            # Nothing may be heard across a gap, and time goes on at the source's count.
-            self.dropped += block.dropped
-            yield from self.flush()
-            self._start(block.position / block.rate)
-        self.end_s = (block.position + len(block.samples)) / block.rate
-        yield from self._hear(self._cutter.push(self._stream.push(self._resampler.push(block.samples))))
+    def push(self, frames: Frames, until_s: float) -> Iterator[Heard]:
+        """Hear the patches that `frames` complete; there is no sound after `until_s`."""
+        yield from self._hear(self._cutter.push(frames), until_s)
 
-    def flush(self) -> Iterator[Heard]:
-        """What is left at the end."""
-        for frames in (self._stream.push(self._resampler.flush()), self._stream.flush()):
-            yield from self._hear(self._cutter.push(frames))
-        if self.end_s - self._origin_s >= MIN_SECONDS:
-            yield from self._hear(self._cutter.flush())
+    def flush(self, until_s: float) -> Iterator[Heard]:
+        """Hear what is left."""
+        yield from self._hear(self._cutter.flush(), until_s)
 
-    def _hear(self, patches: Iterator[tuple[int, Frames]]) -> Iterator[Heard]:
+    def _hear(self, patches: Iterator[tuple[int, Frames]], until_s: float) -> Iterator[Heard]:
         bundle = self._model.bundle
         for first, patch in patches:
             start_s = self._origin_s + first * self._frame_s
-            end_s = min(start_s + bundle.patch_frames * self._frame_s, self.end_s)
+            end_s = min(start_s + bundle.patch_frames * self._frame_s, until_s)
             silent = patch.max() < bundle.silence_db
             yield start_s, end_s, None if silent else self._model.probabilities(patch)
+
+
+class Listener:
+    """One source's way through front end and model: blocks in, what was heard out."""
+
+    def __init__(self, model: Model, mel: MelSpectrogram, source: Source) -> None:
+        self._hearing = Hearing(model)
+        self._front_end = FrontEnd(source, mel)
+        self.dropped = 0
+        self.end_s = self._origin_s = 0.0
+
+    def push(self, block: Block) -> Iterator[Heard]:
+        """What was heard in the patches that this block completes. Raises AudioError for unusable samples."""
+        if block.dropped:
+            # Nothing may be heard across a gap, and time goes on at the source's count.
+            yield from self.flush()
+            self.dropped += block.dropped
+            self._origin_s = block.position / block.rate
+            self._front_end.reset()
+            self._hearing.reset(self._origin_s)
+        frames = self._front_end.push(block)
+        self.end_s = (block.position + len(block.samples)) / block.rate
+        yield from self._hearing.push(frames, self.end_s)
+
+    def flush(self) -> Iterator[Heard]:
+        """What is left at the end."""
+        yield from self._hearing.push(self._front_end.flush(), self.end_s)
+        if self.end_s - self._origin_s >= MIN_SECONDS:
+            yield from self._hearing.flush(self.end_s)
 
 
 class Pool:
@@ -174,6 +184,15 @@ class Classifier:
             (verdict,) = self.stream(source, interval_s=math.inf, segments=segments)
         return replace(verdict, lag_ms=None)
 
+    def classify_frames(self, frames: Frames) -> Segment:
+        """The genre of `(n_mels, n)` frames in dB, made by the bundle's own front end (`bundle.mel`)."""
+        hearing = Hearing(self._model)
+        pool = Pool(self.bundle.labels, self._threshold, keep_segments=False)
+        end_s = frames.shape[1] * self.bundle.mel.hop_length / self.bundle.mel.sr
+        for heard in (*hearing.push(frames, end_s), *hearing.flush(end_s)):
+            pool.add(heard)
+        return pool.answer()
+
     def stream(self, source: Source, interval_s: float = 5.0, segments: bool = False) -> Iterator[Verdict]:
         """A verdict about every `interval_s` seconds of sound, over the patches of that time, and one for the rest.
 
@@ -204,9 +223,7 @@ class Classifier:
                 answer = replace(answer, start_s=0.0, end_s=round(listener.end_s, 3))
             yield self._verdict(source, listener, answer, pool, arrived_s)
 
-    def _verdict(
-        self, source: Source, listener: Listener, answer: Segment, pool: Pool, arrived_s: float
-    ) -> Verdict:
+    def _verdict(self, source: Source, listener: Listener, answer: Segment, pool: Pool, arrived_s: float) -> Verdict:
         return Verdict(
             **vars(answer),
             source=source.name,

@@ -29,5 +29,5 @@ def ensure() -> None:
         return
     if not any(_logmel.load_fftw(str(path)) for path in _bundled()):
         raise GenreEdgeError(
-            "FFTW was not found: install pyFFTW (pip install pyfftw) or the system library (apt install libfftw3-single3)"
+            "FFTW was not found: pip install pyfftw, or install the system's library (apt install libfftw3-single3)"
         )

@@ -7,8 +7,6 @@ checked, and a refusal says both values.
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from genre_edge import interpreter
 from genre_edge.errors import ModelError, ParameterError
+from genre_edge.files import write_atomically
 from genre_edge.mel import Frames, MelConfig
 
 SCHEMA_VERSION = 1
@@ -77,7 +76,10 @@ class Bundle:
             (self.schema_version == SCHEMA_VERSION, f"schema_version {self.schema_version}, known: {SCHEMA_VERSION}"),
             (len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels), f"labels {self.labels}"),
             (all(isinstance(label, str) and label for label in self.labels), f"labels {self.labels}"),
-            (0 < self.hop_frames <= self.patch_frames, f"hop_frames {self.hop_frames}, patch_frames {self.patch_frames}"),
+            (
+                0 < self.hop_frames <= self.patch_frames,
+                f"hop_frames {self.hop_frames}, patch_frames {self.patch_frames}",
+            ),
             (self.normalisation in NORMALISATIONS, f"normalisation {self.normalisation!r}, known: {NORMALISATIONS}"),
             (self.temperature > 0 and self.top_db > 0, f"temperature {self.temperature}, top_db {self.top_db}"),
             (0 <= self.threshold <= 1, f"threshold {self.threshold}"),
@@ -90,9 +92,9 @@ class Bundle:
         """Write the three files, each whole or not at all; `sha256` is taken from `tflite`."""
         directory.mkdir(parents=True, exist_ok=True)
         content = asdict(self) | {"sha256": hashlib.sha256(tflite).hexdigest(), "mel": self.mel.to_dict()}
-        _write(directory / "model.tflite", tflite)
-        _write(directory / "bundle.json", (json.dumps(content, indent=2) + "\n").encode())
-        _write(directory / "MODEL_CARD.md", card.encode())
+        write_atomically(directory / "model.tflite", tflite)
+        write_atomically(directory / "bundle.json", (json.dumps(content, indent=2) + "\n").encode())
+        write_atomically(directory / "MODEL_CARD.md", card.encode())
 
     @classmethod
     def load(cls, directory: Path) -> "Bundle":
@@ -107,15 +109,6 @@ class Bundle:
             return cls(**content | {"mel": MelConfig(**content.get("mel", {}))})
         except (ValueError, TypeError, RecursionError, ModelError, ParameterError) as error:
             raise ModelError(f"{path}: {error}") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
 
 
 def _read(path: Path, limit: int) -> bytes:

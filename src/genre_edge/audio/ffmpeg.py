@@ -10,7 +10,9 @@ from genre_edge.audio.block import Block, Source
 from genre_edge.audio.pipe import WavSource
 from genre_edge.errors import AudioError
 
-FFMPEG_SUFFIXES = frozenset(".m4a .m4b .mp4 .aac .wma .ape .wv .mpc .mka .webm .alac .ac3 .dsf .tta".split())
+FFMPEG_SUFFIXES = frozenset(
+    [".m4a", ".m4b", ".mp4", ".aac", ".wma", ".ape", ".wv", ".mpc", ".mka", ".webm", ".alac", ".ac3", ".dsf", ".tta"]
+)
 
 
 class FfmpegSource(Source):
@@ -24,9 +26,9 @@ class FfmpegSource(Source):
         # A file, not a pipe: a damaged input can write more errors than a pipe holds, and nobody reads it then.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         # "file:" and the whitelist: a name or a playlist inside the file must not become a network request.
-        arguments = "-nostdin -v error -protocol_whitelist file".split()
+        arguments = ["-nostdin", "-v", "error", "-protocol_whitelist", "file"]
         self._process = subprocess.Popen(
-            [ffmpeg, *arguments, "-i", f"file:{path}", *"-map 0:a:0 -c:a pcm_f32le -f wav -".split()],
+            [ffmpeg, *arguments, "-i", f"file:{path}", *["-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -16,7 +16,23 @@ from genre_edge.errors import AudioError
 log = logging.getLogger("genre_edge")
 
 SOUNDFILE_SUFFIXES = frozenset(
-    ".wav .wave .flac .mp3 .ogg .oga .opus .aif .aiff .aifc .au .snd .caf .w64 .rf64".split()
+    [
+        ".wav",
+        ".wave",
+        ".flac",
+        ".mp3",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".au",
+        ".snd",
+        ".caf",
+        ".w64",
+        ".rf64",
+    ]
 )
 SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
 _BLOCK_VALUES = 1 << 16  # samples times channels: 0.25 MB, so that memory does not depend on the format

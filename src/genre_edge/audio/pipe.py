@@ -99,8 +99,8 @@ class WavSource(PcmSource):
         riff = self._exactly(12)
         if riff[:4] not in (b"RIFF", b"RF64") or riff[8:] != b"WAVE":
             raise AudioError(f"{name}: not a WAV (raw PCM needs --raw ENCODING:RATE:CHANNELS)")
-        encoding, rate, channels = self._read_format(self._seek_chunk(b"fmt ")[1])
-        marker, size = self._seek_chunk(b"data")
+        encoding, rate, channels = self._read_format(self._seek_chunk(b"fmt "))
+        size = self._seek_chunk(b"data")
         super().__init__(stream, name, encoding, rate, channels, None if size in (0, _UNKNOWN_SIZE) else size)
 
     def _exactly(self, n: int) -> bytes:
@@ -109,16 +109,16 @@ class WavSource(PcmSource):
             raise AudioError(f"{self.name}: {'the WAV header ends early' if data else 'no data'}")
         return data
 
-    def _seek_chunk(self, wanted: bytes) -> tuple[bytes, int]:
+    def _seek_chunk(self, wanted: bytes) -> int:
         skipped = 0
         while True:
             marker, size = struct.unpack("<4sI", self._exactly(8))
             if marker == wanted:
-                return marker, size
+                return int(size)
             padded = size + size % 2
             skipped += padded
             if skipped > _MAX_HEADER:
-                raise AudioError(f"{self.name}: damaged WAV: no {wanted.decode().strip()} chunk in its first {_MAX_HEADER} bytes")
+                raise AudioError(f"{self.name}: damaged WAV: no {wanted.decode().strip()} chunk near its start")
             self._exactly(padded)
 
     def _read_format(self, size: int) -> tuple[str, int, int]:
@@ -139,8 +139,14 @@ class WavSource(PcmSource):
 def parse_raw(text: str) -> tuple[str, int, int]:
     """`ENCODING:RATE:CHANNELS`, as in s16le:22050:1. Raises ParameterError."""
     parts = text.split(":")
-    if len(parts) != 3 or parts[0] not in _ENCODINGS or not all(part.isascii() and part.isdigit() for part in parts[1:]):
-        raise ParameterError(f"--raw must be ENCODING:RATE:CHANNELS, ENCODING one of {', '.join(_ENCODINGS)}, got {text!r}")
+    if (
+        len(parts) != 3
+        or parts[0] not in _ENCODINGS
+        or not all(part.isascii() and part.isdigit() for part in parts[1:])
+    ):
+        raise ParameterError(
+            f"--raw must be ENCODING:RATE:CHANNELS, ENCODING one of {', '.join(_ENCODINGS)}, got {text!r}"
+        )
     rate, channels = int(parts[1][:9]), int(parts[2][:9])
     if not (MIN_RATE <= rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS):
         raise ParameterError(f"--raw: rate {MIN_RATE} to {MAX_RATE} Hz and 1 to {MAX_CHANNELS} channels, got {text!r}")

@@ -1,0 +1,74 @@
+"""The command line: one module a command. Heavy modules are imported inside the commands, so `--help` is quick."""
+
+import logging
+import os
+import sys
+
+import typer
+
+from genre_edge.cli import classify, models, spectrogram, stream
+from genre_edge.errors import GenreEdgeError, ModelError, ParameterError
+
+app = typer.Typer(
+    name="genre-edge",
+    help="Hears the genre of music, offline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"genre-edge {version('genre-edge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass
+
+
+app.command()(classify.classify)
+app.command()(stream.stream)
+app.command()(spectrogram.spectrogram)
+app.command()(models.models)
+
+
+def _fail(text: object, code: int) -> int:
+    from genre_edge.render import printable
+
+    print(f"genre-edge: {printable(str(text))}", file=sys.stderr)
+    return code
+
+
+def _run() -> int:
+    """Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage."""
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+        return 0
+    except (ParameterError, ModelError) as error:
+        return _fail(error, 2)
+    except GenreEdgeError as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader has gone, as with `| head`; nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(error, 1)
+
+
+def main() -> None:
+    """Entry point of `genre-edge`."""
+    logging.basicConfig(format="genre-edge: %(message)s", level=logging.WARNING)
+    sys.exit(_run())

@@ -1,0 +1,133 @@
+"""`genre-edge classify`: the genre of files."""
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from genre_edge.errors import AudioError, ParameterError
+
+if TYPE_CHECKING:
+    from genre_edge.classifier import Classifier
+    from genre_edge.verdict import Verdict
+
+
+class Format(str, Enum):
+    """How results are written."""
+
+    table = "table"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+ModelOption = Annotated[str, typer.Option(help="An installed model's name, or the directory of a bundle.")]
+TopOption = Annotated[int | None, typer.Option(min=1, help="How many genres to list. [default: all in JSON, else 3]")]
+ThresholdOption = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(min=0, max=1, help="Answer low_confidence below this. [default: the model's own]"),
+]
+RawOption = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(metavar="ENCODING:RATE:CHANNELS", help="Standard input is raw PCM, as in s16le:22050:1."),
+]
+
+
+def classify(
+    paths: Annotated[list[str], typer.Argument(help="Files, directories, patterns, or - for standard input.")],
+    format: Annotated[Format, typer.Option(help="How results are written.")] = Format.table,
+    top: TopOption = None,
+    segments: Annotated[bool, typer.Option("--segments", help="Also the genre of every few seconds.")] = False,
+    model: ModelOption = "edge",
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Files at a time.")] = 1,
+    threshold: ThresholdOption = None,
+    raw: RawOption = None,
+) -> None:
+    """Tell the genre of music files. Exit code 1 if a file failed; the others are still done."""
+    from genre_edge.classifier import Classifier
+    from genre_edge.cli.inputs import STDIN, expand
+    from genre_edge.render import FORMATS
+
+    _check_stdin(paths.count(STDIN), raw)
+    spare = [Classifier(model, threshold) for _ in range(jobs)]  # now: a bad --model is told before any work
+    local = threading.local()
+
+    def work(item: str | AudioError) -> "Verdict | AudioError":
+        if isinstance(item, AudioError):
+            return item
+        if not hasattr(local, "classifier"):
+            local.classifier = spare.pop()
+        return _one(local.classifier, item, segments, raw)
+
+    items = [item for path in paths for item in expand(path)]
+    failed = 0
+    with FORMATS[format.value](sys.stdout, top) as renderer:
+        for outcome in _progress(_in_order(work, items, jobs), len(items)):
+            if isinstance(outcome, AudioError):
+                failed += 1
+                _complain(outcome)
+            else:
+                renderer.verdict(outcome)
+                sys.stdout.flush()
+    raise typer.Exit(1 if failed else 0)
+
+
+def _check_stdin(mentions: int, raw: str | None) -> None:
+    from genre_edge.audio.pipe import parse_raw
+
+    if mentions > 1:
+        raise ParameterError("standard input (-) can be given once")
+    if raw is not None:
+        parse_raw(raw)
+        if not mentions:
+            raise ParameterError("--raw describes standard input: give - as the path")
+
+
+def _one(classifier: "Classifier", item: str, segments: bool, raw: str | None) -> "Verdict | AudioError":
+    from genre_edge.audio.pipe import open_pipe
+
+    try:
+        return classifier.classify(open_pipe(sys.stdin.buffer, "-", raw) if item == "-" else item, segments)
+    except AudioError as error:
+        return error
+
+
+def _in_order(
+    work: Callable[[str | AudioError], "Verdict | AudioError"], items: list[str | AudioError], jobs: int
+) -> Iterator["Verdict | AudioError"]:
+    """Outcomes in the order of items, at most `jobs` at work and a few waiting."""
+    if jobs == 1:
+        yield from map(work, items)
+        return
+    pool = ThreadPoolExecutor(jobs)  # the C core, the decoders and the network all release the GIL
+    pending: deque[Future[Verdict | AudioError]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) >= 4 * jobs:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _complain(error: AudioError) -> None:
+    from genre_edge.render import printable
+
+    print(f"genre-edge: {printable(str(error))}", file=sys.stderr)
+
+
+def _progress(outcomes: Iterable["Verdict | AudioError"], total: int) -> Iterable["Verdict | AudioError"]:
+    """A bar on stderr for more than one file, if somebody is looking and results go elsewhere."""
+    if total < 2 or not sys.stderr.isatty() or sys.stdout.isatty():
+        return outcomes
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(outcomes, total=total, description="classifying", console=Console(stderr=True))

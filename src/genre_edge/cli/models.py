@@ -1,0 +1,53 @@
+"""`genre-edge models`: what is installed, verified."""
+
+import json
+import sys
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+
+
+class Format(str, Enum):
+    """How the list is written."""
+
+    table = "table"
+    json = "json"
+
+
+def models(
+    format: Annotated[Format, typer.Option(help="How the list is written.")] = Format.table,
+) -> None:
+    """List the installed models; each is loaded and its hash checked."""
+    from genre_edge import model
+    from genre_edge.errors import ModelError
+
+    rows, failed = [], 0
+    for name in model.installed():
+        try:
+            rows.append(_row(model.Model(name).bundle))
+        except ModelError as error:
+            failed += 1
+            print(f"genre-edge: {error}", file=sys.stderr)
+    if format is Format.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        print(f"{'name':<10}  {'version':<7}  {'listens to':>10}  {'accuracy':>8}  SHA-256 (verified)")
+        for row in rows:
+            accuracy = "-" if row["accuracy"] is None else f"{row['accuracy']:.1%}"
+            seconds = f"{row['patch_s']:.1f} s"
+            print(f"{row['name']:<10}  {row['version']:<7}  {seconds:>10}  {accuracy:>8}  {row['sha256']}")
+    raise typer.Exit(1 if failed else 0)
+
+
+def _row(bundle: Any) -> dict[str, Any]:
+    holdout = bundle.metrics.get("holdout", {})
+    return {
+        "name": bundle.name,
+        "version": bundle.version,
+        "sha256": bundle.sha256,
+        "labels": bundle.labels,
+        "patch_s": round(bundle.patch_frames * bundle.mel.hop_length / bundle.mel.sr, 3),
+        "accuracy": holdout.get("accuracy"),
+        "measured_on": bundle.metrics.get("holdout_split"),
+    }

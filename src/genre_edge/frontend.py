@@ -1,0 +1,48 @@
+"""A source's blocks -> mel frames at the model's rate: the check of samples, the resampler, the mel stream."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from genre_edge._logmel import MAX_SAMPLE
+from genre_edge.audio.block import Block, Source
+from genre_edge.audio.resample import Resampler
+from genre_edge.errors import AudioError
+from genre_edge.mel import Frames, MelSpectrogram
+
+
+class FrontEnd:
+    """Computes the dB frames of one source, piece by piece."""
+
+    def __init__(self, source: Source, mel: MelSpectrogram) -> None:
+        self._source, self._rate = source, mel.config.sr
+        self._stream = mel.stream()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was pushed."""
+        self._stream.reset()
+        self._resampler = Resampler(self._source.rate, self._rate)
+
+    def push(self, block: Block) -> Frames:
+        """The frames that this block completes, `(n_mels, k)`. Raises AudioError for a sample that is no sound."""
+        usable = np.abs(block.samples) <= MAX_SAMPLE
+        if not usable.all():
+            first = int(np.argmin(usable))
+            raise AudioError(
+                f"{self._source.name}: sample {block.position + first} is {block.samples[first]:g}, not a sound"
+            )
+        return self._stream.push(self._resampler.push(block.samples))
+
+    def flush(self) -> Frames:
+        """The frames that are left."""
+        last = self._stream.push(self._resampler.flush())
+        return np.concatenate([last, self._stream.flush()], axis=1)
+
+
+def frames_of(source: Source, mel: MelSpectrogram) -> Iterator[Frames]:
+    """All dB frames of a source, piece by piece."""
+    front_end = FrontEnd(source, mel)
+    for block in source.blocks():
+        yield front_end.push(block)
+    yield front_end.flush()

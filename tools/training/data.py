@@ -1,0 +1,90 @@
+"""Labelled tracks, from either form: a folder a genre with audio inside, or a mel archive."""
+
+import csv
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genre_edge.audio.files import SUFFIXES, open_file
+from genre_edge.errors import GenreEdgeError
+from genre_edge.frontend import frames_of
+from genre_edge.mel import Frames, MelConfig, MelSpectrogram
+
+ARCHIVE_RANGE_DB = 80.0
+# The archive keeps every 3.3366th frame of hop 512: this front end makes the same picture from audio.
+ARCHIVE_MEL = MelConfig(sr=22050, n_fft=2048, hop_length=1708, n_mels=128)
+
+
+@dataclass(frozen=True)
+class Track:
+    """One labelled track; `frames` are dB, `(n_mels, n)`, of unknown absolute level for an archive."""
+
+    name: str
+    genre: str
+    split: str
+    frames: Frames
+
+
+def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[Track]:
+    """Tracks of `mel` uint8 `[tracks, n_mels, frames]`, all of them or of one split."""
+    with np.load(npz) as archive:
+        mel = archive["mel"]
+    if mel.dtype != np.uint8 or mel.ndim != 3:
+        raise SystemExit(f"{npz}: mel must be uint8 [tracks, n_mels, frames], got {mel.dtype} {mel.shape}")
+    with tracks_csv.open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if split is None or row["split"] == split]
+    if not rows:
+        raise SystemExit(f"{tracks_csv}: no tracks" + (f" of split {split!r}" if split else ""))
+    return [Track(row["track"], row["genre"], row["split"], archive_to_db(mel[int(row["row"])])) for row in rows]
+
+
+def archive_to_db(mel: np.ndarray) -> Frames:
+    """uint8 0..255 -> -80..0 dB."""
+    return (mel.astype(np.float32) / 255 - 1) * np.float32(ARCHIVE_RANGE_DB)
+
+
+def audio_files(root: Path) -> list[tuple[Path, str]]:
+    """(file, genre) of a folder a genre, sorted."""
+    files = [(path, path.parent.name) for path in sorted(root.glob("*/*")) if path.suffix.lower() in SUFFIXES]
+    if not files:
+        raise SystemExit(f"{root}: no audio in folders named by genre")
+    return files
+
+
+def load_audio(root: Path, mel: MelConfig) -> list[Track]:
+    """Tracks of a folder a genre; unreadable files are named on stderr and skipped. They have no split."""
+    spectrogram = MelSpectrogram(mel)
+    tracks = []
+    for path, genre in audio_files(root):
+        try:
+            with open_file(path) as source:
+                frames = np.concatenate(list(frames_of(source, spectrogram)), axis=1)
+        except GenreEdgeError as error:
+            print(f"skipped: {error}", file=sys.stderr)
+            continue
+        tracks.append(Track(path.stem, genre, "", frames))
+    return tracks
+
+
+def random_split(tracks: list[Track], fraction: float, seed: int) -> tuple[list[Track], list[Track]]:
+    """(train, test) at random, `fraction` of each genre to test. Leaks artists: see the model card."""
+    rng = np.random.default_rng(seed)
+    train, test = [], []
+    for genre in sorted({track.genre for track in tracks}):
+        own = [track for track in tracks if track.genre == genre]
+        order = rng.permutation(len(own))
+        cut = round(len(own) * fraction)
+        test += [own[i] for i in order[:cut]]
+        train += [own[i] for i in order[cut:]]
+    return train, test
+
+
+def named_split(tracks: list[Track], train: str, holdout: str) -> tuple[list[Track], list[Track]]:
+    """(train, holdout) by the split column."""
+    parts = [[track for track in tracks if track.split == name] for name in (train, holdout)]
+    for name, part in zip((train, holdout), parts, strict=True):
+        if not part:
+            raise SystemExit(f"no tracks of split {name!r}")
+    return parts[0], parts[1]

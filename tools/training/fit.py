@@ -1,0 +1,123 @@
+"""Fits a network, an epoch at a time: seeded, checkpointed after each epoch, resumed where it stopped."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genre_edge.classifier import PatchCutter
+from genre_edge.mel import Frames
+from genre_edge.model import normalise
+from training import augment
+from training.architectures import Architecture
+from training.data import Track
+
+TOP_DB = 80.0
+
+
+def track_patches(frames: Frames, architecture: Architecture) -> np.ndarray:
+    """All normalised patches of a track as the classifier cuts them, `(k, n_mels, patch_frames, 1)`."""
+    cutter = PatchCutter(frames.shape[0], architecture.patch_frames, architecture.hop_frames)
+    patches = [patch for _, patch in (*cutter.push(frames), *cutter.flush())]
+    return np.stack([normalise(patch, architecture.normalisation, TOP_DB) for patch in patches])[..., None]
+
+
+def epoch_data(
+    tracks: list[Track], labels: list[str], architecture: Architecture, seed: int, epoch: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """One epoch's patches and targets; depends on nothing but its arguments, so a resumed run sees the same."""
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(np.repeat(np.arange(len(tracks)), architecture.patches_per_track))
+    x = np.empty((len(order), architecture.mel.n_mels, architecture.patch_frames, 1), dtype=np.float32)
+    for row, index in zip(x, order, strict=True):
+        patch = augment.random_crop(tracks[index].frames, architecture.patch_frames, rng)
+        if architecture.augment:
+            patch = augment.equalise(patch, rng)
+        patch = normalise(patch, architecture.normalisation, TOP_DB)
+        row[..., 0] = augment.mask(patch, rng) if architecture.augment else patch
+    y = np.eye(len(labels), dtype=np.float32)[[labels.index(tracks[i].genre) for i in order]]
+    return augment.mixup(x, y, rng) if architecture.augment else (x, y)
+
+
+def track_probabilities(network: Any, tracks: list[Track], architecture: Architecture) -> np.ndarray:
+    """Mean softmax over each track's patches, `(tracks, labels)`, in float."""
+    patches = [track_patches(track.frames, architecture) for track in tracks]
+    logits = np.concatenate(
+        [np.asarray(network(np.concatenate(patches[i : i + 16]), training=False)) for i in range(0, len(patches), 16)]
+    )
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p = odds / odds.sum(axis=1, keepdims=True)
+    bounds = np.cumsum([len(part) for part in patches])[:-1]
+    return np.stack([part.mean(axis=0) for part in np.split(p, bounds)])
+
+
+def accuracy(p: np.ndarray, tracks: list[Track], labels: list[str]) -> float:
+    """Share of tracks whose most probable label is theirs."""
+    return float(np.mean([labels[row.argmax()] == track.genre for row, track in zip(p, tracks, strict=True)]))
+
+
+def _learning_rate(architecture: Architecture, epochs: int, epoch: int) -> float:
+    """Constant for the paper's network, cosine for ours."""
+    if not architecture.augment:
+        return architecture.learning_rate
+    return architecture.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs)) + 1e-5
+
+
+def fit(
+    architecture: Architecture,
+    labels: list[str],
+    train: list[Track],
+    holdout: list[Track],
+    checkpoint: Path,
+    seed: int,
+    epochs: int,
+    verbose: int = 1,
+) -> tuple[Any, list[dict[str, float]]]:
+    """(network, history): trained for `epochs`, from `checkpoint`'s state if there is one."""
+    import keras
+
+    state_file, weights_file = checkpoint / "state.json", checkpoint / "network.keras"
+    identity = {"seed": seed, "epochs": epochs, "tracks": [t.name for t in train], "frames": architecture.patch_frames}
+    state = json.loads(state_file.read_text()) if state_file.exists() else {"identity": identity, "history": []}
+    if state["identity"] != identity:
+        raise SystemExit(
+            f"{checkpoint} belongs to another run (seed, epochs or tracks differ); remove it to start anew"
+        )
+    if state["history"]:
+        network = keras.models.load_model(weights_file)
+    else:
+        keras.utils.set_random_seed(seed)
+        network = architecture.build((architecture.mel.n_mels, architecture.patch_frames, 1), len(labels))
+        network.compile(
+            keras.optimizers.Adam(architecture.learning_rate),
+            keras.losses.CategoricalCrossentropy(
+                from_logits=True, label_smoothing=0.1 if architecture.augment else 0.0
+            ),
+            metrics=["accuracy"],
+        )
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    for epoch in range(len(state["history"]), epochs):
+        network.optimizer.learning_rate = _learning_rate(architecture, epochs, epoch)
+        x, y = epoch_data(train, labels, architecture, seed, epoch)
+        log = network.fit(
+            x,
+            y,
+            batch_size=architecture.batch_size,
+            shuffle=False,
+            verbose=verbose,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+        )
+        p = track_probabilities(network, holdout, architecture)
+        figures = {key: float(values[-1]) for key, values in log.history.items()}
+        state["history"].append(figures | {"holdout_accuracy": accuracy(p, holdout, labels)})
+        if verbose:
+            print(f"  holdout track accuracy {state['history'][-1]['holdout_accuracy']:.3f}", flush=True)
+        # The network first: a state that names an epoch has its weights.
+        network.save(checkpoint / "next.keras")
+        (checkpoint / "next.keras").replace(weights_file)
+        (checkpoint / "next.json").write_text(json.dumps(state))
+        (checkpoint / "next.json").replace(state_file)
+    return network, state["history"]
