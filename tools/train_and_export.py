@@ -17,15 +17,12 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
-from training import data, export, fit, report
+from training import data, fit, report, ship
 from training.architectures import ARCHITECTURES, Architecture
 
 from genre_edge.errors import GenreEdgeError
-from genre_edge.model import Bundle, Model
 
 RANDOM_HOLDOUT = 0.2
-DATA_TEXT = "{n} labelled tracks."
-LICENCE_TEXT = "Weights: MIT, like the code. No recording that they were trained on is part of the project."
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -42,10 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="directory for checkpoints and the bundle")
     parser.add_argument("--name", help="the bundle's name (default: the architecture's)")
     parser.add_argument("--bundle-version", default="1")
-    parser.add_argument("--data-text", default=DATA_TEXT, help="the model card's paragraph on the data")
-    parser.add_argument(
-        "--description", default="A small network that hears genre.", help="the model card's first words"
-    )
+    parser.add_argument("--data-text", default="{n} labelled tracks.", help="the model card's paragraph on the data")
     parser.add_argument("--epochs", type=int, help="instead of the architecture's own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -95,97 +89,9 @@ def random_splits(
     }
 
 
-def int8_logits(directory: Path, tracks: list[data.Track], bundle: Bundle) -> list[np.ndarray]:
-    """What the exported file says of each patch of each track; log-probabilities serve as logits."""
-    from genre_edge.classifier import PatchCutter
-
-    model = Model(directory)
-    logits = []
-    for track in tracks:
-        cutter = PatchCutter(bundle.mel.n_mels, bundle.patch_frames, bundle.hop_frames)
-        patches = [patch for _, patch in (*cutter.push(track.frames), *cutter.flush())]
-        logits.append(np.log(np.stack([model.probabilities(patch) for patch in patches])))
-    return logits
-
-
-def write_bundle(
-    network: Any,
-    train: list[data.Track],
-    holdout: list[data.Track],
-    labels: list[str],
-    architecture: Architecture,
-    arguments: argparse.Namespace,
-    metrics: dict[str, Any],
-) -> Bundle:
-    """Quantise, check against float on the holdout, calibrate, and write OUT/bundle."""
-    rng = np.random.default_rng(arguments.seed)
-    some = [train[i] for i in rng.choice(len(train), min(len(train), 150), replace=False)]
-    calibration = np.concatenate([fit.track_patches(track.frames, architecture)[:3] for track in some])
-    tflite = export.to_int8(network, calibration)
-    settings: dict[str, Any] = {
-        "name": arguments.name or arguments.architecture,
-        "version": arguments.bundle_version,
-        "labels": labels,
-        "mel": architecture.mel,
-        "patch_frames": architecture.patch_frames,
-        "hop_frames": architecture.hop_frames,
-        "normalisation": architecture.normalisation,
-        "top_db": fit.TOP_DB,
-        "data": arguments.data_text.format(n=len(train)),
-        "licence": LICENCE_TEXT,
-    }
-    directory = arguments.out / "bundle"
-    bundle = Bundle(**settings)
-    bundle.save(directory, tflite, "")
-    logits = int8_logits(directory, holdout, bundle)
-    true = np.array([labels.index(track.genre) for track in holdout])
-    temperature = report.fit_temperature(logits, true)
-    p = report.track_means(logits, temperature)
-    threshold, coverage = report.choose_threshold(p, true)
-    float_p = fit.track_probabilities(network, holdout, architecture)
-    heard = [labels[i] for i in p.argmax(axis=1)]
-    metrics |= {
-        "holdout_split": arguments.holdout_split if arguments.mels else f"random {RANDOM_HOLDOUT}",
-        "holdout": report.figures(labels, [track.genre for track in holdout], heard),
-        "float_accuracy": round(fit.accuracy(float_p, holdout, labels), 4),
-        "int8_agreement": round(float((float_p.argmax(axis=1) == p.argmax(axis=1)).mean()), 4),
-        "calibration_error": report.calibration_error(p, true),
-        **coverage,
-    }
-    bundle = Bundle(**settings, temperature=temperature, threshold=threshold, metrics=metrics)
-    mel = architecture.mel
-    front_end = (
-        f"{mel.n_mels} x {architecture.patch_frames} mel frames "
-        f"({architecture.patch_frames * mel.hop_length / mel.sr:.1f} s; {mel.sr:g} Hz, n_fft {mel.n_fft}, "
-        f"hop {mel.hop_length}), each patch scaled by itself ({architecture.normalisation})"
-    )
-    bundle.save(directory, tflite, "")  # the hash is known to a loaded bundle only
-    bundle = Bundle.load(directory)
-    command = shlex.join(["python", "tools/train_and_export.py", *public_arguments(arguments)])
-    bundle.save(directory, tflite, report.model_card(bundle, len(tflite), front_end, arguments.description, command))
-    return bundle
-
-
-def public_arguments(arguments: argparse.Namespace) -> list[str]:
+def public_command() -> str:
     """The command that made the bundle, without the maker's directories."""
-    form = (
-        ["--audio", arguments.audio.name]
-        if arguments.audio
-        else ["--mels", arguments.mels.name, "--tracks", arguments.tracks.name]
-    )
-    extra = ["--random-splits", str(arguments.random_splits)] if arguments.random_splits else []
-    epochs = ["--epochs", str(arguments.epochs)] if arguments.epochs else []
-    return [
-        *form,
-        "--architecture",
-        arguments.architecture,
-        "--out",
-        "OUT",
-        "--seed",
-        str(arguments.seed),
-        *epochs,
-        *extra,
-    ]
+    return shlex.join(["python", "tools/train_and_export.py", *(Path(word).name for word in sys.argv[1:])])
 
 
 def main() -> None:
@@ -201,9 +107,16 @@ def main() -> None:
     network, history = fit.fit(
         architecture, labels, train, holdout, arguments.out / "checkpoint", arguments.seed, epochs
     )
-    metrics["epochs"] = len(history)
-    metrics["parameters"] = int(network.count_params())
-    bundle = write_bundle(network, train, holdout, labels, architecture, arguments, metrics)
+    metrics |= {"epochs": len(history), "parameters": int(network.count_params())}
+    about = ship.About(
+        name=arguments.name or arguments.architecture,
+        version=arguments.bundle_version,
+        description=architecture.about,
+        data=arguments.data_text.format(n=len(train)),
+        holdout_split=arguments.holdout_split if arguments.mels else f"random {RANDOM_HOLDOUT}",
+        command=public_command(),
+    )
+    bundle = ship.ship(network, architecture, labels, train, holdout, about, metrics, arguments.out / "bundle")
     print(report.as_table(bundle.metrics["holdout"] | {"tracks": []}))
     exact, int8 = bundle.metrics["float_accuracy"], bundle.metrics["holdout"]["accuracy"]
     print(f"float {exact:.4f}, int8 {int8:.4f}: {arguments.out / 'bundle'}")

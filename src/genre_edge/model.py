@@ -7,7 +7,7 @@ checked, and a refusal says both values.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +88,14 @@ class Bundle:
             if not fine:
                 raise ModelError(f"the bundle has an unusable {text}")
 
-    def save(self, directory: Path, tflite: bytes, card: str) -> None:
-        """Write the three files, each whole or not at all; `sha256` is taken from `tflite`."""
+    def save(self, directory: Path, tflite: bytes, card: str) -> "Bundle":
+        """Write the three files, each whole or not at all, and return the bundle with `tflite`'s hash."""
         directory.mkdir(parents=True, exist_ok=True)
-        content = asdict(self) | {"sha256": hashlib.sha256(tflite).hexdigest(), "mel": self.mel.to_dict()}
+        hashed = replace(self, sha256=hashlib.sha256(tflite).hexdigest())
         write_atomically(directory / "model.tflite", tflite)
-        write_atomically(directory / "bundle.json", (json.dumps(content, indent=2) + "\n").encode())
+        write_atomically(directory / "bundle.json", (json.dumps(asdict(hashed), indent=2) + "\n").encode())
         write_atomically(directory / "MODEL_CARD.md", card.encode())
+        return hashed
 
     @classmethod
     def load(cls, directory: Path) -> "Bundle":

@@ -131,7 +131,7 @@ def _frequency_axis(canvas: Any, height: int, mel: MelConfig) -> None:
             y = _TOP + height - (_band_of(tick, centres) + 0.5) * _BAND_PIXELS
             canvas.line((_LEFT - 5, y, _LEFT, y), fill="black")
             canvas.text((_LEFT - 8, y), f"{tick}", fill="black", anchor="rm")
-    canvas.text((8, 12), "Hz", fill="black")
+    canvas.text((_LEFT - 8, _TOP - 4), "Hz", fill="black", anchor="rb")
 
 
 def _scale(canvas: Any, image: Any, width: int, height: int, top_db: float) -> None:
@@ -141,4 +141,4 @@ def _scale(canvas: Any, image: Any, width: int, height: int, top_db: float) -> N
     strip = _coloured(np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(16, axis=1))
     image.paste(Image.fromarray(strip), (left, _TOP))
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        canvas.text((left + 22, _TOP + share * height), f"{-share * top_db:g} dB", fill="black", anchor="lm")
+        canvas.text((left + 22, _TOP + share * height), f"{0 - share * top_db:g} dB", fill="black", anchor="lm")

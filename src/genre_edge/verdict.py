@@ -63,7 +63,7 @@ class Verdict(Segment):
 
     def to_dict(self, top: int | None = None) -> dict[str, Any]:
         """Ready for JSON, with at most `top` genres in each list."""
-        content = {"schema_version": SCHEMA_VERSION, "source": self.source} | asdict(self)
+        content: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "source": self.source} | asdict(self)
         for part in (content, *content["segments"]):
             part["genres"] = part["genres"][:top]
         if self.lag_ms is None:

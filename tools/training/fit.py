@@ -9,7 +9,7 @@ import numpy as np
 
 from genre_edge.classifier import PatchCutter
 from genre_edge.mel import Frames
-from genre_edge.model import normalise
+from genre_edge.model import Bundle, normalise
 from training import augment
 from training.architectures import Architecture
 from training.data import Track
@@ -17,10 +17,15 @@ from training.data import Track
 TOP_DB = 80.0
 
 
+def cut(frames: Frames, lengths: Architecture | Bundle) -> list[Frames]:
+    """A track's patches, as the classifier cuts them."""
+    cutter = PatchCutter(frames.shape[0], lengths.patch_frames, lengths.hop_frames)
+    return [patch for _, patch in (*cutter.push(frames), *cutter.flush())]
+
+
 def track_patches(frames: Frames, architecture: Architecture) -> np.ndarray:
-    """All normalised patches of a track as the classifier cuts them, `(k, n_mels, patch_frames, 1)`."""
-    cutter = PatchCutter(frames.shape[0], architecture.patch_frames, architecture.hop_frames)
-    patches = [patch for _, patch in (*cutter.push(frames), *cutter.flush())]
+    """All normalised patches of a track, `(k, n_mels, patch_frames, 1)`."""
+    patches = cut(frames, architecture)
     return np.stack([normalise(patch, architecture.normalisation, TOP_DB) for patch in patches])[..., None]
 
 

@@ -6,7 +6,7 @@ libsndfile needs to seek; Python's `wave` knows no float. Every length is checke
 import logging
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,11 +57,20 @@ def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
     return to_mono(samples.reshape(-1, channels))
 
 
+def _read_fully(stream: IO[bytes], n: int) -> bytes:
+    """`n` bytes, or fewer at the end; an unbuffered stream may give less at a time, and half a sample is noise."""
+    parts = []
+    while n > 0 and (part := stream.read(n)):
+        parts.append(part)
+        n -= len(part)
+    return b"".join(parts)
+
+
 class PcmSource(Source):
     """Raw samples, interleaved, to the end of the stream or of `n_bytes`."""
 
     def __init__(
-        self, stream: BinaryIO, name: str, encoding: str, rate: int, channels: int, n_bytes: int | None = None
+        self, stream: IO[bytes], name: str, encoding: str, rate: int, channels: int, n_bytes: int | None = None
     ) -> None:
         self.name, self.rate, self.channels = name, rate, channels
         self.check_format()
@@ -72,7 +81,7 @@ class PcmSource(Source):
         block_bytes = max(1, self.rate // 10) * frame_bytes
         left, position = self._n_bytes, 0
         while left is None or left > 0:
-            data = self._stream.read(block_bytes if left is None else min(left, block_bytes))
+            data = _read_fully(self._stream, block_bytes if left is None else min(left, block_bytes))
             if not data:
                 break
             if left is not None:
@@ -93,7 +102,7 @@ class WavSource(PcmSource):
         AudioError: the header is no WAV's, or is damaged.
     """
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: IO[bytes], name: str) -> None:
         self.name = name
         self._stream = stream
         riff = self._exactly(12)
@@ -104,7 +113,7 @@ class WavSource(PcmSource):
         super().__init__(stream, name, encoding, rate, channels, None if size in (0, _UNKNOWN_SIZE) else size)
 
     def _exactly(self, n: int) -> bytes:
-        data = self._stream.read(n)
+        data = _read_fully(self._stream, n)
         if len(data) < n:
             raise AudioError(f"{self.name}: {'the WAV header ends early' if data else 'no data'}")
         return data
@@ -153,7 +162,7 @@ def parse_raw(text: str) -> tuple[str, int, int]:
     return parts[0], rate, channels
 
 
-def open_pipe(stream: BinaryIO, name: str, raw: str | None) -> Source:
+def open_pipe(stream: IO[bytes], name: str, raw: str | None) -> Source:
     """A WAV, or raw PCM as `raw` says. Raises AudioError, ParameterError."""
     if raw is None:
         return WavSource(stream, name)

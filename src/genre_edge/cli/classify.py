@@ -27,10 +27,10 @@ class Format(str, Enum):
 
 
 ModelOption = Annotated[str, typer.Option(help="An installed model's name, or the directory of a bundle.")]
-TopOption = Annotated[int | None, typer.Option(min=1, help="How many genres to list. [default: all in JSON, else 3]")]
+TopOption = Annotated[int | None, typer.Option(min=1, help="How many genres to list (all in JSON, else 3).")]
 ThresholdOption = Annotated[
     Optional[float],  # noqa: UP045
-    typer.Option(min=0, max=1, help="Answer low_confidence below this. [default: the model's own]"),
+    typer.Option(min=0, max=1, help="Answer low_confidence below this (the model says its own)."),
 ]
 RawOption = Annotated[
     Optional[str],  # noqa: UP045
@@ -54,6 +54,8 @@ def classify(
     from genre_edge.render import FORMATS
 
     _check_stdin(paths.count(STDIN), raw)
+    items = [item for path in paths for item in expand(path)]
+    jobs = min(jobs, len(items))
     spare = [Classifier(model, threshold) for _ in range(jobs)]  # now: a bad --model is told before any work
     local = threading.local()
 
@@ -64,7 +66,6 @@ def classify(
             local.classifier = spare.pop()
         return _one(local.classifier, item, segments, raw)
 
-    items = [item for path in paths for item in expand(path)]
     failed = 0
     with FORMATS[format.value](sys.stdout, top) as renderer:
         for outcome in _progress(_in_order(work, items, jobs), len(items)):

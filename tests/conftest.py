@@ -1,0 +1,63 @@
+"""Fixtures that several files use: the shipped song, and the program as a user runs it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = Path(__file__).parents[1]
+SONG = ROOT / "demo" / "song.ogg"
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def song() -> Path:
+    """The shipped song."""
+    return SONG
+
+
+@pytest.fixture(scope="session")
+def song_samples() -> np.ndarray:
+    """The shipped song's samples, mono float32 at 22050 Hz."""
+    samples, rate = soundfile.read(SONG, dtype="float32")
+    assert rate == 22050
+    return samples
+
+
+@pytest.fixture(scope="session")
+def song_wav(song_samples: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped song as 16-bit wav."""
+    path = tmp_path_factory.mktemp("song") / "song.wav"
+    soundfile.write(path, song_samples, 22050, subtype="PCM_16")
+    return path
+
+
+@pytest.fixture(scope="session")
+def cli() -> Cli:
+    """Run `genre-edge ARGUMENTS` in a process of its own; `input` is bytes on standard input."""
+
+    def run(*arguments: object, input: bytes = b"", **options: object) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(
+            [sys.executable, "-m", "genre_edge", *map(os.fspath, map(_word, arguments))],
+            input=input,
+            capture_output=True,
+            timeout=120,
+            **options,  # type: ignore[call-overload]
+        )
+        out, err = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in err, err
+        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    return run
+
+
+def _word(argument: object) -> "str | Path | bytes":
+    return argument if isinstance(argument, (str, Path, bytes)) else str(argument)

@@ -1,0 +1,201 @@
+"""tools/train_and_export.py and tools/evaluate.py, end to end on a small made-up corpus, and their figures."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import ROOT
+
+from genre_edge.model import Model
+
+pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+from sklearn.metrics import confusion_matrix, recall_score
+from training import augment, data, fit, report
+from training.architectures import ARCHITECTURES
+
+GENRES = ("high", "low", "mid")
+Run = "subprocess.CompletedProcess[str]"
+
+
+def run(tool: str, *arguments: object, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, str(ROOT / "tools" / tool), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """45 tracks of three "genres" that a child could tell apart by their loudest bands."""
+    folder = tmp_path_factory.mktemp("archive")
+    rng = np.random.default_rng(0)
+    mel = rng.integers(0, 60, (45, 128, 130), dtype=np.uint8)
+    rows = []
+    for row in range(45):
+        genre = row % 3
+        mel[row, 40 * genre : 40 * genre + 40] += 150
+        split = "train" if row < 30 else "valid"
+        rows.append({"row": row, "track": f"t{row}", "genre": ("low", "mid", "high")[genre], "split": split})
+    np.savez(folder / "mel.npz", mel=mel)
+    with (folder / "tracks.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder / "mel.npz", folder / "tracks.csv"
+
+
+@pytest.fixture(scope="module")
+def trained(archive: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run interrupted after its second epoch and resumed."""
+    out = tmp_path_factory.mktemp("run")
+    words = ["--mels", archive[0], "--tracks", archive[1], "--architecture", "separable", "--out", out]
+    run("train_and_export.py", *words, "--epochs", 3, "--random-splits", 2)
+    return out
+
+
+def test_the_bundle_works_and_carries_its_figures(trained: Path) -> None:
+    bundle = Model(trained / "bundle").bundle
+    assert tuple(bundle.labels) == GENRES
+    assert bundle.metrics["holdout"]["n"] == 15
+    assert bundle.metrics["epochs"] == 3
+    assert len(bundle.metrics["random_splits"]["test_accuracy"]) == 2
+    card = (trained / "bundle" / "MODEL_CARD.md").read_text()
+    assert bundle.sha256 in card and str(trained) not in card
+
+
+def test_evaluate_prints_the_figures_that_the_bundle_states(trained: Path, archive: tuple[Path, Path]) -> None:
+    words = ("--bundle", trained / "bundle", "--mels", archive[0], "--tracks", archive[1], "--split", "valid")
+    found = json.loads(run("evaluate.py", *words, "--format", "json", "--per-track").stdout)
+    assert list(found) == ["n", "accuracy", "ci95", "per_genre", "labels", "confusion", "tracks"]
+    stated = Model(trained / "bundle").bundle.metrics["holdout"]
+    assert {key: found[key] for key in stated} == stated
+    assert len(found["tracks"]) == 15
+    table = run("evaluate.py", *words).stdout
+    assert table.startswith("15 tracks, accuracy ") and "t44" not in table
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(archive: tuple[Path, Path], tmp_path: Path) -> None:
+    tracks = data.load_archive(*archive)
+    train, holdout = data.named_split(tracks, "train", "valid")
+    architecture = ARCHITECTURES["separable"]
+
+    def history(folder: str, stop_after: int | None) -> list[dict[str, float]]:
+        checkpoint = tmp_path / folder
+        if stop_after is not None:
+            with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr(fit, "epoch_data", _interrupting(fit.epoch_data, stop_after))
+                fit.fit(architecture, list(GENRES), train, holdout, checkpoint, 0, 2, verbose=0)
+        return fit.fit(architecture, list(GENRES), train, holdout, checkpoint, 0, 2, verbose=0)[1]
+
+    whole, resumed = history("whole", None), history("resumed", 1)
+    assert [h["loss"] for h in resumed] == pytest.approx([h["loss"] for h in whole], rel=1e-3)
+    with pytest.raises(SystemExit, match="belongs to another run"):
+        fit.fit(architecture, list(GENRES), train, holdout, tmp_path / "whole", 1, 2, verbose=0)
+
+
+def _interrupting(real, after: int):
+    def epoch_data(tracks, labels, architecture, seed, epoch):
+        if epoch == after:
+            raise KeyboardInterrupt
+        return real(tracks, labels, architecture, seed, epoch)
+
+    return epoch_data
+
+
+def test_a_folder_a_genre_with_an_unreadable_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for genre, band in (("low", 300), ("high", 4000)):
+        (tmp_path / genre).mkdir()
+        for i in range(3):
+            t = np.arange(3 * 22050) / 22050
+            y = 0.3 * np.sin(2 * np.pi * band * t) + 0.01 * rng.standard_normal(len(t))
+            soundfile.write(tmp_path / genre / f"{genre}.{i}.wav", y, 22050)
+    (tmp_path / "low" / "low.9.wav").write_text("damaged")
+    done = run(
+        "train_and_export.py",
+        "--audio",
+        tmp_path,
+        "--architecture",
+        "separable",
+        "--out",
+        tmp_path / "out",
+        "--epochs",
+        1,
+    )
+    assert "low.9.wav: not an audio file that can be read" in done.stderr
+    words = ("--bundle", tmp_path / "out" / "bundle", "--audio", tmp_path, "--format", "json")
+    evaluated = run("evaluate.py", *words)
+    assert json.loads(evaluated.stdout)["n"] == 6
+    assert evaluated.stderr.count("skipped: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--mels", "x.npz", "--architecture", "paper", "--out", "o"], "go together"),
+        (["--audio", "nowhere", "--architecture", "paper", "--out", "o"], "no audio in folders"),
+        (["--mels", "m", "--tracks", "t", "--architecture", "paper660", "--out", "o"], "needs --audio"),
+    ],
+)
+def test_wrong_usage(words: list[str], complaint: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "train_and_export.py"), *words],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode != 0
+    assert complaint in done.stderr and "Traceback" not in done.stderr
+
+
+def test_figures_agree_with_scikit_learn() -> None:
+    rng = np.random.default_rng(1)
+    labels = ["a", "b", "c"]
+    true, heard = rng.choice(labels, (2, 60)).tolist()
+    found = report.figures(labels, true, heard)
+    assert found["confusion"] == confusion_matrix(true, heard, labels=labels).tolist()
+    recalls = recall_score(true, heard, labels=labels, average=None)
+    assert list(found["per_genre"].values()) == pytest.approx(recalls.tolist(), abs=1e-4)
+    silent = report.figures(labels, ["a", "b"], [None, "b"])
+    assert silent["accuracy"] == 0.5 and silent["confusion"] == [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_wilson_against_its_published_example() -> None:
+    # Newcombe 1998, table I: 81 of 263.
+    assert report.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert report.wilson(0, 10)[0] == 0 and report.wilson(10, 10)[1] == 1
+
+
+def test_temperature_and_threshold_find_what_was_planted() -> None:
+    rng = np.random.default_rng(2)
+    true = rng.integers(0, 4, 3000)
+    sharp = np.array([rng.gumbel(size=4) + 2.0 * np.eye(4)[t] for t in true])
+    drawn = np.array([rng.choice(4, p=np.exp(row) / np.exp(row).sum()) for row in sharp])
+    assert report.fit_temperature([row[None] * 3 for row in sharp], drawn) == pytest.approx(3, rel=0.1)
+    p = np.array([[0.3, 0.7], [0.6, 0.4], [0.9, 0.1], [0.95, 0.05]])
+    assert report.choose_threshold(p, np.array([1, 0, 0, 0]))[0] == 0.0
+    wrong_below = np.array([[0.26, 0.25, 0.25, 0.24]] * 3 + [[0.9, 0.1, 0, 0]])
+    assert report.choose_threshold(wrong_below, np.array([1, 2, 3, 0])) == (
+        0.5,
+        {"coverage": 0.25, "accuracy_when_sure": 1.0},
+    )
+    assert report.calibration_error(np.array([[0.75, 0.25]] * 4), np.array([0, 0, 0, 1])) == 0
+
+
+def test_augmentation_is_seeded_and_keeps_shapes() -> None:
+    x = np.random.default_rng(3).normal(size=(16, 40)).astype(np.float32)
+
+    def changed(seed: int) -> list[np.ndarray]:
+        rng = np.random.default_rng(seed)
+        return [augment.random_crop(x, 64, rng), augment.equalise(x, rng), augment.mask(x, rng)]
+
+    first, again, other = changed(5), changed(5), changed(6)
+    assert [a.shape for a in first] == [(16, 64), (16, 40), (16, 40)]
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[1], other[1])
+    assert np.ptp(first[1] - x, axis=1).max() < 1e-5  # the same gain for a band at all times

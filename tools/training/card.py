@@ -1,0 +1,90 @@
+"""MODEL_CARD.md: what a bundle is, how it was made, its measured figures and their limits."""
+
+from collections.abc import Callable
+
+from genre_edge.model import Bundle
+from training.report import percent
+
+
+def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
+    """MODEL_CARD.md: what it is, how it was made, the measured figures and their limits."""
+    holdout = bundle.metrics["holdout"]
+    rows = "\n".join(
+        f"| {label} | {percent(recall) if recall is not None else '-'} |"
+        for label, recall in holdout["per_genre"].items()
+    )
+    confusion = "\n".join(
+        f"| {label} | " + " | ".join(map(str, row)) + " |"
+        for label, row in zip(holdout["labels"], holdout["confusion"], strict=True)
+    )
+    figure: Callable[[str], str] = lambda key: percent(bundle.metrics[key])  # noqa: E731
+    low, high = holdout["ci95"]
+    return f"""# {bundle.name} {bundle.version}
+
+{text}
+
+- Input: {_front_end(bundle)}
+- Output: {len(bundle.labels)} genres of GTZAN: {", ".join(bundle.labels)}
+- Size: {size} bytes, int8. SHA-256 of model.tflite: `{bundle.sha256}`
+- Made by: `{command}`
+
+## Measured on {holdout["n"]} tracks of split `{bundle.metrics["holdout_split"]}`, none of them used for training
+
+| figure | value |
+| --- | --- |
+| accuracy, int8 | {percent(holdout["accuracy"])} (95 % interval {percent(low)} to {percent(high)}) |
+| accuracy, float before quantisation | {figure("float_accuracy")} |
+| same answer int8 and float | {figure("int8_agreement")} |
+| expected calibration error | {bundle.metrics["calibration_error"]} |
+| tracks answered at threshold {bundle.threshold} | {figure("coverage")} |
+| accuracy among those | {figure("accuracy_when_sure")} |
+
+The temperature ({bundle.temperature}) and the threshold were chosen on the same tracks, so the last three rows are
+a little kinder than new music will be.
+{_random_splits(bundle)}
+| genre | recall |
+| --- | --- |
+{rows}
+
+Confusion (rows: truth, columns: heard as {", ".join(bundle.labels)}):
+
+| | {" | ".join(label[:3] for label in bundle.labels)} |
+| --- |{" --- |" * len(bundle.labels)}
+{confusion}
+
+## Data
+
+{bundle.data}
+
+## What it does not know
+
+Ten Western genres of the 1950s to 2000, 30 s excerpts, mostly by artists of the English-speaking world. Speech, noise
+and birdsong get a genre too; other genres and other cultures get the nearest of the ten. GTZAN's labels have known
+faults (Sturm 2013): replicas, mislabellings, and many excerpts of one artist in one genre.
+
+## Licence
+
+{bundle.licence}
+"""
+
+
+def _front_end(bundle: Bundle) -> str:
+    mel, frames = bundle.mel, bundle.patch_frames
+    return (
+        f"{mel.n_mels} x {frames} mel frames ({frames * mel.hop_length / mel.sr:.1f} s; {mel.sr:g} Hz, "
+        f"n_fft {mel.n_fft}, hop {mel.hop_length}), each patch scaled by itself ({bundle.normalisation})"
+    )
+
+
+def _random_splits(bundle: Bundle) -> str:
+    splits = bundle.metrics.get("random_splits")
+    if splits is None:
+        return ""
+    paper = "; the paper: 68 % test, 84 % train" if "paper" in bundle.name else ""
+    return (
+        f"\nOver {len(splits['test_accuracy'])} random 80/20 splits of all {splits['tracks']} tracks "
+        f"(the paper's protocol; float, {splits['epochs']} epochs):\n"
+        f"test {percent(splits['test_mean'])} on average, standard deviation {percent(splits['test_std'])}, "
+        f"train {percent(splits['train_mean'])}{paper}. Random splits put excerpts\n"
+        "of one artist, even of one recording, in both halves: read them as an upper bound.\n"
+    )
