@@ -168,22 +168,18 @@ def test_figures_agree_with_scikit_learn() -> None:
 def test_wilson_against_its_published_example() -> None:
     # Newcombe 1998, table I: 81 of 263.
     assert report.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
-    assert report.wilson(0, 10)[0] == 0 and report.wilson(10, 10)[1] == 1
+    assert report.wilson(0, 10)[0] == 0 and report.wilson(10, 10)[1] == pytest.approx(1)
 
 
-def test_temperature_and_threshold_find_what_was_planted() -> None:
+def test_calibration_finds_what_was_planted() -> None:
     rng = np.random.default_rng(2)
     true = rng.integers(0, 4, 3000)
     sharp = np.array([rng.gumbel(size=4) + 2.0 * np.eye(4)[t] for t in true])
     drawn = np.array([rng.choice(4, p=np.exp(row) / np.exp(row).sum()) for row in sharp])
     assert report.fit_temperature([row[None] * 3 for row in sharp], drawn) == pytest.approx(3, rel=0.1)
     p = np.array([[0.3, 0.7], [0.6, 0.4], [0.9, 0.1], [0.95, 0.05]])
-    assert report.choose_threshold(p, np.array([1, 0, 0, 0]))[0] == 0.0
-    wrong_below = np.array([[0.26, 0.25, 0.25, 0.24]] * 3 + [[0.9, 0.1, 0, 0]])
-    assert report.choose_threshold(wrong_below, np.array([1, 2, 3, 0])) == (
-        0.5,
-        {"coverage": 0.25, "accuracy_when_sure": 1.0},
-    )
+    assert report.coverage(p, np.array([1, 0, 0, 1]), 0.7) == {"coverage": 0.75, "accuracy_when_sure": 0.6667}
+    assert report.coverage(p, np.array([1, 0, 0, 1]), 1.0) == {"coverage": 0.0, "accuracy_when_sure": 0.0}
     assert report.calibration_error(np.array([[0.75, 0.25]] * 4), np.array([0, 0, 0, 1])) == 0
 
 

@@ -39,8 +39,8 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 | tracks answered at threshold {bundle.threshold} | {figure("coverage")} |
 | accuracy among those | {figure("accuracy_when_sure")} |
 
-The temperature ({bundle.temperature}) and the threshold were chosen on the same tracks, so the last three rows are
-a little kinder than new music will be.
+The temperature ({bundle.temperature}) was chosen on the same tracks, so the last three rows are a little kinder than
+new music will be.
 {_random_splits(bundle)}
 | genre | recall |
 | --- | --- |

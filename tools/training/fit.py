@@ -70,6 +70,13 @@ def _learning_rate(architecture: Architecture, epochs: int, epoch: int) -> float
     return architecture.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs)) + 1e-5
 
 
+def _seed_dropout(network: Any, seed: int, epoch: int) -> None:
+    """Dropout, too, depends on seed and epoch alone: Keras does not save its generators' state."""
+    for layer in network.layers:
+        if hasattr(layer, "seed_generator"):
+            layer.seed_generator.state.assign([seed, epoch])
+
+
 def fit(
     architecture: Architecture,
     labels: list[str],
@@ -101,10 +108,12 @@ def fit(
                 from_logits=True, label_smoothing=0.1 if architecture.augment else 0.0
             ),
             metrics=["accuracy"],
+            jit_compile=False,  # XLA on a CPU makes depthwise convolutions several times slower
         )
     checkpoint.mkdir(parents=True, exist_ok=True)
     for epoch in range(len(state["history"]), epochs):
         network.optimizer.learning_rate = _learning_rate(architecture, epochs, epoch)
+        _seed_dropout(network, seed, epoch)
         x, y = epoch_data(train, labels, architecture, seed, epoch)
         log = network.fit(
             x,

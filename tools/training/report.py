@@ -53,20 +53,11 @@ def track_means(logits: list[np.ndarray], temperature: float) -> np.ndarray:
     return np.stack(means)
 
 
-def choose_threshold(p: np.ndarray, true: np.ndarray) -> tuple[float, dict[str, float]]:
-    """The highest confidence below which fewer than one answer in three is right, in steps of 0.05.
-
-    Returns it with the share of tracks answered and the accuracy among them.
-    """
-    confidence, right = p.max(axis=1), p.argmax(axis=1) == true
-    threshold = 0.0
-    for candidate in np.arange(0.05, 0.51, 0.05):
-        below = confidence < candidate
-        if below.any() and right[below].mean() < 1 / 3:
-            threshold = round(float(candidate), 2)
-    sure = confidence >= threshold
-    accuracy = float(right[sure].mean()) if sure.any() else 0.0
-    return threshold, {"coverage": round(float(sure.mean()), 4), "accuracy_when_sure": round(accuracy, 4)}
+def coverage(p: np.ndarray, true: np.ndarray, threshold: float) -> dict[str, float]:
+    """The share of tracks answered at a threshold, and the accuracy among them."""
+    sure = p.max(axis=1) >= threshold
+    accuracy = float((p.argmax(axis=1) == true)[sure].mean()) if sure.any() else 0.0
+    return {"coverage": round(float(sure.mean()), 4), "accuracy_when_sure": round(accuracy, 4)}
 
 
 def calibration_error(p: np.ndarray, true: np.ndarray, bins: int = 10) -> float:
