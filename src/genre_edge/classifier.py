@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from genre_edge.audio.block import Block, Source
 from genre_edge.audio.files import open_file
-from genre_edge.errors import AudioError
+from genre_edge.errors import AudioError, ParameterError
 from genre_edge.frontend import FrontEnd
 from genre_edge.mel import Frames, MelSpectrogram
 from genre_edge.model import Model
@@ -53,10 +54,15 @@ class PatchCutter:
 
 
 class Hearing:
-    """Frames of one uninterrupted stretch in, what the model heard in each patch out."""
+    """Frames of one uninterrupted stretch in, what the model heard in each patch out.
+
+    Frame t stands for the `hop_length` samples from `t * hop_length` on, so patches without overlap abut. A frame can
+    be known before its samples are all there; its patch is told when they are, or at the end, cut to it. So times do
+    not depend on how the samples came.
+    """
 
     def __init__(self, model: Model) -> None:
-        self._model, self._frame_s = model, model.bundle.mel.hop_length / model.bundle.mel.sr
+        self._model = model
         self.reset(0.0)
 
     def reset(self, origin_s: float) -> None:
@@ -64,22 +70,34 @@ class Hearing:
         bundle = self._model.bundle
         self._origin_s = origin_s
         self._cutter = PatchCutter(bundle.mel.n_mels, bundle.patch_frames, bundle.hop_frames)
+        self._waiting: deque[tuple[int, Probabilities | None]] = deque()  # first frame, what was heard
 
-    def push(self, frames: Frames, until_s: float) -> Iterator[Heard]:
-        """Hear the patches that `frames` complete; there is no sound after `until_s`."""
-        yield from self._hear(self._cutter.push(frames), until_s)
+    def push(self, frames: Frames, n_samples: int) -> Iterator[Heard]:
+        """Hear the patches that `frames` complete; `n_samples` is the stretch's length so far, at the model's rate."""
+        self._hear(self._cutter.push(frames))
+        while self._waiting and self._end(self._waiting[0][0]) <= n_samples:
+            yield self._told(n_samples)
 
-    def flush(self, until_s: float) -> Iterator[Heard]:
-        """Hear what is left."""
-        yield from self._hear(self._cutter.flush(), until_s)
+    def flush(self, n_samples: int) -> Iterator[Heard]:
+        """Hear what is left of a stretch of `n_samples`; less than a second cannot be repeated to fill a patch."""
+        if n_samples >= MIN_SECONDS * self._model.bundle.mel.sr:
+            self._hear(self._cutter.flush())
+        while self._waiting:
+            yield self._told(n_samples)
 
-    def _hear(self, patches: Iterator[tuple[int, Frames]], until_s: float) -> Iterator[Heard]:
-        bundle = self._model.bundle
+    def _hear(self, patches: Iterator[tuple[int, Frames]]) -> None:
         for first, patch in patches:
-            start_s = self._origin_s + first * self._frame_s
-            end_s = min(start_s + bundle.patch_frames * self._frame_s, until_s)
-            silent = patch.max() < bundle.silence_db
-            yield start_s, end_s, None if silent else self._model.probabilities(patch)
+            silent = patch.max() < self._model.bundle.silence_db
+            self._waiting.append((first, None if silent else self._model.probabilities(patch)))
+
+    def _end(self, first: int) -> int:
+        return (first + self._model.bundle.patch_frames) * self._model.bundle.mel.hop_length
+
+    def _told(self, n_samples: int) -> Heard:
+        first, probabilities = self._waiting.popleft()
+        mel = self._model.bundle.mel
+        end = min(self._end(first), n_samples)
+        return self._origin_s + first * mel.hop_length / mel.sr, self._origin_s + end / mel.sr, probabilities
 
 
 class Listener:
@@ -100,15 +118,13 @@ class Listener:
             self._origin_s = block.position / block.rate
             self._front_end.reset()
             self._hearing.reset(self._origin_s)
-        frames = self._front_end.push(block)
         self.end_s = (block.position + len(block.samples)) / block.rate
-        yield from self._hearing.push(frames, self.end_s)
+        yield from self._hearing.push(self._front_end.push(block), self._front_end.n_samples)
 
     def flush(self) -> Iterator[Heard]:
         """What is left at the end."""
-        yield from self._hearing.push(self._front_end.flush(), self.end_s)
-        if self.end_s - self._origin_s >= MIN_SECONDS:
-            yield from self._hearing.flush(self.end_s)
+        yield from self._hearing.push(self._front_end.flush(), self._front_end.n_samples)
+        yield from self._hearing.flush(self._front_end.n_samples)
 
 
 class Pool:
@@ -163,9 +179,12 @@ class Classifier:
 
     Raises:
         ModelError: the bundle is missing, damaged or does not fit.
+        ParameterError: the threshold is no probability.
     """
 
     def __init__(self, model: str | Path = "edge", threshold: float | None = None) -> None:
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise ParameterError(f"threshold must be from 0 to 1, got {threshold!r}")
         self._model = Model(model)
         self.bundle = self._model.bundle
         self._mel = MelSpectrogram(self.bundle.mel)
@@ -188,13 +207,13 @@ class Classifier:
         """The genre of `(n_mels, n)` frames in dB, made by the bundle's own front end (`bundle.mel`)."""
         hearing = Hearing(self._model)
         pool = Pool(self.bundle.labels, self._threshold, keep_segments=False)
-        end_s = frames.shape[1] * self.bundle.mel.hop_length / self.bundle.mel.sr
-        for heard in (*hearing.push(frames, end_s), *hearing.flush(end_s)):
+        n_samples = frames.shape[1] * self.bundle.mel.hop_length
+        for heard in (*hearing.push(frames, n_samples), *hearing.flush(n_samples)):
             pool.add(heard)
         return pool.answer()
 
     def stream(self, source: Source, interval_s: float = 5.0, segments: bool = False) -> Iterator[Verdict]:
-        """A verdict about every `interval_s` seconds of sound, over the patches of that time, and one for the rest.
+        """A verdict every `interval_s` seconds of sound (a whole number of the model's patches), and one for the rest.
 
         With an infinite interval that is one verdict for all. The caller closes the source.
 
@@ -203,16 +222,18 @@ class Classifier:
         """
         listener = Listener(self._model, self._mel, source)
         pool = Pool(self.bundle.labels, self._threshold, segments)
+        hop_s = self.bundle.hop_frames * self.bundle.mel.hop_length / self.bundle.mel.sr
+        patches = math.inf if math.isinf(interval_s) else max(1, round(interval_s / hop_s))
         blocks = given = 0
         arrived_s = time.monotonic()
         for block in source.blocks():
             blocks, arrived_s = blocks + 1, block.arrived_s
             for heard in listener.push(block):
                 pool.add(heard)
-                if pool.end_s - pool.start_s >= interval_s:
+                if pool.count == patches:
                     yield self._verdict(source, listener, pool.answer(), pool, arrived_s)
-                    pool.clear()
                     given += 1
+                    pool.clear()
         if not blocks:
             raise AudioError(f"{source.name}: holds no audio")
         for heard in listener.flush():

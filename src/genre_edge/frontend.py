@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
-from genre_edge._logmel import MAX_SAMPLE
 from genre_edge.audio.block import Block, Source
 from genre_edge.audio.resample import Resampler
 from genre_edge.errors import AudioError
 from genre_edge.mel import Frames, MelSpectrogram
+
+LOUDEST = 1e6  # 120 dB above full scale is no sound; the resampler's overshoot stays far below the core's limit
 
 
 class FrontEnd:
@@ -23,21 +25,26 @@ class FrontEnd:
         """Forget what was pushed."""
         self._stream.reset()
         self._resampler = Resampler(self._source.rate, self._rate)
+        self.n_samples = 0  # at the model's rate, so far
 
     def push(self, block: Block) -> Frames:
         """The frames that this block completes, `(n_mels, k)`. Raises AudioError for a sample that is no sound."""
-        usable = np.abs(block.samples) <= MAX_SAMPLE
+        usable = np.abs(block.samples) <= LOUDEST
         if not usable.all():
             first = int(np.argmin(usable))
             raise AudioError(
                 f"{self._source.name}: sample {block.position + first} is {block.samples[first]:g}, not a sound"
             )
-        return self._stream.push(self._resampler.push(block.samples))
+        return self._resampled(self._resampler.push(block.samples))
 
     def flush(self) -> Frames:
         """The frames that are left."""
-        last = self._stream.push(self._resampler.flush())
+        last = self._resampled(self._resampler.flush())
         return np.concatenate([last, self._stream.flush()], axis=1)
+
+    def _resampled(self, samples: NDArray[np.float32]) -> Frames:
+        self.n_samples += len(samples)
+        return self._stream.push(samples)
 
 
 def frames_of(source: Source, mel: MelSpectrogram) -> Iterator[Frames]:

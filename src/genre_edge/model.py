@@ -7,6 +7,7 @@ checked, and a refusal says both values.
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_edge import interpreter
+from genre_edge.audio.block import MAX_RATE, MIN_RATE
 from genre_edge.errors import ModelError, ParameterError
 from genre_edge.files import write_atomically
 from genre_edge.mel import Frames, MelConfig
@@ -39,6 +41,40 @@ def normalise(patch_db: Frames, kind: str, top_db: float) -> Frames:
         x -= x.mean()
         scale = x.std()
     return x / scale if scale > 0 else np.zeros_like(x)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+
+def _are_labels(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value) >= 2
+
+
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (_is_text, "a text"),
+    "version": (_is_text, "a text"),
+    "labels": (_are_labels, "a list of two or more different texts"),
+    "patch_frames": (_is_count, "a positive integer"),
+    "hop_frames": (_is_count, "a positive integer"),
+    "normalisation": (NORMALISATIONS.__contains__, f"one of {', '.join(NORMALISATIONS)}"),
+    "top_db": (lambda v: _is_number(v, 1, 1000), "a number from 1 to 1000"),
+    "temperature": (lambda v: _is_number(v, 1e-3, 1e3), "a number from 0.001 to 1000"),
+    "threshold": (lambda v: _is_number(v, 0, 1), "a number from 0 to 1"),
+    "silence_db": (lambda v: _is_number(v, -1000, 1000), "a number from -1000 to 1000"),
+    "metrics": (lambda v: isinstance(v, dict), "an object"),
+    "data": (lambda v: isinstance(v, str), "a text"),
+    "licence": (lambda v: isinstance(v, str), "a text"),
+    "sha256": (lambda v: isinstance(v, str), "a text"),
+}
 
 
 @dataclass(frozen=True)
@@ -72,21 +108,14 @@ class Bundle:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        problems = [
-            (self.schema_version == SCHEMA_VERSION, f"schema_version {self.schema_version}, known: {SCHEMA_VERSION}"),
-            (len(self.labels) >= 2 and len(set(self.labels)) == len(self.labels), f"labels {self.labels}"),
-            (all(isinstance(label, str) and label for label in self.labels), f"labels {self.labels}"),
-            (
-                0 < self.hop_frames <= self.patch_frames,
-                f"hop_frames {self.hop_frames}, patch_frames {self.patch_frames}",
-            ),
-            (self.normalisation in NORMALISATIONS, f"normalisation {self.normalisation!r}, known: {NORMALISATIONS}"),
-            (self.temperature > 0 and self.top_db > 0, f"temperature {self.temperature}, top_db {self.top_db}"),
-            (0 <= self.threshold <= 1, f"threshold {self.threshold}"),
-        ]
-        for fine, text in problems:
-            if not fine:
-                raise ModelError(f"the bundle has an unusable {text}")
+        for name, (fine, allowed) in _FIELDS.items():
+            value = getattr(self, name)
+            if not fine(value):
+                raise ModelError(f"{name} must be {allowed}, got {value!r:.100}")
+        if not MIN_RATE <= self.mel.sr <= MAX_RATE:
+            raise ModelError(f"mel's sr must be from {MIN_RATE} to {MAX_RATE}, got {self.mel.sr!r}")
+        if self.hop_frames > self.patch_frames:
+            raise ModelError(f"hop_frames {self.hop_frames} is more than patch_frames {self.patch_frames}")
 
     def save(self, directory: Path, tflite: bytes, card: str) -> "Bundle":
         """Write the three files, each whole or not at all, and return the bundle with `tflite`'s hash."""
@@ -101,15 +130,25 @@ class Bundle:
     def load(cls, directory: Path) -> "Bundle":
         """Read and check `bundle.json`. Raises ModelError."""
         path = directory / "bundle.json"
+        text = _read(path, _JSON_LIMIT)
         try:
-            content = json.loads(_read(path, _JSON_LIMIT))
+            content = json.loads(text)
             if not isinstance(content, dict):
                 raise ModelError("it is not a JSON object")
             if content.get("schema_version") != SCHEMA_VERSION:
                 raise ModelError(f"schema_version is {content.get('schema_version')!r}, known: {SCHEMA_VERSION}")
-            return cls(**content | {"mel": MelConfig(**content.get("mel", {}))})
+            return cls(**content | {"mel": _front_end(content.get("mel"))})
         except (ValueError, TypeError, RecursionError, ModelError, ParameterError) as error:
             raise ModelError(f"{path}: {error}") from None
+
+
+def _front_end(content: Any) -> MelConfig:
+    """The complete MelConfig: a default of ours that changes must not change somebody's model."""
+    if not isinstance(content, dict):
+        raise ModelError(f"mel must be an object, got {content!r:.100}")
+    if differing := set(content) ^ set(MelConfig.__dataclass_fields__):
+        raise ModelError(f"mel lacks, or should not have, {', '.join(sorted(differing))}")
+    return MelConfig(**content)
 
 
 def _read(path: Path, limit: int) -> bytes:
@@ -157,10 +196,10 @@ class Model:
             raise ModelError(f"{path}: model.tflite has SHA-256 {digest}, bundle.json says {self.bundle.sha256}")
         try:
             self._interpreter = interpreter.create(content)
-        except (ValueError, RuntimeError) as error:
+            self._input = self._interpreter.get_input_details()[0]
+            self._output = self._interpreter.get_output_details()[0]
+        except (ValueError, RuntimeError, IndexError) as error:
             raise ModelError(f"{path}: model.tflite cannot be run: {error}") from None
-        self._input = self._interpreter.get_input_details()[0]
-        self._output = self._interpreter.get_output_details()[0]
         self._check(path)
 
     def _check(self, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import soundfile
 
 from genre_edge.audio.block import Block, Source, to_mono
 from genre_edge.audio.ffmpeg import FFMPEG_SUFFIXES, FfmpegSource
+from genre_edge.audio.pipe import UNKNOWN_SIZE
 from genre_edge.errors import AudioError
 
 log = logging.getLogger("genre_edge")
@@ -35,19 +37,23 @@ SOUNDFILE_SUFFIXES = frozenset(
     ]
 )
 SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
+# libsndfile's log of a RIFF or AIFF whose samples are fewer than its header says
+_PROMISED = re.compile(r"^ *(?:data|SSND) *: *(\d+) \(should be", re.MULTILINE)
 _BLOCK_VALUES = 1 << 16  # samples times channels: 0.25 MB, so that memory does not depend on the format
 
 
 class FileSource(Source):
-    """A file that libsndfile decodes: wav, flac, mp3, ogg, opus and kin."""
+    """A file that libsndfile decodes: wav, flac, mp3, ogg, opus and kin. Owns the descriptor `file`."""
 
-    def __init__(self, path: Path) -> None:
-        self.name = str(path)
+    def __init__(self, file: int, name: str) -> None:
+        self.name = name
+        self._size = os.fstat(file).st_size
+        self._descriptor = file
         try:
-            # Bytes: a name need not be valid in the locale's encoding.
-            self._file = soundfile.SoundFile(os.fsencode(path))
+            # By descriptor: the content alone decides, and any name will do.
+            self._file = soundfile.SoundFile(file)
         except soundfile.LibsndfileError as error:
-            raise AudioError(f"{self.name}: {_reason(error)}") from None
+            raise AudioError(f"{name}: {_reason(error)}") from None
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self.check_format()
 
@@ -64,10 +70,18 @@ class FileSource(Source):
                 break
             yield Block(to_mono(samples), self.rate, position)
             position += len(samples)
-        if position < self._file.frames < 1 << 62:
-            log.warning(
-                "%s: ends early, after %.1f of %.1f s", self.name, position / self.rate, self._file.frames / self.rate
-            )
+        if position and self._is_cut_short(position):
+            log.warning("%s: ends early, after %.1f s", self.name, position / self.rate)
+
+    def _is_cut_short(self, position: int) -> bool:
+        """Whether the file promised more, or the decoder stopped before its end (an mp3 without an index)."""
+        promised = _PROMISED.search(self._file.extra_info)
+        unread = self._size - os.lseek(self._descriptor, 0, os.SEEK_CUR) if self._file.format == "MP3" else 0
+        return (
+            position < self._file.frames < 1 << 62
+            or (promised is not None and int(promised[1]) < UNKNOWN_SIZE)
+            or unread > self._size // 20
+        )
 
     def close(self) -> None:
         self._file.close()
@@ -78,19 +92,22 @@ def _reason(error: "soundfile.LibsndfileError") -> str:
     return "not an audio file that can be read" if "not recognised" in text else text
 
 
-def _check_readable(path: Path) -> None:
-    """A clear word for what is not a file with something in it; opening a FIFO, say, would wait for ever."""
+def _open_regular(path: Path) -> int:
+    """A descriptor, or a clear word for what is not a file with something in it."""
     try:
-        info = path.stat()
+        # Without waiting: opening a FIFO would, for ever.
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        broken = path.is_symlink() and isinstance(error, FileNotFoundError)
+        broken = isinstance(error, FileNotFoundError) and path.is_symlink()
         raise AudioError(f"{path}: {'broken link' if broken else error.strerror}") from None
-    if not stat.S_ISREG(info.st_mode):
-        raise AudioError(f"{path}: not a regular file")
-    if info.st_size == 0:
-        raise AudioError(f"{path}: the file is empty")
-    if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise AudioError(f"{path}: Permission denied")
+    except ValueError as error:
+        raise AudioError(f"{path}: {error}") from None
+    info = os.fstat(file)
+    if not stat.S_ISREG(info.st_mode) or info.st_size == 0:
+        os.close(file)
+        reason = "the file is empty" if stat.S_ISREG(info.st_mode) else "not a regular file"
+        raise AudioError(f"{path}: {reason}")
+    return file
 
 
 def open_file(path: str | Path) -> Source:
@@ -100,7 +117,8 @@ def open_file(path: str | Path) -> Source:
         AudioError: it cannot be read, or is no audio; the message names the file and the reason.
     """
     path = Path(path)
-    _check_readable(path)
+    file = _open_regular(path)
     if path.suffix.lower() in FFMPEG_SUFFIXES:
+        os.close(file)
         return FfmpegSource(path)
-    return FileSource(path)
+    return FileSource(file, str(path))

@@ -44,7 +44,11 @@ class Microphone(Source):
                 blocksize=self.rate // 10,
                 callback=self._capture,
             )
-            self._stream.start()
+            try:
+                self._stream.start()
+            except sounddevice.PortAudioError:
+                self._stream.close()
+                raise
         except (sounddevice.PortAudioError, ValueError) as error:
             raise AudioError(f"{self.name}: {error}") from None
 

@@ -37,8 +37,9 @@ _WAV_ENCODINGS = {
     (_FLOAT, 32): "f32le",
     (_FLOAT, 64): "f64le",
 }
-_MAX_HEADER = 1 << 20  # bytes of chunks skipped before the samples
-_UNKNOWN_SIZE = 0xFFFFFFFF  # a writer that could not seek back
+_MAX_HEADER = 1 << 20  # bytes before the samples
+_BLOCK_BYTES = 1 << 18
+UNKNOWN_SIZE = 0x7FFFF000  # this or more, or 0, is what writers put that cannot seek back (sox, arecord, ffmpeg)
 
 
 def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
@@ -49,7 +50,7 @@ def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
         values = wide.view("<i4")[:, 0]
     else:
         values = np.frombuffer(data, dtype=kind)
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which is refused with its position
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is refused with its position
         samples = values.astype(np.float32)
     if offset:
         samples -= np.float32(offset)
@@ -78,7 +79,7 @@ class PcmSource(Source):
 
     def blocks(self) -> Iterator[Block]:
         frame_bytes = _ENCODINGS[self._encoding][0] * self.channels
-        block_bytes = max(1, self.rate // 10) * frame_bytes
+        block_bytes = max(1, min(self.rate // 10, _BLOCK_BYTES // frame_bytes)) * frame_bytes
         left, position = self._n_bytes, 0
         while left is None or left > 0:
             data = _read_fully(self._stream, block_bytes if left is None else min(left, block_bytes))
@@ -105,12 +106,16 @@ class WavSource(PcmSource):
     def __init__(self, stream: IO[bytes], name: str) -> None:
         self.name = name
         self._stream = stream
+        self._long_size = 0  # of an RF64's samples
         riff = self._exactly(12)
         if riff[:4] not in (b"RIFF", b"RF64") or riff[8:] != b"WAVE":
             raise AudioError(f"{name}: not a WAV (raw PCM needs --raw ENCODING:RATE:CHANNELS)")
         encoding, rate, channels = self._read_format(self._seek_chunk(b"fmt "))
         size = self._seek_chunk(b"data")
-        super().__init__(stream, name, encoding, rate, channels, None if size in (0, _UNKNOWN_SIZE) else size)
+        if riff[:4] == b"RF64" and size == 0xFFFFFFFF:
+            size = self._long_size
+        unknown = size == 0 or UNKNOWN_SIZE <= size <= 0xFFFFFFFF
+        super().__init__(stream, name, encoding, rate, channels, None if unknown else size)
 
     def _exactly(self, n: int) -> bytes:
         data = _read_fully(self._stream, n)
@@ -125,10 +130,12 @@ class WavSource(PcmSource):
             if marker == wanted:
                 return int(size)
             padded = size + size % 2
-            skipped += padded
+            skipped += 8 + padded
             if skipped > _MAX_HEADER:
                 raise AudioError(f"{self.name}: damaged WAV: no {wanted.decode().strip()} chunk near its start")
-            self._exactly(padded)
+            content = self._exactly(padded)
+            if marker == b"ds64" and size >= 16:
+                self._long_size = struct.unpack("<Q", content[8:16])[0]
 
     def _read_format(self, size: int) -> tuple[str, int, int]:
         if not 16 <= size <= 4096:
