@@ -31,11 +31,11 @@ struct logmel {
 
 static int valid(const logmel_params *p)
 {
-    return isfinite(p->sr) && p->sr > 0 && p->n_fft >= 2 && p->n_fft <= LOGMEL_MAX_FFT && p->win_length >= 1 &&
+    return isfinite(p->sr) && p->sr >= 1 && p->n_fft >= 2 && p->n_fft <= LOGMEL_MAX_FFT && p->win_length >= 1 &&
            p->win_length <= p->n_fft && p->hop_length >= 1 &&
            (p->pad_mode == LOGMEL_PAD_CONSTANT || p->pad_mode == LOGMEL_PAD_REFLECT) &&
            (p->power == 1 || p->power == 2) && p->n_mels >= 1 && p->n_mels <= LOGMEL_MAX_FFT && p->fmin >= 0 &&
-           p->fmin < p->fmax && p->fmax <= p->sr / 2;
+           p->fmax - p->fmin >= LOGMEL_MIN_RANGE && p->fmax <= p->sr / 2;
 }
 
 logmel_status logmel_load_fftw(const char *path)
@@ -222,6 +222,11 @@ logmel_status logmel_flush(logmel *lm, float *out, size_t max_frames, size_t *n_
     lm->flushed = 1;
     *n_frames = frames;
     return LOGMEL_OK;
+}
+
+size_t logmel_empty_bands(const logmel *lm)
+{
+    return mel_bank_empty(lm->bank);
 }
 
 void logmel_filterbank(const logmel *lm, float *weights)

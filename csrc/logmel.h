@@ -21,10 +21,10 @@
 extern "C" {
 #endif
 
-/* Largest n_fft and sample magnitude: together they keep every power below FLT_MAX, so that finite input
- * gives finite output. */
-#define LOGMEL_MAX_FFT 65536
-#define LOGMEL_MAX_SAMPLE 1e12f
+/* Limits that together keep every mel power below FLT_MAX, so that finite input gives finite output. */
+#define LOGMEL_MAX_FFT 65536   /* largest n_fft, and most bands */
+#define LOGMEL_MIN_RANGE 1e-3  /* least fmax - fmin in Hz; the least sr is 1 Hz */
+#define LOGMEL_MAX_SAMPLE 1e9f
 
 typedef enum {
     LOGMEL_OK = 0,
@@ -39,7 +39,7 @@ typedef enum {
 typedef enum { LOGMEL_PAD_CONSTANT = 0, LOGMEL_PAD_REFLECT } logmel_pad;
 
 typedef struct {
-    double sr;      /* sampling rate in Hz, > 0 */
+    double sr;      /* sampling rate in Hz, >= 1 */
     int n_fft;      /* FFT length in samples, 2..LOGMEL_MAX_FFT */
     int win_length; /* periodic Hann window, zero-padded to n_fft: 1..n_fft samples */
     int hop_length; /* samples from frame to frame, >= 1 */
@@ -47,7 +47,7 @@ typedef struct {
     logmel_pad pad_mode;
     int power;      /* 1: magnitude, 2: power */
     int n_mels;     /* number of bands, >= 1 */
-    double fmin;    /* edges of the mel range in Hz: 0 <= fmin < fmax <= sr/2 */
+    double fmin;    /* edges of the mel range in Hz: 0 <= fmin, fmin + LOGMEL_MIN_RANGE <= fmax <= sr/2 */
     double fmax;
     int htk;        /* 0: Slaney's mel scale, 1: HTK's */
     int norm;       /* 0: triangles of peak 1, 1: Slaney's area normalisation */
@@ -89,6 +89,9 @@ logmel_status logmel_flush(logmel *lm, float *out, size_t max_frames, size_t *n_
 /* The index (from 0) of the first unusable sample, or n if all are usable: finite and at most
  * LOGMEL_MAX_SAMPLE in magnitude. */
 size_t logmel_first_bad_sample(const float *y, size_t n);
+
+/* How many bands hold no FFT bin: they are always empty. */
+size_t logmel_empty_bands(const logmel *lm);
 
 /* The dense filterbank in use, weights[n_mels][n_fft/2 + 1], for tests and pictures. */
 void logmel_filterbank(const logmel *lm, float *weights);

@@ -140,6 +140,13 @@ void mel_bank_run(const mel_bank *self, const float *restrict bins, float *restr
     }
 }
 
+size_t mel_bank_empty(const mel_bank *self)
+{
+    size_t empty = 0;
+    for (int m = 0; m < self->n_mels; m++) empty += self->bands[m].n_weights == 0;
+    return empty;
+}
+
 void mel_bank_dense(const mel_bank *self, float *weights)
 {
     memset(weights, 0, (size_t)self->n_mels * (size_t)self->n_bins * sizeof *weights);

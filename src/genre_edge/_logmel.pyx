@@ -43,6 +43,7 @@ cdef extern from "logmel.h":
 
     const int LOGMEL_MAX_FFT
     const float LOGMEL_MAX_SAMPLE
+    const double LOGMEL_MIN_RANGE
 
     logmel_status logmel_load_fftw(const char *path)
     const char *logmel_fftw_version()
@@ -55,12 +56,14 @@ cdef extern from "logmel.h":
                               size_t *n_frames) nogil
     logmel_status logmel_flush(logmel *lm, float *out, size_t max_frames, size_t *n_frames) nogil
     size_t logmel_first_bad_sample(const float *y, size_t n) nogil
+    size_t logmel_empty_bands(const logmel *lm) nogil
     void logmel_filterbank(const logmel *lm, float *weights) nogil
     void logmel_power_to_db(const float *power, size_t n, float amin, float *db) nogil
 
 
 MAX_FFT = LOGMEL_MAX_FFT
 MAX_SAMPLE = LOGMEL_MAX_SAMPLE
+MIN_RANGE = LOGMEL_MIN_RANGE
 
 
 def load_fftw(path):
@@ -175,6 +178,10 @@ cdef class LogMel:
         self.enter()
         logmel_reset(self.lm)
         self.busy = False
+
+    def empty_bands(self):
+        """How many bands hold no FFT bin."""
+        return logmel_empty_bands(self.lm)
 
     def filterbank(self):
         """Weights, (n_mels, 1 + n_fft // 2) float32."""

@@ -162,6 +162,10 @@ def _read(path: Path, limit: int) -> bytes:
     return content
 
 
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 def installed() -> list[str]:
     """Names of the bundles that came with the package."""
     return sorted(path.parent.name for path in MODELS.glob("*/bundle.json"))
@@ -188,7 +192,7 @@ class Model:
     """
 
     def __init__(self, model: str | Path = "edge") -> None:
-        path = bundle_path(model)
+        self._path = path = bundle_path(model)
         self.bundle = Bundle.load(path)
         content = _read(path / "model.tflite", _TFLITE_LIMIT)
         digest = hashlib.sha256(content).hexdigest()
@@ -199,7 +203,7 @@ class Model:
             self._input = self._interpreter.get_input_details()[0]
             self._output = self._interpreter.get_output_details()[0]
         except (ValueError, RuntimeError, IndexError) as error:
-            raise ModelError(f"{path}: model.tflite cannot be run: {error}") from None
+            raise ModelError(f"{path}: model.tflite cannot be run: {_line(error)}") from None
         self._check(path)
 
     def _check(self, path: Path) -> None:
@@ -217,13 +221,16 @@ class Model:
                 )
 
     def probabilities(self, patch_db: Frames) -> NDArray[np.float64]:
-        """Calibrated probabilities of the labels for one patch, `(n_mels, patch_frames)` in dB."""
+        """Calibrated probabilities, float64 `(n_labels,)`, of the labels for a patch `(n_mels, patch_frames)` in dB."""
         bundle = self.bundle
         x = normalise(patch_db, bundle.normalisation, bundle.top_db)
         scale, zero = self._input["quantization"]
         quantised = np.clip(np.rint(x / scale + zero), -128, 127).astype(np.int8)
         self._interpreter.set_tensor(self._input["index"], quantised[None, :, :, None])
-        self._interpreter.invoke()
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise ModelError(f"{self._path}: model.tflite cannot be run: {_line(error)}") from None
         scale, zero = self._output["quantization"]
         logits = (self._interpreter.get_tensor(self._output["index"])[0].astype(np.float64) - zero) * scale
         odds = np.exp((logits - logits.max()) / bundle.temperature)

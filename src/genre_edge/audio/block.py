@@ -69,8 +69,9 @@ class Source:
 def to_mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean over channels, `(n, channels)` -> `(n,)`; column by column, several times faster than mean(axis=1)."""
     mono = samples[:, 0].copy()
-    for channel in range(1, samples.shape[1]):
-        mono += samples[:, channel]
+    with np.errstate(all="ignore"):  # what overflows here is refused, with its position, in the front end
+        for channel in range(1, samples.shape[1]):
+            mono += samples[:, channel]
     if samples.shape[1] > 1:
         mono *= np.float32(1 / samples.shape[1])
     return mono
