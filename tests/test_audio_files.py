@@ -1,5 +1,6 @@
 """Audio files: what is decoded is what was written, in constant memory; what cannot be read is told in one line."""
 
+import gc
 import logging
 import os
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from audio_helpers import decode, encode, in_a_process, listen, music, naive_mono, noise
+from audio_helpers import PCM, chunk, decode, encode, fmt, in_a_process, listen, music, naive_mono, noise, riff
 from bundle_helpers import tiny
 
 from genre_edge.audio.files import SOUNDFILE_SUFFIXES, open_file
@@ -161,6 +162,21 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     }
     assert {name: error_of(tmp_path / name) for name in expected} == expected
     error_of(tmp_path / "noise.mp3")
+
+
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    bad_rate = riff(fmt(PCM, 1, 999, 16), chunk(b"data", bytes(2000)))
+    contents = {"good.wav": encode(noise(1000), 8000), "bad.wav": b"no audio", "rate.wav": bad_rate, "empty.wav": b""}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with open_file(tmp_path / "good.wav") as source:
+        listen(source)
+        source.close()  # twice is allowed
+    for name in ("bad.wav", "rate.wav", "empty.wav", "."):
+        error_of(tmp_path / name)
+    gc.collect()  # pytest keeps the errors' frames
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.mark.parametrize("name", ["x" * 300 + ".wav", "nul\0byte.wav"])

@@ -96,3 +96,16 @@ def test_the_cards_state_what_the_bundles_say() -> None:
         card = (directory / "MODEL_CARD.md").read_text()
         assert f"accuracy, int8 | {100 * bundle['metrics']['holdout']['accuracy']:.1f} %" in card
         assert bundle["sha256"] in card
+
+
+def test_the_results_in_the_readme_are_the_bundles() -> None:
+    import json
+
+    text = (ROOT / "README.md").read_text()
+    for name in ("edge", "paper"):
+        metrics = json.loads((ROOT / "models" / name / "bundle.json").read_text())["metrics"]
+        low, high = metrics["holdout"]["ci95"]
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name}`"))
+        assert f"{100 * metrics['holdout']['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})" in row
+    splits = json.loads((ROOT / "models" / "paper" / "bundle.json").read_text())["metrics"]["random_splits"]
+    assert f"{100 * splits['test_mean']:.1f} % ± {100 * splits['test_std']:.1f}" in text

@@ -201,6 +201,12 @@ def test_bytes_that_are_no_network_are_refused_without_a_crash(tmp_path: Path) -
     assert done.stdout.splitlines() == ["refused True"] * len(spoilt_networks)
 
 
+def test_a_service_without_standard_error_can_load_a_model() -> None:
+    program = "import os, sys; os.close(2); sys.stderr = None; from genre_edge.model import Model; Model(sys.argv[1])"
+    done = in_a_process(program + "; print('loaded')", TINY)
+    assert (done.returncode, done.stdout) == (0, "loaded\n")
+
+
 def naive_normalise(patch: np.ndarray, kind: str, top_db: float) -> np.ndarray:
     loudest = max(float(value) for value in patch.ravel())
     x = [max(float(value) - loudest, -top_db) for value in patch.ravel()]
