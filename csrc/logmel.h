@@ -5,10 +5,11 @@
  * 10*log10(max(1e-10, mel)) when `decibel` is set. Definitions and defaults follow librosa 0.11's
  * feature.melspectrogram and power_to_db(ref=1, top_db=None).
  *
- * Ownership: logmel_create gives an object that the caller returns with logmel_destroy. No other function
- * allocates, locks or does I/O. Input and output arrays belong to the caller and are not kept.
+ * Ownership: logmel_create gives an object that the caller returns with logmel_destroy. What works on an
+ * object in between neither allocates nor locks nor does I/O. Input and output arrays belong to the caller and are not kept.
  * Threads: one object, one thread at a time. Different objects are independent; create and destroy take
- * one process-wide lock, because FFTW's planner is not thread-safe.
+ * one process-wide lock, because FFTW's planner is not thread-safe; a program that plans with the same FFTW
+ * library by itself must not do so at that moment.
  * Determinism: any chunking of the same samples gives the same bits; so do two processes with the same
  * FFTW library on the same processor.
  */

@@ -73,6 +73,7 @@ static band band_of(const triangle *t, double hz_per_bin, int n_bins)
     int to = (int)fmin((double)n_bins, ceil(t->upper / hz_per_bin) + 2.0);
     while (from < to && weight_of(t, from * hz_per_bin) == 0.0) from++;
     while (to > from && weight_of(t, (to - 1) * hz_per_bin) == 0.0) to--;
+    if (to < from) to = from;
     b.first = from < n_bins ? from : 0;
     b.n_weights = (to - from + LANES - 1) / LANES * LANES;
     return b;

@@ -96,8 +96,8 @@ def test_what_ffmpeg_writes_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ("script", "reason"),
     [
         ("echo first >&2; echo 'moov atom not found' >&2; exit 1", "ffmpeg: moov atom not found"),
-        ("exit 1", "ffmpeg gave no audio"),
-        ("printf RIFF", "ffmpeg gave no audio"),
+        ("exit 1", "no data"),
+        ("printf RIFF", "the WAV header ends early"),
         ("printf '\\377\\n' >&2; exit 1", "ffmpeg: \ufffd"),
     ],
 )

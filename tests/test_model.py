@@ -295,3 +295,9 @@ def test_the_tiny_bundle_is_whole(tmp_path: Path) -> None:
     assert Model(tmp_path / "copy").bundle == Model(TINY).bundle
     assert Model(TINY).bundle.mel == MelConfig(sr=8000, n_fft=256, hop_length=128, n_mels=16)
     assert sum(path.stat().st_size for path in TINY.iterdir()) < 10_000
+
+
+def test_a_patch_does_not_remember_how_its_frames_came() -> None:
+    patch = np.random.default_rng(0).normal(-40, 10, (128, 64)).astype(np.float32)
+    for kind in NORMALISATIONS:
+        assert np.array_equal(normalise(patch, kind, 80.0), normalise(np.asfortranarray(patch), kind, 80.0))

@@ -28,7 +28,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_the_sdist_has_the_sources_and_no_build_products(built: tuple[Path, Path]) -> None:
     with tarfile.open(built[0]) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
-    assert {"csrc/logmel.h", "src/genre_edge/_logmel.pyx", "models/edge/model.tflite", "demo/song.ogg"} <= names
+    assert {
+        "csrc/logmel.h",
+        "src/genre_edge/_logmel.pyx",
+        "src/genre_edge/models/edge/model.tflite",
+        "demo/song.ogg",
+    } <= names
     assert not [name for name in names if name.endswith((".so", ".pyc", "_logmel.c"))]
 
 

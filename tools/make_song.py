@@ -11,12 +11,14 @@ recording is used.  The song has the same licence as the project.
 from __future__ import annotations
 
 import argparse
-import os
+import io
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import soundfile as sf
+
+from genre_edge.files import write_atomically
 
 Rng = np.random.Generator
 
@@ -170,20 +172,14 @@ def synthesise() -> np.ndarray:
 
 
 def write_song(path: Path, song: np.ndarray) -> None:
-    """Write Ogg Vorbis whole or not at all: a temporary file beside it takes its place."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w+b") as file:
-            with sf.SoundFile(file, "w", SAMPLE_RATE, 1, "VORBIS", format="OGG") as ogg:
-                ogg.title = "Minuet in G major, BWV Anh. 114 (synthesised)"
-                ogg.artist = "Christian Petzold"
-                for start in range(0, song.size, SAMPLE_RATE):  # long Vorbis writes can overflow
-                    ogg.write(song[start : start + SAMPLE_RATE])
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write Ogg Vorbis, whole or not at all."""
+    content = io.BytesIO()
+    with sf.SoundFile(content, "w", SAMPLE_RATE, 1, "VORBIS", format="OGG") as ogg:
+        ogg.title = "Minuet in G major, BWV Anh. 114 (synthesised)"
+        ogg.artist = "Christian Petzold"
+        for start in range(0, song.size, SAMPLE_RATE):  # long Vorbis writes can overflow
+            ogg.write(song[start : start + SAMPLE_RATE])
+    write_atomically(path, content.getvalue())
 
 
 def main() -> None:

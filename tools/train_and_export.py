@@ -89,9 +89,14 @@ def random_splits(
     }
 
 
-def public_command() -> str:
+def public_command(arguments: argparse.Namespace) -> str:
     """The command that made the bundle, without the maker's directories."""
-    return shlex.join(["python", "tools/train_and_export.py", *(Path(word).name for word in sys.argv[1:])])
+    paths = {str(path) for path in (arguments.audio, arguments.mels, arguments.tracks, arguments.out) if path}
+    words = []
+    for word in sys.argv[1:]:
+        option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        words.append(option + equals + (Path(value).name if value.rstrip("/") in paths else value))
+    return shlex.join(["python", "tools/train_and_export.py", *words])
 
 
 def main() -> None:
@@ -112,9 +117,9 @@ def main() -> None:
         name=arguments.name or arguments.architecture,
         version=arguments.bundle_version,
         description=architecture.about,
-        data=arguments.data_text.format(n=len(train)),
+        data=arguments.data_text.replace("{n}", str(len(train))),
         holdout_split=arguments.holdout_split if arguments.mels else f"random {RANDOM_HOLDOUT}",
-        command=public_command(),
+        command=public_command(arguments),
     )
     bundle = ship.ship(network, architecture, labels, train, holdout, about, metrics, arguments.out / "bundle")
     print(report.as_table(bundle.metrics["holdout"] | {"tracks": []}))

@@ -4,6 +4,8 @@
 Checks of meaning live in mel.py; here only what memory safety needs.
 """
 
+import os
+
 import numpy as np
 
 from libc.stddef cimport size_t
@@ -68,7 +70,7 @@ MIN_RANGE = LOGMEL_MIN_RANGE
 
 def load_fftw(path):
     """Bind FFTW from a library's path, or the system's for None. True when FFTW is bound."""
-    cdef bytes name = None if path is None else path.encode()
+    cdef bytes name = None if path is None else os.fsencode(path)
     return logmel_load_fftw(NULL if name is None else <const char *>name) == LOGMEL_OK
 
 

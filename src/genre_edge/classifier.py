@@ -215,11 +215,15 @@ class Classifier:
     def stream(self, source: Source, interval_s: float = 5.0, segments: bool = False) -> Iterator[Verdict]:
         """A verdict every `interval_s` seconds of sound (a whole number of the model's patches), and one for the rest.
 
-        With an infinite interval that is one verdict for all. The caller closes the source.
+        With an infinite interval that is one verdict for all. `dropped_samples` counts from the stream's beginning.
+        The caller closes the source.
 
         Raises:
             AudioError: the source fails, or ends without any audio.
+            ParameterError: the interval is not positive.
         """
+        if not interval_s > 0:
+            raise ParameterError(f"interval_s must be positive, got {interval_s!r}")
         listener = Listener(self._model, self._mel, source)
         pool = Pool(self.bundle.labels, self._threshold, segments)
         hop_s = self.bundle.hop_frames * self.bundle.mel.hop_length / self.bundle.mel.sr

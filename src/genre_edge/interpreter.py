@@ -43,6 +43,9 @@ def create(content: bytes) -> Any:
 def _without_greeting() -> Iterator[None]:
     """The runtime's C++ writes an INFO line to stderr, and has no switch for it: let all but that line through."""
     with _stderr_lock, tempfile.TemporaryFile() as log:
+        if sys.stderr is None:  # a daemon's: there is nothing to keep clean
+            yield
+            return
         sys.stderr.flush()
         saved = os.dup(2)
         os.dup2(log.fileno(), 2)

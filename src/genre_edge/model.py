@@ -7,6 +7,7 @@ checked, and a refusal says both values.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -33,7 +34,8 @@ def normalise(patch_db: Frames, kind: str, top_db: float) -> Frames:
     The patch is first cut at `top_db` below its maximum. "minmax" then scales it to 0..1 (the paper's scaling),
     "standard" to mean 0 and standard deviation 1. A constant patch gives zeros.
     """
-    x = np.maximum(patch_db - patch_db.max(), np.float32(-top_db))
+    # In one memory order: numpy's sums depend on it, and a patch must not remember how its frames came.
+    x = np.maximum(np.ascontiguousarray(patch_db) - patch_db.max(), np.float32(-top_db))
     if kind == "minmax":
         x -= x.min()
         scale = x.max()
@@ -43,8 +45,15 @@ def normalise(patch_db: Frames, kind: str, top_db: float) -> Frames:
     return x / scale if scale > 0 else np.zeros_like(x)
 
 
+def softmax(logits: NDArray[np.float64], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Probabilities along the last axis."""
+    odds = np.exp((logits - logits.max(axis=-1, keepdims=True)) / temperature)
+    result: NDArray[np.float64] = odds / odds.sum(axis=-1, keepdims=True)
+    return result
+
+
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
+    return isinstance(value, str) and value != "" and value.isprintable()  # it goes to terminals
 
 
 def _is_count(value: Any) -> bool:
@@ -176,7 +185,7 @@ def bundle_path(model: str | Path) -> Path:
     if str(model) in installed():
         return MODELS / str(model)
     path = Path(model)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 (never raises, whatever the name)
         raise ModelError(f"no model {str(model)!r}: neither a directory nor one of {', '.join(installed())}")
     return path
 
@@ -222,6 +231,10 @@ class Model:
 
     def probabilities(self, patch_db: Frames) -> NDArray[np.float64]:
         """Calibrated probabilities, float64 `(n_labels,)`, of the labels for a patch `(n_mels, patch_frames)` in dB."""
+        return softmax(self.logits(patch_db), self.bundle.temperature)
+
+    def logits(self, patch_db: Frames) -> NDArray[np.float64]:
+        """What the network says of a patch, float64 `(n_labels,)`, before temperature and softmax."""
         bundle = self.bundle
         x = normalise(patch_db, bundle.normalisation, bundle.top_db)
         scale, zero = self._input["quantization"]
@@ -232,7 +245,7 @@ class Model:
         except RuntimeError as error:
             raise ModelError(f"{self._path}: model.tflite cannot be run: {_line(error)}") from None
         scale, zero = self._output["quantization"]
-        logits = (self._interpreter.get_tensor(self._output["index"])[0].astype(np.float64) - zero) * scale
-        odds = np.exp((logits - logits.max()) / bundle.temperature)
-        result: NDArray[np.float64] = odds / odds.sum()
-        return result
+        logits: NDArray[np.float64] = (
+            self._interpreter.get_tensor(self._output["index"])[0].astype(np.float64) - zero
+        ) * scale
+        return logits

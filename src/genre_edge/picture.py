@@ -1,6 +1,7 @@
 """A mel spectrogram as a PNG with axes in seconds and Hz. Needs Pillow (extra `picture`)."""
 
 import io
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -81,16 +82,21 @@ def _band_of(hz: float, centres: NDArray[np.float64]) -> float:
     return float(np.interp(hz, centres, np.arange(len(centres))))
 
 
+def need_pillow() -> None:
+    """Raises GenreEdgeError where Pillow is not installed."""
+    if find_spec("PIL") is None:
+        raise GenreEdgeError("a picture needs Pillow: pip install 'genre-edge[picture]'")
+
+
 def draw(overview: Overview, mel: MelConfig, top_db: float, title: str) -> bytes:
     """PNG of the frames, 0 dB at the loudest value, `top_db` below it the darkest.
 
     Raises:
         GenreEdgeError: Pillow is not installed, or there is nothing to draw.
     """
-    try:
-        from PIL import Image, ImageDraw, ImageFont
-    except ImportError:
-        raise GenreEdgeError("a picture needs Pillow: pip install 'genre-edge[picture]'") from None
+    need_pillow()
+    from PIL import Image, ImageDraw, ImageFont
+
     columns = overview.columns()
     if columns.shape[1] == 0:
         raise GenreEdgeError(f"{title}: holds no audio")

@@ -9,15 +9,20 @@ from typing import Any, TextIO
 from genre_edge.verdict import Segment, Verdict
 
 
+def portable(text: str) -> str:
+    """A file name as Unicode that every reader takes: bytes that are no UTF-8 are replaced."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
+
+
 def printable(text: str) -> str:
-    """A file name for a terminal: no control characters, no bytes that the encoding does not know."""
-    text = text.encode(errors="surrogateescape").decode(errors="replace")
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """A file name for a terminal: portable, and without control characters."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in portable(text))
 
 
 def json_line(verdict: Verdict, top: int | None) -> str:
     """One verdict as one line of JSON, pure ASCII."""
-    return json.dumps(verdict.to_dict(top), allow_nan=False)
+    content = verdict.to_dict(top)
+    return json.dumps(content | {"source": portable(verdict.source)}, allow_nan=False)
 
 
 class Renderer:
@@ -78,8 +83,7 @@ class Csv(Renderer):
         top = self._top or 0
         places: list[Any] = [value for g in part.genres[:top] for value in (g.genre, g.probability)]
         places += [""] * (2 * top - len(places))
-        source = source.encode(errors="surrogateescape").decode(errors="replace")
-        head = [source, kind, part.start_s, part.end_s, part.genre, part.confidence, part.reason]
+        head = [portable(source), kind, part.start_s, part.end_s, part.genre, part.confidence, part.reason]
         self._writer.writerow(head + places)
 
 

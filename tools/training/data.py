@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from genre_edge.audio.files import SUFFIXES, open_file
+from genre_edge.audio.files import open_file
+from genre_edge.cli.inputs import is_audio_name
 from genre_edge.errors import GenreEdgeError
 from genre_edge.frontend import frames_of
 from genre_edge.mel import Frames, MelConfig, MelSpectrogram
@@ -47,7 +48,7 @@ def archive_to_db(mel: np.ndarray) -> Frames:
 
 def audio_files(root: Path) -> list[tuple[Path, str]]:
     """(file, genre) of a folder a genre, sorted."""
-    files = [(path, path.parent.name) for path in sorted(root.glob("*/*")) if path.suffix.lower() in SUFFIXES]
+    files = [(path, path.parent.name) for path in sorted(root.glob("*/*")) if is_audio_name(path)]
     if not files:
         raise SystemExit(f"{root}: no audio in folders named by genre")
     return files
@@ -64,6 +65,9 @@ def load_audio(root: Path, mel: MelConfig) -> list[Track]:
         except GenreEdgeError as error:
             print(f"skipped: {error}", file=sys.stderr)
             continue
+        if frames.shape[1] == 0:
+            print(f"skipped: {path}: holds no audio", file=sys.stderr)
+            continue
         tracks.append(Track(path.stem, genre, "", frames))
     return tracks
 
@@ -75,7 +79,9 @@ def random_split(tracks: list[Track], fraction: float, seed: int) -> tuple[list[
     for genre in sorted({track.genre for track in tracks}):
         own = [track for track in tracks if track.genre == genre]
         order = rng.permutation(len(own))
-        cut = round(len(own) * fraction)
+        cut = max(1, round(len(own) * fraction))
+        if cut == len(own):
+            raise SystemExit(f"genre {genre!r} has {len(own)} track: two or more are needed, one to hold out")
         test += [own[i] for i in order[:cut]]
         train += [own[i] for i in order[cut:]]
     return train, test

@@ -9,7 +9,7 @@ import numpy as np
 
 from genre_edge.classifier import PatchCutter
 from genre_edge.mel import Frames
-from genre_edge.model import Bundle, normalise
+from genre_edge.model import Bundle, normalise, softmax
 from training import augment
 from training.architectures import Architecture
 from training.data import Track
@@ -52,10 +52,8 @@ def track_probabilities(network: Any, tracks: list[Track], architecture: Archite
     logits = np.concatenate(
         [np.asarray(network(np.concatenate(patches[i : i + 16]), training=False)) for i in range(0, len(patches), 16)]
     )
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    p = odds / odds.sum(axis=1, keepdims=True)
     bounds = np.cumsum([len(part) for part in patches])[:-1]
-    return np.stack([part.mean(axis=0) for part in np.split(p, bounds)])
+    return np.stack([part.mean(axis=0) for part in np.split(softmax(logits), bounds)])
 
 
 def accuracy(p: np.ndarray, tracks: list[Track], labels: list[str]) -> float:
@@ -91,11 +89,17 @@ def fit(
     import keras
 
     state_file, weights_file = checkpoint / "state.json", checkpoint / "network.keras"
-    identity = {"seed": seed, "epochs": epochs, "tracks": [t.name for t in train], "frames": architecture.patch_frames}
+    identity = {
+        "seed": seed,
+        "epochs": epochs,
+        "network": architecture.build.__name__,
+        "frames": architecture.patch_frames,
+        "tracks": [[f"{track.genre}/{track.name}" for track in part] for part in (train, holdout)],
+    }
     state = json.loads(state_file.read_text()) if state_file.exists() else {"identity": identity, "history": []}
     if state["identity"] != identity:
         raise SystemExit(
-            f"{checkpoint} belongs to another run (seed, epochs or tracks differ); remove it to start anew"
+            f"{checkpoint} belongs to another run (seed, epochs, network or tracks differ); remove it to start anew"
         )
     if state["history"]:
         network = keras.models.load_model(weights_file)

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from genre_edge.model import softmax
+
 
 def wilson(right: int, n: int) -> tuple[float, float]:
     """95 % interval of a proportion (Wilson 1927)."""
@@ -46,11 +48,7 @@ def fit_temperature(logits: list[np.ndarray], true: np.ndarray) -> float:
 
 def track_means(logits: list[np.ndarray], temperature: float) -> np.ndarray:
     """Mean softmax of each track's patches, `(tracks, labels)`."""
-    means = []
-    for rows in logits:
-        odds = np.exp((rows - rows.max(axis=1, keepdims=True)) / temperature)
-        means.append((odds / odds.sum(axis=1, keepdims=True)).mean(axis=0))
-    return np.stack(means)
+    return np.stack([softmax(rows, temperature).mean(axis=0) for rows in logits])
 
 
 def coverage(p: np.ndarray, true: np.ndarray, threshold: float) -> dict[str, float]:

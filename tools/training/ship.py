@@ -1,5 +1,7 @@
 """A trained network -> a checked bundle: quantise, compare with float on the holdout, calibrate, write."""
 
+import hashlib
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,8 +54,10 @@ def ship(
         top_db=fit.TOP_DB,
         data=about.data,
         licence=LICENCE,
-    ).save(directory, tflite, "")
-    logits = _int8_logits(Model(directory), holdout)
+    )
+    with tempfile.TemporaryDirectory() as folder:  # nothing half-made in `directory`
+        draft.save(Path(folder), tflite, "")
+        logits = _int8_logits(Model(folder), holdout)
     true = np.array([labels.index(track.genre) for track in holdout])
     temperature = report.fit_temperature(logits, true)
     p = report.track_means(logits, temperature)
@@ -64,9 +68,10 @@ def ship(
         "calibration_error": report.calibration_error(p, true),
         **report.coverage(p, true, THRESHOLD),
     }
+    _check_loss(metrics)
     bundle = replace(draft, temperature=temperature, threshold=THRESHOLD, metrics=metrics)
-    text = card.model_card(bundle, len(tflite), about.description, about.command)
-    return bundle.save(directory, tflite, text)
+    bundle = replace(bundle, sha256=hashlib.sha256(tflite).hexdigest())
+    return bundle.save(directory, tflite, card.model_card(bundle, len(tflite), about.description, about.command))
 
 
 def _calibration_patches(train: list[Track], architecture: Architecture) -> np.ndarray:
@@ -76,11 +81,15 @@ def _calibration_patches(train: list[Track], architecture: Architecture) -> np.n
 
 
 def _int8_logits(model: Model, tracks: list[Track]) -> list[np.ndarray]:
-    """What the exported file says of each patch; at temperature 1, log-probabilities serve as logits."""
-    return [
-        np.log(np.stack([model.probabilities(patch) for patch in fit.cut(track.frames, model.bundle)]))
-        for track in tracks
-    ]
+    """What the exported file says of each track's patches."""
+    return [np.stack([model.logits(patch) for patch in fit.cut(track.frames, model.bundle)]) for track in tracks]
+
+
+def _check_loss(metrics: dict[str, Any]) -> None:
+    """Refuse a network that quantisation has broken: more than 5 % of the tracks lost, and more than three."""
+    n, exact, int8 = metrics["holdout"]["n"], metrics["float_accuracy"], metrics["holdout"]["accuracy"]
+    if (exact - int8) * n > max(3, 0.05 * n):
+        raise SystemExit(f"int8 loses too much: {int8:.3f} instead of {exact:.3f} of {n} tracks; nothing was written")
 
 
 def _against_float(p: np.ndarray, float_p: np.ndarray, true: np.ndarray) -> dict[str, float]:

@@ -41,9 +41,9 @@ class FfmpegSource(Source):
         assert self._process.stdout is not None
         try:
             self._wav = WavSource(self._process.stdout, self.name)
-        except AudioError:
+        except AudioError as error:
+            text = self._last_error() or str(error)  # before the child complains of us
             self._end()
-            text = self._last_error() or f"{path}: ffmpeg gave no audio"
             self._errors.close()
             raise AudioError(text) from None
         self.rate, self.channels = self._wav.rate, self._wav.channels

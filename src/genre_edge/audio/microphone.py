@@ -54,6 +54,9 @@ class Microphone(Source):
 
     def _capture(self, samples: NDArray[np.float32], frames: int, timing: Any, status: Any) -> None:
         """PortAudio's thread: copy, count, never wait."""
+        if status and status.input_overflow:
+            # PortAudio lost samples before these and does not say how many; at least the gap must be known.
+            self._dropped += frames
         try:
             self._queue.put_nowait((samples.copy(), self._dropped, time.monotonic()))
             self._dropped = 0

@@ -106,6 +106,7 @@ class WavSource(PcmSource):
     def __init__(self, stream: IO[bytes], name: str) -> None:
         self.name = name
         self._stream = stream
+        self._consumed = 0  # bytes of the header so far
         self._long_size = 0  # of an RF64's samples
         riff = self._exactly(12)
         if riff[:4] not in (b"RIFF", b"RF64") or riff[8:] != b"WAVE":
@@ -114,11 +115,15 @@ class WavSource(PcmSource):
         size = self._seek_chunk(b"data")
         if riff[:4] == b"RF64" and size == 0xFFFFFFFF:
             size = self._long_size
-        unknown = size == 0 or UNKNOWN_SIZE <= size <= 0xFFFFFFFF
+        # 0 is also the truth about a WAV without samples; then the file's size may say that other chunks follow.
+        riff_size = struct.unpack("<I", riff[4:8])[0]
+        nothing = size == 0 and self._consumed - 8 < riff_size < UNKNOWN_SIZE
+        unknown = not nothing and (size == 0 or UNKNOWN_SIZE <= size <= 0xFFFFFFFF)
         super().__init__(stream, name, encoding, rate, channels, None if unknown else size)
 
     def _exactly(self, n: int) -> bytes:
         data = _read_fully(self._stream, n)
+        self._consumed += len(data)
         if len(data) < n:
             raise AudioError(f"{self.name}: {'the WAV header ends early' if data else 'no data'}")
         return data

@@ -1,5 +1,6 @@
 """The command line: one module a command. Heavy modules are imported inside the commands, so `--help` is quick."""
 
+import io
 import logging
 import os
 import sys
@@ -68,7 +69,21 @@ def _run() -> int:
         return _fail(error, 1)
 
 
+def _open_standard_streams() -> None:
+    """Where a parent closed one of them, the first files that we open would take its place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name that the terminal's encoding lacks
+
+
 def main() -> None:
     """Entry point of `genre-edge`."""
+    _open_standard_streams()
     logging.basicConfig(format="genre-edge: %(message)s", level=logging.WARNING)
     sys.exit(_run())

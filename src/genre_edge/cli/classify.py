@@ -1,5 +1,6 @@
 """`genre-edge classify`: the genre of files."""
 
+import os
 import sys
 import threading
 from collections import deque
@@ -54,7 +55,7 @@ def classify(
     from genre_edge.render import FORMATS
 
     _check_stdin(paths.count(STDIN), raw)
-    items = [item for path in paths for item in expand(path)]
+    items = list(dict.fromkeys(item for path in paths for item in expand(path)))  # each file once
     jobs = min(jobs, len(items))
     spare = [Classifier(model, threshold) for _ in range(jobs)]  # now: a bad --model is told before any work
     local = threading.local()
@@ -67,14 +68,18 @@ def classify(
         return _one(local.classifier, item, segments, raw)
 
     failed = 0
-    with FORMATS[format.value](sys.stdout, top) as renderer:
-        for outcome in _progress(_in_order(work, items, jobs), len(items)):
-            if isinstance(outcome, AudioError):
-                failed += 1
-                _complain(outcome)
-            else:
-                renderer.verdict(outcome)
-                sys.stdout.flush()
+    try:
+        with FORMATS[format.value](sys.stdout, top) as renderer:
+            for outcome in _progress(_in_order(work, items, jobs), len(items)):
+                if isinstance(outcome, AudioError):
+                    failed += 1
+                    _complain(outcome)
+                else:
+                    renderer.verdict(outcome)
+                    sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stdout.flush()
+        os._exit(130)  # at once: what other threads still decode is wanted by nobody
     raise typer.Exit(1 if failed else 0)
 
 
@@ -115,7 +120,7 @@ def _in_order(
         while pending:
             yield pending.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _complain(error: AudioError) -> None:
