@@ -59,3 +59,15 @@ def melspectrogram(y: Array, config: MelConfig) -> Array:
 def power_to_db(power: Array, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0) -> Array:
     db = 10 * np.log10(np.maximum(amin, power)) - 10 * np.log10(max(amin, abs(ref)))
     return db if top_db is None or db.size == 0 else np.maximum(db, db.max() - top_db)
+
+
+def patches(frames: np.ndarray, length: int, hop: int) -> list[tuple[int, np.ndarray]]:
+    """The rule in the plainest words: whole patches, then the rest, repeated, if it is more than half a hop."""
+    n = frames.shape[1]
+    whole = [(at, frames[:, at : at + length]) for at in range(0, n - length + 1, hop)]
+    end = whole[-1][0] + length if whole else 0
+    start = whole[-1][0] + hop if whole else 0
+    if n and (not whole or n - end > hop / 2):
+        rest = [frames[:, start + i % (n - start)] for i in range(length)]
+        whole.append((start, np.stack(rest, axis=1)))
+    return whole

@@ -13,11 +13,12 @@ from audio_helpers import ArraySource, BlockSource, Samples, encode, music, tone
 from bundle_helpers import HOP_S, PATCH_S, RATE, TINY, tiny, variant
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from naive import patches as naive_patches
 
 from genre_edge.audio.block import Block, Source
-from genre_edge.classifier import Classifier, PatchCutter
+from genre_edge.classifier import Classifier
 from genre_edge.errors import AudioError
-from genre_edge.mel import Frames, MelConfig, MelSpectrogram
+from genre_edge.mel import MelConfig, MelSpectrogram
 from genre_edge.model import Model
 from genre_edge.verdict import Segment, Verdict
 
@@ -33,54 +34,6 @@ def heard(samples: Samples, rate: int = RATE) -> Verdict:
 
 
 # -- patches ---------------------------------------------------------------------------------------------------------
-
-
-def naive_patches(frames: Frames, length: int, hop: int) -> list[tuple[int, Frames]]:
-    """The rule in the plainest words: whole patches, then the rest, repeated, if it is more than half a hop."""
-    n = frames.shape[1]
-    patches = [(at, frames[:, at : at + length]) for at in range(0, n - length + 1, hop)]
-    end = patches[-1][0] + length if patches else 0
-    start = patches[-1][0] + hop if patches else 0
-    if n and (not patches or n - end > hop / 2):
-        rest = [frames[:, start + i % (n - start)] for i in range(length)]
-        patches.append((start, np.stack(rest, axis=1)))
-    return patches
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    n=st.integers(0, 60),
-    length=st.integers(1, 12),
-    hop=st.integers(1, 12),
-    sizes=st.lists(st.integers(0, 30), min_size=1, max_size=6).filter(any),
-)
-def test_patches_under_any_cutting(n: int, length: int, hop: int, sizes: list[int]) -> None:
-    hop = min(hop, length)
-    frames = np.arange(2 * n, dtype=np.float32).reshape(2, n)
-    cutter, found, at, turn = PatchCutter(2, length, hop), [], 0, 0
-    while at < n:
-        size = sizes[turn % len(sizes)]
-        found += [(first, patch.copy()) for first, patch in cutter.push(frames[:, at : at + size])]
-        at, turn = at + size, turn + 1
-    found += list(cutter.flush())
-    expected = naive_patches(frames, length, hop)
-    assert [first for first, _ in found] == [first for first, _ in expected]
-    assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
-
-
-@pytest.mark.parametrize(
-    ("n", "starts"), [(8, [0]), (9, [0]), (10, [0]), (11, [0, 4]), (12, [0, 4]), (3, [0]), (0, [])]
-)
-def test_the_rest_counts_when_it_is_more_than_half_a_hop(n: int, starts: list[int]) -> None:
-    cutter = PatchCutter(1, 8, 4)
-    frames = np.arange(n, dtype=np.float32)[None]
-    found = [*cutter.push(frames), *cutter.flush()]
-    assert [first for first, _ in found] == starts
-    if n == 11:  # 7 frames from the 4th on, then again the 4th
-        assert found[-1][1][0].tolist() == [4, 5, 6, 7, 8, 9, 10, 4]
-
-
-# -- one path --------------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=30, deadline=None)

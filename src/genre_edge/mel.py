@@ -15,7 +15,6 @@ Differences from librosa, all deliberate:
 """
 
 import math
-import operator
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,40 +24,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from genre_edge import _logmel, fftw
+from genre_edge.checks import choice, integer, real
 from genre_edge.errors import ParameterError
 
 Frames = NDArray[np.float32]
 
 _INT_MAX = 2**31 - 1
-_HUGE = 1e30
-
-
-def _integer(name: str, value: Any, low: int, high: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = low - 1
-    if isinstance(value, (bool, np.bool_)) or not low <= number <= high:
-        raise ParameterError(f"{name} must be an integer from {low} to {high}, got {value!r}")
-    return number
-
-
-def _real(name: str, value: Any) -> float:
-    """A finite int or float; ints stay ints, so that they are written as they were given."""
-    number: float = math.nan
-    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-        number = value if isinstance(value, float) else value.item() if isinstance(value, np.generic) else value
-    if not -_HUGE <= number <= _HUGE:
-        raise ParameterError(f"{name} must be a finite number, got {value!r}")
-    return number
-
-
-def _choice(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
-    value = value.item() if isinstance(value, np.generic) else value
-    for choice in allowed if isinstance(value, (bool, int, float, str, type(None))) else ():
-        if value == choice and isinstance(value, bool) == isinstance(choice, bool):
-            return choice
-    raise ParameterError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -98,24 +69,24 @@ class MelConfig:
     norm: str | None = "slaney"
 
     def __post_init__(self) -> None:
-        sr = _real("sr", self.sr)
+        sr = real("sr", self.sr)
         if sr < 1:
             raise ParameterError(f"sr must be at least 1, got {self.sr!r}")
-        n_fft = _integer("n_fft", self.n_fft, 2, _logmel.MAX_FFT)
+        n_fft = integer("n_fft", self.n_fft, 2, _logmel.MAX_FFT)
         checked = {
             "sr": sr,
             "n_fft": n_fft,
-            "hop_length": _integer("hop_length", self.hop_length, 1, _INT_MAX),
-            "win_length": None if self.win_length is None else _integer("win_length", self.win_length, 1, n_fft),
-            "window": _choice("window", self.window, ("hann",)),
-            "center": _choice("center", self.center, (True, False)),
-            "pad_mode": _choice("pad_mode", self.pad_mode, ("constant", "reflect")),
-            "power": _choice("power", self.power, (1, 2)),
-            "n_mels": _integer("n_mels", self.n_mels, 1, _logmel.MAX_FFT),
-            "fmin": _real("fmin", self.fmin),
-            "fmax": None if self.fmax is None else _real("fmax", self.fmax),
-            "htk": _choice("htk", self.htk, (False, True)),
-            "norm": _choice("norm", self.norm, ("slaney", None)),
+            "hop_length": integer("hop_length", self.hop_length, 1, _INT_MAX),
+            "win_length": None if self.win_length is None else integer("win_length", self.win_length, 1, n_fft),
+            "window": choice("window", self.window, ("hann",)),
+            "center": choice("center", self.center, (True, False)),
+            "pad_mode": choice("pad_mode", self.pad_mode, ("constant", "reflect")),
+            "power": choice("power", self.power, (1, 2)),
+            "n_mels": integer("n_mels", self.n_mels, 1, _logmel.MAX_FFT),
+            "fmin": real("fmin", self.fmin),
+            "fmax": None if self.fmax is None else real("fmax", self.fmax),
+            "htk": choice("htk", self.htk, (False, True)),
+            "norm": choice("norm", self.norm, ("slaney", None)),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)  # plain Python values, whatever numpy type came
@@ -286,11 +257,11 @@ def power_to_db(
         power = array.astype(np.float32)
     if not np.isfinite(power).all():
         raise ParameterError("S must be finite")
-    if not 1e-37 <= _real("amin", amin) <= 1e37:
+    if not 1e-37 <= real("amin", amin) <= 1e37:
         raise ParameterError(f"amin must be from 1e-37 to 1e37, got {amin!r}")
-    if top_db is not None and _real("top_db", top_db) < 0:
+    if top_db is not None and real("top_db", top_db) < 0:
         raise ParameterError(f"top_db must not be negative, got {top_db!r}")
-    ref_power = abs(_real("ref", ref(power) if callable(ref) else ref))
+    ref_power = abs(real("ref", ref(power) if callable(ref) else ref))
     db = _logmel.power_to_db(np.ascontiguousarray(power).ravel(), amin).reshape(power.shape)
     db -= np.float32(10 * math.log10(max(amin, ref_power)))
     if top_db is not None and db.size:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from genre_edge.classifier import PatchCutter
+from genre_edge.hearing import PatchCutter
 from genre_edge.mel import Frames
 from genre_edge.model import Bundle, normalise, softmax
 from training import augment
