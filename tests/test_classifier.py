@@ -162,6 +162,13 @@ def test_low_confidence() -> None:
     assert {segment.reason for segment in unsure.segments} == {"low_confidence"}
 
 
+def test_the_threshold_itself_is_sure_enough() -> None:
+    frames = MelSpectrogram(tiny().bundle.mel).db(music(1, RATE))[:, :8]
+    p = float(Model(TINY).probabilities(frames).max())
+    assert Classifier(TINY, threshold=p).classify_frames(frames).reason is None
+    assert Classifier(TINY, threshold=math.nextafter(p, 1)).classify_frames(frames).reason == "low_confidence"
+
+
 def test_the_bundles_own_threshold(tmp_path: Path) -> None:
     classifier = Classifier(variant(tmp_path / "b", threshold=1.0))
     assert one(ArraySource(music(2, RATE), RATE), classifier=classifier).reason == "low_confidence"

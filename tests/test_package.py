@@ -34,7 +34,7 @@ def test_the_sdist_has_the_sources_and_no_build_products(built: tuple[Path, Path
         "src/genre_edge/models/edge/model.tflite",
         "demo/song.ogg",
     } <= names
-    assert not [name for name in names if name.endswith((".so", ".pyc", "_logmel.c"))]
+    assert not [name for name in names if name.endswith((".so", ".pyc", "/_logmel.c"))]
 
 
 def test_the_wheel_has_models_types_and_licence_and_no_fftw(built: tuple[Path, Path]) -> None:
