@@ -17,7 +17,7 @@ from naive import patches as naive_patches
 
 from genre_edge.audio.block import Block, Source
 from genre_edge.classifier import Classifier
-from genre_edge.errors import AudioError
+from genre_edge.errors import AudioError, ParameterError
 from genre_edge.mel import MelConfig, MelSpectrogram
 from genre_edge.model import Model
 from genre_edge.verdict import Segment, Verdict
@@ -226,3 +226,17 @@ def test_memory_does_not_grow_with_the_length_of_the_source(tmp_path: Path) -> N
     classifier = Classifier(variant(tmp_path / "b", mel=coarse))
     peak_of(classifier, 1)  # what is made once
     assert peak_of(classifier, 40) < 1.05 * peak_of(classifier, 10) < 2 << 20
+
+
+@pytest.mark.parametrize("shape", [(15, 40), (16,), (16, 40, 1)])
+def test_frames_of_another_front_end_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ParameterError, match=r"\(16, n\), got shape"):
+        tiny().classify_frames(np.zeros(shape, dtype=np.float32))
+    with pytest.raises(ParameterError, match="finite"):
+        tiny().classify_frames(np.full((16, 40), np.nan, dtype=np.float32))
+
+
+@pytest.mark.parametrize("interval_s", [0, -5, math.nan])
+def test_an_interval_must_be_positive(interval_s: float) -> None:
+    with pytest.raises(ParameterError, match="interval_s must be positive"):
+        next(tiny().stream(ArraySource(music(1, RATE), RATE), interval_s))

@@ -54,6 +54,7 @@ def test_a_directory_in_order(tree: Path) -> None:
         ("al*", ["album/1.flac", "album/2.ogg", "album/disc/3.opus"]),
         ("[ab].*", ["a.MP3", "b.wav"]),
         ("*.aac", ["*.aac: the pattern matches nothing"]),
+        ("", ["'': No such file or directory"]),
         ("nothing.wav", ["nothing.wav"]),  # opening it says why
     ],
 )
@@ -121,3 +122,25 @@ def test_a_terminal_that_lacks_the_letters(song: Path, tmp_path: Path) -> None:
         )
         assert (done.returncode, done.stderr) == (0, b"")
         assert b"plain.ogg" in done.stdout
+
+
+def test_a_standard_input_that_does_not_block(song_wav: Path) -> None:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    command = [sys.executable, "-m", "genre_edge", "classify", "-", "--format", "json"]
+    with subprocess.Popen(command, stdin=read, stdout=subprocess.PIPE) as process:
+        os.close(read)
+        with os.fdopen(write, "wb") as pipe:
+            pipe.write(song_wav.read_bytes())
+        assert process.stdout is not None
+        assert json.loads(process.stdout.read())[0]["end_s"] > 30
+
+
+def test_a_damaged_mp3_gives_no_lines_of_its_decoder(cli: Cli, song_samples, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "x.mp3", song_samples[: 5 * 22050], 22050)
+    content = bytearray((tmp_path / "x.mp3").read_bytes())
+    for at in range(3000, len(content), 37):
+        content[at] ^= 0x55
+    (tmp_path / "x.mp3").write_bytes(content)
+    done = cli("classify", tmp_path / "x.mp3")
+    assert all(line.startswith("genre-edge: ") for line in done.stderr.splitlines())

@@ -94,7 +94,13 @@ class Classifier:
         return replace(verdict, lag_ms=None)
 
     def classify_frames(self, frames: Frames) -> Segment:
-        """The genre of `(n_mels, n)` frames in dB, made by the bundle's own front end (`bundle.mel`)."""
+        """The genre of `(n_mels, n)` frames in dB, made by the bundle's own front end (`bundle.mel`).
+
+        Raises:
+            ParameterError: the frames have another number of bands, or are not finite.
+        """
+        if frames.ndim != 2 or frames.shape[0] != self.bundle.mel.n_mels or not np.isfinite(frames).all():
+            raise ParameterError(f"frames must be finite, ({self.bundle.mel.n_mels}, n), got shape {frames.shape}")
         hearing = Hearing(self._model)
         pool = Pool(self.bundle.labels, self._threshold, keep_segments=False)
         n_samples = frames.shape[1] * self.bundle.mel.hop_length

@@ -91,7 +91,7 @@ class PcmSource(Source):
             if len(samples):
                 yield Block(samples, self.rate, position)
             position += len(samples)
-        if left:
+        if left and position:
             seconds = left / frame_bytes / self.rate
             log.warning("%s: ends early, %.1f s before the length in its header", self.name, seconds)
 

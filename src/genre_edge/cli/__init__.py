@@ -82,8 +82,18 @@ def _open_standard_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name that the terminal's encoding lacks
 
 
+def _silence_libraries() -> None:
+    """Keep stderr for our own lines: TensorFlow Lite greets there, and libmpg123 tells its troubles."""
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+
+
 def main() -> None:
     """Entry point of `genre-edge`."""
     _open_standard_streams()
+    _silence_libraries()
     logging.basicConfig(format="genre-edge: %(message)s", level=logging.WARNING)
     sys.exit(_run())

@@ -95,10 +95,10 @@ def _check_stdin(mentions: int, raw: str | None) -> None:
 
 
 def _one(classifier: "Classifier", item: str, segments: bool, raw: str | None) -> "Verdict | AudioError":
-    from genre_edge.audio.pipe import open_pipe
+    from genre_edge.cli.inputs import STDIN, open_standard_input
 
     try:
-        return classifier.classify(open_pipe(sys.stdin.buffer, "-", raw) if item == "-" else item, segments)
+        return classifier.classify(open_standard_input(raw) if item == STDIN else item, segments)
     except AudioError as error:
         return error
 

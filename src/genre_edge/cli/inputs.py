@@ -2,10 +2,13 @@
 
 import glob
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from genre_edge.audio.block import Source
 from genre_edge.audio.files import SUFFIXES
+from genre_edge.audio.pipe import open_pipe
 from genre_edge.errors import AudioError
 
 STDIN = "-"
@@ -16,16 +19,30 @@ def expand(argument: str) -> Iterator[str | AudioError]:
 
     A plain name is given as it is: opening it says best what is wrong with it.
     """
-    if argument == STDIN or os.path.lexists(argument) or not glob.has_magic(argument):
+    if not argument:
+        yield AudioError("'': No such file or directory")
+    elif argument == STDIN or os.path.lexists(argument) or not glob.has_magic(argument):
         yield from _below(argument) if os.path.isdir(argument) else [argument]  # noqa: PTH112 (never raises)
-        return
-    matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 (absolute patterns too)
-    if "**" in argument:  # it has gone into the directories itself
+    else:
+        yield from _matching(argument)
+
+
+def _matching(pattern: str) -> Iterator[str | AudioError]:
+    matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (absolute patterns too)
+    if "**" in pattern:  # it has gone into the directories itself
         matches = [match for match in matches if is_audio_name(match)]
     if not matches:
-        yield AudioError(f"{argument}: the pattern matches nothing")
+        yield AudioError(f"{pattern}: the pattern matches nothing")
     for match in matches:
         yield from _below(match) if os.path.isdir(match) else [match]  # noqa: PTH112
+
+
+def open_standard_input(raw: str | None) -> Source:
+    """A WAV on standard input, or raw PCM as `raw` says. Raises AudioError, ParameterError."""
+    os.set_blocking(
+        sys.stdin.fileno(), True
+    )  # a parent may have left it otherwise; then no data would look like the end
+    return open_pipe(sys.stdin.buffer, STDIN, raw)
 
 
 def is_audio_name(path: str | Path) -> bool:

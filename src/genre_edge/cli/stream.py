@@ -48,9 +48,9 @@ def _interrupt(number: int, frame: Any) -> None:
 
 def _open(source: str, raw: str | None) -> "Source":
     if source == "-":
-        from genre_edge.audio.pipe import open_pipe
+        from genre_edge.cli.inputs import open_standard_input
 
-        return open_pipe(sys.stdin.buffer, "-", raw)
+        return open_standard_input(raw)
     from genre_edge.audio.microphone import Microphone
 
     return Microphone(None if source == "microphone" else source)
