@@ -23,6 +23,7 @@ lint: $(VENV)/.installed-for-tests
 docs: $(VENV)/.installed-for-tests
 	$(BIN)/python tools/conformance.py --write README.md
 	$(BIN)/python tools/cli_docs.py --write docs/cli.md
+	$(BIN)/genre-edge spectrogram $(SONG) -o docs/spectrogram.png
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
