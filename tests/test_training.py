@@ -153,6 +153,27 @@ def test_wrong_usage(words: list[str], complaint: str, tmp_path: Path) -> None:
     assert complaint in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("row,track,genre\n0,a,low\n", "no column split"),
+        ("row,track,genre,split\n", "no tracks"),
+        ("row,track,genre,split\n45,a,low,train\n", "row '45' is none of the archive's 45"),
+        ("row,track,genre,split\n-1,a,low,train\n", "row '-1' is none of the archive's 45"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_told(
+    archive: tuple[Path, Path], tmp_path: Path, text: str, complaint: str
+) -> None:
+    (tmp_path / "tracks.csv").write_text(text)
+    with pytest.raises(SystemExit, match=complaint):
+        data.load_archive(archive[0], tmp_path / "tracks.csv")
+    (tmp_path / "mel.npz").write_text("no archive")
+    for path in (tmp_path / "mel.npz", tmp_path / "missing.npz"):
+        with pytest.raises(SystemExit, match="no mel archive"):
+            data.load_archive(path, archive[1])
+
+
 def test_figures_agree_with_scikit_learn() -> None:
     rng = np.random.default_rng(1)
     labels = ["a", "b", "c"]

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +31,11 @@ class Track:
 
 def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[Track]:
     """Tracks of `mel` uint8 `[tracks, n_mels, frames]`, all of them or of one split."""
-    with np.load(npz) as archive:
-        mel = archive["mel"]
+    try:
+        with np.load(npz) as archive:
+            mel = archive["mel"]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise SystemExit(f"{npz}: no mel archive: {error}") from None
     if mel.dtype != np.uint8 or mel.ndim != 3:
         raise SystemExit(f"{npz}: mel must be uint8 [tracks, n_mels, frames], got {mel.dtype} {mel.shape}")
     with tracks_csv.open(newline="") as file:
@@ -39,6 +43,18 @@ def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[
     if not rows:
         raise SystemExit(f"{tracks_csv}: no tracks" + (f" of split {split!r}" if split else ""))
     return [Track(row["track"], row["genre"], row["split"], archive_to_db(mel[int(row["row"])])) for row in rows]
+
+
+def _read_csv(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="") as file:
+            reader = csv.DictReader(file)
+            missing = {"row", "track", "genre", "split"} - set(reader.fieldnames or ())
+            if missing:
+                raise SystemExit(f"{path}: no column {', '.join(sorted(missing))}")
+            return list(reader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SystemExit(f"{path}: {error}") from None
 
 
 def archive_to_db(mel: np.ndarray) -> Frames:
