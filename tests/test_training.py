@@ -156,7 +156,7 @@ def test_wrong_usage(words: list[str], complaint: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("row,track,genre\n0,a,low\n", "no column split"),
+        ("row,track,split\n0,a,train\n", "no column genre"),
         ("row,track,genre,split\n", "no tracks"),
         ("row,track,genre,split\n45,a,low,train\n", "row '45' is none of the archive's 45"),
         ("row,track,genre,split\n-1,a,low,train\n", "row '-1' is none of the archive's 45"),

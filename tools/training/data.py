@@ -38,10 +38,11 @@ def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[
         raise SystemExit(f"{npz}: no mel archive: {error}") from None
     if mel.dtype != np.uint8 or mel.ndim != 3:
         raise SystemExit(f"{npz}: mel must be uint8 [tracks, n_mels, frames], got {mel.dtype} {mel.shape}")
-    with tracks_csv.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if split is None or row["split"] == split]
+    rows = [row for row in _read_csv(tracks_csv) if split is None or row["split"] == split]
     if not rows:
         raise SystemExit(f"{tracks_csv}: no tracks" + (f" of split {split!r}" if split else ""))
+    if bad := [row["row"] for row in rows if not (row["row"].isdecimal() and int(row["row"]) < len(mel))]:
+        raise SystemExit(f"{tracks_csv}: row {bad[0]!r} is none of the archive's {len(mel)}")
     return [Track(row["track"], row["genre"], row["split"], archive_to_db(mel[int(row["row"])])) for row in rows]
 
 
@@ -49,10 +50,10 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="") as file:
             reader = csv.DictReader(file)
-            missing = {"row", "track", "genre", "split"} - set(reader.fieldnames or ())
+            missing = {"row", "track", "genre"} - set(reader.fieldnames or ())
             if missing:
                 raise SystemExit(f"{path}: no column {', '.join(sorted(missing))}")
-            return list(reader)
+            return [{"split": ""} | row for row in reader]
     except (OSError, UnicodeDecodeError) as error:
         raise SystemExit(f"{path}: {error}") from None
 
