@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BUILD_INPUTS := pyproject.toml setup.py $(wildcard csrc/*.[ch]) src/genre_edge/_logmel.pyx
+BUILD_INPUTS := pyproject.toml setup.py $(wildcard csrc/*.[ch] csrc/kernels/*.[ch]) src/genre_edge/_logmel.pyx
 SONG := demo/song.ogg
 
 .PHONY: demo test lint docs clean

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-SOURCES = ["src/genre_edge/_logmel.pyx", *sorted(str(p) for p in Path("csrc").glob("*.c"))]
+CORE = [path for room in ("csrc", "csrc/kernels") for path in sorted(Path(room).glob("*.[ch]"))]
+SOURCES = ["src/genre_edge/_logmel.pyx", *(str(path) for path in CORE if path.suffix == ".c")]
 
 setup(
     ext_modules=[
@@ -12,7 +13,7 @@ setup(
             "genre_edge._logmel",
             SOURCES,
             include_dirs=["csrc"],
-            depends=sorted(str(p) for p in Path("csrc").glob("*.h")),
+            depends=[str(path) for path in CORE if path.suffix == ".h"],
             define_macros=[("_POSIX_C_SOURCE", "200809L")],
             # -std=c11 turns fused multiply-add off by default; on Arm it is free speed and accuracy.
             extra_compile_args=["-std=c11", "-O3", "-ffp-contract=fast", "-fvisibility=hidden"],

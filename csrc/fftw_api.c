@@ -19,7 +19,7 @@ static int bind_all(void *library)
 {
     fftw_api found;
     if (!bind(library, "fftwf_plan_dft_r2c_1d", (void **)&found.plan_r2c) ||
-        !bind(library, "fftwf_execute", (void **)&found.execute) ||
+        !bind(library, "fftwf_execute_dft_r2c", (void **)&found.execute_r2c) ||
         !bind(library, "fftwf_destroy_plan", (void **)&found.destroy_plan)) {
         return 0;
     }

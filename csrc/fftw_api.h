@@ -6,12 +6,14 @@ typedef struct fftwf_plan_s *fftw_plan;
 
 typedef struct {
     fftw_plan (*plan_r2c)(int n, float *in, float (*out)[2], unsigned flags);
-    void (*execute)(const fftw_plan plan); /* thread-safe */
+    void (*execute_r2c)(const fftw_plan plan, float *in, float (*out)[2]); /* thread-safe; arrays aligned as planned */
     void (*destroy_plan)(fftw_plan plan);
     const char *version;
 } fftw_api;
 
-#define FFTW_API_ESTIMATE (1U << 6) /* FFTW's documented flag: plan by rule, not by timing */
+/* FFTW's documented flags: plan by timing, or by rule. */
+#define FFTW_API_MEASURE 0U
+#define FFTW_API_ESTIMATE (1U << 6)
 
 /* Binds the library at path, or libfftw3f.so.3 for NULL. 1 on success or if one is bound already. */
 int fftw_api_load(const char *path);

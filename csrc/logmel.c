@@ -1,25 +1,20 @@
 #include "logmel.h"
 
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "aligned.h"
-#include "decibel.h"
 #include "fftw_api.h"
-#include "mel_bank.h"
-#include "rfft_power.h"
-
-static const float AMIN = 1e-10f; /* librosa.power_to_db's default floor: -100 dB */
+#include "plan.h"
 
 /* Positions count samples of the padded signal, from the start of the left padding. The history always
  * keeps the last n_fft samples: the next frame never starts before them, and no reflection needs more. */
 struct logmel {
-    logmel_params params;
+    const logmel_plan *plan;
+    int n_fft, hop_length;
     int pad;            /* samples of padding at each end */
-    rfft_power *rfft;
-    mel_bank *bank;
+    float *work;        /* [plan_room] */
     float *history;     /* [capacity] */
     size_t capacity;
     int64_t base;       /* position of history[0] */
@@ -28,15 +23,6 @@ struct logmel {
     int head_missing;   /* the left padding waits for the samples that it mirrors */
     int flushed;
 };
-
-static int valid(const logmel_params *p)
-{
-    return isfinite(p->sr) && p->sr >= 1 && p->n_fft >= 2 && p->n_fft <= LOGMEL_MAX_FFT && p->win_length >= 1 &&
-           p->win_length <= p->n_fft && p->hop_length >= 1 &&
-           (p->pad_mode == LOGMEL_PAD_CONSTANT || p->pad_mode == LOGMEL_PAD_REFLECT) &&
-           (p->power == 1 || p->power == 2) && p->n_mels >= 1 && p->n_mels <= LOGMEL_MAX_FFT && p->fmin >= 0 &&
-           p->fmax - p->fmin >= LOGMEL_MIN_RANGE && p->fmax <= p->sr / 2;
-}
 
 logmel_status logmel_load_fftw(const char *path)
 {
@@ -49,34 +35,41 @@ const char *logmel_fftw_version(void)
     return fftw ? fftw->version : NULL;
 }
 
-logmel_status logmel_create(const logmel_params *params, logmel **out)
+/* Compacted once in three n_fft of samples. */
+static size_t capacity_of(const logmel_plan *plan)
 {
-    *out = NULL;
-    if (!valid(params)) return LOGMEL_E_PARAM;
-    logmel *lm = calloc(1, sizeof *lm);
+    return aligned_length(4 * (size_t)plan->params.n_fft);
+}
+
+size_t logmel_stream_bytes(const logmel_plan *plan)
+{
+    return sizeof(logmel) + (capacity_of(plan) + plan_room(plan)) * sizeof(float);
+}
+
+logmel_status logmel_create(const logmel_plan *plan, logmel **out)
+{
+    logmel *lm = *out = calloc(1, sizeof *lm);
     if (!lm) return LOGMEL_E_MEMORY;
-    const logmel_params *p = &lm->params;
-    int no_fftw = 0;
-    lm->params = *params;
-    lm->pad = p->center ? p->n_fft / 2 : 0;
-    lm->capacity = 4 * (size_t)p->n_fft; /* compacted once in three n_fft of samples */
+    lm->plan = plan;
+    lm->n_fft = plan->params.n_fft;
+    lm->hop_length = plan->params.hop_length;
+    lm->pad = plan->params.center ? lm->n_fft / 2 : 0;
+    lm->capacity = capacity_of(plan);
+    lm->work = aligned_floats(plan_room(plan));
     lm->history = aligned_floats(lm->capacity);
-    lm->bank = mel_bank_create(p->sr, p->n_fft, p->n_mels, p->fmin, p->fmax, p->htk, p->norm);
-    lm->rfft = rfft_power_create(p->n_fft, p->win_length, p->power, MEL_BANK_PADDING, &no_fftw);
-    if (!lm->history || !lm->bank || !lm->rfft) {
+    if (!lm->work || !lm->history) {
         logmel_destroy(lm);
-        return no_fftw ? LOGMEL_E_FFTW : LOGMEL_E_MEMORY;
+        *out = NULL;
+        return LOGMEL_E_MEMORY;
     }
     logmel_reset(lm);
-    *out = lm;
     return LOGMEL_OK;
 }
 
 void logmel_destroy(logmel *lm)
 {
     if (!lm) return;
-    rfft_power_destroy(lm->rfft);
-    mel_bank_destroy(lm->bank);
+    free(lm->work);
     free(lm->history);
     free(lm);
 }
@@ -87,15 +80,15 @@ void logmel_reset(logmel *lm)
     lm->base = 0;
     lm->end = lm->pad;
     lm->next_frame = 0;
-    lm->head_missing = lm->pad > 0 && lm->params.pad_mode == LOGMEL_PAD_REFLECT;
+    lm->head_missing = lm->pad > 0 && lm->plan->params.pad_mode == LOGMEL_PAD_REFLECT;
     lm->flushed = 0;
 }
 
 /* Complete frames between next_frame and a future end. */
 static size_t frames_until(const logmel *lm, int64_t end)
 {
-    int64_t room = end - lm->next_frame - lm->params.n_fft;
-    return room < 0 ? 0 : (size_t)(room / lm->params.hop_length) + 1;
+    int64_t room = end - lm->next_frame - lm->n_fft;
+    return room < 0 ? 0 : (size_t)(room / lm->hop_length) + 1;
 }
 
 size_t logmel_frames_after_push(const logmel *lm, size_t n)
@@ -128,61 +121,77 @@ static void mirror_head(logmel *lm)
     lm->head_missing = 0;
 }
 
-static float *emit_frames(logmel *lm, float *out)
+/* Writes the frames that are complete in samples[], which begin at position `from` and end at `end`. */
+static float *emit_frames(logmel *lm, const float *samples, int64_t from, int64_t end, float *out)
 {
-    int n_mels = lm->params.n_mels;
-    for (size_t left = frames_until(lm, lm->end); left > 0; left--, out += n_mels) {
-        const float *bins = rfft_power_run(lm->rfft, lm->history + (lm->next_frame - lm->base));
-        mel_bank_run(lm->bank, bins, out);
-        if (lm->params.decibel) decibel_run(out, (size_t)n_mels, AMIN, out);
-        lm->next_frame += lm->params.hop_length;
+    size_t length = logmel_frame_length(lm->plan);
+    for (size_t left = frames_until(lm, end); left > 0; left--, out += length) {
+        plan_frame(lm->plan, samples + (lm->next_frame - from), lm->work, out);
+        lm->next_frame += lm->hop_length;
     }
     return out;
 }
 
-static void make_room(logmel *lm)
+/* Where the next n samples go, n <= n_fft; the last n_fft samples stay. */
+static float *room_for(logmel *lm, size_t n)
 {
-    size_t keep = (size_t)lm->params.n_fft, used = (size_t)(lm->end - lm->base);
-    if (used < lm->capacity) return;
-    memmove(lm->history, lm->history + (used - keep), keep * sizeof(float));
-    lm->base = lm->end - (int64_t)keep;
+    size_t keep = (size_t)lm->n_fft, used = (size_t)(lm->end - lm->base);
+    if (used + n > lm->capacity) {
+        memmove(lm->history, lm->history + (used - keep), keep * sizeof(float));
+        lm->base = lm->end - (int64_t)keep;
+        used = keep;
+    }
+    return lm->history + used;
 }
 
-/* Appends n samples (NULL: zeros), writing frames as they become complete. */
-static float *append(logmel *lm, const float *y, size_t n, float *out)
+/* Frames that the history completes. */
+static float *emit_history(logmel *lm, float *out)
 {
-    while (n > 0) {
-        make_room(lm);
-        size_t used = (size_t)(lm->end - lm->base), room = lm->capacity - used, k = n < room ? n : room;
-        if (y) {
-            memcpy(lm->history + used, y, k * sizeof(float));
-            y += k;
-        } else {
-            memset(lm->history + used, 0, k * sizeof(float));
-        }
-        lm->end += (int64_t)k;
-        n -= k;
-        if (lm->head_missing) {
-            if (lm->end < 2 * lm->pad + 1) continue;
-            mirror_head(lm);
-        }
-        out = emit_frames(lm, out);
+    if (lm->head_missing) {
+        if (lm->end < 2 * lm->pad + 1) return out;
+        mirror_head(lm);
     }
-    return out;
+    return emit_frames(lm, lm->history, lm->base, lm->end, out);
+}
+
+static int usable(const logmel *lm, const float *y, size_t n)
+{
+    return lm->plan->kernel->first_beyond(y, n, LOGMEL_MAX_SAMPLE) == n;
+}
+
+/* n <= n_fft samples; moves *out behind the new frames. 0: a sample is unusable. */
+static int append(logmel *lm, const float *y, size_t n, float **out)
+{
+    if (!usable(lm, y, n)) return 0;
+    if (n) memcpy(room_for(lm, n), y, n * sizeof(float)); /* y may be NULL for none */
+    lm->end += (int64_t)n;
+    *out = emit_history(lm, *out);
+    return 1;
+}
+
+/* Many samples: only frames that began in the history are put together there, the others are read where they lie.
+ * Samples are checked shortly before they are used, while the cache holds them. */
+static int append_many(logmel *lm, const float *y, size_t n, float **out)
+{
+    enum { BLOCK = 4096 };
+    const size_t n_fft = (size_t)lm->n_fft;
+    const int64_t start = lm->end;
+    if (!append(lm, y, n_fft, out)) return 0;
+    if (n <= 2 * n_fft) return append(lm, y + n_fft, n - n_fft, out);
+    for (size_t i = n_fft, k; i < n; i += k) {
+        k = n - i < BLOCK ? n - i : BLOCK;
+        if (!usable(lm, y + i, k)) return 0;
+        *out = emit_frames(lm, y, start, start + (int64_t)(i + k), *out);
+    }
+    memcpy(lm->history, y + (n - n_fft), n_fft * sizeof(float));
+    lm->end = start + (int64_t)n;
+    lm->base = lm->end - (int64_t)n_fft;
+    return 1;
 }
 
 size_t logmel_first_bad_sample(const float *y, size_t n)
 {
-    enum { BLOCK = 256 };
-    for (size_t i = 0; i < n; i += BLOCK) {
-        size_t stop = i + BLOCK < n ? i + BLOCK : n;
-        int bad = 0;
-        for (size_t k = i; k < stop; k++) bad |= !(fabsf(y[k]) <= LOGMEL_MAX_SAMPLE);
-        for (size_t k = i; bad && k < stop; k++) {
-            if (!(fabsf(y[k]) <= LOGMEL_MAX_SAMPLE)) return k;
-        }
-    }
-    return n;
+    return kernels_widest(0)->first_beyond(y, n, LOGMEL_MAX_SAMPLE);
 }
 
 logmel_status logmel_push(logmel *lm, const float *y, size_t n, float *out, size_t max_frames, size_t *n_frames)
@@ -190,21 +199,28 @@ logmel_status logmel_push(logmel *lm, const float *y, size_t n, float *out, size
     *n_frames = 0;
     if (lm->flushed) return LOGMEL_E_STATE;
     if (logmel_frames_after_push(lm, n) > max_frames) return LOGMEL_E_SPACE;
-    if (logmel_first_bad_sample(y, n) < n) return LOGMEL_E_SAMPLE;
-    float *stop = append(lm, y, n, out);
-    *n_frames = (size_t)(stop - out) / (size_t)lm->params.n_mels;
+    const logmel before = *lm;
+    float *stop = out;
+    if (!(n <= (size_t)lm->n_fft ? append(lm, y, n, &stop) : append_many(lm, y, n, &stop))) {
+        lm->end = before.end; /* what was in the history still is: nothing was consumed */
+        lm->next_frame = before.next_frame;
+        lm->head_missing = before.head_missing;
+        return LOGMEL_E_SAMPLE;
+    }
+    *n_frames = (size_t)(stop - out) / logmel_frame_length(lm->plan);
     return LOGMEL_OK;
 }
 
-/* The mirrored end: written before it is appended, so that it reads only real samples. */
-static float *append_mirrored_tail(logmel *lm, float *out)
+static void pad_end(logmel *lm)
 {
+    float *tail = room_for(lm, (size_t)lm->pad);
     int64_t n = lm->end - lm->pad;
     for (int i = 0; i < lm->pad; i++) {
-        float sample = lm->history[lm->pad + reflected(n + i, n) - lm->base];
-        out = append(lm, &sample, 1, out);
+        tail[i] = lm->plan->params.pad_mode == LOGMEL_PAD_CONSTANT
+                      ? 0.0f
+                      : lm->history[lm->pad + reflected(n + i, n) - lm->base];
     }
-    return out;
+    lm->end += lm->pad;
 }
 
 logmel_status logmel_flush(logmel *lm, float *out, size_t max_frames, size_t *n_frames)
@@ -215,26 +231,21 @@ logmel_status logmel_flush(logmel *lm, float *out, size_t max_frames, size_t *n_
     if (frames > max_frames) return LOGMEL_E_SPACE;
     if (frames > 0) {
         if (lm->head_missing) mirror_head(lm);
-        float *stop = lm->params.pad_mode == LOGMEL_PAD_REFLECT ? append_mirrored_tail(lm, out)
-                                                              : append(lm, NULL, (size_t)lm->pad, out);
-        frames = (size_t)(stop - out) / (size_t)lm->params.n_mels;
+        pad_end(lm);
+        emit_history(lm, out);
     }
     lm->flushed = 1;
     *n_frames = frames;
     return LOGMEL_OK;
 }
 
-size_t logmel_empty_bands(const logmel *lm)
+void logmel_mfcc(logmel *lm, const float *db, size_t n_frames, float *out)
 {
-    return mel_bank_empty(lm->bank);
-}
-
-void logmel_filterbank(const logmel *lm, float *weights)
-{
-    mel_bank_dense(lm->bank, weights);
+    size_t n_mels = (size_t)lm->plan->params.n_mels, length = logmel_frame_length(lm->plan);
+    for (size_t t = 0; t < n_frames; t++) plan_mfcc(lm->plan, db + t * n_mels, lm->work, out + t * length);
 }
 
 void logmel_power_to_db(const float *power, size_t n, float amin, float *db)
 {
-    decibel_run(power, n, amin, db);
+    kernels_widest(0)->decibel(power, n, amin, db);
 }

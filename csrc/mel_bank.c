@@ -4,20 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aligned.h"
-
-enum { LANES = MEL_BANK_PADDING };
-
-typedef struct {
-    int first;     /* first bin */
-    int n_weights; /* a multiple of LANES, the last ones may be 0 */
-    size_t offset; /* into weights */
-} band;
-
 struct mel_bank {
     int n_bins, n_mels;
     band *bands;
-    float *weights;
+    band_matrix *matrix;
 };
 
 /* Slaney's scale (Auditory Toolbox, 1998): linear to 1 kHz, 27 steps per factor 6.4 above. */
@@ -67,55 +57,44 @@ static double weight_of(const triangle *t, double hz)
 
 static band band_of(const triangle *t, double hz_per_bin, int n_bins)
 {
-    band b = {0, 0, 0};
     /* A bin to spare on both sides: rounding decides nothing, the weights do. */
     int from = (int)fmax(0.0, floor(t->lower / hz_per_bin) - 1.0);
     int to = (int)fmin((double)n_bins, ceil(t->upper / hz_per_bin) + 2.0);
     while (from < to && weight_of(t, from * hz_per_bin) == 0.0) from++;
     while (to > from && weight_of(t, (to - 1) * hz_per_bin) == 0.0) to--;
-    if (to < from) to = from;
-    b.first = from < n_bins ? from : 0;
-    b.n_weights = (to - from + LANES - 1) / LANES * LANES;
-    return b;
+    return to > from ? (band){from, to - from} : (band){0, 0};
 }
 
-static void fill_weights(mel_bank *self, const scale *s)
+static int fill(mel_bank *self, const kernels *kernel, const scale *s)
 {
     for (int m = 0; m < self->n_mels; m++) {
-        const band *b = &self->bands[m];
         triangle t = triangle_of(s, m);
-        for (int i = 0; i < b->n_weights && b->first + i < self->n_bins; i++) {
-            self->weights[b->offset + (size_t)i] = (float)weight_of(&t, (b->first + i) * s->hz_per_bin);
+        self->bands[m] = band_of(&t, s->hz_per_bin, self->n_bins);
+    }
+    self->matrix = band_matrix_create(kernel, self->n_mels, self->bands);
+    if (!self->matrix) return 0;
+    for (int m = 0; m < self->n_mels; m++) {
+        triangle t = triangle_of(s, m);
+        for (int i = 0; i < self->bands[m].n; i++) {
+            *band_matrix_weight(self->matrix, m, i) = (float)weight_of(&t, (self->bands[m].first + i) * s->hz_per_bin);
         }
     }
+    return 1;
 }
 
-mel_bank *mel_bank_create(double sr, int n_fft, int n_mels, double fmin, double fmax, int htk, int norm)
+mel_bank *mel_bank_create(const kernels *kernel, const logmel_params *p)
 {
     mel_bank *self = calloc(1, sizeof *self);
     if (!self) return NULL;
-    self->n_bins = n_fft / 2 + 1;
-    self->n_mels = n_mels;
-    self->bands = calloc((size_t)n_mels, sizeof *self->bands);
-    if (!self->bands) {
+    self->n_bins = p->n_fft / 2 + 1;
+    self->n_mels = p->n_mels;
+    self->bands = calloc((size_t)p->n_mels, sizeof *self->bands);
+    scale s = {.mel_min = hz_to_mel(p->fmin, p->htk), .hz_per_bin = p->sr / p->n_fft, .htk = p->htk, .norm = p->norm};
+    s.mel_step = (hz_to_mel(p->fmax, p->htk) - s.mel_min) / (p->n_mels + 1);
+    if (!self->bands || !fill(self, kernel, &s)) {
         mel_bank_destroy(self);
         return NULL;
     }
-    scale s = {.mel_min = hz_to_mel(fmin, htk), .hz_per_bin = sr / n_fft, .htk = htk, .norm = norm};
-    s.mel_step = (hz_to_mel(fmax, htk) - s.mel_min) / (n_mels + 1);
-    size_t total = 0;
-    for (int m = 0; m < n_mels; m++) {
-        triangle t = triangle_of(&s, m);
-        self->bands[m] = band_of(&t, s.hz_per_bin, self->n_bins);
-        self->bands[m].offset = total;
-        total += (size_t)self->bands[m].n_weights;
-    }
-    self->weights = aligned_floats(total);
-    if (!self->weights) {
-        mel_bank_destroy(self);
-        return NULL;
-    }
-    fill_weights(self, &s);
     return self;
 }
 
@@ -123,28 +102,24 @@ void mel_bank_destroy(mel_bank *self)
 {
     if (!self) return;
     free(self->bands);
-    free(self->weights);
+    band_matrix_destroy(self->matrix);
     free(self);
 }
 
-void mel_bank_run(const mel_bank *self, const float *restrict bins, float *restrict mel)
+const band_matrix *mel_bank_matrix(const mel_bank *self)
 {
-    for (int m = 0; m < self->n_mels; m++) {
-        const band *b = &self->bands[m];
-        const float *x = bins + b->first, *w = self->weights + b->offset;
-        /* Eight sums side by side: a vector register, and a smaller rounding error than one. */
-        float sum[LANES] = {0};
-        for (int i = 0; i < b->n_weights; i += LANES) {
-            for (int k = 0; k < LANES; k++) sum[k] += x[i + k] * w[i + k];
-        }
-        mel[m] = ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
-    }
+    return self->matrix;
+}
+
+size_t mel_bank_bytes(const mel_bank *self)
+{
+    return sizeof *self + (size_t)self->n_mels * sizeof *self->bands + band_matrix_bytes(self->matrix);
 }
 
 size_t mel_bank_empty(const mel_bank *self)
 {
     size_t empty = 0;
-    for (int m = 0; m < self->n_mels; m++) empty += self->bands[m].n_weights == 0;
+    for (int m = 0; m < self->n_mels; m++) empty += self->bands[m].n == 0;
     return empty;
 }
 
@@ -152,10 +127,7 @@ void mel_bank_dense(const mel_bank *self, float *weights)
 {
     memset(weights, 0, (size_t)self->n_mels * (size_t)self->n_bins * sizeof *weights);
     for (int m = 0; m < self->n_mels; m++) {
-        const band *b = &self->bands[m];
-        float *row = weights + (size_t)m * (size_t)self->n_bins;
-        for (int i = 0; i < b->n_weights && b->first + i < self->n_bins; i++) {
-            row[b->first + i] = self->weights[b->offset + (size_t)i];
-        }
+        float *row = weights + (size_t)m * (size_t)self->n_bins + self->bands[m].first;
+        for (int i = 0; i < self->bands[m].n; i++) row[i] = *band_matrix_weight(self->matrix, m, i);
     }
 }

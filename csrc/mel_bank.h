@@ -1,20 +1,22 @@
-/* A triangular mel filterbank, stored as one band of weights per filter. */
+/* The triangular mel filterbank (Slaney and HTK). */
 #ifndef MEL_BANK_H
 #define MEL_BANK_H
 
 #include <stddef.h>
 
-/* mel_bank_run may read (and multiply by 0) this many floats past the last bin. */
-#define MEL_BANK_PADDING 8
+#include "band_matrix.h"
+#include "logmel.h"
 
 typedef struct mel_bank mel_bank;
 
 /* librosa.filters.mel's definition; see logmel.h for the parameters. NULL: out of memory. */
-mel_bank *mel_bank_create(double sr, int n_fft, int n_mels, double fmin, double fmax, int htk, int norm);
+mel_bank *mel_bank_create(const kernels *kernel, const logmel_params *params);
 void mel_bank_destroy(mel_bank *self);
 
-/* bins[n_fft/2 + 1 + MEL_BANK_PADDING] -> mel[n_mels] */
-void mel_bank_run(const mel_bank *self, const float *bins, float *mel);
+/* Bins -> bands. */
+const band_matrix *mel_bank_matrix(const mel_bank *self);
+
+size_t mel_bank_bytes(const mel_bank *self);
 
 /* How many bands hold no bin. */
 size_t mel_bank_empty(const mel_bank *self);

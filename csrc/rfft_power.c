@@ -5,61 +5,62 @@
 
 #include "aligned.h"
 #include "fftw_api.h"
+#include "hann.h"
+#include "rfft_tables.h"
 
+/* Either the kernels transform, or, where they cannot do the size, FFTW does. */
 struct rfft_power {
+    int n_fft, power;
+    size_t half_room; /* the workspace has two parts; the bins are at the start of one of them */
+    const kernels *kernel;
+    rfft_tables *tables;
     const fftw_api *fftw;
     fftw_plan plan;
-    int n_fft, power;
-    float *window;           /* [n_fft] */
-    float *windowed;         /* [n_fft] */
-    float (*spectrum)[2];    /* [n_fft/2 + 1] */
-    float *bins;             /* [n_fft/2 + 1 + padding] */
+    float *window;
 };
 
-/* Periodic Hann (scipy.signal.get_window("hann", fftbins=True)) with zeros on both sides. */
-static void fill_window(float *window, int n_fft, int win_length)
-{
-    const double pi = acos(-1.0);
-    int left = (n_fft - win_length) / 2;
-    for (int i = 0; i < win_length; i++) {
-        /* Of one sample, scipy's window is 1, not the formula's 0. */
-        window[left + i] = win_length == 1 ? 1.0f : (float)(0.5 - 0.5 * cos(2.0 * pi * i / win_length));
-    }
-}
-
-static int make_plan(rfft_power *self)
+static rfft_power_status make_plan(rfft_power *self, int measure)
 {
     self->fftw = fftw_api_get();
-    if (!self->fftw) return 0;
+    if (!self->fftw) return RFFT_POWER_NO_FFTW;
+    float *work = aligned_floats(rfft_power_room(self));
+    if (!work) return RFFT_POWER_NO_MEMORY;
     fftw_api_lock();
-    self->plan = self->fftw->plan_r2c(self->n_fft, self->windowed, self->spectrum, FFTW_API_ESTIMATE);
+    self->plan = self->fftw->plan_r2c(self->n_fft, work, (float(*)[2])(work + self->half_room),
+                                      measure ? FFTW_API_MEASURE : FFTW_API_ESTIMATE);
     fftw_api_unlock();
-    return self->plan != NULL;
+    free(work);
+    return self->plan ? RFFT_POWER_OK : RFFT_POWER_NO_FFTW;
 }
 
-rfft_power *rfft_power_create(int n_fft, int win_length, int power, int padding, int *no_fftw)
+static rfft_power_status prepare(rfft_power *self, const rfft_power_params *p)
 {
-    size_t n_bins = (size_t)n_fft / 2 + 1;
-    *no_fftw = 0;
-    rfft_power *self = calloc(1, sizeof *self);
-    if (!self) return NULL;
-    self->n_fft = n_fft;
-    self->power = power;
-    self->window = aligned_floats((size_t)n_fft);
-    self->windowed = aligned_floats((size_t)n_fft);
-    self->spectrum = (float (*)[2])aligned_floats(2 * n_bins);
-    self->bins = aligned_floats(n_bins + (size_t)padding);
-    if (!self->window || !self->windowed || !self->spectrum || !self->bins) {
-        rfft_power_destroy(self);
-        return NULL;
+    int lanes = rfft_tables_lanes(p->n_fft, p->lanes);
+    size_t room = (size_t)p->n_fft + 2 * (size_t)(lanes ? lanes : 1);
+    self->half_room = aligned_length(room > p->reach ? room : p->reach);
+    if (lanes) {
+        self->kernel = kernels_of(lanes);
+        self->tables = rfft_tables_create(p->n_fft, p->win_length, lanes);
+        return self->tables ? RFFT_POWER_OK : RFFT_POWER_NO_MEMORY;
     }
-    if (!make_plan(self)) {
-        *no_fftw = 1;
+    self->window = aligned_floats((size_t)p->n_fft);
+    if (!self->window) return RFFT_POWER_NO_MEMORY;
+    hann_window(self->window, p->n_fft, p->win_length);
+    return make_plan(self, p->measure);
+}
+
+rfft_power_status rfft_power_create(const rfft_power_params *params, rfft_power **out)
+{
+    rfft_power *self = *out = calloc(1, sizeof *self);
+    if (!self) return RFFT_POWER_NO_MEMORY;
+    self->n_fft = params->n_fft;
+    self->power = params->power;
+    rfft_power_status status = prepare(self, params);
+    if (status != RFFT_POWER_OK) {
         rfft_power_destroy(self);
-        return NULL;
+        *out = NULL;
     }
-    fill_window(self->window, n_fft, win_length);
-    return self;
+    return status;
 }
 
 void rfft_power_destroy(rfft_power *self)
@@ -70,27 +71,40 @@ void rfft_power_destroy(rfft_power *self)
         self->fftw->destroy_plan(self->plan);
         fftw_api_unlock();
     }
+    rfft_tables_destroy(self->tables);
     free(self->window);
-    free(self->windowed);
-    free(self->spectrum);
-    free(self->bins);
     free(self);
 }
 
-const float *rfft_power_run(rfft_power *self, const float *restrict frame)
+size_t rfft_power_room(const rfft_power *self)
+{
+    return 2 * self->half_room;
+}
+
+size_t rfft_power_bytes(const rfft_power *self)
+{
+    return sizeof *self +
+           (self->tables ? rfft_tables_bytes(self->tables) : aligned_length((size_t)self->n_fft) * sizeof(float));
+}
+
+static float *run_fftw(const rfft_power *self, const float *restrict frame, float *restrict work)
 {
     const float *restrict window = self->window;
-    float *restrict windowed = self->windowed;
-    float *restrict bins = self->bins;
-    for (int i = 0; i < self->n_fft; i++) windowed[i] = frame[i] * window[i];
-    self->fftw->execute(self->plan);
-    const float(*spectrum)[2] = (const float(*)[2])self->spectrum;
-    int n_bins = self->n_fft / 2 + 1;
-    for (int i = 0; i < n_bins; i++) {
-        bins[i] = spectrum[i][0] * spectrum[i][0] + spectrum[i][1] * spectrum[i][1];
+    float(*spectrum)[2] = (float(*)[2])(work + self->half_room);
+    for (int i = 0; i < self->n_fft; i++) work[i] = frame[i] * window[i];
+    self->fftw->execute_r2c(self->plan, work, spectrum);
+    for (int i = 0; i <= self->n_fft / 2; i++) {
+        work[i] = spectrum[i][0] * spectrum[i][0] + spectrum[i][1] * spectrum[i][1];
     }
+    return work;
+}
+
+const float *rfft_power_run(const rfft_power *self, const float *frame, float *work)
+{
+    float *bins = self->tables ? self->kernel->rfft_power(self->tables, frame, work, work + self->half_room)
+                               : run_fftw(self, frame, work);
     if (self->power == 1) {
-        for (int i = 0; i < n_bins; i++) bins[i] = sqrtf(bins[i]);
+        for (int i = 0; i <= self->n_fft / 2; i++) bins[i] = sqrtf(bins[i]);
     }
     return bins;
 }

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_edge.mel import MelConfig
+from genre_edge.mel_config import MelConfig
 
 Array = NDArray[np.float64]
 

@@ -18,7 +18,8 @@ from naive import patches as naive_patches
 from genre_edge.audio.block import Block, Source
 from genre_edge.classifier import Classifier
 from genre_edge.errors import AudioError, ParameterError
-from genre_edge.mel import MelConfig, MelSpectrogram
+from genre_edge.mel import MelSpectrogram
+from genre_edge.mel_config import MelConfig
 from genre_edge.model import Model
 from genre_edge.verdict import Segment, Verdict
 

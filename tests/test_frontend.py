@@ -13,7 +13,8 @@ from genre_edge.audio.block import Block
 from genre_edge.audio.resample import Resampler
 from genre_edge.errors import AudioError
 from genre_edge.frontend import FrontEnd, frames_of
-from genre_edge.mel import Frames, MelConfig, MelSpectrogram
+from genre_edge.mel import Frames, MelSpectrogram
+from genre_edge.mel_config import MelConfig
 
 RATE = 22050
 RATES = (1000, 8000, 16000, 22050, 44100, 44101, 48000, 96000, 768_000)

@@ -17,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genre_edge.errors import ParameterError
-from genre_edge.mel import MelConfig, MelSpectrogram, melspectrogram, power_to_db
+from genre_edge.features import melspectrogram, power_to_db
+from genre_edge.mel import MelSpectrogram
+from genre_edge.mel_config import MelConfig
 
 STEADY = settings(derandomize=True, deadline=None, max_examples=80)
 pytestmark = pytest.mark.filterwarnings("ignore:.*mel bands hold no FFT bin", "ignore:Empty filters")

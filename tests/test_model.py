@@ -14,7 +14,7 @@ from audio_helpers import in_a_process
 from bundle_helpers import FLOAT_TFLITE, TINY, spoilt, with_network
 
 from genre_edge.errors import ModelError
-from genre_edge.mel import MelConfig
+from genre_edge.mel_config import MelConfig
 from genre_edge.model import NORMALISATIONS, Bundle, Model, bundle_path, installed, normalise
 
 TFLITE = (TINY / "model.tflite").read_bytes()

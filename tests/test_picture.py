@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from genre_edge.errors import GenreEdgeError
-from genre_edge.mel import MelConfig
+from genre_edge.mel_config import MelConfig
 from genre_edge.picture import Overview, draw
 
 

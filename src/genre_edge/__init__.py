@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from genre_edge.classifier import Classifier
     from genre_edge.errors import AudioError, GenreEdgeError, ModelError, ParameterError
-    from genre_edge.mel import MelConfig, MelSpectrogram, MelStream, melspectrogram, power_to_db
+    from genre_edge.features import melspectrogram, mfcc, power_to_db
+    from genre_edge.mel import MelSpectrogram, MelStream
+    from genre_edge.mel_config import MelConfig
     from genre_edge.verdict import Segment, Verdict
 
 _HOMES = {
     "classifier": ("Classifier",),
     "errors": ("AudioError", "GenreEdgeError", "ModelError", "ParameterError"),
-    "mel": ("MelConfig", "MelSpectrogram", "MelStream", "melspectrogram", "power_to_db"),
+    "features": ("melspectrogram", "mfcc", "power_to_db"),
+    "mel": ("MelSpectrogram", "MelStream"),
+    "mel_config": ("MelConfig",),
     "verdict": ("Segment", "Verdict"),
 }
 
@@ -27,6 +31,7 @@ __all__ = [
     "Segment",
     "Verdict",
     "melspectrogram",
+    "mfcc",
     "power_to_db",
 ]
 

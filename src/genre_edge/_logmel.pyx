@@ -8,6 +8,14 @@ import os
 
 import numpy as np
 
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS,
+    PyBUF_F_CONTIGUOUS,
+    PyBUF_FORMAT,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
 from libc.stddef cimport size_t
 
 
@@ -39,17 +47,34 @@ cdef extern from "logmel.h":
         int htk
         int norm
         int decibel
+        int n_mfcc
+        double lifter
+        int lanes
+        int measure
+
+    ctypedef struct logmel_plan:
+        pass
 
     ctypedef struct logmel:
         pass
 
     const int LOGMEL_MAX_FFT
+    const int LOGMEL_MAX_MFCC
     const float LOGMEL_MAX_SAMPLE
     const double LOGMEL_MIN_RANGE
 
     logmel_status logmel_load_fftw(const char *path)
     const char *logmel_fftw_version()
-    logmel_status logmel_create(const logmel_params *params, logmel **out) nogil
+    int logmel_needs_fftw(int n_fft)
+    logmel_status logmel_plan_create(const logmel_params *params, logmel_plan **out) nogil
+    void logmel_plan_destroy(logmel_plan *plan) nogil
+    size_t logmel_frame_length(const logmel_plan *plan) nogil
+    int logmel_plan_lanes(const logmel_plan *plan)
+    size_t logmel_plan_bytes(const logmel_plan *plan)
+    size_t logmel_stream_bytes(const logmel_plan *plan)
+    size_t logmel_empty_bands(const logmel_plan *plan)
+    void logmel_filterbank(const logmel_plan *plan, float *weights) nogil
+    logmel_status logmel_create(const logmel_plan *plan, logmel **out) nogil
     void logmel_destroy(logmel *lm) nogil
     void logmel_reset(logmel *lm) nogil
     size_t logmel_frames_after_push(const logmel *lm, size_t n) nogil
@@ -57,13 +82,13 @@ cdef extern from "logmel.h":
     logmel_status logmel_push(logmel *lm, const float *y, size_t n, float *out, size_t max_frames,
                               size_t *n_frames) nogil
     logmel_status logmel_flush(logmel *lm, float *out, size_t max_frames, size_t *n_frames) nogil
+    void logmel_mfcc(logmel *lm, const float *db, size_t n_frames, float *out) nogil
     size_t logmel_first_bad_sample(const float *y, size_t n) nogil
-    size_t logmel_empty_bands(const logmel *lm) nogil
-    void logmel_filterbank(const logmel *lm, float *weights) nogil
     void logmel_power_to_db(const float *power, size_t n, float amin, float *db) nogil
 
 
 MAX_FFT = LOGMEL_MAX_FFT
+MAX_MFCC = LOGMEL_MAX_MFCC
 MAX_SAMPLE = LOGMEL_MAX_SAMPLE
 MIN_RANGE = LOGMEL_MIN_RANGE
 
@@ -80,6 +105,11 @@ def fftw_version():
     return None if version == NULL else version.decode()
 
 
+def needs_fftw(int n_fft):
+    """Whether this size is FFTW's."""
+    return bool(logmel_needs_fftw(n_fft))
+
+
 def power_to_db(const float[::1] power, float amin):
     """10 * log10(max(amin, power)) as a new float32 array."""
     db = np.empty(power.shape[0], dtype=np.float32)
@@ -90,33 +120,88 @@ def power_to_db(const float[::1] power, float amin):
     return db
 
 
-cdef class LogMel:
-    """One streaming spectrogram. Frames come as (k, n_mels) float32 arrays, in time order."""
+cdef class Plan:
+    """What the streams of one configuration share, in any threads."""
 
-    cdef logmel *lm
-    cdef readonly int n_mels
-    cdef readonly int n_fft
-    cdef bint busy
+    cdef logmel_plan *plan
+    cdef readonly int n_mels, n_fft, hop_length
+    cdef readonly size_t frame_length
 
-    def __cinit__(self, double sr, int n_fft, int win_length, int hop_length, bint center, bint reflect,
-                  int power, int n_mels, double fmin, double fmax, bint htk, bint norm, bint decibel):
+    def __cinit__(self, *, double sr, int n_fft, int win_length, int hop_length, bint center, bint reflect,
+                  int power, int n_mels, double fmin, double fmax, bint htk, bint norm, bint decibel,
+                  int n_mfcc, double lifter, int lanes, bint measure):
         cdef logmel_params params
         cdef logmel_status status
         params.sr, params.n_fft, params.win_length, params.hop_length = sr, n_fft, win_length, hop_length
         params.center, params.power, params.n_mels = center, power, n_mels
         params.pad_mode = LOGMEL_PAD_REFLECT if reflect else LOGMEL_PAD_CONSTANT
         params.fmin, params.fmax, params.htk, params.norm = fmin, fmax, htk, norm
-        params.decibel = decibel
+        params.decibel, params.n_mfcc, params.lifter = decibel, n_mfcc, lifter
+        params.lanes, params.measure = lanes, measure
         with nogil:
-            status = logmel_create(&params, &self.lm)
+            status = logmel_plan_create(&params, &self.plan)
         if status == LOGMEL_E_MEMORY:
             raise MemoryError(f"no memory for a mel spectrogram with n_fft={n_fft}, n_mels={n_mels}")
         if status == LOGMEL_E_FFTW:
             raise RuntimeError(f"FFTW is not loaded, or cannot plan n_fft={n_fft}")
         if status != LOGMEL_OK:
-            raise ValueError("a mel parameter is out of range")
-        self.n_mels = n_mels
-        self.n_fft = n_fft
+            raise ValueError("a mel parameter is out of range, or this processor has no such lanes")
+        self.n_mels, self.n_fft, self.hop_length = n_mels, n_fft, hop_length
+        self.frame_length = logmel_frame_length(self.plan)
+
+    def __dealloc__(self):
+        logmel_plan_destroy(self.plan)
+
+    @property
+    def lanes(self):
+        """Floats in the vectors in use."""
+        return logmel_plan_lanes(self.plan)
+
+    @property
+    def nbytes(self):
+        """Bytes of memory, without FFTW's own."""
+        return logmel_plan_bytes(self.plan)
+
+    @property
+    def stream_nbytes(self):
+        """Bytes that each stream adds."""
+        return logmel_stream_bytes(self.plan)
+
+    def empty_bands(self):
+        """How many bands hold no FFT bin."""
+        return logmel_empty_bands(self.plan)
+
+    def filterbank(self):
+        """Weights, (n_mels, 1 + n_fft // 2) float32."""
+        weights = np.empty((self.n_mels, self.n_fft // 2 + 1), dtype=np.float32)
+        cdef float[:, ::1] view = weights
+        logmel_filterbank(self.plan, &view[0, 0])
+        return weights
+
+
+cdef int get_floats(object array, int ndim, int flags, Py_buffer *view) except -1:
+    """A buffer of contiguous float32; TypeError for anything else. The caller releases it."""
+    try:
+        PyObject_GetBuffer(array, view, flags | PyBUF_FORMAT)
+    except (BufferError, ValueError) as error:
+        raise TypeError(f"no contiguous float32 array: {error}") from None
+    if view.ndim != ndim or view.itemsize != sizeof(float) or view.format[0] != b"f" or view.format[1] != 0:
+        PyBuffer_Release(view)
+        raise TypeError("no contiguous float32 array")
+    return 0
+
+
+cdef class Stream:
+    """One streaming spectrogram. Frames come as (frame_length, k) float32, Fortran order, in time order."""
+
+    cdef logmel *lm
+    cdef readonly Plan plan
+    cdef bint busy
+
+    def __cinit__(self, Plan plan not None):
+        self.plan = plan
+        if logmel_create(plan.plan, &self.lm) != LOGMEL_OK:
+            raise MemoryError(f"no memory for a stream with n_fft={plan.n_fft}")
 
     def __dealloc__(self):
         logmel_destroy(self.lm)
@@ -128,52 +213,48 @@ cdef class LogMel:
         self.busy = True
         return 0
 
-    def push(self, const float[::1] y not None):
-        """Frames that these samples complete; ValueError names the first unusable sample."""
-        cdef size_t n = y.shape[0], n_frames = 0, room
-        cdef const float *samples = &y[0] if n else NULL
-        cdef logmel_status status
-        cdef float[:, ::1] view
-        cdef float *rows
-        self.enter()
-        try:
-            room = logmel_frames_after_push(self.lm, n)
-            out = np.empty((room, self.n_mels), dtype=np.float32)
-            view = out
-            rows = &view[0, 0] if room else NULL
-            with nogil:
-                status = logmel_push(self.lm, samples, n, rows, room, &n_frames)
-                if status == LOGMEL_E_SAMPLE:
-                    n = logmel_first_bad_sample(samples, n)
-        finally:
-            self.busy = False
-        if status == LOGMEL_E_STATE:
-            raise ValueError("the stream was flushed; call reset() before pushing more samples")
-        if status == LOGMEL_E_SAMPLE:
-            if n == <size_t>y.shape[0]:
-                raise ValueError("y was changed by another thread while it was read")
-            raise ValueError(f"sample {n} is {y[n]:g}; samples must be finite, at most {MAX_SAMPLE:g} in magnitude")
-        return out
+    def push(self, y, out=None):
+        """Frames that these samples (contiguous float32) complete, in `out` (frame_length, >= k) if it is given.
 
-    def flush(self):
-        """The frames that are left, after padding the end."""
+        ValueError names the first unusable sample; TypeError: not contiguous float32.
+        """
+        cdef Py_buffer samples
+        get_floats(y, 1, PyBUF_C_CONTIGUOUS, &samples)
+        try:
+            return self.run(<const float *>samples.buf, <size_t>samples.shape[0], False, out)
+        finally:
+            PyBuffer_Release(&samples)
+
+    def flush(self, out=None):
+        """The frames that are left, after padding the end, in `out` if it is given."""
+        return self.run(NULL, 0, True, out)
+
+    cdef object run(self, const float *y, size_t n, bint at_end, object out):
+        cdef Py_buffer frames
         cdef size_t n_frames = 0, room
         cdef logmel_status status
-        cdef float[:, ::1] view
-        cdef float *rows
         self.enter()
         try:
-            room = logmel_frames_after_flush(self.lm)
-            out = np.empty((room, self.n_mels), dtype=np.float32)
-            view = out
-            rows = &view[0, 0] if room else NULL
-            with nogil:
-                status = logmel_flush(self.lm, rows, room, &n_frames)
+            room = logmel_frames_after_flush(self.lm) if at_end else logmel_frames_after_push(self.lm, n)
+            if out is None:
+                out = np.empty((room, self.plan.frame_length), np.float32).T
+            get_floats(out, 2, PyBUF_F_CONTIGUOUS | PyBUF_WRITABLE, &frames)
+            try:
+                if <size_t>frames.shape[0] != self.plan.frame_length or <size_t>frames.shape[1] < room:
+                    raise ValueError(f"out must have room for ({self.plan.frame_length}, {room}) values, "
+                                     f"its shape is ({frames.shape[0]}, {frames.shape[1]})")
+                with nogil:
+                    if at_end:
+                        status = logmel_flush(self.lm, <float *>frames.buf, room, &n_frames)
+                    else:
+                        status = logmel_push(self.lm, y, n, <float *>frames.buf, room, &n_frames)
+                if status != LOGMEL_OK:
+                    refuse(status, y, n)
+                return out if <size_t>frames.shape[1] == n_frames else out[:, :n_frames]
+            finally:
+                PyBuffer_Release(&frames)
         finally:
             self.busy = False
-        if status == LOGMEL_E_STATE:
-            raise ValueError("the stream was flushed already; call reset() before flushing again")
-        return out
 
     def reset(self):
         """Forget all samples."""
@@ -181,13 +262,24 @@ cdef class LogMel:
         logmel_reset(self.lm)
         self.busy = False
 
-    def empty_bands(self):
-        """How many bands hold no FFT bin."""
-        return logmel_empty_bands(self.lm)
+    def mfcc(self, const float[:, ::1] db not None):
+        """MFCC of frames in dB, (k, n_mels) -> (k, n_mfcc); the stream is not changed."""
+        if <int>db.shape[1] != self.plan.n_mels:
+            raise ValueError(f"frames must have {self.plan.n_mels} bands, got {db.shape[1]}")
+        out = np.empty((db.shape[0], self.plan.frame_length), np.float32)
+        cdef float[:, ::1] view = out
+        self.enter()
+        if db.shape[0]:
+            with nogil:
+                logmel_mfcc(self.lm, &db[0, 0], <size_t>db.shape[0], &view[0, 0])
+        self.busy = False
+        return out
 
-    def filterbank(self):
-        """Weights, (n_mels, 1 + n_fft // 2) float32."""
-        weights = np.empty((self.n_mels, self.n_fft // 2 + 1), dtype=np.float32)
-        cdef float[:, ::1] view = weights
-        logmel_filterbank(self.lm, &view[0, 0])
-        return weights
+
+cdef int refuse(logmel_status status, const float *y, size_t n) except -1:
+    if status == LOGMEL_E_STATE:
+        raise ValueError("the stream was flushed; call reset() before using it again")
+    cdef size_t bad = logmel_first_bad_sample(y, n)
+    if bad == n:
+        raise ValueError("y was changed by another thread while it was read")
+    raise ValueError(f"sample {bad} is {y[bad]:g}; samples must be finite, at most {MAX_SAMPLE:g} in magnitude")

@@ -1,7 +1,7 @@
-"""Log-mel spectrograms with librosa's names, defaults and numbers, in one piece or as a stream.
+"""Log-mel spectrograms and MFCC with librosa's names, defaults and numbers, in one piece or as a stream.
 
-Arrays are `(n_mels, n_frames)` float32. Reference implementation: librosa 0.11, `feature.melspectrogram` and
-`power_to_db`. A stream gives the same bits as one piece, however the samples are cut.
+Arrays are `(n_mels, n_frames)` float32. Reference implementation: librosa 0.11, `feature.melspectrogram`,
+`feature.mfcc` and `power_to_db`. A stream gives the same bits as one piece, however the samples are cut.
 
 Differences from librosa, all deliberate:
 
@@ -14,116 +14,22 @@ Differences from librosa, all deliberate:
 * `pad_mode="reflect"` is numpy.pad's at both ends; librosa 0.11 takes a wrong last sample for some lengths.
 """
 
-import math
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from genre_edge import _logmel, fftw
+from genre_edge import _logmel
 from genre_edge.checks import choice, integer, real
 from genre_edge.errors import ParameterError
+from genre_edge.mel_config import MelConfig
 
 Frames = NDArray[np.float32]
 
-_INT_MAX = 2**31 - 1
 
-
-@dataclass(frozen=True)
-class MelConfig:
-    """Parameters of a mel spectrogram, librosa's names and defaults.
-
-    Args:
-        sr: sampling rate in Hz.
-        n_fft: FFT length in samples, 2 to 65536.
-        hop_length: samples from one frame to the next.
-        win_length: length of the window in samples, at most `n_fft`; None means `n_fft`.
-        window: "hann" (periodic), the only one.
-        center: frame t is centred on sample `t * hop_length`; the signal is padded by `n_fft // 2` at both ends.
-        pad_mode: "constant" (zeros) or "reflect".
-        power: 1 for magnitude, 2 for power.
-        n_mels: number of mel bands.
-        fmin, fmax: range of the bands in Hz; `fmax` None means `sr / 2`.
-        htk: HTK's mel scale instead of Slaney's.
-        norm: "slaney" (triangles of equal area) or None (of peak 1).
-
-    Raises:
-        ParameterError: a value is outside what is allowed. Nothing is clamped.
-    """
-
-    sr: float = 22050
-    n_fft: int = 2048
-    hop_length: int = 512
-    win_length: int | None = None
-    window: str = "hann"
-    center: bool = True
-    pad_mode: str = "constant"
-    power: float = 2.0
-    n_mels: int = 128
-    fmin: float = 0.0
-    fmax: float | None = None
-    htk: bool = False
-    norm: str | None = "slaney"
-
-    def __post_init__(self) -> None:
-        sr = real("sr", self.sr)
-        if sr < 1:
-            raise ParameterError(f"sr must be at least 1, got {self.sr!r}")
-        n_fft = integer("n_fft", self.n_fft, 2, _logmel.MAX_FFT)
-        checked = {
-            "sr": sr,
-            "n_fft": n_fft,
-            "hop_length": integer("hop_length", self.hop_length, 1, _INT_MAX),
-            "win_length": None if self.win_length is None else integer("win_length", self.win_length, 1, n_fft),
-            "window": choice("window", self.window, ("hann",)),
-            "center": choice("center", self.center, (True, False)),
-            "pad_mode": choice("pad_mode", self.pad_mode, ("constant", "reflect")),
-            "power": choice("power", self.power, (1, 2)),
-            "n_mels": integer("n_mels", self.n_mels, 1, _logmel.MAX_FFT),
-            "fmin": real("fmin", self.fmin),
-            "fmax": None if self.fmax is None else real("fmax", self.fmax),
-            "htk": choice("htk", self.htk, (False, True)),
-            "norm": choice("norm", self.norm, ("slaney", None)),
-        }
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)  # plain Python values, whatever numpy type came
-        if not 0 <= self.fmin <= self._top - _logmel.MIN_RANGE <= self._top <= sr / 2:
-            raise ParameterError(
-                f"0 <= fmin < fmax <= sr/2 = {sr / 2!r} must hold, {_logmel.MIN_RANGE:g} Hz apart, "
-                f"got fmin={self.fmin!r}, fmax={self._top!r}"
-            )
-
-    @property
-    def _top(self) -> float:
-        return self.sr / 2 if self.fmax is None else self.fmax
-
-    def to_dict(self) -> dict[str, Any]:
-        """All parameters by name, ready for JSON."""
-        return asdict(self)
-
-    def _core(self, decibel: bool) -> _logmel.LogMel:
-        fftw.ensure()
-        return _logmel.LogMel(
-            sr=float(self.sr),
-            n_fft=self.n_fft,
-            win_length=self.n_fft if self.win_length is None else self.win_length,
-            hop_length=self.hop_length,
-            center=self.center,
-            reflect=self.pad_mode == "reflect",
-            power=int(self.power),
-            n_mels=self.n_mels,
-            fmin=float(self.fmin),
-            fmax=float(self._top),
-            htk=self.htk,
-            norm=self.norm == "slaney",
-            decibel=decibel,
-        )
-
-
-def _array(name: str, value: ArrayLike) -> NDArray[Any]:
+def as_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """numpy's view of a parameter. Raises ParameterError."""
     try:
         return np.asarray(value)
     except ValueError as error:
@@ -131,7 +37,7 @@ def _array(name: str, value: ArrayLike) -> NDArray[Any]:
 
 
 def _samples(y: ArrayLike) -> NDArray[np.float32]:
-    array = _array("y", y)
+    array = as_array("y", y)
     if array.dtype.kind != "f":
         raise ParameterError(f"y must be floating point, full scale +-1, got {array.dtype}")
     if array.ndim != 1:
@@ -141,31 +47,47 @@ def _samples(y: ArrayLike) -> NDArray[np.float32]:
 
 
 class MelStream:
-    """A mel spectrogram of samples that arrive in pieces. Use one stream in one thread at a time.
+    """A mel spectrogram (or MFCC) of samples that arrive in pieces. Use one stream in one thread at a time.
 
     Made by `MelSpectrogram.stream`. Any cutting of the same samples gives the same frames, bit for bit.
+    Values are `(n_mels, k)`, or `(n_mfcc, k)` for MFCC, k >= 0. A stream's memory never grows.
     """
 
-    def __init__(self, core: _logmel.LogMel) -> None:
-        self._core = core
+    def __init__(self, plan: _logmel.Plan) -> None:
+        self._core = _logmel.Stream(plan)
 
-    def push(self, y: ArrayLike) -> Frames:
-        """Take samples `(n,)` and return the frames that they complete, `(n_mels, k)`, k >= 0.
+    def push(self, y: ArrayLike, out: Frames | None = None) -> Frames:
+        """Take samples `(n,)` and return the frames that they complete.
+
+        Args:
+            y: samples; contiguous float32 is taken as it is.
+            out: where the frames go: float32 in Fortran order, such as `numpy.empty((n_mels, 8), "f4", order="F")`.
+                What is returned is then `out`, or the part of it that was filled. Saves an allocation per call.
 
         Raises:
-            ParameterError: `y` is not one-dimensional floating point, a sample is unusable (nothing of `y` was
-                taken then), or the stream was flushed.
+            ParameterError: `y` is not one-dimensional floating point, a sample is unusable, `out` is too small or no
+                such array (nothing of `y` was taken then), or the stream was flushed.
         """
+        try:
+            return self._core.push(y, out)  # type: ignore[arg-type]
+        except TypeError:
+            return self._push_converted(y, out)
+        except ValueError as error:
+            raise ParameterError(str(error)) from None
+
+    def _push_converted(self, y: ArrayLike, out: Frames | None) -> Frames:
         samples = _samples(y)
         try:
-            return self._core.push(samples).T
+            return self._core.push(samples, out)
+        except TypeError:
+            raise ParameterError("out must be a writable float32 array (n_mels, k) in Fortran order") from None
         except ValueError as error:
             raise ParameterError(str(error)) from None
 
     def flush(self) -> Frames:
-        """End the signal and return the frames that are left, `(n_mels, k)`. `reset` makes the stream new again."""
+        """End the signal and return the frames that are left. `reset` makes the stream new again."""
         try:
-            return self._core.flush().T
+            return self._core.flush()
         except ValueError as error:
             raise ParameterError(str(error)) from None
 
@@ -173,29 +95,55 @@ class MelStream:
         """Forget all samples, as if just made."""
         self._core.reset()
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the stream's own memory."""
+        return self._core.plan.stream_nbytes
+
 
 class MelSpectrogram:
-    """Computes mel spectrograms of one configuration.
+    """Computes mel spectrograms of one configuration. Streams and calls in any threads share its tables.
 
     Args:
         config: the parameters; None means librosa's defaults.
+        lanes: floats in a vector: None for as many as the processor has, or 1, 4, 8 (x86-64 with AVX2). More are
+            faster; the last digits differ, which matters to those who compare bits across machines only.
+        measure: let FFTW find its fastest plan by timing, where FFTW is used at all (`n_fft` odd or with a prime
+            factor above 5): costs 0.1 to 1 s, pays for streams that live long, and the last digits then differ from
+            one process to the next. Without it the same samples give the same bits in every process.
+
+    Raises:
+        ParameterError: a parameter is unusable, or this processor has no such lanes.
 
     Warns:
         UserWarning: a band holds no FFT bin and will always be empty (`n_mels` too large for `n_fft`).
     """
 
-    def __init__(self, config: MelConfig | None = None) -> None:
+    def __init__(self, config: MelConfig | None = None, *, lanes: int | None = None, measure: bool = False) -> None:
         self.config = MelConfig() if config is None else config
         if not isinstance(self.config, MelConfig):
             raise ParameterError(f"config must be a MelConfig, got {config!r:.100}")
-        if empty := self.config._core(decibel=False).empty_bands():
+        self._lanes = choice("lanes", lanes, (None, 1, 4, 8)) or 0
+        self._measure = choice("measure", measure, (False, True))
+        self._plans: dict[tuple[bool, int, float], _logmel.Plan] = {}
+        if empty := self._plan(decibel=True).empty_bands():
             warnings.warn(
                 f"{empty} of {self.config.n_mels} mel bands hold no FFT bin; lower n_mels or raise n_fft", stacklevel=2
             )
 
+    @property
+    def lanes(self) -> int:
+        """Floats in the vectors in use."""
+        return self._plan(decibel=True).lanes
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tables that streams share (without FFTW's own)."""
+        return self._plan(decibel=True).nbytes
+
     def filterbank(self) -> Frames:
         """The weights, `(n_mels, 1 + n_fft // 2)` float32; librosa.filters.mel's twin."""
-        return self.config._core(decibel=False).filterbank()
+        return self._plan(decibel=True).filterbank()
 
     def mel(self, y: ArrayLike) -> Frames:
         """Mel power (or magnitude) of `y` `(n,)`: `(n_mels, n_frames)`. Raises as `MelStream.push`."""
@@ -205,65 +153,62 @@ class MelSpectrogram:
         """`power_to_db(mel(y), ref=1, amin=1e-10, top_db=None)` in one pass: `(n_mels, n_frames)` in dB."""
         return self._batch(y, decibel=True)
 
-    def stream(self, decibel: bool = True) -> MelStream:
-        """A new stream of frames in dB, or in power with `decibel=False`."""
-        return MelStream(self.config._core(decibel))
+    def mfcc(self, y: ArrayLike, n_mfcc: int = 20, lifter: float = 0.0, top_db: float | None = 80.0) -> Frames:
+        """MFCC of `y` `(n,)`: `(n_mfcc, n_frames)`; librosa.feature.mfcc's twin, see `genre_edge.mfcc`."""
+        if top_db is None:
+            return self._batch(y, True, n_mfcc, lifter)
+        db = self.db(y)
+        return self.mfcc_of_db(limited(db, top_db), n_mfcc, lifter)
 
-    def _batch(self, y: ArrayLike, decibel: bool) -> Frames:
-        stream = self.stream(decibel)
-        head, tail = stream.push(y), stream.flush()
-        # Frames lie one after another in memory: join them as rows, show them as columns.
-        return np.concatenate([head.T, tail.T]).T
+    def mfcc_of_db(self, db: ArrayLike, n_mfcc: int = 20, lifter: float = 0.0) -> Frames:
+        """The last step alone: decibels `(n_mels, k)` -> MFCC `(n_mfcc, k)`."""
+        frames = as_array("db", db)
+        if frames.ndim != 2 or frames.shape[0] != self.config.n_mels or frames.dtype.kind != "f":
+            raise ParameterError(
+                f"db must be ({self.config.n_mels}, k) floating point, got {frames.shape} {frames.dtype}"
+            )
+        stream = _logmel.Stream(self._plan(True, n_mfcc, lifter))
+        return stream.mfcc(np.ascontiguousarray(frames.T, dtype=np.float32)).T
+
+    def stream(self, decibel: bool = True, *, n_mfcc: int = 0, lifter: float = 0.0) -> MelStream:
+        """A new stream of frames in dB, in power with `decibel=False`, or of MFCC with `n_mfcc`.
+
+        MFCC of a stream are `mfcc(y, top_db=None)`: a limit below the loudest needs the whole signal.
+        """
+        return MelStream(self._plan(decibel, n_mfcc, lifter))
+
+    def _plan(self, decibel: bool, n_mfcc: int = 0, lifter: float = 0.0) -> _logmel.Plan:
+        if n_mfcc != 0:
+            n_mfcc = integer("n_mfcc", n_mfcc, 1, min(self.config.n_mels, _logmel.MAX_MFCC))
+            if not decibel:
+                raise ParameterError("MFCC are made of decibels: decibel=False and n_mfcc exclude each other")
+        if real("lifter", lifter) < 0:
+            raise ParameterError(f"lifter must not be negative, got {lifter!r}")
+        key = (bool(decibel), n_mfcc, float(lifter))
+        if key not in self._plans:
+            try:
+                self._plans[key] = self.config.plan(
+                    decibel=key[0], n_mfcc=n_mfcc, lifter=key[2], lanes=self._lanes, measure=self._measure
+                )
+            except ValueError as error:
+                raise ParameterError(str(error)) from None
+        return self._plans[key]
+
+    def _batch(self, y: ArrayLike, decibel: bool, n_mfcc: int = 0, lifter: float = 0.0) -> Frames:
+        samples, plan = _samples(y), self._plan(decibel, n_mfcc, lifter)
+        stream = _logmel.Stream(plan)
+        # Padding can add n_fft samples; what the estimate has too much is cut off.
+        out = np.empty(((len(samples) + plan.n_fft) // plan.hop_length + 1, plan.frame_length), np.float32).T
+        try:
+            head = stream.push(samples, out)
+        except ValueError as error:
+            raise ParameterError(str(error)) from None
+        tail = stream.flush(out[:, head.shape[1] :])
+        return out[:, : head.shape[1] + tail.shape[1]]
 
 
-def melspectrogram(y: ArrayLike, **parameters: Any) -> Frames:
-    """Mel spectrogram of `y` `(n,)` float: `(n_mels, n_frames)` float32, power unless `power=1`.
-
-    librosa.feature.melspectrogram's twin; `parameters` are MelConfig's.
-
-    Raises:
-        ParameterError: a parameter or a sample is unusable.
-    """
-    try:
-        config = MelConfig(**parameters)
-    except TypeError:
-        unknown = sorted(set(parameters) - set(MelConfig.__dataclass_fields__))
-        known = ", ".join(MelConfig.__dataclass_fields__)
-        raise ParameterError(f"unknown parameter {', '.join(unknown)}; known: {known}") from None
-    return MelSpectrogram(config).mel(y)
-
-
-def power_to_db(
-    S: ArrayLike,
-    ref: float | Callable[[NDArray[np.float32]], float] = 1.0,
-    amin: float = 1e-10,
-    top_db: float | None = 80.0,
-) -> NDArray[np.float32]:
-    """Power to decibels: `10 * log10(S / ref)`, any shape, float32; librosa.power_to_db's twin.
-
-    Args:
-        S: power, finite; values below `amin` (negative ones too) count as `amin`.
-        ref: the power of 0 dB, or a function of `S` that gives it, such as `np.max`.
-        amin: smallest power, 1e-37 or more.
-        top_db: nothing is further below the maximum than this; None for no limit.
-
-    Raises:
-        ParameterError: `S` is not real and finite, or a parameter is out of its range.
-    """
-    array = _array("S", S)
-    if array.dtype.kind not in "fiu":
-        raise ParameterError(f"S must be real numbers, got {array.dtype}")
-    with np.errstate(over="ignore"):
-        power = array.astype(np.float32)
-    if not np.isfinite(power).all():
-        raise ParameterError("S must be finite")
-    if not 1e-37 <= real("amin", amin) <= 1e37:
-        raise ParameterError(f"amin must be from 1e-37 to 1e37, got {amin!r}")
-    if top_db is not None and real("top_db", top_db) < 0:
+def limited(db: NDArray[np.float32], top_db: float) -> NDArray[np.float32]:
+    """Nothing further than `top_db` below the maximum. Raises ParameterError."""
+    if real("top_db", top_db) < 0:
         raise ParameterError(f"top_db must not be negative, got {top_db!r}")
-    ref_power = abs(real("ref", ref(power) if callable(ref) else ref))
-    db = _logmel.power_to_db(np.ascontiguousarray(power).ravel(), amin).reshape(power.shape)
-    db -= np.float32(10 * math.log10(max(amin, ref_power)))
-    if top_db is not None and db.size:
-        np.maximum(db, db.max() - np.float32(top_db), out=db)
-    return db
+    return np.maximum(db, db.max() - np.float32(top_db)) if db.size else db

@@ -20,7 +20,8 @@ from genre_edge import interpreter
 from genre_edge.audio.block import MAX_RATE, MIN_RATE
 from genre_edge.errors import ModelError, ParameterError
 from genre_edge.files import write_atomically
-from genre_edge.mel import Frames, MelConfig
+from genre_edge.mel import Frames
+from genre_edge.mel_config import MelConfig
 
 SCHEMA_VERSION = 1
 MODELS = Path(__file__).parent / "models"

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_edge.errors import GenreEdgeError
-from genre_edge.mel import Frames, MelConfig, MelSpectrogram
+from genre_edge.mel import Frames, MelSpectrogram
+from genre_edge.mel_config import MelConfig
 from genre_edge.render import printable
 
 _LEFT, _TOP, _RIGHT, _BOTTOM = 74, 40, 110, 52  # margins in pixels

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genre_edge.mel import MelConfig
+from genre_edge.mel_config import MelConfig
 from genre_edge.model import Bundle, normalise
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

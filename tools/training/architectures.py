@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from genre_edge.mel import MelConfig
+from genre_edge.mel_config import MelConfig
 from training.data import ARCHIVE_MEL
 
 

@@ -12,7 +12,8 @@ from genre_edge.audio.files import open_file
 from genre_edge.cli.inputs import is_audio_name
 from genre_edge.errors import GenreEdgeError
 from genre_edge.frontend import frames_of
-from genre_edge.mel import Frames, MelConfig, MelSpectrogram
+from genre_edge.mel import Frames, MelSpectrogram
+from genre_edge.mel_config import MelConfig
 
 ARCHIVE_RANGE_DB = 80.0
 # The archive keeps every 3.3366th frame of hop 512: this front end makes the same picture from audio.
