@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static fftw_api api;
@@ -23,6 +24,9 @@ static int bind_all(void *library)
         !bind(library, "fftwf_destroy_plan", (void **)&found.destroy_plan)) {
         return 0;
     }
+    bind(library, "fftwf_export_wisdom_to_string", (void **)&found.export_wisdom);
+    bind(library, "fftwf_import_wisdom_from_string", (void **)&found.import_wisdom);
+    bind(library, "fftwf_forget_wisdom", (void **)&found.forget_wisdom);
     found.version = dlsym(library, "fftwf_version");
     api = found;
     return 1;
@@ -52,12 +56,34 @@ const fftw_api *fftw_api_get(void)
     return result;
 }
 
-void fftw_api_lock(void)
+/* FFTW's documented flags. */
+static const unsigned MEASURE = 0, ESTIMATE = 1U << 6;
+
+static fftw_plan plan_by_timing(int n, float *in, float (*out)[2])
 {
-    pthread_mutex_lock(&lock);
+    char *wisdom = api.export_wisdom();
+    fftw_plan plan = api.plan_r2c(n, in, out, MEASURE);
+    api.forget_wisdom();
+    if (wisdom) api.import_wisdom(wisdom);
+    free(wisdom);
+    return plan;
 }
 
-void fftw_api_unlock(void)
+fftw_plan fftw_api_plan(int n, float *in, float (*out)[2], int measure)
 {
+    fftw_plan plan = NULL;
+    pthread_mutex_lock(&lock);
+    if (bound) {
+        int can_measure = api.export_wisdom && api.import_wisdom && api.forget_wisdom;
+        plan = measure && can_measure ? plan_by_timing(n, in, out) : api.plan_r2c(n, in, out, ESTIMATE);
+    }
+    pthread_mutex_unlock(&lock);
+    return plan;
+}
+
+void fftw_api_destroy(fftw_plan plan)
+{
+    pthread_mutex_lock(&lock);
+    if (plan) api.destroy_plan(plan);
     pthread_mutex_unlock(&lock);
 }

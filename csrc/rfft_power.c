@@ -25,10 +25,7 @@ static rfft_power_status make_plan(rfft_power *self, int measure)
     if (!self->fftw) return RFFT_POWER_NO_FFTW;
     float *work = aligned_floats(rfft_power_room(self));
     if (!work) return RFFT_POWER_NO_MEMORY;
-    fftw_api_lock();
-    self->plan = self->fftw->plan_r2c(self->n_fft, work, (float(*)[2])(work + self->half_room),
-                                      measure ? FFTW_API_MEASURE : FFTW_API_ESTIMATE);
-    fftw_api_unlock();
+    self->plan = fftw_api_plan(self->n_fft, work, (float(*)[2])(work + self->half_room), measure);
     free(work);
     return self->plan ? RFFT_POWER_OK : RFFT_POWER_NO_FFTW;
 }
@@ -66,11 +63,7 @@ rfft_power_status rfft_power_create(const rfft_power_params *params, rfft_power 
 void rfft_power_destroy(rfft_power *self)
 {
     if (!self) return;
-    if (self->plan) {
-        fftw_api_lock();
-        self->fftw->destroy_plan(self->plan);
-        fftw_api_unlock();
-    }
+    if (self->plan) fftw_api_destroy(self->plan);
     rfft_tables_destroy(self->tables);
     free(self->window);
     free(self);

@@ -6,33 +6,33 @@
 #include "aligned.h"
 #include "hann.h"
 
-/* The next pass for n points. Radix 8 needs more registers than AVX has, unless it is the last, without twiddles. */
-static int radix_for(int n)
+/* The next pass for n points, 0 if there is none. Radix 8 needs more registers than AVX has, unless it is the last,
+ * without twiddles. The first pass is never the only one. */
+static int radix_for(int n, int first)
 {
     static const int radices[] = {8, 4, 5, 3, 2};
     if (n % 16 == 0) return 4;
     for (size_t i = 0; i < sizeof radices / sizeof *radices; i++) {
-        if (n % radices[i] == 0) return radices[i];
+        if (n % radices[i] == 0 && !(first && n == radices[i])) return radices[i];
     }
     return 0;
 }
 
-static int passes_for(int n)
+static int can_transform(int half)
 {
-    int passes = 0;
-    for (; n > 1; passes++) {
-        int radix = radix_for(n);
+    for (int n = half; n > 1;) {
+        int radix = radix_for(n, n == half);
         if (!radix) return 0;
         n /= radix;
     }
-    return passes;
+    return half > 1;
 }
 
 int rfft_tables_lanes(int n_fft, int lanes)
 {
     for (int k = lanes; k > 0; k /= 2) {
         int half = n_fft / (2 * k);
-        if (kernels_of(k) && n_fft % (2 * k) == 0 && half >= k && passes_for(half) >= 2) return k;
+        if (kernels_of(k) && n_fft % (2 * k) == 0 && half >= k && can_transform(half)) return k;
     }
     return 0;
 }
@@ -76,7 +76,7 @@ static void lay_passes(rfft_tables *t, arena *a)
 {
     t->n_passes = 0;
     for (int length = t->half, stride = 1; length > 1;) {
-        int radix = radix_for(length), m = length / radix;
+        int radix = radix_for(length, length == t->half), m = length / radix;
         float *w = take(a, 2 * (size_t)m * (size_t)(radix - 1));
         t->passes[t->n_passes++] = (fft_pass){.radix = radix, .length = length, .stride = stride, .twiddles = w};
         for (int p = 0; w && p < m; p++) {

@@ -71,3 +71,13 @@ def patches(frames: np.ndarray, length: int, hop: int) -> list[tuple[int, np.nda
         rest = [frames[:, start + i % (n - start)] for i in range(length)]
         whole.append((start, np.stack(rest, axis=1)))
     return whole
+
+
+def mfcc(S: np.ndarray, n_mfcc: int, lifter: float) -> np.ndarray:
+    """Sums of cosines, DCT-II, orthonormal; then librosa's lifter."""
+    n_mels = S.shape[0]
+    c, m = np.arange(n_mfcc)[:, np.newaxis], np.arange(n_mels)
+    rows = np.cos(np.pi * c * (m + 0.5) / n_mels) * np.sqrt(np.where(c == 0, 1, 2) / n_mels)
+    if lifter > 0:
+        rows *= 1 + lifter / 2 * np.sin(np.pi * (c + 1) / lifter)
+    return rows @ S.astype(np.float64)

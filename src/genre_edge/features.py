@@ -101,11 +101,16 @@ def mfcc(
     if (y is None) == (S is None):
         raise ParameterError("either y or S must be given")
     if S is not None:
-        n_mels = as_array("S", S).shape[:1] or (0,)
-        # Any front end will do: only the number of bands matters to the DCT.
-        config = MelConfig(n_fft=2048, n_mels=n_mels[0])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return MelSpectrogram(config).mfcc_of_db(S, n_mfcc, lifter)
+        return _mfcc_of(S, n_mfcc, lifter)
     config = _config(sr=sr, norm=mel_norm, **parameters)
     return MelSpectrogram(config).mfcc(y, n_mfcc, lifter, top_db)  # type: ignore[arg-type]
+
+
+def _mfcc_of(S: ArrayLike, n_mfcc: int, lifter: float) -> Frames:
+    array = as_array("S", S)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ParameterError("S must be finite")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # any front end will do: only the number of bands matters to the DCT
+        mel_of = MelSpectrogram(MelConfig(n_mels=array.shape[0] if array.ndim == 2 else 1))
+    return mel_of.mfcc_of_db(array, n_mfcc, lifter)

@@ -155,10 +155,10 @@ class MelSpectrogram:
 
     def mfcc(self, y: ArrayLike, n_mfcc: int = 20, lifter: float = 0.0, top_db: float | None = 80.0) -> Frames:
         """MFCC of `y` `(n,)`: `(n_mfcc, n_frames)`; librosa.feature.mfcc's twin, see `genre_edge.mfcc`."""
+        self._check_mfcc(n_mfcc)
         if top_db is None:
             return self._batch(y, True, n_mfcc, lifter)
-        db = self.db(y)
-        return self.mfcc_of_db(limited(db, top_db), n_mfcc, lifter)
+        return self.mfcc_of_db(limited(self.db(y), top_db), n_mfcc, lifter)
 
     def mfcc_of_db(self, db: ArrayLike, n_mfcc: int = 20, lifter: float = 0.0) -> Frames:
         """The last step alone: decibels `(n_mels, k)` -> MFCC `(n_mfcc, k)`."""
@@ -167,6 +167,7 @@ class MelSpectrogram:
             raise ParameterError(
                 f"db must be ({self.config.n_mels}, k) floating point, got {frames.shape} {frames.dtype}"
             )
+        self._check_mfcc(n_mfcc)
         stream = _logmel.Stream(self._plan(True, n_mfcc, lifter))
         return stream.mfcc(np.ascontiguousarray(frames.T, dtype=np.float32)).T
 
@@ -177,9 +178,12 @@ class MelSpectrogram:
         """
         return MelStream(self._plan(decibel, n_mfcc, lifter))
 
+    def _check_mfcc(self, n_mfcc: int) -> None:
+        integer("n_mfcc", n_mfcc, 1, min(self.config.n_mels, _logmel.MAX_MFCC))
+
     def _plan(self, decibel: bool, n_mfcc: int = 0, lifter: float = 0.0) -> _logmel.Plan:
         if n_mfcc != 0:
-            n_mfcc = integer("n_mfcc", n_mfcc, 1, min(self.config.n_mels, _logmel.MAX_MFCC))
+            self._check_mfcc(n_mfcc)
             if not decibel:
                 raise ParameterError("MFCC are made of decibels: decibel=False and n_mfcc exclude each other")
         if real("lifter", lifter) < 0:

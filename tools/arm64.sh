@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Shows that genre-edge works on 64-bit ARM (a Raspberry Pi 4) without the hardware: builds the wheel in an emulated
+# Debian, installs it there from the package index and compares its numbers with this machine's.
+#
+#     make demo                           # once: this machine's own genre-edge, in .venv
+#     sudo tools/arm64.sh /var/tmp/arm64  # the first run makes the Debian there, later ones only build and check
+#
+# For root on x86-64 Debian; needs about 1 GB. Installs qemu-user-static, binfmt-support and debootstrap if missing.
+# pip inside goes by the host's pip.conf, PIP_* and *_proxy variables. An interrupted run can be started again.
+#
+#     PYTHON        a Python with genre-edge from this working tree (default: .venv/bin/python)
+#     ARM64_MIRROR  where debootstrap downloads (default: the mirror that apt uses)
+#     QEMU_CPU      the processor (default: cortex-a72, the Raspberry Pi 4's; cortex-a76 is the Pi 5's)
+set -euo pipefail
+
+say() { printf '== %s\n' "$*"; }
+die() { printf 'arm64.sh: %s\n' "$*" >&2 && exit 1; }
+
+case "${1:-}" in "" | -*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit 2 ;; esac
+[ "$(id -u)" = 0 ] || die "only root can make and enter another Debian"
+root=$(realpath -m "$1")
+cd "$(dirname "$0")/.."
+python=${PYTHON:-.venv/bin/python}
+"$python" -c 'import genre_edge.mel' || die "$python has no genre-edge: make demo, or set PYTHON"
+export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive QEMU_CPU=${QEMU_CPU:-cortex-a72}
+
+install_host_tools() {
+    local missing=()
+    command -v qemu-aarch64-static >/dev/null || missing+=(qemu-user-static)
+    command -v update-binfmts >/dev/null || missing+=(binfmt-support)
+    command -v debootstrap >/dev/null || missing+=(debootstrap)
+    [ ${#missing[@]} != 0 ] || return 0
+    say "apt-get install ${missing[*]}"
+    apt-get update -qq
+    apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The kernel then runs ARM programs with qemu, which it holds open (flag F): the other root needs no copy of it.
+enable_binfmt() {
+    local binfmt=/proc/sys/fs/binfmt_misc
+    [ -e $binfmt/register ] || mount -t binfmt_misc binfmt_misc $binfmt
+    grep -qs '^enabled' $binfmt/qemu-aarch64 || update-binfmts --enable qemu-aarch64
+    grep -q '^flags:.*F' $binfmt/qemu-aarch64 || die "binfmt_misc does not hold qemu-aarch64 open"
+}
+
+# Under another name until it is whole, so that what has the name is complete.
+make_root() {
+    [ ! -d "$root" ] || rmdir --ignore-fail-on-non-empty "$root"
+    [ ! -d "$root" ] || return 0
+    local mirror=${ARM64_MIRROR:-}
+    # shellcheck disable=SC2016  # apt expands it
+    [ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: bookworm' |
+        sed -n 1p)
+    say "debootstrap: an arm64 Debian in $root; takes a while"
+    rm -rf --one-file-system "$root.partial"
+    mkdir -p "$root.partial"
+    debootstrap --arch=arm64 --variant=minbase --include=python3,python3-venv,python3-dev,gcc,libc6-dev \
+        bookworm "$root.partial" ${mirror:+"$mirror"}
+    rm -f "$root.partial"/var/cache/apt/archives/*.deb
+    mv "$root.partial" "$root"
+}
+
+# qemu shows the host's /proc/cpuinfo, and LiteRT crashes where no ARM processor is listed: show a Raspberry Pi 4's.
+mount_all() {
+    mount -t proc proc "$root/proc"
+    mount -t sysfs -o ro sysfs "$root/sys"
+    for i in 0 1 2 3; do
+        printf '%s\t: %s\n' processor $i Features 'fp asimd evtstrm crc32 cpuid' 'CPU implementer' 0x41 \
+            'CPU architecture' 8 'CPU variant' 0x0 'CPU part' 0xd08 'CPU revision' $'3\n'
+    done >"$home/cpuinfo"
+    mount --bind "$home/cpuinfo" "$root/proc/cpuinfo"
+}
+
+unmount_all() {
+    for at in "$root"{,.partial}/{sys,proc}; do
+        if mountpoint -q "$at"; then umount -R "$at"; fi
+    done
+}
+
+# The network as the host knows it, and the files that git knows or would add, as they are now.
+copy_in() {
+    cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+    for file in /etc/hosts /etc/pip.conf ~/.config/pip/pip.conf /etc/ssl/certs/ca-certificates.crt "${PIP_CERT:-}" \
+        "${SSL_CERT_FILE:-}" "${REQUESTS_CA_BUNDLE:-}"; do
+        if [ -f "$file" ]; then install -D -m 644 "$file" "$root$file"; fi
+    done
+    mkdir "$home/src"
+    git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
+        if [ -e "$file" ]; then printf '%s\0' "$file"; fi # not what was deleted
+    done | sort -zu | tar -c --null -T - | tar -x --no-same-owner -C "$home/src"
+}
+
+inside() { chroot "$root" "$@"; }
+
+install_host_tools
+enable_binfmt
+trap unmount_all EXIT
+unmount_all # what a killed run left
+make_root
+[ "$(inside uname -m 2>/dev/null)" = aarch64 ] || die "$root exists and is no arm64 Debian"
+home=$root/genre-edge bin=/genre-edge/venv/bin
+rm -rf "$home/src" "$home/wheels"
+mkdir -p "$home"
+copy_in
+mount_all
+
+say "$(inside uname -m), $QEMU_CPU: building the wheel"
+[ -x "$root$bin/pip" ] || inside python3 -m venv /genre-edge/venv
+# -qq: no warnings of indexes that only the host has
+inside $bin/pip wheel -qq --no-deps --wheel-dir /genre-edge/wheels /genre-edge/src
+wheel=$(cd "$root" && echo genre-edge/wheels/*.whl)
+say "installing $wheel"
+inside $bin/pip uninstall -qq -y genre-edge # else the same version would stay
+inside $bin/pip install -qq "/$wheel"
+
+say "comparing with this machine"
+"$python" tools/selfcheck.py --write "$home/reference.npz"
+inside $bin/python /genre-edge/src/tools/selfcheck.py --check /genre-edge/reference.npz
+inside $bin/genre-edge classify /genre-edge/src/demo/song.ogg
