@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard csrc/*.[ch] csrc/kernels/*.[ch]) src/genre_edge/_logmel.pyx
 SONG := demo/song.ogg
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs fuzz clean
 
 demo: $(VENV)/.installed
 	@echo
@@ -21,7 +21,8 @@ lint: $(VENV)/.installed-for-tests
 
 # Tables and pages that are made from the code: the tests fail when they are out of date.
 docs: $(VENV)/.installed-for-tests
-	$(BIN)/python tools/conformance.py --write README.md
+	$(BIN)/python tools/conformance.py --write docs/mel.md
+	$(BIN)/python tools/count_instructions.py --write docs/mel.md
 	$(BIN)/python tools/cli_docs.py --write docs/cli.md
 	$(BIN)/genre-edge spectrogram $(SONG) -o docs/spectrogram.png
 
@@ -36,6 +37,16 @@ $(VENV)/.installed: $(BUILD_INPUTS) | $(VENV)/bin/python
 $(VENV)/.installed-for-tests: $(BUILD_INPUTS) | $(VENV)/bin/python
 	$(BIN)/pip install --quiet -e '.[test]'
 	@touch $@ $(VENV)/.installed
+
+# clang's libFuzzer on the C core; a finding is left in build/.
+RUNS ?= 1000000
+CLANG ?= $(shell command -v clang || command -v clang-14 || command -v clang-16 || command -v clang-19)
+fuzz:
+	@mkdir -p build/corpus
+	$(CLANG) -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -g -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all csrc/test/fuzz_logmel.c csrc/*.c csrc/kernels/*.c \
+		-o build/fuzz_logmel -lm -ldl -lpthread
+	build/fuzz_logmel -runs=$(RUNS) -max_len=128 -artifact_prefix=build/ build/corpus csrc/test/corpus
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info src/genre_edge/_logmel.c src/genre_edge/*.so

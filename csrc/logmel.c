@@ -169,8 +169,8 @@ static int append(logmel *lm, const float *y, size_t n, float **out)
     return 1;
 }
 
-/* Many samples: only frames that began in the history are put together there, the others are read where they lie.
- * Samples are checked shortly before they are used, while the cache holds them. */
+/* Many samples: only frames that began in the history are put together there, the others are read where they lie:
+ * 4 % of a frame. Samples are checked shortly before they are used, while the cache holds them. */
 static int append_many(logmel *lm, const float *y, size_t n, float **out)
 {
     enum { BLOCK = 4096 };

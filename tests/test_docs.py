@@ -79,7 +79,7 @@ def test_the_command_line_page_is_what_the_program_says() -> None:
 
 
 def test_the_conformance_table_has_today_s_cases_within_the_limits() -> None:
-    subprocess.run([sys.executable, "tools/conformance.py", "--check", "README.md"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "tools/conformance.py", "--check", "docs/mel.md"], cwd=ROOT, check=True)
 
 
 def test_links_inside_the_project_lead_somewhere() -> None:

@@ -8,8 +8,8 @@ python tools/bench_mel.py --write README.md            # put the tables between 
 A frame is a 30 s signal in one call, divided by its frames; a hop is one frame of a stream, as it comes. Contestants
 take turns in rounds, each in a process and on a thread of its own. Best of all rounds, the median in brackets; ratios
 are of the best, because what disturbs a round only ever adds to it. r2c is FFTW's real-to-complex transform of the same
-size and nothing else, planned with ESTIMATE. It is timed without Python: one call runs a thousand transforms of one
-frame in FFTW's own loop (see bench/peers.py); this is within 3 % of a loop written in C.
+size and nothing else, planned with ESTIMATE. It is timed without Python: one call runs 250 transforms of one frame
+in FFTW's own loop (see bench/peers.py); this is within 3 % of a loop written in C.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from bench.peers import ENTRIES, Floats, Setup
 from bench.race import Pace, race
 
 SETUPS = {"A": Setup(22050, 2048, 512, 128), "B": Setup(16000, 512, 256, 96)}
-THOROUGH, QUICK = Pace(rounds=200, burst_seconds=5e-3, starts=2), Pace(rounds=3, burst_seconds=2e-3, starts=1)
+THOROUGH, QUICK = Pace(rounds=200, burst_seconds=2e-3, starts=2), Pace(rounds=5, burst_seconds=1e-3, starts=1)
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-COLUMNS = "| µs per frame | to r2c | to ours | µs per hop | to r2c | to ours | dB off | start, s | start, MB |\n"
+COLUMNS = "| µs per frame | to r2c | to ours | µs per hop | to r2c | to ours | dB off | start, ms | start, MB |\n"
 
 Report = dict[str, Any]
 Cells = tuple[float | None, ...]
@@ -105,7 +105,7 @@ def row(figures: dict[str, Any]) -> str:
         cells += [number(figures.get(f"{kind}_to_{other}")) for other in ("r2c", "ours")]
     difference = figures.get("max_db_difference")
     cells.append("–" if difference is None else f"{difference:.0e}" if difference < 0.1 else number(difference))
-    return " | ".join([*cells, number(figures["start_s"]), number(figures["start_mb"])])
+    return " | ".join([*cells, number(figures.get("start_ms")), number(figures.get("start_mb"))])
 
 
 def tables(report: Report) -> str:
@@ -131,9 +131,9 @@ def parse(markdown: str) -> dict[str, dict[str, Cells]]:
     rows: dict[str, Cells] = {}
     for line in markdown.splitlines():
         name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
-        if line.startswith("|") and line.endswith(COLUMNS.strip()):
+        if line.endswith(COLUMNS.strip()):
             rows = found.setdefault(name, {})
-        elif cells and name != "---":
+        elif line.startswith("|") and name != "---":
             rows[name] = tuple(None if cell == "–" else float(cell.split()[0]) for cell in cells)
     return found
 
@@ -177,7 +177,7 @@ def main() -> None:
         write_atomically(arguments.chart, draw(report))
     if arguments.write:
         before, _, after = marked(arguments.write)
-        write_atomically(arguments.write, (before + "\n" + tables(report) + "\n" + after).encode())
+        write_atomically(arguments.write, (before + tables(report) + after).encode())
 
 
 if __name__ == "__main__":

