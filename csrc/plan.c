@@ -132,10 +132,13 @@ static void finish(const logmel_plan *self, float *bands, float *out)
 
 void plan_frame(const logmel_plan *self, const float *samples, float *work, float *out)
 {
-    float *bands = work + rfft_power_room(self->rfft);
-    band_matrix_run(mel_bank_matrix(self->bank), rfft_power_run(self->rfft, samples, work), bands);
+    const band_matrix *bank = mel_bank_matrix(self->bank);
+    /* Straight into the caller's frame where nothing follows and no band is written too many. */
+    int direct = !self->dct && band_matrix_room(bank) == (size_t)self->params.n_mels;
+    float *bands = direct ? out : work + rfft_power_room(self->rfft);
+    band_matrix_run(bank, rfft_power_run(self->rfft, samples, work), bands);
     if (self->params.decibel) self->kernel->decibel(bands, (size_t)self->params.n_mels, AMIN, bands);
-    finish(self, bands, out);
+    if (!direct) finish(self, bands, out);
 }
 
 void plan_mfcc(const logmel_plan *self, const float *db, float *work, float *out)
