@@ -77,9 +77,10 @@ def test_the_report_says_where_it_was_measured(report: dict[str, Any]) -> None:
 
 
 def test_the_page_s_tables_are_the_report_s(folder: Path, report: dict[str, Any]) -> None:
-    from bench_mel import marked, parse
+    from bench_mel import parse
+    from pages import marked
 
-    before, tables, after = marked(folder / "page.md")
+    before, tables, after = marked(folder / "page.md", "bench")
     assert (before + after).replace("\n", " ") == PAGE.replace("old\n", "").replace("\n", " ")
     assert tables == (folder / "stdout").read_text()
     assert report["machine"]["processor"] in tables

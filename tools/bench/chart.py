@@ -25,6 +25,7 @@ def draw(report: dict[str, Any]) -> bytes:
             _panel(panel, setup, report["labels"])
         lanes = report["machine"]["lanes"]
         figure.suptitle(f"Log-mel spectrogram, one thread, {report['machine']['processor']}, {lanes} lanes")
+        figure.supxlabel("µs of a frame in a batch (dark) and of a hop in a stream (pale), logarithmic", fontsize=9)
         svg = io.BytesIO()
         figure.savefig(svg, format="svg", metadata={"Date": None})
         plt.close(figure)
@@ -49,4 +50,3 @@ def _panel(panel: Axes, setup: dict[str, Any], labels: dict[str, str]) -> None:
     panel.set_xlim(left=0.1)
     panel.spines[["top", "right"]].set_visible(False)
     panel.set_title(setup["title"], fontsize=9)
-    panel.set_xlabel("µs: of a frame in a batch (dark), of a hop in a stream (pale); logarithmic")

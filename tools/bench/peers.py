@@ -6,50 +6,17 @@ n_fft samples, shifted by a hop, of which one frame is computed. Filterbanks tha
 librosa's. Nothing heavy is imported before a contestant is made, because that import is one of the figures.
 """
 
-import ctypes
 import math
-import re
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from bench.fft import RealFft
+from bench.setups import Floats, Setup
+
 AMIN = 1e-10
-LINE = 16  # floats in a cache line
-SECONDS = 30
-
-
-@dataclass(frozen=True)
-class Setup:
-    """Parameters that all contestants share; zero padding by n_fft/2 at both ends, power, decibels."""
-
-    sr: int
-    n_fft: int
-    hop_length: int
-    n_mels: int
-
-    def __str__(self) -> str:
-        return f"{self.sr} Hz, n_fft {self.n_fft}, hop {self.hop_length}, {self.n_mels} mels"
-
-    def signal(self) -> Floats:
-        """Noise and three sines."""
-        n = SECONDS * self.sr
-        y = np.random.default_rng(0).standard_normal(n) * 0.1
-        for frequency in (220, 1000, 3000):
-            y += 0.1 * np.sin(2 * np.pi * frequency / self.sr * np.arange(n))
-        return y.astype(np.float32)
-
-    def window(self) -> Floats:
-        """Periodic Hann."""
-        return np.hanning(self.n_fft + 1)[:-1].astype(np.float32)
-
-    def padded(self, y: Floats) -> Floats:
-        return np.pad(y, self.n_fft // 2)
 
 
 class Ours:
@@ -61,82 +28,6 @@ class Ours:
         names = ("sr", "n_fft", "hop_length", "n_mels")
         mel = MelSpectrogram(MelConfig(**{name: getattr(setup, name) for name in names}))
         self.batch, self.push = mel.db, mel.stream().push
-
-
-class RealFft:
-    """FFTW's real-to-complex transform alone, by the very library that genre-edge binds, planned with ESTIMATE.
-
-    One call from Python costs as much as a small transform. So a single call runs LOOPS transforms of one frame, in
-    a loop of FFTW's own: a plan of that many transforms that all read and write the same place. FFTW's text of that
-    plan must contain the text of the plan of one transform, else it would be another algorithm and is refused.
-    Where the arrays lie in memory is worth some per cent: of several places, FFTW gets its fastest.
-    """
-
-    LOOPS, PLACES, TRIALS = 250, 8, 50
-    ESTIMATE = 1 << 6
-
-    def __init__(self, setup: Setup, bank: Floats) -> None:
-        self.n_fft = setup.n_fft
-        self.library = ctypes.CDLL(self._path())
-        step = 5 * LINE
-        self._room = _aligned(2 * setup.n_fft + LINE + step * self.PLACES)  # the plans hold its addresses
-        frame = self._room[: setup.n_fft]
-        places = [
-            self._room[start:][: setup.n_fft + 2]
-            for start in range(setup.n_fft, setup.n_fft + step * self.PLACES, step)
-        ]
-        plans = [ctypes.c_void_p(self._plan_loops(frame.ctypes.data, bins.ctypes.data)) for bins in places]
-        frame[:] = np.random.default_rng(0).standard_normal(setup.n_fft)
-        self._plan, bins = min(zip(plans, places, strict=True), key=self._trial)
-        self.library.fftwf_execute(self._plan)
-        if not np.allclose(bins.view(np.complex64), np.fft.rfft(frame), atol=1e-3):
-            raise RuntimeError("FFTW's spectrum is not numpy's")
-        self._result = np.broadcast_to(bins[:, None], (len(bins), self.LOOPS))
-
-    @staticmethod
-    def _path() -> str:
-        from genre_edge import fftw
-
-        fftw.ensure()
-        return re.findall(r"/.*/[^/\n]*fftw[^/\n]*\.so.*", Path("/proc/self/maps").read_text())[0]
-
-    def _plan_loops(self, frame: int, bins: int) -> int:
-        plan_1d, plan_many = self.library.fftwf_plan_dft_r2c_1d, self.library.fftwf_plan_many_dft_r2c
-        number, address, flags = ctypes.c_int, ctypes.c_void_p, ctypes.c_uint
-        layout = (address, address, number, number)  # data, its own dimensions, stride, distance
-        plan_1d.argtypes = (number, address, address, flags)
-        plan_many.argtypes = (number, address, number, *layout, *layout, flags)
-        plan_1d.restype = plan_many.restype = address
-        one = plan_1d(self.n_fft, frame, bins, self.ESTIMATE)
-        size = ctypes.byref(number(self.n_fft))
-        many = plan_many(1, size, self.LOOPS, frame, None, 1, 0, bins, None, 1, 0, self.ESTIMATE)
-        if not (one and many and self._text(one) in self._text(many)):
-            raise RuntimeError("FFTW plans a loop of transforms unlike a single one")
-        return many
-
-    def _text(self, plan: int) -> str:
-        sprint = self.library.fftwf_sprint_plan
-        sprint.argtypes, sprint.restype = (ctypes.c_void_p,), ctypes.c_char_p
-        return "".join(sprint(plan).decode().split())
-
-    def _trial(self, place: tuple[ctypes.c_void_p, Floats]) -> float:
-        times = []
-        for _ in range(self.TRIALS):
-            began = time.perf_counter()
-            self.library.fftwf_execute(place[0])
-            times.append(time.perf_counter() - began)
-        return min(times)
-
-    def batch(self, y: Floats) -> Floats:
-        self.library.fftwf_execute(self._plan)
-        return self._result
-
-
-def _aligned(n: int) -> Floats:
-    """Zeros from the start of a cache line on."""
-    room = np.zeros(n + LINE, np.float32)
-    start = -room.ctypes.data % (4 * LINE) // 4
-    return room[start : start + n]
 
 
 class Ring:

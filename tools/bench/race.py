@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.peers import ENTRIES, Floats, Setup
+from bench.peers import ENTRIES
+from bench.setups import Floats, Setup
 
 NEAR_DB = 50.0  # bands further below their frame's loudest are not compared: float32's FFT runs out of digits
 STREAMED_HOPS = 100
