@@ -9,7 +9,7 @@ A frame is a 30 s signal in one call, divided by its frames; a hop is one frame 
 take turns in rounds, each in a process and on a thread of its own. Best of all rounds, the median in brackets; ratios
 are of the best, because what disturbs a round only ever adds to it. r2c is FFTW's real-to-complex transform of the same
 size and nothing else, planned with ESTIMATE. It is timed without Python: one call runs a thousand transforms of one
-frame in FFTW's own loop (bench/peers.py). On an x86-64 that gave 2 to 3 % more than the same loop in a C program of
+frame in FFTW's own loop (bench/fft.py). On an x86-64 that gave 2 to 4 % more than the same loop in a C program of
 its own, and as much as that C loop called from a Python that has imported numpy.
 """
 
