@@ -3,7 +3,7 @@
 # Debian, installs it there from the package index and compares its numbers with this machine's.
 #
 #     make demo                           # once: this machine's own genre-edge, in .venv
-#     sudo tools/arm64.sh /var/tmp/arm64  # the first run makes the Debian there, later ones only build and check
+#     sudo tools/arm64.sh ~/arm64-debian  # the first run makes the Debian there, later ones only build and check
 #
 # For root on x86-64 Debian; needs about 1 GB. Installs qemu-user-static, binfmt-support and debootstrap if missing.
 # pip inside goes by the host's pip.conf, PIP_* and *_proxy variables. An interrupted run can be started again.

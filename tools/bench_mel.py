@@ -63,7 +63,7 @@ def machine() -> dict[str, Any]:
         fftw.ensure()
     return {
         "processor": processor(),
-        "os": platform.platform(),
+        "os": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "lanes": MelSpectrogram().lanes,
         "fftw": _logmel.fftw_version(),
