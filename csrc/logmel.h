@@ -59,7 +59,7 @@ typedef struct {
     int n_mfcc;     /* 0: mel bands, else (with decibel) so many coefficients: <= n_mels, <= LOGMEL_MAX_MFCC */
     double lifter;  /* 0: none, else the coefficients count 1 + lifter/2 * sin(pi (c + 1) / lifter) times */
     int lanes;      /* floats in a vector: 0 for as many as the processor has, or 1, 4, 8 (x86-64 with AVX2) */
-    int measure;    /* 1: where FFTW is used, it plans by timing (tenths of a second): faster, but other bits in each process */
+    int measure;    /* 1: where FFTW is used, it plans by timing (0.03-0.2 s): other bits in each process */
 } logmel_params;
 
 typedef struct logmel_plan logmel_plan;

@@ -109,8 +109,8 @@ class MelSpectrogram:
         lanes: floats in a vector: None for as many as the processor has, or 1, 4, 8 (x86-64 with AVX2). More are
             faster; the last digits differ, which matters to those who compare bits across machines only.
         measure: let FFTW find its fastest plan by timing, where FFTW is used at all (`n_fft` odd or with a prime
-            factor above 5): costs tenths of a second, pays for streams that live long, and the last digits then differ from
-            one process to the next. Without it the same samples give the same bits in every process.
+            factor above 5): costs tenths of a second, pays for streams that live long, and the last digits then
+            differ from one process to the next. Without it the same samples give the same bits in every process.
 
     Raises:
         ParameterError: a parameter is unusable, or this processor has no such lanes.
