@@ -13,19 +13,19 @@ from genre_edge.audio.files import open_file
 from genre_edge.errors import AudioError, ParameterError
 from genre_edge.hearing import Heard, Hearing, Listener, Probabilities
 from genre_edge.mel import Frames, MelSpectrogram
-from genre_edge.model import Model
+from genre_edge.model import Bundle, Model
 from genre_edge.verdict import GenreProbability, InputInfo, ModelInfo, Reason, Segment, Verdict
 
 
 class Pool:
     """Gathers what was heard, in constant memory unless segments are kept, and gives the answer for all of it."""
 
-    def __init__(self, labels: list[str], threshold: float, keep_segments: bool) -> None:
-        self._labels, self._threshold, self._keep = labels, threshold, keep_segments
+    def __init__(self, bundle: Bundle, threshold: float, keep_segments: bool) -> None:
+        self._bundle, self._threshold, self._keep = bundle, threshold, keep_segments
         self.clear()
 
     def clear(self) -> None:
-        self._sum: Probabilities = np.zeros(len(self._labels))
+        self._sum: Probabilities = np.zeros(self._bundle.n_outputs)
         self._sounding = 0
         self.start_s = self.end_s = 0.0
         self.count = 0
@@ -51,13 +51,21 @@ class Pool:
         start_s, end_s = round(start_s, 3), round(end_s, 3)
         if p is None:
             return Segment(start_s, end_s, None, None, nothing, [])
-        order = np.argsort(-p, kind="stable")
-        genres = [GenreProbability(self._labels[i], round(float(p[i]), 4)) for i in order]
+        labels = self._bundle.labels
+        share = p[: len(labels)]
+        if len(p) > len(labels):  # of each genre, if it is music at all
+            share = share / max(share.sum(), np.finfo(np.float64).tiny)
+        order = np.argsort(-share, kind="stable")
+        genres = [GenreProbability(labels[i], round(float(share[i]), 4)) for i in order]
         best = genres[0]
-        sure = float(p[order[0]]) >= self._threshold
-        return Segment(
-            start_s, end_s, best.genre if sure else None, best.probability, None if sure else "low_confidence", genres
-        )
+        reason = self._doubt(p, float(share[order[0]]))
+        return Segment(start_s, end_s, None if reason else best.genre, best.probability, reason, genres)
+
+    def _doubt(self, p: Probabilities, confidence: float) -> Reason | None:
+        limit = self._bundle.not_music
+        if limit is not None and p[-1] >= limit:
+            return "not_music"
+        return None if confidence >= self._threshold else "low_confidence"
 
 
 class Classifier:
@@ -102,7 +110,7 @@ class Classifier:
         if frames.ndim != 2 or frames.shape[0] != self.bundle.mel.n_mels or not np.isfinite(frames).all():
             raise ParameterError(f"frames must be finite, ({self.bundle.mel.n_mels}, n), got shape {frames.shape}")
         hearing = Hearing(self._model)
-        pool = Pool(self.bundle.labels, self._threshold, keep_segments=False)
+        pool = Pool(self.bundle, self._threshold, keep_segments=False)
         n_samples = frames.shape[1] * self.bundle.mel.hop_length
         for heard in (*hearing.push(frames, n_samples), *hearing.flush(n_samples)):
             pool.add(heard)
@@ -121,7 +129,7 @@ class Classifier:
         if not interval_s > 0:
             raise ParameterError(f"interval_s must be positive, got {interval_s!r}")
         listener = Listener(self._model, self._mel, source)
-        pool = Pool(self.bundle.labels, self._threshold, segments)
+        pool = Pool(self.bundle, self._threshold, segments)
         hop_s = self.bundle.hop_frames * self.bundle.mel.hop_length / self.bundle.mel.sr
         patches = math.inf if math.isinf(interval_s) else max(1, round(interval_s / hop_s))
         blocks = given = 0

@@ -1,7 +1,8 @@
 """A model bundle: load, verify, predict. Nothing else knows the format.
 
 A bundle is a directory with `bundle.json`, `model.tflite` (int8 in and out, batch 1, input `(1, n_mels, frames, 1)`,
-output `(1, n_labels)` logits) and `MODEL_CARD.md`. The loader believes nothing: hash, schema, shapes and front end are
+output `(1, n_outputs)` logits: the labels', and one more
+for what is not music if the bundle says `not_music`) and `MODEL_CARD.md`. The loader believes nothing: hash, schema, shapes and front end are
 checked, and a refusal says both values.
 """
 
@@ -80,6 +81,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "temperature": (lambda v: _is_number(v, 1e-3, 1e3), "a number from 0.001 to 1000"),
     "threshold": (lambda v: _is_number(v, 0, 1), "a number from 0 to 1"),
     "silence_db": (lambda v: _is_number(v, -1000, 1000), "a number from -1000 to 1000"),
+    "not_music": (lambda v: v is None or _is_number(v, 0, 1), "null or a number from 0 to 1"),
     "metrics": (lambda v: isinstance(v, dict), "an object"),
     "data": (lambda v: isinstance(v, str), "a text"),
     "licence": (lambda v: isinstance(v, str), "a text"),
@@ -97,6 +99,8 @@ class Bundle:
         temperature: divides the logits before softmax.
         threshold: below this confidence the answer is "low_confidence".
         silence_db: a patch with no value above this is silence.
+        not_music: with a number, the network's last output stands for all that is not music, and from this
+            probability of it on the answer is "not_music".
         metrics: measured figures, each with the split that it was measured on.
     """
 
@@ -111,6 +115,7 @@ class Bundle:
     temperature: float = 1.0
     threshold: float = 0.0
     silence_db: float = -60.0
+    not_music: float | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     data: str = ""
     licence: str = ""
@@ -126,6 +131,11 @@ class Bundle:
             raise ModelError(f"mel's sr must be from {MIN_RATE} to {MAX_RATE}, got {self.mel.sr!r}")
         if self.hop_frames > self.patch_frames:
             raise ModelError(f"hop_frames {self.hop_frames} is more than patch_frames {self.patch_frames}")
+
+    @property
+    def n_outputs(self) -> int:
+        """How many values the network gives."""
+        return len(self.labels) + (self.not_music is not None)
 
     def save(self, directory: Path, tflite: bytes, card: str) -> "Bundle":
         """Write the three files, each whole or not at all, and return the bundle with `tflite`'s hash."""
@@ -220,7 +230,7 @@ class Model:
         bundle = self.bundle
         expected = {
             "input": (self._input, (1, bundle.mel.n_mels, bundle.patch_frames, 1)),
-            "output": (self._output, (1, len(bundle.labels))),
+            "output": (self._output, (1, bundle.n_outputs)),
         }
         for name, (tensor, shape) in expected.items():
             actual = tuple(int(n) for n in tensor["shape"])
@@ -231,11 +241,11 @@ class Model:
                 )
 
     def probabilities(self, patch_db: Frames) -> NDArray[np.float64]:
-        """Calibrated probabilities, float64 `(n_labels,)`, of the labels for a patch `(n_mels, patch_frames)` in dB."""
+        """Calibrated probabilities, float64 `(n_outputs,)`, for a patch `(n_mels, patch_frames)` in dB."""
         return softmax(self.logits(patch_db), self.bundle.temperature)
 
     def logits(self, patch_db: Frames) -> NDArray[np.float64]:
-        """What the network says of a patch, float64 `(n_labels,)`, before temperature and softmax."""
+        """What the network says of a patch, float64 `(n_outputs,)`, before temperature and softmax."""
         bundle = self.bundle
         x = normalise(patch_db, bundle.normalisation, bundle.top_db)
         scale, zero = self._input["quantization"]

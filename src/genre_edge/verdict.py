@@ -21,7 +21,8 @@ class Segment:
     """A stretch of the source and what was heard in it.
 
     `genre` is None with a `reason` when the honest answer is "I don't know"; `genres` is sorted, most probable
-    first, and empty where nothing could be heard; `confidence` is the first one's probability, or None.
+    first, and empty where nothing could be heard; `confidence` is the first one's probability, or None. For "not_music"
+    both say what it would be if it were music.
     """
 
     start_s: float
