@@ -163,6 +163,30 @@ def test_low_confidence() -> None:
     assert {segment.reason for segment in unsure.segments} == {"low_confidence"}
 
 
+def test_not_music(tmp_path: Path) -> None:
+    """The tiny network's output for high sounds stands for what is not music."""
+    labels = tiny().bundle.labels[:2]
+    classifier = Classifier(variant(tmp_path / "b", labels=labels, not_music=0.5, threshold=0.0))
+    high = one(ArraySource(tone(3000, 3, RATE), RATE), classifier=classifier)
+    assert (high.genre, high.reason) == (None, "not_music")
+    assert {segment.reason for segment in high.segments} <= {"not_music"}
+    low = one(ArraySource(tone(200, 3, RATE), RATE), classifier=classifier)
+    assert (low.genre, low.reason) == ("low", None)
+    for verdict in (high, low):  # what it would be if it were music
+        assert {item.genre for item in verdict.genres} == set(labels)
+        assert sum(item.probability for item in verdict.genres) == pytest.approx(1, abs=2e-4)
+        assert verdict.confidence == verdict.genres[0].probability
+
+
+def test_the_limit_of_not_music_itself_is_not_music(tmp_path: Path) -> None:
+    frames = MelSpectrogram(tiny().bundle.mel).db(tone(3000, 1, RATE))[:, :8]
+    p = float(Model(TINY).probabilities(frames)[-1])
+    labels = tiny().bundle.labels[:2]
+    for limit, reason in ((p, "not_music"), (min(1.0, math.nextafter(p, 2)), None)):
+        bundle = variant(tmp_path / str(limit), labels=labels, not_music=limit, threshold=0.0)
+        assert Classifier(bundle).classify_frames(frames).reason == reason
+
+
 def test_the_threshold_itself_is_sure_enough() -> None:
     frames = MelSpectrogram(tiny().bundle.mel).db(music(1, RATE))[:, :8]
     p = float(Model(TINY).probabilities(frames).max())

@@ -1,9 +1,9 @@
 """A model bundle: load, verify, predict. Nothing else knows the format.
 
-A bundle is a directory with `bundle.json`, `model.tflite` (int8 in and out, batch 1, input `(1, n_mels, frames, 1)`,
-output `(1, n_outputs)` logits: the labels', and one more
-for what is not music if the bundle says `not_music`) and `MODEL_CARD.md`. The loader believes nothing: hash, schema, shapes and front end are
-checked, and a refusal says both values.
+A bundle is a directory with `bundle.json`, `model.tflite` and `MODEL_CARD.md`. The network has int8 in and out, batch
+1, input `(1, n_mels, frames, 1)`, output `(1, n_outputs)` logits: one a label, and one more for all that is not music
+if the bundle says `not_music`. The loader believes nothing: hash, schema, shapes and front end are checked, and a refusal
+says both values.
 """
 
 import hashlib
