@@ -2,8 +2,8 @@
 
 A bundle is a directory with `bundle.json`, `model.tflite` and `MODEL_CARD.md`. The network has int8 in and out, batch
 1, input `(1, n_mels, frames, 1)`, output `(1, n_outputs)` logits: one a label, and one more for all that is not music
-if the bundle says `not_music`. The loader believes nothing: hash, schema, shapes and front end are checked, and a refusal
-says both values.
+if the bundle says `not_music`. The loader believes nothing: hash, schema, shapes and front end are checked, and a
+refusal says both values.
 """
 
 import hashlib

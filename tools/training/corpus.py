@@ -1,4 +1,4 @@
-"""Audio without labels: music that the teacher hears, and sounds that are no music. What was heard is kept in a cache."""
+"""Audio without labels: music that the teacher hears, sounds that are no music. What was heard is kept in a cache."""
 
 import hashlib
 import sys
