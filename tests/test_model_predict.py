@@ -1,5 +1,6 @@
 """From a patch in dB to probabilities: normalising, quantising, softmax, each against its naive twin."""
 
+import math
 import runpy
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from genre_edge import interpreter
 from genre_edge.mel import Frames
-from genre_edge.model import NORMALISATIONS, Model, normalise
+from genre_edge.model import NORMALISATIONS, Model, normalise, probabilities
 
 
 def naive_normalise(patch: np.ndarray, kind: str, top_db: float) -> np.ndarray:
@@ -42,6 +43,16 @@ def test_normalise_and_its_naive_twin(kind: str, top_db: float, seed: int) -> No
     x = normalise(patch, kind, top_db)
     np.testing.assert_allclose(x, naive_normalise(patch, kind, top_db), atol=2e-6)
     assert x.dtype == np.float32 and np.array_equal(patch, before)
+
+
+@pytest.mark.parametrize("logits", [[0.0, 1.0, -2.0], [30.0, -40.0, 50.0], [5.0, 5.0, -90.0]])
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_probabilities_and_their_naive_twin(logits: list[float], temperature: float) -> None:
+    odds = [math.exp(value / temperature) for value in logits]
+    np.testing.assert_allclose(probabilities(np.array(logits), 3, temperature), [v / sum(odds) for v in odds])
+    genres = sum(odds[:2])
+    expected = [odds[0] / genres, odds[1] / genres, 1 / (1 + math.exp(-logits[2]))]  # no temperature for the last
+    np.testing.assert_allclose(probabilities(np.array(logits), 2, temperature), expected)
 
 
 @pytest.mark.parametrize("kind", NORMALISATIONS)

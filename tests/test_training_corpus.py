@@ -28,11 +28,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "music"
 
 
-def test_audio_in_takes_what_can_be_read_and_lasts(folder: Path) -> None:
-    assert [path.name for path in corpus.audio_in([folder], 1.0)] == ["short.flac", "long.wav"]
-    assert [path.name for path in corpus.audio_in([folder], 5.0)] == ["long.wav"]
+def test_readable_audio_takes_what_can_be_read_and_lasts(folder: Path) -> None:
+    assert [path.name for path in corpus.readable_audio([folder], 1.0)] == ["short.flac", "long.wav"]
+    assert [path.name for path in corpus.readable_audio([folder], 5.0)] == ["long.wav"]
     with pytest.raises(SystemExit, match="no audio of 60 s or more"):
-        corpus.audio_in([folder], 60.0)
+        corpus.readable_audio([folder], 60.0)
 
 
 def test_every_fourth_frame_is_the_front_ends(folder: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_short_song_is_repeated_to_fill_a_patch(folder: Path) -> None:
 
 
 def test_songs_are_heard_once(folder: Path, tmp_path: Path) -> None:
-    paths = corpus.audio_in([folder], 1.0)
+    paths = corpus.readable_audio([folder], 1.0)
     heard = corpus.songs(paths, ARCHIVE_MEL, mean_of, tmp_path / "cache")
 
     def never(patches: np.ndarray) -> np.ndarray:

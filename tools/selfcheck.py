@@ -106,7 +106,9 @@ def measure(given: Results) -> Results:
         network = model.Model(name)
         raw = np.array([network.logits(patch) for patch in patches(network.bundle)])
         results[f"logits: {name}"] = raw
-        results[f"probabilities: {name}"] = model.softmax(raw, network.bundle.temperature)
+        results[f"probabilities: {name}"] = model.probabilities(
+            raw, len(network.bundle.labels), network.bundle.temperature
+        )
         verdict = Classifier(name).classify(SONG)
         by_genre = {genre.genre: genre.probability for genre in verdict.genres}
         results[f"verdict: {name}"] = np.array([by_genre.get(label, np.nan) for label in network.bundle.labels])

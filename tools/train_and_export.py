@@ -1,23 +1,27 @@
 """Data -> trained network -> checked int8 bundle, in one command.
 
-    python tools/train_and_export.py --mels mel.npz --tracks tracks.csv --architecture separable --out runs/mine
     python tools/train_and_export.py --audio my_music/ --architecture paper660 --out runs/paper660
+    python tools/fetch_sounds.py sounds/
+    python tools/train_and_export.py --mels mel.npz --tracks tracks.csv --architecture edge --out runs/edge \\
+        --listen my_music/ sounds/music --not-music sounds/not-music --then-use-all
 
-Interrupt it when you like: the same command goes on where it stopped. The bundle lands in OUT/bundle and works with
-`genre-edge classify --model OUT/bundle`.
+`edge` listens to music without labels with a teacher (fetched with pip), learns to say what it says, and fits its last
+layer to the labelled tracks. Interrupt it when you like: the same command goes on where it stopped. The bundle lands in
+OUT/bundle and works with `genre-edge classify --model OUT/bundle`.
 """
 
 import argparse
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
-from training import data, fit, report, ship
+from training import data, examples, recipes, report, ship
 from training.architectures import ARCHITECTURES, Architecture
 
 from genre_edge.errors import GenreEdgeError
@@ -36,6 +40,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--train-split", default="train", help="name in the split column (default: train)")
     parser.add_argument("--holdout-split", default="valid", help="name in the split column (default: valid)")
     parser.add_argument("--architecture", choices=ARCHITECTURES, required=True)
+    parser.add_argument("--listen", type=Path, nargs="+", default=[], metavar="DIR", help="music for the teacher")
+    parser.add_argument("--not-music", type=Path, nargs="+", default=[], metavar="DIR", help="sounds to be refused")
+    parser.add_argument(
+        "--then-use-all", action="store_true", help="after measuring, train again with the holdout, and ship that"
+    )
     parser.add_argument("--out", type=Path, required=True, help="directory for checkpoints and the bundle")
     parser.add_argument("--name", help="the bundle's name (default: the architecture's)")
     parser.add_argument("--bundle-version", default="1")
@@ -50,6 +59,10 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--mels and --tracks go together")
     if arguments.epochs is not None and arguments.epochs < 1:
         parser.error("--epochs must be at least 1")
+    if ARCHITECTURES[arguments.architecture].distilled != bool(arguments.listen):
+        parser.error("--listen goes with --architecture edge")
+    if arguments.not_music and not arguments.listen:
+        parser.error("--not-music goes with --architecture edge")
     return arguments
 
 
@@ -66,32 +79,30 @@ def load(
     return tracks, *data.named_split(tracks, arguments.train_split, arguments.holdout_split)
 
 
-def random_splits(
-    tracks: list[data.Track], labels: list[str], architecture: Architecture, arguments: argparse.Namespace, epochs: int
-) -> dict[str, Any]:
+def random_splits(job: recipes.Job, tracks: list[data.Track], count: int) -> dict[str, Any]:
     """Train and test accuracy over random 80/20 splits, the paper's protocol."""
-    train_figures, test_figures = [], []
-    for seed in range(arguments.random_splits):
-        train, test = data.random_split(tracks, RANDOM_HOLDOUT, seed)
-        network, _ = fit.fit(
-            architecture, labels, train, test, arguments.out / f"random-{seed}", seed, epochs, verbose=0
-        )
-        train_figures.append(fit.accuracy(fit.track_probabilities(network, train, architecture), train, labels))
-        test_figures.append(fit.accuracy(fit.track_probabilities(network, test, architecture), test, labels))
-        print(f"random split {seed}: train {train_figures[-1]:.3f}, test {test_figures[-1]:.3f}", flush=True)
+    found: tuple[list[float], list[float]] = ([], [])
+    for seed in range(count):
+        parts = data.random_split(tracks, RANDOM_HOLDOUT, seed)
+        network = recipes.train(replace(job, seed=seed), *parts, f"random-{seed}").network
+        for part, accuracies in zip(parts, found, strict=True):
+            p = examples.track_probabilities(network, part, job.architecture, len(job.labels))
+            accuracies.append(examples.accuracy(p, part, job.labels))
+        print(f"random split {seed}: train {found[0][-1]:.3f}, test {found[1][-1]:.3f}", flush=True)
     return {
         "tracks": len(tracks),
-        "epochs": epochs,
-        "test_accuracy": [round(a, 4) for a in test_figures],
-        "test_mean": round(float(np.mean(test_figures)), 4),
-        "test_std": round(float(np.std(test_figures, ddof=1)), 4) if len(test_figures) > 1 else 0.0,
-        "train_mean": round(float(np.mean(train_figures)), 4),
+        "epochs": job.epochs,
+        "test_accuracy": [round(a, 4) for a in found[1]],
+        "test_mean": round(float(np.mean(found[1])), 4),
+        "test_std": round(float(np.std(found[1], ddof=1)), 4) if count > 1 else 0.0,
+        "train_mean": round(float(np.mean(found[0])), 4),
     }
 
 
 def public_command(arguments: argparse.Namespace) -> str:
     """The command that made the bundle, without the maker's directories."""
-    paths = {str(path) for path in (arguments.audio, arguments.mels, arguments.tracks, arguments.out) if path}
+    given = (arguments.audio, arguments.mels, arguments.tracks, arguments.out, *arguments.listen, *arguments.not_music)
+    paths = {str(path) for path in given if path}
     words = []
     for word in sys.argv[1:]:
         option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
@@ -103,28 +114,39 @@ def main() -> None:
     arguments = parse_arguments()
     architecture = ARCHITECTURES[arguments.architecture]
     tracks, train, holdout = load(arguments, architecture)
-    labels = sorted({track.genre for track in tracks})
-    epochs = arguments.epochs or architecture.epochs
-    metrics: dict[str, Any] = {}
-    if arguments.random_splits:
-        metrics["random_splits"] = random_splits(tracks, labels, architecture, arguments, epochs)
-    print(f"{len(train)} tracks to train on, {len(holdout)} held out, {len(labels)} genres")
-    network, history = fit.fit(
-        architecture, labels, train, holdout, arguments.out / "checkpoint", arguments.seed, epochs
+    job = recipes.Job(
+        architecture=architecture,
+        labels=sorted({track.genre for track in tracks}),
+        epochs=arguments.epochs or architecture.schedule.epochs,
+        seed=arguments.seed,
+        out=arguments.out,
+        listen=tuple(arguments.listen),
+        not_music=tuple(arguments.not_music),
     )
-    metrics |= {"epochs": len(history), "parameters": int(network.count_params())}
+    job.out.mkdir(parents=True, exist_ok=True)
+    figures: dict[str, Any] = {}
+    if arguments.random_splits:
+        figures["random_splits"] = random_splits(job, tracks, arguments.random_splits)
+    print(f"{len(train)} tracks to train on, {len(holdout)} held out, {len(job.labels)} genres")
     about = ship.About(
         name=arguments.name or arguments.architecture,
         version=arguments.bundle_version,
-        description=architecture.about,
-        data=arguments.data_text.replace("{n}", str(len(train))),
+        data=arguments.data_text.replace("{n}", str(len(train) + len(holdout) * arguments.then_use_all)),
         holdout_split=arguments.holdout_split if arguments.mels else f"random {RANDOM_HOLDOUT}",
         command=public_command(arguments),
     )
-    bundle = ship.ship(network, architecture, labels, train, holdout, about, metrics, arguments.out / "bundle")
+    trained = recipes.train(job, train, holdout, "checkpoint")
+    directory = job.out / ("measured" if arguments.then_use_all else "bundle")
+    bundle = ship.ship(trained, job, train, holdout, about, figures, directory)
     print(report.as_table(bundle.metrics["holdout"] | {"tracks": []}))
-    exact, int8 = bundle.metrics["float_accuracy"], bundle.metrics["holdout"]["accuracy"]
-    print(f"float {exact:.4f}, int8 {int8:.4f}: {arguments.out / 'bundle'}")
+    print(
+        f"float {bundle.metrics['float_accuracy']:.4f}, int8 {bundle.metrics['holdout']['accuracy']:.4f}: {directory}"
+    )
+    if arguments.then_use_all:
+        everything = [*train, *holdout]
+        trained = recipes.train(job, everything, [], "checkpoint-all")
+        bundle = ship.ship_on(trained, job, everything, about, bundle.metrics, job.out / "bundle")
+        print(f"trained again on all {len(everything)} tracks: {job.out / 'bundle'}")
 
 
 if __name__ == "__main__":

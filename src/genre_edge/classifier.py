@@ -53,8 +53,6 @@ class Pool:
             return Segment(start_s, end_s, None, None, nothing, [])
         labels = self._bundle.labels
         share = p[: len(labels)]
-        if len(p) > len(labels):  # of each genre, if it is music at all
-            share = share / max(share.sum(), np.finfo(np.float64).tiny)
         order = np.argsort(-share, kind="stable")
         genres = [GenreProbability(labels[i], round(float(share[i]), 4)) for i in order]
         best = genres[0]

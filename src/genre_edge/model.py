@@ -1,9 +1,9 @@
 """A model bundle: load, verify, predict. Nothing else knows the format.
 
 A bundle is a directory with `bundle.json`, `model.tflite` and `MODEL_CARD.md`. The network has int8 in and out, batch
-1, input `(1, n_mels, frames, 1)`, output `(1, n_outputs)` logits: one a label, and one more for all that is not music
-if the bundle says `not_music`. The loader believes nothing: hash, schema, shapes and front end are checked, and a
-refusal says both values.
+1, input `(1, n_mels, frames, 1)`, output `(1, n_outputs)` logits: one a label, and if the bundle says `not_music` one
+more, the log odds that it is no music at all. The loader believes nothing: hash, schema, shapes and front end are
+checked, and a refusal says both values.
 """
 
 import hashlib
@@ -54,6 +54,12 @@ def softmax(logits: NDArray[np.float64], temperature: float = 1.0) -> NDArray[np
     return result
 
 
+def probabilities(logits: NDArray[np.float64], n_labels: int, temperature: float) -> NDArray[np.float64]:
+    """Softmax over the genres, and the logistic function of what follows them, along the last axis."""
+    genres = softmax(logits[..., :n_labels], temperature)
+    return np.concatenate([genres, 1 / (1 + np.exp(-logits[..., n_labels:]))], axis=-1)
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value != "" and value.isprintable()  # it goes to terminals
 
@@ -99,8 +105,8 @@ class Bundle:
         temperature: divides the logits before softmax.
         threshold: below this confidence the answer is "low_confidence".
         silence_db: a patch with no value above this is silence.
-        not_music: with a number, the network's last output stands for all that is not music, and from this
-            probability of it on the answer is "not_music".
+        not_music: with a number, the network's last output is the log odds that this is no music, and from this
+            probability on the answer is "not_music".
         metrics: measured figures, each with the split that it was measured on.
     """
 
@@ -241,8 +247,11 @@ class Model:
                 )
 
     def probabilities(self, patch_db: Frames) -> NDArray[np.float64]:
-        """Calibrated probabilities, float64 `(n_outputs,)`, for a patch `(n_mels, patch_frames)` in dB."""
-        return softmax(self.logits(patch_db), self.bundle.temperature)
+        """Calibrated probabilities, float64 `(n_outputs,)`, for a patch `(n_mels, patch_frames)` in dB.
+
+        The genres' sum is 1: what they would be if it were music. A last one says how likely it is none.
+        """
+        return probabilities(self.logits(patch_db), len(self.bundle.labels), self.bundle.temperature)
 
     def logits(self, patch_db: Frames) -> NDArray[np.float64]:
         """What the network says of a patch, float64 `(n_outputs,)`, before temperature and softmax."""

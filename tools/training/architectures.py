@@ -1,6 +1,6 @@
 """The networks, and how each wants its input: front end, patch, normalisation, schedule.
 
-All give logits; softmax happens outside, where the temperature is.
+All give linear outputs; softmax happens outside, where the temperature is.
 """
 
 from collections.abc import Callable
@@ -9,26 +9,24 @@ from typing import Any
 
 from genre_edge.mel_config import MelConfig
 from training.data import ARCHIVE_MEL
+from training.fit import Schedule
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network and its recipe; `patches_per_track` random crops of each track make an epoch."""
+    """A network and its recipe. `distilled`: it learns from a teacher first, and its last layer is a regression."""
 
     build: Callable[[tuple[int, int, int], int], Any]
     mel: MelConfig
     patch_frames: int
     hop_frames: int
     normalisation: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    patches_per_track: int
-    augment: bool
+    schedule: Schedule
     about: str
+    distilled: bool = False
 
 
-def paper_cnn(shape: tuple[int, int, int], n_labels: int) -> Any:
+def paper_cnn(shape: tuple[int, int, int], n_outputs: int) -> Any:
     """The published network: two 3x3 convolutions with 2x4 pooling, 64 units."""
     from keras import Sequential, layers
 
@@ -42,52 +40,53 @@ def paper_cnn(shape: tuple[int, int, int], n_labels: int) -> Any:
             layers.Dropout(0.25),
             layers.Flatten(),
             layers.Dense(64, activation="relu"),
-            layers.Dense(n_labels),
+            layers.Dense(n_outputs),
         ]
     )
 
 
-def separable_cnn(shape: tuple[int, int, int], n_labels: int) -> Any:
-    """Depthwise-separable blocks, pooled over time and frequency at the end."""
-    from keras import Sequential, layers
+def student(shape: tuple[int, int, int], n_outputs: int) -> Any:
+    """Residual blocks (He et al. 2016), then one convolution over all bands, then mean and maximum over time."""
+    import keras
+    from keras import layers
 
-    def normalised(layer: Any) -> list[Any]:
-        # Keras' momentum of 0.99 is too slow for a few thousand steps.
-        return [layer, layers.BatchNormalization(momentum=0.95), layers.ReLU()]
+    def convolution(x: Any, channels: int, size: int | tuple[int, int], strides: tuple[int, int], padding: str) -> Any:
+        x = layers.Conv2D(channels, size, strides=strides, padding=padding, use_bias=False)(x)
+        return layers.BatchNormalization(momentum=0.97)(x)
 
-    def block(channels: int) -> list[Any]:
-        return [
-            *normalised(layers.DepthwiseConv2D(3, padding="same", use_bias=False)),
-            *normalised(layers.Conv2D(channels, 1, use_bias=False)),
-        ]
+    def residual(x: Any, channels: int, strides: tuple[int, int]) -> Any:
+        y = layers.ReLU()(convolution(x, channels, 3, strides, "same"))
+        y = convolution(y, channels, 3, (1, 1), "same")
+        shortcut = layers.AveragePooling2D(strides, padding="same")(x)
+        return layers.ReLU()(layers.Add()([y, convolution(shortcut, channels, 1, (1, 1), "same")]))
 
-    pool = layers.MaxPooling2D
-    return Sequential(
-        [
-            layers.Input(shape),
-            *normalised(layers.Conv2D(24, 3, strides=2, padding="same", use_bias=False)),
-            *block(48),
-            pool((2, 1)),
-            *block(96),
-            pool((2, 2)),
-            *block(128),
-            pool((2, 2)),
-            *block(192),
-            layers.GlobalAveragePooling2D(),
-            layers.Dropout(0.3),
-            layers.Dense(n_labels),
-        ]
-    )
+    inputs = keras.Input(shape)
+    x = inputs
+    for channels in (16, 24):
+        x = layers.ReLU()(convolution(x, channels, 3, (2, 1), "same"))
+    for channels, strides in ((40, (2, 2)), (64, (2, 1)), (80, (2, 2))):
+        x = residual(x, channels, strides)
+    x = layers.ReLU()(convolution(x, 144, (x.shape[1], 1), (1, 1), "valid"))
+    x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
+    x = layers.Dropout(0.2)(x)
+    x = layers.Dense(192, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(n_outputs)(x))
+
+
+def multiply_accumulates(network: Any) -> int:
+    """What a patch costs: the products of its convolutions and dense layers."""
+    total = 0
+    for layer in network.layers:
+        places = layer.output.shape[1] * layer.output.shape[2] if type(layer).__name__ == "Conv2D" else 1
+        if hasattr(layer, "kernel"):
+            total += int(layer.kernel.shape.num_elements()) * places
+    return total
 
 
 _PAPER = {
     "build": paper_cnn,
     "normalisation": "minmax",
-    "epochs": 15,
-    "batch_size": 16,
-    "learning_rate": 1e-3,
-    "patches_per_track": 1,
-    "augment": False,
+    "schedule": Schedule(epochs=15, batch_size=16, learning_rate=1e-3, cosine=False),
     "about": (
         "The published network: two 3x3 convolutions (16 and 32 filters) with 2x4 max-pooling, 64 units, "
         "softmax; mel spectrogram of 30 s scaled to 0..1. Kept as a reference: `edge` is better."
@@ -101,20 +100,17 @@ ARCHITECTURES = {
     "paper660": Architecture(
         mel=MelConfig(sr=22050, n_fft=2048, hop_length=1002, n_mels=128), patch_frames=660, hop_frames=660, **_PAPER
     ),
-    "separable": Architecture(
-        build=separable_cnn,
+    "edge": Architecture(
+        build=student,
         mel=ARCHIVE_MEL,
-        patch_frames=64,  # 5 s
-        hop_frames=32,
+        patch_frames=39,  # 3 s, as the teacher hears
+        hop_frames=13,
         normalisation="standard",
-        epochs=50,
-        batch_size=64,
-        learning_rate=3e-3,
-        patches_per_track=8,
-        augment=True,
+        schedule=Schedule(epochs=36, batch_size=128, learning_rate=2e-3, weight_decay=1e-3),
         about=(
-            "A depthwise-separable CNN trained from scratch on short patches, with random equalisers, masks and "
-            "mixing. A first model, to be replaced by one that has heard more music."
+            "A residual CNN of 3 s patches that learnt to say what MSD_musicnn (Pons and Serra 2019) says of "
+            "unlabelled music; on what it says stands a logistic regression, its last layer."
         ),
+        distilled=True,
     ),
 }

@@ -1,43 +1,58 @@
-"""Random changes of training patches that keep the genre: equaliser, masks, mixing. Patches are dB, `(n_mels, n)`."""
+"""Random changes of training patches that keep what is heard. Batches are numpy, dB, `(k, n_mels, n)`.
+
+Every patch of a batch gets its own change; the same generator gives the same changes.
+"""
 
 import numpy as np
 
 from genre_edge.mel import Frames
 
-
-def random_crop(frames: Frames, length: int, rng: np.random.Generator) -> Frames:
-    """`length` frames from anywhere; a shorter track is repeated."""
-    if frames.shape[1] < length:
-        frames = np.tile(frames, -(-length // frames.shape[1]))
-    first = rng.integers(frames.shape[1] - length + 1)
-    return frames[:, first : first + length]
+KNOTS = 6  # of an equaliser's curve
 
 
-def equalise(patch: Frames, rng: np.random.Generator, strength_db: float = 5.0) -> Frames:
-    """A smooth random gain per band: other rooms, records and microphones."""
-    knots = rng.normal(0, strength_db, 5)
-    curve = np.interp(np.linspace(0, 4, patch.shape[0]), np.arange(5), knots)
-    return patch + curve[:, None].astype(np.float32)
+def crop(frames: Frames, first: int, length: int, step: float, rng: np.random.Generator) -> Frames:
+    """`length` columns from `first` on, `step` apart; every other one slower or faster, some in another pitch.
+
+    A crop that hangs over an end goes on at the other.
+    """
+    if rng.random() < 0.5:
+        step *= rng.uniform(0.9, 1.11)
+    index = first + np.round(np.arange(length) * step).astype(int)
+    patch = frames[:, index % frames.shape[1]].astype(np.float32)
+    shift = rng.integers(-2, 3) if rng.random() < 0.3 else 0
+    return patch[np.clip(np.arange(len(patch)) - shift, 0, len(patch) - 1)]
 
 
-def mask(x: Frames, rng: np.random.Generator) -> Frames:
-    """Hide two bands and two stretches of a normalised patch (SpecAugment, Park et al. 2019)."""
-    x = x.copy()
-    for axis, widest in ((0, 20), (1, x.shape[1] // 6)):
+def change(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Other equalisers, noise floors and bandwidths for a batch."""
+    k, n_mels, _ = x.shape
+    gains = rng.normal(0, 5, (k, KNOTS)) * rng.random((k, 1))
+    hats = [np.interp(np.arange(n_mels), np.linspace(0, n_mels - 1, KNOTS), row) for row in np.eye(KNOTS)]
+    x = x + (gains @ hats)[:, :, None].astype(np.float32)
+    floor = x.max(axis=(1, 2), keepdims=True) - rng.uniform(35, 110, (k, 1, 1)).astype(np.float32)
+    x = np.maximum(x, floor)
+    # One in eight loses its treble, its bass or both: telephones, old records, low bit rates.
+    band = np.arange(n_mels)[:, None]
+    narrow = rng.random((k, 1, 1)) < 0.125
+    top = np.where(narrow, rng.uniform(0.5, 1.1, (k, 1, 1)) * n_mels, np.inf)
+    bottom = np.where(narrow, rng.uniform(-0.15, 0.12, (k, 1, 1)) * n_mels, -np.inf)
+    return (x - 8 * np.maximum(0, band - top) - 8 * np.maximum(0, bottom - band)).astype(np.float32)
+
+
+def mask(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Hide two bands and two stretches of each normalised patch (SpecAugment, Park et al. 2019)."""
+    for axis, widest in ((1, 20), (2, x.shape[2] / 6)):
+        place = np.arange(x.shape[axis]).reshape([-1 if a == axis else 1 for a in range(3)])
         for _ in range(2):
-            width = rng.integers(widest + 1)
-            first = rng.integers(x.shape[axis] - width + 1)
-            index = (
-                (slice(first, first + width), slice(None)) if axis == 0 else (slice(None), slice(first, first + width))
-            )
-            x[index] = x.mean()
+            width = rng.uniform(0, widest, (len(x), 1, 1))
+            first = rng.random((len(x), 1, 1)) * (x.shape[axis] - width)
+            x = np.where((place >= first) & (place < first + width), np.float32(0), x)
     return x
 
 
-def mixup(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, alpha: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
-    """Blend each example with another of the epoch (Zhang et al. 2018)."""
-    share = rng.beta(alpha, alpha, len(x)).astype(np.float32)
-    share = np.maximum(share, 1 - share)
+def mixup(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Blend a share of the examples with others of the batch (Zhang et al. 2018)."""
+    own = np.where(rng.random(len(x)) < share, rng.uniform(0.5, 1, len(x)), 1).astype(np.float32)
     other = rng.permutation(len(x))
-    mixed = x * share[:, None, None, None] + x[other] * (1 - share)[:, None, None, None]
-    return mixed, y * share[:, None] + y[other] * (1 - share)[:, None]
+    weight = own.reshape(-1, *[1] * (x.ndim - 1))
+    return x * weight + x[other] * (1 - weight), y * own[:, None] + y[other] * (1 - own[:, None])

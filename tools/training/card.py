@@ -5,6 +5,8 @@ from collections.abc import Callable
 from genre_edge.model import Bundle
 from training.report import percent
 
+STUDY_BEGIN, STUDY_END = "<!-- study:begin -->", "<!-- study:end -->"  # filled by tools/study_model.py
+
 
 def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
     """MODEL_CARD.md: what it is, how it was made, the measured figures and their limits."""
@@ -24,8 +26,10 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 {text}
 
 - Input: {_front_end(bundle)}
-- Output: {len(bundle.labels)} genres of GTZAN: {", ".join(bundle.labels)}
-- Size: {size} bytes, int8. SHA-256 of model.tflite: `{bundle.sha256}`
+- Output: {len(bundle.labels)} genres{_not_music(bundle)}: {", ".join(bundle.labels)}
+- Size: {size} bytes, int8; {bundle.metrics["parameters"]} parameters, {
+        bundle.metrics["multiply_accumulates"] / 1e6:.1f} million multiply-accumulates a patch
+- SHA-256 of model.tflite: `{bundle.sha256}`
 - Made by: `{command}`
 
 ## Measured on {holdout["n"]} tracks of split `{bundle.metrics["holdout_split"]}`, none of them used for training
@@ -38,10 +42,9 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 | expected calibration error | {bundle.metrics["calibration_error"]} |
 | tracks answered at threshold {bundle.threshold} | {figure("coverage")} |
 | accuracy among those | {figure("accuracy_when_sure")} |
-
-The temperature ({bundle.temperature}) was chosen on the same tracks, so the last three rows are a little kinder than
-new music will be.
-{_random_splits(bundle)}
+{_folds(bundle)}
+{_temperature(bundle)}
+{_trained_again(bundle)}{_random_splits(bundle)}
 | genre | recall |
 | --- | --- |
 {rows}
@@ -52,20 +55,78 @@ Confusion (rows: truth, columns: heard as {", ".join(bundle.labels)}):
 | --- |{" --- |" * len(bundle.labels)}
 {confusion}
 
+Confidence and accuracy of the same tracks:
+
+| confidence | tracks | accuracy |
+| --- | --- | --- |
+{_rows(bundle.metrics["reliability"], "confidence", "tracks", "accuracy")}
+
+| threshold | tracks answered | accuracy among those |
+| --- | --- | --- |
+{_rows(bundle.metrics["coverage_curve"], "threshold", "coverage", "accuracy_when_sure")}
+
+{STUDY_BEGIN}
+{STUDY_END}
 ## Data
 
 {bundle.data}
 
 ## What it does not know
 
-Ten Western genres of the 1950s to 2000, 30 s excerpts, mostly by artists of the English-speaking world. Speech, noise
-and birdsong get a genre too; other genres and other cultures get the nearest of the ten. GTZAN's labels have known
-faults (Sturm 2013): replicas, mislabellings, and many excerpts of one artist in one genre.
+Ten Western genres of the 1950s to 2000, 30 s excerpts, mostly by artists of the English-speaking world; other genres
+and other cultures get the nearest of the ten. {_noise(bundle)} GTZAN's labels have known faults (Sturm 2013): replicas,
+mislabellings, and many excerpts of one artist in one genre.
 
 ## Licence
 
 {bundle.licence}
 """
+
+
+def _rows(bins: list[dict[str, float]], *columns: str) -> str:
+    return "\n".join(
+        "| " + " | ".join(str(b[c]) if c in ("tracks", "threshold") else percent(b[c]) for c in columns) + " |"
+        for b in bins
+    )
+
+
+def _not_music(bundle: Bundle) -> str:
+    return "" if bundle.not_music is None else " and the odds that it is no music"
+
+
+def _noise(bundle: Bundle) -> str:
+    return "Speech, noise\nand birdsong get a genre too." if bundle.not_music is None else ""
+
+
+def _folds(bundle: Bundle) -> str:
+    if "folds" not in bundle.metrics:
+        return ""
+    folds = bundle.metrics["folds"]
+    return (
+        f"| artist-disjoint folds of the training tracks, last layer, float, {len(folds)} seeds | "
+        f"{', '.join(map(percent, folds))} |\n"
+    )
+
+
+def _temperature(bundle: Bundle) -> str:
+    if bundle.metrics["temperature_from"] == "folds":
+        temperature = bundle.metrics["temperature"]
+        return f"The temperature ({temperature}) was chosen on artist-disjoint folds of the training tracks."
+    return (
+        f"The temperature ({bundle.temperature}) was chosen on the same tracks, so the last three rows are a little "
+        "kinder than\nnew music will be."
+    )
+
+
+def _trained_again(bundle: Bundle) -> str:
+    again = bundle.metrics.get("trained_again")
+    if again is None:
+        return ""
+    return (
+        f"\nThe network of this bundle was then trained again in the same way on all {again['tracks']} tracks, these "
+        f"among them, after listening\nto {again['songs_heard']} songs; temperature {bundle.temperature}, "
+        f"artist-disjoint folds {', '.join(map(percent, again['folds']))}.\nNo track was left to measure it on.\n"
+    )
 
 
 def _front_end(bundle: Bundle) -> str:

@@ -18,7 +18,7 @@ from training import teacher
 
 FINE = 4  # frames are kept this many times as close as the network's, so that crops may begin anywhere
 LONGEST_S = 240.0  # of a long file, its middle
-MOST_PATCHES = 12  # that the teacher hears of a song
+MOST_PATCHES = 16  # that the teacher hears of a song
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Song:
     targets: np.ndarray
 
 
-def audio_in(folders: list[Path], shortest_s: float) -> list[Path]:
+def readable_audio(folders: list[Path], shortest_s: float) -> list[Path]:
     """All readable audio below the folders that lasts long enough, sorted."""
     found = sorted({path for folder in folders for path in folder.rglob("*") if is_audio_name(path)})
-    long_enough = [path for path in found if _duration_s(path) >= shortest_s]
+    long_enough = [path for path in found if _duration_s(path) >= max(shortest_s, 1e-3)]
     if not long_enough:
         raise SystemExit(f"{', '.join(map(str, folders))}: no audio of {shortest_s:g} s or more")
     return long_enough

@@ -22,12 +22,16 @@ ARCHIVE_MEL = MelConfig(sr=22050, n_fft=2048, hop_length=1708, n_mels=128)
 
 @dataclass(frozen=True)
 class Track:
-    """One labelled track; `frames` are dB, `(n_mels, n)`, of unknown absolute level for an archive."""
+    """One labelled track; `frames` are dB, `(n_mels, n)`, of unknown absolute level for an archive.
+
+    Tracks of one `group` (an artist) belong together; "" is alone.
+    """
 
     name: str
     genre: str
     split: str
     frames: Frames
+    group: str = ""
 
 
 def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[Track]:
@@ -44,7 +48,10 @@ def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[
         raise SystemExit(f"{tracks_csv}: no tracks" + (f" of split {split!r}" if split else ""))
     if bad := [row["row"] for row in rows if not (row["row"].isdecimal() and int(row["row"]) < len(mel))]:
         raise SystemExit(f"{tracks_csv}: row {bad[0]!r} is none of the archive's {len(mel)}")
-    return [Track(row["track"], row["genre"], row["split"], archive_to_db(mel[int(row["row"])])) for row in rows]
+    return [
+        Track(row["track"], row["genre"], row["split"], archive_to_db(mel[int(row["row"])]), row["artist_group"])
+        for row in rows
+    ]
 
 
 def _read_csv(path: Path) -> list[dict[str, str]]:
@@ -54,7 +61,7 @@ def _read_csv(path: Path) -> list[dict[str, str]]:
             missing = {"row", "track", "genre"} - set(reader.fieldnames or ())
             if missing:
                 raise SystemExit(f"{path}: no column {', '.join(sorted(missing))}")
-            return [{"split": ""} | row for row in reader]
+            return [{"split": "", "artist_group": ""} | row for row in reader]
     except (OSError, UnicodeDecodeError) as error:
         raise SystemExit(f"{path}: {error}") from None
 

@@ -58,14 +58,29 @@ def coverage(p: np.ndarray, true: np.ndarray, threshold: float) -> dict[str, flo
     return {"coverage": round(float(sure.mean()), 4), "accuracy_when_sure": round(accuracy, 4)}
 
 
-def calibration_error(p: np.ndarray, true: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error over equal-width bins of confidence (Guo et al. 2017)."""
+def coverage_curve(p: np.ndarray, true: np.ndarray) -> list[dict[str, float]]:
+    """Coverage and accuracy at thresholds from 0 to 0.9."""
+    return [{"threshold": t / 10, **coverage(p, true, t / 10)} for t in range(10)]
+
+
+def reliability(p: np.ndarray, true: np.ndarray, bins: int = 10) -> list[dict[str, float]]:
+    """Equal-width bins of confidence that hold tracks: their number, mean confidence and accuracy."""
     confidence, right = p.max(axis=1), p.argmax(axis=1) == true
     index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(confidence[index == b].mean() - right[index == b].mean()) * (index == b).mean() for b in np.unique(index)
+    return [
+        {
+            "tracks": int((index == b).sum()),
+            "confidence": round(float(confidence[index == b].mean()), 4),
+            "accuracy": round(float(right[index == b].mean()), 4),
+        }
+        for b in np.unique(index)
     ]
-    return round(float(sum(gaps)), 4)
+
+
+def calibration_error(p: np.ndarray, true: np.ndarray) -> float:
+    """Expected calibration error over the bins of `reliability` (Guo et al. 2017)."""
+    gaps = [abs(b["confidence"] - b["accuracy"]) * b["tracks"] for b in reliability(p, true)]
+    return round(sum(gaps) / len(true), 4)
 
 
 def percent(share: float) -> str:

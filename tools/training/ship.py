@@ -1,4 +1,4 @@
-"""A trained network -> a checked bundle: quantise, compare with float on the holdout, calibrate, write."""
+"""A trained network -> a checked bundle: quantise, compare with float, calibrate, write."""
 
 import hashlib
 import tempfile
@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from genre_edge.model import Bundle, Model
-from training import card, export, fit, report
+from training import card, examples, export, report
 from training.architectures import Architecture
 from training.data import Track
+from training.recipes import Job, Trained
 
 LICENCE = "Weights: MIT, like the code. No recording that they were trained on is part of the project."
 # Confidence is calibrated, so this asks for an answer that is right at least one time in three.
 THRESHOLD = 0.33
-CALIBRATION_TRACKS, CALIBRATION_PATCHES = 150, 3
+CALIBRATION_TRACKS, CALIBRATION_PATCHES = 300, 5
 
 
 @dataclass(frozen=True)
@@ -25,69 +26,116 @@ class About:
 
     name: str
     version: str
-    description: str
     data: str
     holdout_split: str
     command: str
 
 
+@dataclass(frozen=True)
+class Quantised:
+    """An int8 network, what it says of some tracks (the genres' logits of their patches), and what float says."""
+
+    bundle: Bundle
+    tflite: bytes
+    logits: list[np.ndarray]
+    float_p: np.ndarray
+
+
 def ship(
-    network: Any,
-    architecture: Architecture,
-    labels: list[str],
+    trained: Trained,
+    job: Job,
     train: list[Track],
     holdout: list[Track],
     about: About,
-    metrics: dict[str, Any],
+    figures: dict[str, Any],
     directory: Path,
 ) -> Bundle:
-    """Write the bundle to `directory` and return it; `metrics` are the figures of the training itself."""
-    tflite = export.to_int8(network, _calibration_patches(train, architecture))
+    """Write the bundle to `directory` and return it, measured on the holdout."""
+    quantised = _quantise(trained, job, train, holdout, about)
+    true = job.classes(holdout)
+    temperature = trained.temperature or report.fit_temperature(quantised.logits, true)
+    p = report.track_means(quantised.logits, temperature)
+    metrics = {
+        **figures,
+        **trained.metrics,
+        "holdout_split": about.holdout_split,
+        "holdout": report.figures(job.labels, [t.genre for t in holdout], [job.labels[i] for i in p.argmax(axis=1)]),
+        **_against_float(p, quantised.float_p, true),
+        "temperature": temperature,
+        "temperature_from": "holdout" if trained.temperature is None else "folds",
+        "calibration_error": report.calibration_error(p, true),
+        "reliability": report.reliability(p, true),
+        "coverage_curve": report.coverage_curve(p, true),
+        **report.coverage(p, true, THRESHOLD),
+    }
+    _check_loss(metrics["float_accuracy"], metrics["holdout"]["accuracy"], len(holdout))
+    return _save(quantised, temperature, metrics, about, job, directory)
+
+
+def ship_on(
+    trained: Trained, job: Job, tracks: list[Track], about: About, stated: dict[str, Any], directory: Path
+) -> Bundle:
+    """Write a bundle that was trained on all `tracks`; its figures are `stated`, those of one trained on a part."""
+    quantised = _quantise(trained, job, tracks, tracks, about)
+    true = job.classes(tracks)
+    temperature = trained.temperature or stated["temperature"]
+    p = report.track_means(quantised.logits, temperature)
+    found = _against_float(p, quantised.float_p, true)
+    _check_loss(found["float_accuracy"], float((p.argmax(axis=1) == true).mean()), len(tracks))
+    again = {"tracks": len(tracks), "int8_agreement": found["int8_agreement"], **trained.metrics}
+    return _save(quantised, temperature, stated | {"trained_again": again}, about, job, directory)
+
+
+def _quantise(trained: Trained, job: Job, train: list[Track], compared: list[Track], about: About) -> Quantised:
+    architecture = job.architecture
+    tflite = export.to_int8(trained.network, _calibration_patches(train, architecture))
     draft = Bundle(
         name=about.name,
         version=about.version,
-        labels=labels,
+        labels=job.labels,
         mel=architecture.mel,
         patch_frames=architecture.patch_frames,
         hop_frames=architecture.hop_frames,
         normalisation=architecture.normalisation,
-        top_db=fit.TOP_DB,
+        top_db=examples.TOP_DB,
+        not_music=trained.not_music,
         data=about.data,
         licence=LICENCE,
     )
-    with tempfile.TemporaryDirectory() as folder:  # nothing half-made in `directory`
+    with tempfile.TemporaryDirectory() as folder:  # nothing half-made in the bundle's directory
         draft.save(Path(folder), tflite, "")
-        logits = _int8_logits(Model(folder), holdout)
-    true = np.array([labels.index(track.genre) for track in holdout])
-    temperature = report.fit_temperature(logits, true)
-    p = report.track_means(logits, temperature)
-    metrics = metrics | {
-        "holdout_split": about.holdout_split,
-        "holdout": report.figures(labels, [t.genre for t in holdout], [labels[i] for i in p.argmax(axis=1)]),
-        **_against_float(p, fit.track_probabilities(network, holdout, architecture), true),
-        "calibration_error": report.calibration_error(p, true),
-        **report.coverage(p, true, THRESHOLD),
-    }
-    _check_loss(metrics)
-    bundle = replace(draft, temperature=temperature, threshold=THRESHOLD, metrics=metrics)
-    bundle = replace(bundle, sha256=hashlib.sha256(tflite).hexdigest())
-    return bundle.save(directory, tflite, card.model_card(bundle, len(tflite), about.description, about.command))
+        logits = _int8_logits(Model(folder), compared)
+    float_p = examples.track_probabilities(trained.network, compared, architecture, len(job.labels))
+    return Quantised(draft, tflite, logits, float_p)
+
+
+def _save(
+    quantised: Quantised, temperature: float, metrics: dict[str, Any], about: About, job: Job, directory: Path
+) -> Bundle:
+    bundle = replace(quantised.bundle, temperature=temperature, threshold=THRESHOLD, metrics=metrics)
+    bundle = replace(bundle, sha256=hashlib.sha256(quantised.tflite).hexdigest())
+    text = card.model_card(bundle, len(quantised.tflite), job.architecture.about, about.command)
+    return bundle.save(directory, quantised.tflite, text)
 
 
 def _calibration_patches(train: list[Track], architecture: Architecture) -> np.ndarray:
     """Patches of tracks spread evenly over the training set."""
     some = train[:: max(1, len(train) // CALIBRATION_TRACKS)]
-    return np.concatenate([fit.track_patches(t.frames, architecture)[:CALIBRATION_PATCHES] for t in some])
+    patches = (examples.track_patches(track.frames, architecture) for track in some)
+    return np.concatenate([all_[:: max(1, len(all_) // CALIBRATION_PATCHES)] for all_ in patches])
 
 
 def _int8_logits(model: Model, tracks: list[Track]) -> list[np.ndarray]:
-    """What the exported file says of each track's patches."""
-    return [np.stack([model.logits(patch) for patch in fit.cut(track.frames, model.bundle)]) for track in tracks]
+    """What the exported file says of each track's patches, of the genres."""
+    n_labels = len(model.bundle.labels)
+    return [
+        np.stack([model.logits(patch)[:n_labels] for patch in examples.cut(track.frames, model.bundle)])
+        for track in tracks
+    ]
 
 
-def _check_loss(metrics: dict[str, Any]) -> None:
+def _check_loss(exact: float, int8: float, n: int) -> None:
     """Refuse a network that quantisation has broken: more than 5 % of the tracks lost, and more than three."""
-    n, exact, int8 = metrics["holdout"]["n"], metrics["float_accuracy"], metrics["holdout"]["accuracy"]
     if (exact - int8) * n > max(3, 0.05 * n):
         raise SystemExit(f"int8 loses too much: {int8:.3f} instead of {exact:.3f} of {n} tracks; nothing was written")
 

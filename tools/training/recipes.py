@@ -1,0 +1,134 @@
+"""From tracks to a network: by their labels alone, or by a teacher's ears and then the labels."""
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training import corpus, distil, examples, fit, head, report, teacher
+from training.architectures import Architecture, multiply_accumulates
+from training.data import Track
+
+# From this probability on an answer is "not_music"; docs/model.md shows what that refuses.
+NOT_MUSIC = 0.7
+SHORTEST_S = 2.0
+FOLD_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to learn from. `listen`: folders of music for the teacher; `not_music`: folders of other sounds."""
+
+    architecture: Architecture
+    labels: list[str]
+    epochs: int
+    seed: int
+    out: Path
+    listen: tuple[Path, ...] = ()
+    not_music: tuple[Path, ...] = ()
+
+    def classes(self, tracks: list[Track]) -> np.ndarray:
+        """The number of each track's label."""
+        return np.array([self.labels.index(track.genre) for track in tracks])
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network whose outputs are logits, and what its recipe measured. No temperature: the holdout's will do."""
+
+    network: Any
+    metrics: dict[str, Any]
+    temperature: float | None = None
+    not_music: float | None = None
+
+
+def train(job: Job, tracks: list[Track], holdout: list[Track], run: str) -> Trained:
+    """A network trained on `tracks`, which never saw or heard the holdout; checkpoints go to `job.out / run`."""
+    return (_from_teacher if job.architecture.distilled else _from_labels)(job, tracks, holdout, run)
+
+
+def _from_labels(job: Job, tracks: list[Track], holdout: list[Track], run: str) -> Trained:
+    def watch(network: Any) -> dict[str, float]:
+        p = examples.track_probabilities(network, holdout, job.architecture, len(job.labels))
+        return {"holdout_accuracy": examples.accuracy(p, holdout, job.labels)}
+
+    import keras
+
+    mel = job.architecture.mel
+    network, history = fit.fit(
+        build=lambda: job.architecture.build((mel.n_mels, job.architecture.patch_frames, 1), len(job.labels)),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        epoch_data=examples.labelled(tracks, job.labels, job.architecture, job.seed),
+        schedule=replace(job.architecture.schedule, epochs=job.epochs),
+        checkpoint=job.out / run,
+        identity={
+            "network": job.architecture.build.__name__,
+            "frames": job.architecture.patch_frames,
+            "tracks": [[f"{track.genre}/{track.name}" for track in part] for part in (tracks, holdout)],
+        },
+        seed=job.seed,
+        watch=watch,
+    )
+    return Trained(network, _size(network) | {"epochs": len(history)})
+
+
+def _from_teacher(job: Job, tracks: list[Track], holdout: list[Track], run: str) -> Trained:
+    kept_aside = {track.name for track in holdout}
+    songs = [song for song in _heard(job) if song.name not in kept_aside]
+    trunk, history = distil.distil(songs, job.architecture, job.epochs, job.out / run, job.seed)
+    said = examples.outputs(trunk, [track.frames for track in tracks], job.architecture)
+    classes = job.classes(tracks)
+    layer = head.genre_layer(said, classes)
+    held_out = [head.held_out(said, classes, head.folds(tracks, seed)) for seed in range(FOLD_SEEDS)]
+    temperature = report.fit_temperature(held_out[0], classes)
+    metrics = {
+        "epochs": len(history),
+        "songs_heard": len(songs),
+        "patches_heard": sum(len(song.starts) for song in songs),
+        "explained": round(history[-1]["explained"], 4),
+        "folds": [round(_accuracy(logits, classes), 4) for logits in held_out],
+        "folds_calibration_error": report.calibration_error(report.track_means(held_out[0], temperature), classes),
+    }
+    if job.not_music:
+        not_music, found = _not_music_layer(job, trunk, said, songs)
+        layer, metrics = head.beside(layer, not_music), metrics | found
+    network = head.crown(trunk, layer)
+    return Trained(network, _size(network) | metrics, temperature, NOT_MUSIC if job.not_music else None)
+
+
+def _heard(job: Job) -> list[corpus.Song]:
+    paths = corpus.readable_audio(list(job.listen), SHORTEST_S)
+    ear = teacher.Teacher(teacher.fetch(job.out))
+    return corpus.songs(paths, job.architecture.mel, ear.targets, job.out / "heard")
+
+
+def _not_music_layer(
+    job: Job, trunk: Any, said: list[np.ndarray], songs: list[corpus.Song]
+) -> tuple[head.Layer, dict[str, float]]:
+    """The layer, fitted on the tracks, every other song and what is no music; and its faults on the other songs."""
+    longest = max(len(rows) for rows in said) * job.architecture.hop_frames + job.architecture.patch_frames
+    of_songs = examples.outputs(
+        trunk, [_frames(song.frames[:, : longest * corpus.FINE]) for song in songs], job.architecture
+    )
+    paths = corpus.readable_audio(list(job.not_music), SHORTEST_S)
+    rest = [_frames(corpus.load(path, job.architecture.mel)[1]) for path in paths]
+    of_rest = examples.outputs(trunk, rest, job.architecture)
+    layer = head.not_music_layer([*said, *of_songs[::2]], of_rest)
+    refused = [float((1 / (1 + np.exp(-layer(rows)))).mean()) for rows in of_songs[1::2]]
+    print(f"{len(of_rest)} sounds that are no music", file=sys.stderr)
+    return layer, {"other_songs_refused": round(float(np.mean(np.array(refused) >= NOT_MUSIC)), 4)}
+
+
+def _frames(fine: np.ndarray) -> np.ndarray:
+    """The network's frames out of those kept four times as close."""
+    return np.ascontiguousarray(fine[:, :: corpus.FINE], dtype=np.float32)
+
+
+def _accuracy(logits: list[np.ndarray], classes: np.ndarray) -> float:
+    return float((report.track_means(logits, 1.0).argmax(axis=1) == classes).mean())
+
+
+def _size(network: Any) -> dict[str, int]:
+    return {"parameters": int(network.count_params()), "multiply_accumulates": multiply_accumulates(network)}
