@@ -15,8 +15,7 @@ from genre_edge.model import Model
 
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 from sklearn.metrics import confusion_matrix, recall_score
-from training import augment, data, fit, report
-from training.architectures import ARCHITECTURES
+from training import data, report
 
 GENRES = ("high", "low", "mid")
 Run = "subprocess.CompletedProcess[str]"
@@ -51,9 +50,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def trained(archive: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run interrupted after its second epoch and resumed."""
+    """The paper's network, three epochs."""
     out = tmp_path_factory.mktemp("run")
-    words = ["--mels", archive[0], "--tracks", archive[1], "--architecture", "separable", "--out", out]
+    words = ["--mels", archive[0], "--tracks", archive[1], "--architecture", "paper", "--out", out]
     run("train_and_export.py", *words, "--epochs", 3, "--random-splits", 2)
     return out
 
@@ -79,34 +78,6 @@ def test_evaluate_prints_the_figures_that_the_bundle_states(trained: Path, archi
     assert table.startswith("15 tracks, accuracy ") and "t44" not in table
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(archive: tuple[Path, Path], tmp_path: Path) -> None:
-    tracks = data.load_archive(*archive)
-    train, holdout = data.named_split(tracks, "train", "valid")
-    architecture = ARCHITECTURES["separable"]
-
-    def history(folder: str, stop_after: int | None) -> list[dict[str, float]]:
-        checkpoint = tmp_path / folder
-        if stop_after is not None:
-            with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-                patch.setattr(fit, "epoch_data", _interrupting(fit.epoch_data, stop_after))
-                fit.fit(architecture, list(GENRES), train, holdout, checkpoint, 0, 2, verbose=0)
-        return fit.fit(architecture, list(GENRES), train, holdout, checkpoint, 0, 2, verbose=0)[1]
-
-    whole, resumed = history("whole", None), history("resumed", 1)
-    assert [h["loss"] for h in resumed] == pytest.approx([h["loss"] for h in whole], rel=1e-3)
-    with pytest.raises(SystemExit, match="belongs to another run"):
-        fit.fit(architecture, list(GENRES), train, holdout, tmp_path / "whole", 1, 2, verbose=0)
-
-
-def _interrupting(real, after: int):
-    def epoch_data(tracks, labels, architecture, seed, epoch):
-        if epoch == after:
-            raise KeyboardInterrupt
-        return real(tracks, labels, architecture, seed, epoch)
-
-    return epoch_data
-
-
 def test_a_folder_a_genre_with_an_unreadable_file(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for genre, band in (("low", 300), ("high", 4000)):
@@ -121,7 +92,7 @@ def test_a_folder_a_genre_with_an_unreadable_file(tmp_path: Path) -> None:
         "--audio",
         tmp_path,
         "--architecture",
-        "separable",
+        "paper",
         "--out",
         tmp_path / "out",
         "--epochs",
@@ -140,6 +111,8 @@ def test_a_folder_a_genre_with_an_unreadable_file(tmp_path: Path) -> None:
         (["--mels", "x.npz", "--architecture", "paper", "--out", "o"], "go together"),
         (["--audio", "nowhere", "--architecture", "paper", "--out", "o"], "no audio in folders"),
         (["--mels", "m", "--tracks", "t", "--architecture", "paper660", "--out", "o"], "needs --audio"),
+        (["--audio", "a", "--architecture", "edge", "--out", "o"], "--listen goes with --architecture edge"),
+        (["--audio", "a", "--architecture", "paper", "--out", "o", "--not-music", "n"], "--not-music goes with"),
     ],
 )
 def test_wrong_usage(words: list[str], complaint: str, tmp_path: Path) -> None:
@@ -202,17 +175,9 @@ def test_calibration_finds_what_was_planted() -> None:
     assert report.coverage(p, np.array([1, 0, 0, 1]), 0.7) == {"coverage": 0.75, "accuracy_when_sure": 0.6667}
     assert report.coverage(p, np.array([1, 0, 0, 1]), 1.0) == {"coverage": 0.0, "accuracy_when_sure": 0.0}
     assert report.calibration_error(np.array([[0.75, 0.25]] * 4), np.array([0, 0, 0, 1])) == 0
-
-
-def test_augmentation_is_seeded_and_keeps_shapes() -> None:
-    x = np.random.default_rng(3).normal(size=(16, 40)).astype(np.float32)
-
-    def changed(seed: int) -> list[np.ndarray]:
-        rng = np.random.default_rng(seed)
-        return [augment.random_crop(x, 64, rng), augment.equalise(x, rng), augment.mask(x, rng)]
-
-    first, again, other = changed(5), changed(5), changed(6)
-    assert [a.shape for a in first] == [(16, 64), (16, 40), (16, 40)]
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not np.array_equal(first[1], other[1])
-    assert np.ptp(first[1] - x, axis=1).max() < 1e-5  # the same gain for a band at all times
+    assert report.reliability(p, np.array([1, 0, 0, 1])) == [
+        {"tracks": 1, "confidence": 0.6, "accuracy": 1.0},
+        {"tracks": 1, "confidence": 0.7, "accuracy": 1.0},
+        {"tracks": 2, "confidence": 0.925, "accuracy": 0.5},
+    ]
+    assert [point["coverage"] for point in report.coverage_curve(p, true[:4])] == [1] * 7 + [0.75, 0.5, 0.5]

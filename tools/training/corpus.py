@@ -70,8 +70,8 @@ def songs(paths: list[Path], mel: MelConfig, targets: Callable[[np.ndarray], np.
             _hear(path, mel, targets, kept)
         with np.load(kept) as content:
             result.append(Song(path.stem, content["frames"], content["starts"], content["targets"]))
-        if sys.stderr.isatty() or done % 100 == 99:
-            print(f"\r{done + 1} of {len(paths)} songs heard by the teacher", end="", file=sys.stderr, flush=True)
+        if done % 100 == 99 or done + 1 == len(paths):
+            print(f"{done + 1} of {len(paths)} songs heard by the teacher", file=sys.stderr, flush=True)
     return result
 
 

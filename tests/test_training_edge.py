@@ -1,0 +1,99 @@
+"""The edge recipe from end to end, with a teacher that says the loudness of a few bands."""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+import train_and_export
+from training import recipes, teacher
+
+from genre_edge.mel import MelSpectrogram
+from genre_edge.model import Model
+
+RATE = 22050
+BANDS = {"low": 200, "mid": 1500, "high": 6000}
+
+
+class LoudBands:
+    """Bands of 12, their mean less the patch's."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        pass
+
+    def targets(self, patches: np.ndarray) -> np.ndarray:
+        bands = patches.reshape(len(patches), teacher.PATCH_FRAMES, 8, 12).mean(axis=(1, 3))
+        return bands - bands.mean(axis=1, keepdims=True)
+
+
+def sound(f: float, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    t = np.arange(4 * RATE) / RATE
+    return 0.3 * np.sin(2 * np.pi * f * rng.uniform(0.9, 1.1) * t) + 0.01 * rng.standard_normal(len(t))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("edge")
+    rng = np.random.default_rng(0)
+    mel = rng.integers(0, 60, (30, 128, 50), dtype=np.uint8)
+    rows = []
+    for row in range(30):
+        place = (5, 45, 95)[row % 3]
+        mel[row, place : place + 8] += 180
+        split = "train" if row < 18 else "valid"
+        rows.append({"row": row, "track": f"t{row}", "genre": list(BANDS)[row % 3], "split": split})
+    np.savez(folder / "mel.npz", mel=mel)
+    with (folder / "tracks.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    for part in ("listen", "noise"):
+        (folder / part).mkdir()
+    for i in range(42):  # t12 to t29 sound like tracks, the last 12 of them held out
+        soundfile.write(folder / "listen" / f"t{i + 12}.wav", sound(list(BANDS.values())[i % 3], i), RATE)
+    for i in range(6):
+        soundfile.write(folder / "noise" / f"{i}.wav", 0.1 * rng.standard_normal(4 * RATE), RATE)
+    words = f"--mels {folder}/mel.npz --tracks {folder}/tracks.csv --architecture edge --epochs 12 --then-use-all"
+    words += f" --out {folder}/out --listen {folder}/listen --not-music {folder}/noise"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["train_and_export.py", *words.split()])
+        patch.setattr(teacher, "Teacher", LoudBands)
+        patch.setattr(teacher, "fetch", lambda directory: directory / "nothing")
+        train_and_export.main()
+    return folder / "out"
+
+
+def test_the_holdout_is_not_even_listened_to(trained: Path) -> None:
+    measured, final = (Model(trained / name).bundle for name in ("measured", "bundle"))
+    assert measured.metrics["songs_heard"] == 30 and final.metrics["songs_heard"] == 30
+    assert final.metrics["trained_again"]["songs_heard"] == 42
+    assert final.metrics["trained_again"]["tracks"] == 30
+    assert final.metrics["holdout"] == measured.metrics["holdout"] and final.metrics["holdout"]["n"] == 12
+    assert len(final.metrics["folds"]) == recipes.FOLD_SEEDS
+    assert final.sha256 != measured.sha256
+
+
+def test_the_bundle_finds_noise_less_like_music(trained: Path) -> None:
+    """A few steps of training teach little; that the right output says it is what the recipe must see to."""
+    model = Model(trained / "bundle")
+    assert model.bundle.not_music == recipes.NOT_MUSIC and model.bundle.n_outputs == 4
+
+    def not_music(y: np.ndarray) -> float:
+        frames = MelSpectrogram(model.bundle.mel).db(y.astype(np.float32))
+        return float(model.probabilities(frames[:, : model.bundle.patch_frames])[-1])
+
+    noise = not_music(0.1 * np.random.default_rng(9).standard_normal(4 * RATE))
+    assert noise > max(not_music(sound(f, 99)) for f in BANDS.values())
+
+
+def test_the_card_tells_how_it_was_made(trained: Path) -> None:
+    card = (trained / "bundle" / "MODEL_CARD.md").read_text()
+    bundle = Model(trained / "bundle").bundle
+    for text in (bundle.sha256, "trained again in the same way on all 30 tracks", "--listen listen --not-music noise"):
+        assert text in card
+    assert str(trained.parent) not in card

@@ -1,0 +1,144 @@
+"""The parts of the recipes: fitting, changes of patches, the last layer."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+import keras
+from training import augment, fit, head
+from training.data import Track
+
+SCHEDULE = fit.Schedule(epochs=3, batch_size=8, learning_rate=0.01)
+
+
+def small_network() -> Any:
+    layers = keras.layers
+    return keras.Sequential([layers.Input((4,)), layers.Dense(16, "relu"), layers.Dropout(0.5), layers.Dense(2)])
+
+
+def epoch(number: int) -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.default_rng(number).normal(size=(32, 4)).astype(np.float32)
+    return x, np.stack([x.sum(axis=1), x[:, 0]], axis=1)
+
+
+def run(checkpoint: Path, seed: int = 0, data: fit.Epoch = epoch) -> list[float]:
+    _, history = fit.fit(small_network, "mse", data, SCHEDULE, checkpoint, {"network": "small"}, seed)
+    return [figures["loss"] for figures in history]
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(number: int) -> tuple[np.ndarray, np.ndarray]:
+        if number == 1:
+            raise KeyboardInterrupt
+        return epoch(number)
+
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "resumed", data=interrupted)
+    capsys.readouterr()
+    assert run(tmp_path / "resumed") == pytest.approx(whole, rel=1e-3)
+    assert "epoch 1 of 3" not in (told := capsys.readouterr().out) and "epoch 3 of 3: loss " in told
+    assert run(tmp_path / "resumed") == pytest.approx(whole, rel=1e-3)  # finished: nothing is left to do
+    with pytest.raises(SystemExit, match=r"belongs to another run \(seed differ\)"):
+        run(tmp_path / "whole", seed=1)
+
+
+def test_a_cosine_falls_to_nearly_nothing_and_the_rest_stays() -> None:
+    rates = [SCHEDULE.rate(i) for i in range(1, SCHEDULE.epochs)]
+    assert rates == sorted(rates, reverse=True) and 0 < rates[-1] < 0.003
+    assert {fit.Schedule(5, 8, 0.01, cosine=False).rate(i) for i in range(5)} == {0.01}
+
+
+def test_changes_are_seeded_and_keep_shapes() -> None:
+    x = np.random.default_rng(3).normal(0, 15, (40, 32, 12)).astype(np.float32)
+
+    def changed(seed: int) -> list[np.ndarray]:
+        rng = np.random.default_rng(seed)
+        return [augment.crop(x[0], 3, 20, 1.5, rng), augment.change(x, rng), augment.mask(x, rng)]
+
+    first, again, other = changed(5), changed(5), changed(6)
+    assert [(a.shape, a.dtype) for a in first] == [((32, 20), np.float32), (x.shape, np.float32), (x.shape, np.float32)]
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(first[1:], other[1:], strict=True))
+    hidden = first[2] == 0
+    assert 0.02 < hidden.mean() < 0.9 and np.array_equal(first[2][~hidden], x[~hidden])
+
+
+def test_a_change_is_one_gain_a_band_over_a_floor() -> None:
+    x = np.random.default_rng(4).uniform(-20, 0, (20, 32, 12)).astype(np.float32)  # nothing near any floor
+    gains = augment.change(x, np.random.default_rng(0)) - x
+    assert np.ptp(gains, axis=2).max() < 1e-4
+    assert np.abs(gains).max() > 3 and np.median(np.abs(np.diff(gains[:, :, 0], axis=1))) < 1  # smooth
+
+
+def test_a_crop_goes_on_at_the_other_end() -> None:
+    frames = np.arange(10, dtype=np.float32)[None] * np.ones((3, 1), dtype=np.float32)
+
+    class Plain:
+        def random(self) -> float:
+            return 0.9  # neither speed nor pitch
+
+    cropped = augment.crop(frames, 8, 4, 1, Plain())  # type: ignore[arg-type]
+    assert cropped.tolist() == [[8, 9, 0, 1]] * 3
+    assert augment.crop(frames, -2, 4, 2, Plain()).tolist() == [[8, 0, 2, 4]] * 3  # type: ignore[arg-type]
+
+
+def test_mixup_blends_inputs_and_targets_alike() -> None:
+    x = np.arange(50, dtype=np.float32)
+    mixed, targets = augment.mixup(x[:, None, None], np.eye(50, dtype=np.float32), np.random.default_rng(0), 0.3)
+    np.testing.assert_allclose(mixed[:, 0, 0], targets @ x, rtol=1e-4)
+    assert 5 < (targets.max(axis=1) < 1).sum() < 30 and np.argmax(targets, axis=1).tolist() == list(range(50))
+
+
+def some_tracks() -> tuple[list[Track], list[np.ndarray], np.ndarray]:
+    """60 tracks of three genres and 20 artists; what a network says of each of 4 patches."""
+    rng = np.random.default_rng(7)
+    classes = np.repeat([0, 1, 2], 20)
+    empty = np.empty((4, 0), dtype=np.float32)
+    tracks = [Track(f"t{i}", "abc"[c], "", empty, f"artist {i // 3}") for i, c in enumerate(classes)]
+    said = [rng.normal(size=(4, 6)) + 4 * np.eye(6)[c] for c in classes]
+    return tracks, said, classes
+
+
+def test_an_artist_is_in_one_fold() -> None:
+    tracks, _, _ = some_tracks()
+    fold = head.folds(tracks, 0)
+    for genre in "abc":
+        own = [(track.group, k) for track, k in zip(tracks, fold, strict=True) if track.genre == genre]
+        assert len(set(own)) == len({group for group, _ in own})
+        assert set(k for _, k in own) == set(range(head.FOLDS))
+    assert not np.array_equal(fold, head.folds(tracks, 1))
+    alone = [Track(t.name, t.genre, "", t.frames) for t in tracks]
+    assert np.bincount(head.folds(alone, 0)).tolist() == [12] * head.FOLDS
+
+
+def test_held_out_tracks_did_not_train_their_judge() -> None:
+    tracks, said, classes = some_tracks()
+    fold = head.folds(tracks, 0)
+    right = head.held_out(said, classes, fold)
+    assert np.mean([rows.mean(axis=0).argmax() == c for rows, c in zip(right, classes, strict=True)]) > 0.9
+    # With one fold's labels moved on, only the other folds' judges change.
+    moved = np.where(fold == 2, (classes + 1) % 3, classes)
+    same = [np.array_equal(a, b) for a, b in zip(right, head.held_out(said, moved, fold), strict=True)]
+    assert np.array_equal(same, fold == 2)
+
+
+def test_the_crowned_network_says_what_the_layer_says_of_it() -> None:
+    _, said, classes = some_tracks()
+    layer = head.beside(head.genre_layer(said, classes), head.not_music_layer(said[:40], said[40:]))
+    trunk = keras.Sequential([keras.layers.Input((5,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(6)])
+    x = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
+    np.testing.assert_allclose(head.crown(trunk, layer)(x), layer(np.asarray(trunk(x))), atol=1e-5)
+    odds = [layer(rows).mean(axis=0)[-1] for rows in said]
+    assert max(odds[:40]) < min(odds[40:])  # the third genre plays the noise
+
+
+def test_two_genres_get_two_outputs() -> None:
+    _, said, classes = some_tracks()
+    layer = head.genre_layer(said[:40], classes[:40])
+    assert layer.weights.shape == (6, 2)
+    np.testing.assert_allclose(layer(said[0]).sum(axis=1), 0, atol=1e-9)
+    assert [layer(rows).mean(axis=0).argmax() for rows in said[:40]] == classes[:40].tolist()
