@@ -21,7 +21,8 @@ NOT_HERE = {
     "pip ": "tests/test_package.py installs the wheel",
     "genre-edge stream": "needs a microphone; tests/test_cli_stream.py feeds a pipe",
     "arecord": "needs a microphone",
-    "python tools/train_and_export.py": "tests/test_training.py trains on a small corpus",
+    "python tools/fetch_sounds.py": "downloads 2 GB; tests/test_fetch_sounds.py",
+    "python tools/train_and_export.py": "tests/test_training*.py train on small corpora",
     "python tools/evaluate.py": "tests/test_training.py evaluates on a small corpus",
 }
 

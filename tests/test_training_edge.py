@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import soundfile
 
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+import ablate_model
 import train_and_export
 from training import recipes, teacher
 
@@ -89,6 +91,20 @@ def test_the_bundle_finds_noise_less_like_music(trained: Path) -> None:
 
     noise = not_music(0.1 * np.random.default_rng(9).standard_normal(4 * RATE))
     assert noise > max(not_music(sound(f, 99)) for f in BANDS.values())
+
+
+def test_the_ablation_fills_its_page(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- ablation:begin -->\nstale\n<!-- ablation:end -->\nafter\n")
+    words = f"--run {trained} --mels {trained.parent}/mel.npz --tracks {trained.parent}/tracks.csv --write {page}"
+    monkeypatch.setattr(sys, "argv", ["ablate_model.py", *words.split()])
+    monkeypatch.setattr(ablate_model, "FROM_LABELS", replace(ablate_model.FROM_LABELS, epochs=1))
+    ablate_model.main()
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "stale" not in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")][2:]
+    assert [row.split(" | ")[0] for row in rows if "distilled student" in row] and "no teacher" in rows[-1]
+    assert all(0 <= float(row.split(" | ")[1].split()[0]) <= 100 for row in rows)
 
 
 def test_the_card_tells_how_it_was_made(trained: Path) -> None:

@@ -14,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -142,7 +143,7 @@ def fetch_not_music(out: Path, part: str) -> None:
                     fetch_package(package, folder, Path(scratch) / package)
                 files = readable_audio([Path(scratch)], 0.0)
                 shuffled = (files[i] for i in rng.permutation(len(files)))
-                write_all((y for y, _ in zip(rows(shuffled, rng), range(MOST_ROWS), strict=False)), out / part / kind)
+                write_all(islice(rows(shuffled, rng), MOST_ROWS), out / part / kind)
     for kind, sounds in made_sounds.KINDS.items():
         if not (out / part / kind).exists():
             write_all(sounds(rng, RATE, part == "not-music-test"), out / part / kind)

@@ -43,7 +43,7 @@ def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[
         raise SystemExit(f"{npz}: no mel archive: {error}") from None
     if mel.dtype != np.uint8 or mel.ndim != 3:
         raise SystemExit(f"{npz}: mel must be uint8 [tracks, n_mels, frames], got {mel.dtype} {mel.shape}")
-    rows = [row for row in _read_csv(tracks_csv) if split is None or row["split"] == split]
+    rows = [row for row in read_csv(tracks_csv) if split is None or row["split"] == split]
     if not rows:
         raise SystemExit(f"{tracks_csv}: no tracks" + (f" of split {split!r}" if split else ""))
     if bad := [row["row"] for row in rows if not (row["row"].isdecimal() and int(row["row"]) < len(mel))]:
@@ -54,7 +54,7 @@ def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[
     ]
 
 
-def _read_csv(path: Path) -> list[dict[str, str]]:
+def read_csv(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="") as file:
             reader = csv.DictReader(file)
