@@ -112,7 +112,8 @@ def test_a_folder_a_genre_with_an_unreadable_file(tmp_path: Path) -> None:
         (["--audio", "nowhere", "--architecture", "paper", "--out", "o"], "no audio in folders"),
         (["--mels", "m", "--tracks", "t", "--architecture", "paper660", "--out", "o"], "needs --audio"),
         (["--audio", "a", "--architecture", "edge", "--out", "o"], "--listen goes with --architecture edge"),
-        (["--audio", "a", "--architecture", "paper", "--out", "o", "--not-music", "n"], "--not-music goes with"),
+        (["--audio", "a", "--architecture", "paper", "--out", "o", "--not-music", "n"], "go with --architecture edge"),
+        (["--audio", "a", "--architecture", "paper", "--out", "o", "--then-use-all"], "go with --architecture edge"),
     ],
 )
 def test_wrong_usage(words: list[str], complaint: str, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--listen", type=Path, nargs="+", default=[], metavar="DIR", help="music for the teacher")
     parser.add_argument("--not-music", type=Path, nargs="+", default=[], metavar="DIR", help="sounds to be refused")
     parser.add_argument(
-        "--then-use-all", action="store_true", help="after measuring, train again with the holdout, and ship that"
+        "--then-use-all", action="store_true", help="after measuring, fit edge's last layer again, to all tracks"
     )
     parser.add_argument("--out", type=Path, required=True, help="directory for checkpoints and the bundle")
     parser.add_argument("--name", help="the bundle's name (default: the architecture's)")
@@ -61,8 +61,8 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--epochs must be at least 1")
     if ARCHITECTURES[arguments.architecture].distilled != bool(arguments.listen):
         parser.error("--listen goes with --architecture edge")
-    if arguments.not_music and not arguments.listen:
-        parser.error("--not-music goes with --architecture edge")
+    if (arguments.not_music or arguments.then_use_all) and not arguments.listen:
+        parser.error("--not-music and --then-use-all go with --architecture edge")
     return arguments
 
 
@@ -144,9 +144,9 @@ def main() -> None:
     )
     if arguments.then_use_all:
         everything = [*train, *holdout]
-        trained = recipes.train(job, everything, [], "checkpoint-all")
+        trained = recipes.train(job, everything, holdout, "checkpoint")
         bundle = ship.ship_on(trained, job, everything, about, bundle.metrics, job.out / "bundle")
-        print(f"trained again on all {len(everything)} tracks: {job.out / 'bundle'}")
+        print(f"last layer fitted to all {len(everything)} tracks: {job.out / 'bundle'}")
 
 
 if __name__ == "__main__":

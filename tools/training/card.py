@@ -44,7 +44,7 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 | accuracy among those | {figure("accuracy_when_sure")} |
 {_folds(bundle)}
 {_temperature(bundle)}
-{_trained_again(bundle)}{_random_splits(bundle)}
+{_refitted(bundle)}{_random_splits(bundle)}
 | genre | recall |
 | --- | --- |
 {rows}
@@ -118,14 +118,15 @@ def _temperature(bundle: Bundle) -> str:
     )
 
 
-def _trained_again(bundle: Bundle) -> str:
-    again = bundle.metrics.get("trained_again")
+def _refitted(bundle: Bundle) -> str:
+    again = bundle.metrics.get("refitted")
     if again is None:
         return ""
     return (
-        f"\nThe network of this bundle was then trained again in the same way on all {again['tracks']} tracks, these "
-        f"among them, after listening\nto {again['songs_heard']} songs; temperature {bundle.temperature}, "
-        f"artist-disjoint folds {', '.join(map(percent, again['folds']))}.\nNo track was left to measure it on.\n"
+        f"\nThe last layer of this bundle was then fitted again, to all {again['tracks']} tracks, these among them "
+        f"(temperature\n{bundle.temperature}; artist-disjoint folds {', '.join(map(percent, again['folds']))}; "
+        f"calibration error {again['folds_calibration_error']}). No track was left to\nmeasure it on; the layers below "
+        "are those that were measured.\n"
     )
 
 

@@ -45,7 +45,7 @@ class Trained:
 
 
 def train(job: Job, tracks: list[Track], holdout: list[Track], run: str) -> Trained:
-    """A network trained on `tracks`, which never saw or heard the holdout; checkpoints go to `job.out / run`."""
+    """A network trained on `tracks`, after listening to nothing of the holdout; checkpoints go to `job.out / run`."""
     return (_from_teacher if job.architecture.distilled else _from_labels)(job, tracks, holdout, run)
 
 

@@ -75,7 +75,7 @@ def ship(
 def ship_on(
     trained: Trained, job: Job, tracks: list[Track], about: About, stated: dict[str, Any], directory: Path
 ) -> Bundle:
-    """Write a bundle that was trained on all `tracks`; its figures are `stated`, those of one trained on a part."""
+    """Write a bundle whose last layer knows all `tracks`; its figures are `stated`, those of one that knew a part."""
     quantised = _quantise(trained, job, tracks, tracks, about)
     true = job.classes(tracks)
     temperature = trained.temperature or stated["temperature"]
@@ -83,7 +83,7 @@ def ship_on(
     found = _against_float(p, quantised.float_p, true)
     _check_loss(found["float_accuracy"], float((p.argmax(axis=1) == true).mean()), len(tracks))
     again = {"tracks": len(tracks), "int8_agreement": found["int8_agreement"], **trained.metrics}
-    return _save(quantised, temperature, stated | {"trained_again": again}, about, job, directory)
+    return _save(quantised, temperature, stated | {"refitted": again}, about, job, directory)
 
 
 def _quantise(trained: Trained, job: Job, train: list[Track], compared: list[Track], about: About) -> Quantised:
