@@ -80,7 +80,7 @@ def test_without_ffmpeg_the_error_says_what_to_install(tmp_path: Path, monkeypat
     path.write_bytes(b"not looked at")
     with pytest.raises(AudioError) as caught:
         open_file(path)
-    assert str(caught.value) == f"{path}: .M4A files need ffmpeg, which is not installed (apt install ffmpeg)"
+    assert str(caught.value) == f"{path}: needs ffmpeg, which is not installed (apt install ffmpeg)"
 
 
 def test_what_ffmpeg_writes_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

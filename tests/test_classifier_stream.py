@@ -115,6 +115,16 @@ def test_no_patch_spans_a_gap_and_time_goes_on(n: int, dropped: int, size: int) 
     assert verdict.end_s == pytest.approx(origin_s + 2, abs=0.001)
 
 
+def test_a_source_that_comes_back_with_another_rate_keeps_its_time() -> None:
+    before, after = music(2, RATE, 1), music(2, 48000, 2)
+    blocks = [Block(before, RATE, 0), Block(after, 48000, 3 * 48000, dropped=48000)]
+    (verdict,) = tiny().stream(BlockSource(blocks, RATE), math.inf, segments=True)
+    parts = ((before, RATE), (after, 48000))
+    alone = [tiny().classify(ArraySource(samples, rate), segments=True) for samples, rate in parts]
+    assert shifted(verdict, 0) == shifted(alone[0], 0) + shifted(alone[1], 3)
+    assert (verdict.end_s, verdict.dropped_samples) == (5.0, 48000)
+
+
 def test_every_lost_sample_is_counted() -> None:
     blocks, position = [], 0
     for i in range(60):

@@ -111,7 +111,7 @@ def test_m4a_without_ffmpeg_says_so(cli: Cli, tmp_path: Path) -> None:
     done = cli("classify", tmp_path / "song.m4a", env={"PATH": str(tmp_path)})
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "song.m4a: .m4a files need ffmpeg, which is not installed" in done.stderr
+    assert "song.m4a: needs ffmpeg, which is not installed" in done.stderr
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WAVE", b"ID3 something else entirely"])

@@ -118,12 +118,12 @@ def test_the_loudest_that_is_allowed_is_heard_or_refused_by_name(rate: int) -> N
 
 def test_reset_forgets_everything() -> None:
     samples = music(1.0, 48000)
-    front_end = FrontEnd(ArraySource(samples, 48000), MEL)
-    front_end.push(Block(noise(7777, 5, 1.0), 48000, 0))
-    front_end.reset()
+    front_end = FrontEnd(ArraySource(samples, 44100), MEL)
+    front_end.push(Block(noise(7777, 5, 1.0), 44100, 0))
+    front_end.reset(48000)
     again = [front_end.push(Block(samples, 48000, 0)), front_end.flush()]
     assert np.array_equal(np.concatenate(again, axis=1), all_frames(samples, 48000, (len(samples),)))
-    front_end.reset()  # after a flush too
+    front_end.reset(48000)  # after a flush too
     again = [front_end.push(Block(samples, 48000, 0)), front_end.flush()]
     assert np.array_equal(np.concatenate(again, axis=1), all_frames(samples, 48000, (len(samples),)))
 

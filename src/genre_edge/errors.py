@@ -13,5 +13,9 @@ class AudioError(GenreEdgeError):
     """A source cannot be read as audio."""
 
 
+class SourceLostError(AudioError):
+    """A live source has gone for good: it was tried in vain as often as was asked."""
+
+
 class ModelError(GenreEdgeError):
     """A model bundle is missing, damaged or does not fit."""

@@ -19,12 +19,12 @@ class FrontEnd:
     def __init__(self, source: Source, mel: MelSpectrogram) -> None:
         self._source, self._rate = source, mel.config.sr
         self._stream = mel.stream()
-        self.reset()
+        self.reset(source.rate)
 
-    def reset(self) -> None:
-        """Forget what was pushed."""
+    def reset(self, rate: int) -> None:
+        """Forget what was pushed; what comes now has `rate` Hz."""
         self._stream.reset()
-        self._resampler = Resampler(self._source.rate, self._rate)
+        self._resampler = Resampler(rate, self._rate)
         self.n_samples = 0  # at the model's rate, so far
 
     def push(self, block: Block) -> Frames:

@@ -100,17 +100,18 @@ class Listener:
     def __init__(self, model: Model, mel: MelSpectrogram, source: Source) -> None:
         self._hearing = Hearing(model)
         self._front_end = FrontEnd(source, mel)
+        self._rate = source.rate
         self.dropped = 0
         self.end_s = self._origin_s = 0.0
 
     def push(self, block: Block) -> Iterator[Heard]:
         """What was heard in the patches that this block completes. Raises AudioError for unusable samples."""
-        if block.dropped:
+        if block.dropped or block.rate != self._rate:
             # Nothing may be heard across a gap, and time goes on at the source's count.
             yield from self.flush()
             self.dropped += block.dropped
-            self._origin_s = block.position / block.rate
-            self._front_end.reset()
+            self._origin_s, self._rate = block.position / block.rate, block.rate
+            self._front_end.reset(block.rate)
             self._hearing.reset(self._origin_s)
         self.end_s = (block.position + len(block.samples)) / block.rate
         yield from self._hearing.push(self._front_end.push(block), self._front_end.n_samples)

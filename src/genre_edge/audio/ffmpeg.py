@@ -1,9 +1,10 @@
-"""Files that need ffmpeg (m4a, aac, wma and kin): one child process that writes WAV into our WAV reader."""
+"""What needs ffmpeg: some files (m4a, aac, wma and kin), and the network. One child writes WAV into our WAV reader."""
 
 import logging
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,27 +19,48 @@ FFMPEG_SUFFIXES = frozenset(
 )
 
 
-class FfmpegSource(Source):
-    """A file decoded by an ffmpeg process, which is ended with the source."""
+# Nothing that reads local files or starts programs: a playlist on a server must not name /etc/passwd.
+NETWORK_SCHEMES = frozenset(["http", "https", "icecast", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "mms"])
+_NETWORK_PROTOCOLS = "http,https,httpproxy,icecast,rtsp,rtmp,rtmps,rtp,rtcp,srtp,srt,udp,tcp,tls,mmsh,mmst,crypto,data"
 
-    def __init__(self, path: Path) -> None:
-        self.name = str(path)
+
+def is_url(source: str) -> bool:
+    """Whether a source is an address that `FfmpegSource.of_url` takes."""
+    return source.partition("://")[0].lower() in NETWORK_SCHEMES and "://" in source
+
+
+def without_password(url: str) -> str:
+    """The address as it may stand in logs and verdicts."""
+    scheme, mark, rest = url.partition("://")
+    server, slash, path = rest.partition("/")
+    return scheme + mark + server.rpartition("@")[2] + slash + path
+
+
+class FfmpegSource(Source):
+    """What one ffmpeg process decodes; it ends with the source.
+
+    `words` are its options and its input. With `patience_s`, a process that gives nothing for so long is ended.
+    """
+
+    def __init__(self, name: str, words: list[str], patience_s: float | None = None) -> None:
+        self.name = name
         ffmpeg = shutil.which("ffmpeg")
         if ffmpeg is None:
-            raise AudioError(f"{path}: {path.suffix} files need ffmpeg, which is not installed (apt install ffmpeg)")
+            raise AudioError(f"{name}: needs ffmpeg, which is not installed (apt install ffmpeg)")
         # A file, not a pipe: a damaged input can write more errors than a pipe holds, and nobody reads it then.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
-        # "file:" and the whitelist: a name or a playlist inside the file must not become a network request.
-        arguments = ["-nostdin", "-v", "error", "-protocol_whitelist", "file"]
-        command = [ffmpeg, *arguments, "-i", f"file:{path}", *["-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]]
+        command = [ffmpeg, "-nostdin", "-v", "error", *words, "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors
             )
         except OSError as error:
             self._errors.close()
-            raise AudioError(f"{path}: ffmpeg cannot be started: {error.strerror}") from None
+            raise AudioError(f"{name}: ffmpeg cannot be started: {error.strerror}") from None
         assert self._process.stdout is not None
+        impatience = None if patience_s is None else threading.Timer(patience_s, self._process.kill)
+        if impatience:
+            impatience.start()
         try:
             self._wav = WavSource(self._process.stdout, self.name)
         except AudioError as error:
@@ -46,7 +68,21 @@ class FfmpegSource(Source):
             self._end()
             self._errors.close()
             raise AudioError(text) from None
+        finally:
+            if impatience:
+                impatience.cancel()
         self.rate, self.channels = self._wav.rate, self._wav.channels
+
+    @classmethod
+    def of_file(cls, path: Path) -> "FfmpegSource":
+        """A file that libsndfile does not know. Raises AudioError."""
+        # "file:" and the whitelist: a name or a playlist inside the file must not become a network request.
+        return cls(str(path), ["-protocol_whitelist", "file", "-i", f"file:{path}"])
+
+    @classmethod
+    def of_url(cls, url: str, patience_s: float) -> "FfmpegSource":
+        """A radio or a camera; a server that gives no sound for `patience_s` is given up. Raises AudioError."""
+        return cls(without_password(url), ["-protocol_whitelist", _NETWORK_PROTOCOLS, "-i", url], patience_s)
 
     def _end(self) -> None:
         """Let the child finish by itself, as one does that nobody listens to any more; else end it."""

@@ -120,5 +120,5 @@ def open_file(path: str | Path) -> Source:
     file = _open_regular(path)
     if path.suffix.lower() in FFMPEG_SUFFIXES:
         os.close(file)
-        return FfmpegSource(path)
+        return FfmpegSource.of_file(path)
     return FileSource(file, str(path))

@@ -1,7 +1,5 @@
 """A sound card's input, through sounddevice (PortAudio)."""
 
-import queue
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_edge.audio.block import Block, Source, to_mono
+from genre_edge.audio.ring import Ring
 from genre_edge.errors import AudioError
 
 _BUFFER_SECONDS = 10  # between capture and analysis; what does not fit is counted as dropped
@@ -34,8 +33,7 @@ class Microphone(Source):
             self.rate = int(info["default_samplerate"])
             self.channels = min(2, int(info["max_input_channels"]))
             self.check_format()
-            self._queue: queue.Queue[tuple[NDArray[np.float32], int, float]] = queue.Queue(_BUFFER_SECONDS * 10)
-            self._dropped = 0
+            self._ring = Ring(self.name, self.rate, _BUFFER_SECONDS, _SILENT_DEVICE_SECONDS)
             self._stream = sounddevice.InputStream(
                 device=wanted,
                 samplerate=self.rate,
@@ -54,25 +52,11 @@ class Microphone(Source):
 
     def _capture(self, samples: NDArray[np.float32], frames: int, timing: Any, status: Any) -> None:
         """PortAudio's thread: copy, count, never wait."""
-        if status and status.input_overflow:
-            # PortAudio lost samples before these and does not say how many; at least the gap must be known.
-            self._dropped += frames
-        try:
-            self._queue.put_nowait((samples.copy(), self._dropped, time.monotonic()))
-            self._dropped = 0
-        except queue.Full:
-            self._dropped += frames
+        # PortAudio lost samples before these and does not say how many; at least the gap must be known.
+        self._ring.put(to_mono(samples), frames if status and status.input_overflow else 0)
 
     def blocks(self) -> Iterator[Block]:
-        position = 0
-        while True:
-            try:
-                samples, dropped, arrived_s = self._queue.get(timeout=_SILENT_DEVICE_SECONDS)
-            except queue.Empty:
-                raise AudioError(f"{self.name}: no samples for {_SILENT_DEVICE_SECONDS} s") from None
-            position += dropped
-            yield Block(to_mono(samples), self.rate, position, dropped, arrived_s)
-            position += len(samples)
+        return self._ring.blocks()
 
     def close(self) -> None:
         self._stream.close()

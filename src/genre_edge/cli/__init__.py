@@ -8,7 +8,7 @@ import sys
 import typer
 
 from genre_edge.cli import classify, models, spectrogram, stream
-from genre_edge.errors import GenreEdgeError, ModelError, ParameterError
+from genre_edge.errors import GenreEdgeError, ModelError, ParameterError, SourceLostError
 
 app = typer.Typer(
     name="genre-edge",
@@ -48,7 +48,7 @@ def _fail(text: object, code: int) -> int:
 
 
 def _run() -> int:
-    """Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage."""
+    """Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage, 3 a live source has gone for good."""
     try:
         try:
             app()
@@ -57,6 +57,8 @@ def _run() -> int:
         return 0
     except (ParameterError, ModelError) as error:
         return _fail(error, 2)
+    except SourceLostError as error:
+        return _fail(error, 3)
     except GenreEdgeError as error:
         return _fail(error, 1)
     except KeyboardInterrupt:

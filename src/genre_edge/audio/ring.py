@@ -1,0 +1,75 @@
+"""A bounded ring between the thread that captures and the one that analyses: no waiting, and no loss unseen."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genre_edge.audio.block import Block
+from genre_edge.errors import AudioError
+
+
+class Ring:
+    """Samples of one live source, `room_s` seconds of them at most.
+
+    What does not fit is counted, and the next block that does fit tells it. Positions count every sample that there
+    was, so a block says where it lies whatever was lost before.
+
+    Args:
+        name: what errors call the source.
+        silent_s: with no samples for this long, the source is gone.
+    """
+
+    def __init__(self, name: str, rate: int, room_s: float, silent_s: float) -> None:
+        self._name, self._rate, self._silent_s = name, rate, silent_s
+        self._room = round(rate * room_s)
+        self._blocks: deque[Block] = deque()
+        self._held = self._position = self._lost = 0
+        self._ended = False
+        self._error: AudioError | None = None
+        self._changed = threading.Condition()
+
+    def put(self, samples: NDArray[np.float32], lost: int = 0) -> None:
+        """Mono samples `(n,)`, kept as they are; `lost` samples went missing just before them."""
+        with self._changed:
+            self._lost += lost
+            if self._held + len(samples) > self._room:
+                self._lost += len(samples)
+                return
+            self._position += self._lost
+            self._blocks.append(Block(samples, self._rate, self._position, self._lost, time.monotonic()))
+            self._position += len(samples)
+            self._held += len(samples)
+            self._lost = 0
+            self._changed.notify()
+
+    def end(self, error: AudioError | None = None) -> None:
+        """No more will come; `error` is raised to the reader after the last block."""
+        with self._changed:
+            if not self._ended:
+                self._ended, self._error = True, error
+                self._changed.notify()
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks as they come. A loss at the very end comes with an empty block. Raises AudioError."""
+        while (block := self._next()) is not None:
+            yield block
+
+    def _next(self) -> Block | None:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._blocks or self._ended, self._silent_s):
+                raise AudioError(f"{self._name}: no samples for {self._silent_s:g} s")
+            if self._blocks:
+                block = self._blocks.popleft()
+                self._held -= len(block.samples)
+                return block
+            if self._lost:
+                lost, self._lost = self._lost, 0
+                self._position += lost
+                return Block(np.empty(0, dtype=np.float32), self._rate, self._position, lost)
+            if self._error is not None:
+                raise self._error
+            return None

@@ -1,0 +1,192 @@
+"""Live sources that die: every outage is counted in its place, and nothing is opened twice."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genre_edge.audio import reconnect
+from genre_edge.audio.block import Block, Source
+from genre_edge.audio.reconnect import Patience, Pumped, Reconnecting
+from genre_edge.errors import AudioError, SourceLostError
+
+AT_ONCE = Patience(first_s=0.0, longest_s=0.0)
+ALIVE: list["Mortal"] = []
+
+
+class Mortal(Source):
+    """Gives blocks at the clock's times that it is told, then ends, or fails."""
+
+    def __init__(self, rate: int, blocks: list[tuple[float, int]], error: str | None = None) -> None:
+        assert not ALIVE, "two at once"
+        ALIVE.append(self)
+        self.name, self.rate, self.channels = "mortal", rate, 1
+        self._blocks, self._error = blocks, error
+
+    def blocks(self) -> Iterator[Block]:
+        position = 0
+        for arrived_s, n in self._blocks:
+            yield Block(np.zeros(n, dtype=np.float32), self.rate, position, 0, arrived_s)
+            position += n
+        if self._error:
+            raise AudioError(self._error)
+
+    def close(self) -> None:
+        if self in ALIVE:
+            ALIVE.remove(self)
+
+
+def lives(*openings: Callable[[], Source]) -> Callable[[], Source]:
+    """Opens one after the other; after the last one there is nothing."""
+    left = list(openings)
+
+    def open_source() -> Source:
+        if not left:
+            raise AudioError("mortal: gone")
+        return left.pop(0)()
+
+    return open_source
+
+
+def unplugged() -> Source:
+    raise AudioError("mortal: no such device")
+
+
+def few_tries(n: int) -> Patience:
+    return Patience(first_s=0.0, longest_s=0.0, tries=n)
+
+
+def heard(source: Reconnecting) -> list[Block]:
+    found = []
+    with source, pytest.raises(SourceLostError):
+        for block in source.blocks():
+            found.append(block)
+    assert not ALIVE
+    return found
+
+
+def test_an_outage_lies_between_its_blocks() -> None:
+    open_source = lives(
+        lambda: Mortal(100, [(10.0, 100), (11.0, 100)]),
+        unplugged,
+        lambda: Mortal(100, [(15.0, 100), (16.0, 50)], error="mortal: unplugged"),
+        lambda: Mortal(100, [(17.5, 100)]),
+    )
+    found = heard(Reconnecting("radio", open_source, few_tries(3)))
+    assert [(block.position, block.dropped, len(block.samples)) for block in found] == [
+        (0, 0, 100),
+        (100, 0, 100),
+        (500, 300, 100),  # 4 s from sample to sample, the last one of them its own
+        (600, 0, 50),
+        (700, 50, 100),
+    ]
+
+
+def test_another_rate_keeps_the_time() -> None:
+    open_source = lives(lambda: Mortal(100, [(1.0, 100)]), lambda: Mortal(400, [(4.0, 400), (4.5, 200)]))
+    found = heard(Reconnecting("radio", open_source, few_tries(2)))
+    assert [(b.rate, b.position / b.rate, b.dropped / b.rate) for b in found] == [(100, 0, 0), (400, 3, 2), (400, 4, 0)]
+
+
+def test_waiting_at_boot_is_no_loss(caplog: pytest.LogCaptureFixture) -> None:
+    source = Reconnecting("radio", lives(*[unplugged] * 5, lambda: Mortal(100, [(60.0, 10)])), few_tries(8))
+    found = heard(source)
+    assert [(block.position, block.dropped) for block in found] == [(0, 0)]
+    assert [record.getMessage() for record in caplog.records] == [
+        "mortal: no such device; trying again",
+        "radio: listening",
+        "radio: the source has ended; trying again",
+    ]
+
+
+def test_a_thousand_deaths_are_told_in_two_lines_each(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    rng = random.Random(0)
+    openings: list[Callable[[], Source]] = []
+    clock = 0.0
+    for _ in range(1000):
+        openings += [unplugged] * rng.randrange(3)
+        clock += 5
+        openings.append(lambda at=clock: Mortal(100, [(at, 100), (at + 1, 100)], rng.choice([None, "mortal: dead"])))
+    source = Reconnecting("radio", lives(*openings), few_tries(4))
+    found = heard(source)
+    assert len(found) == 2000 and source.outages in (1000, 1001)
+    assert sum(block.dropped for block in found) == 999 * 300
+    assert found[-1].position + 100 == 200 * 1000 + 999 * 300
+    assert len(caplog.records) <= 2 * 1001
+
+
+def test_tries_are_counted_from_the_last_sample() -> None:
+    open_source = lives(unplugged, unplugged, lambda: Mortal(100, [(1.0, 1)]), unplugged, lambda: Mortal(100, []))
+    with pytest.raises(SourceLostError) as caught:
+        list(Reconnecting("radio", open_source, few_tries(4)).blocks())
+    assert str(caught.value) == "mortal: gone; given up after 4 tries"
+
+
+@settings(deadline=None)
+@given(failures=st.integers(1, 5000), jitter=st.floats(0, 1))
+def test_the_wait_grows_to_its_cap(failures: int, jitter: float) -> None:
+    patience = Patience(first_s=0.5, longest_s=60.0, jitter=jitter)
+    whole = min(60.0, 0.5 * 2 ** min(failures - 1, 10))
+    assert whole * (1 - jitter) <= patience.wait_s(failures) <= whole
+
+
+def test_closing_ends_a_wait_at_once() -> None:
+    source = Reconnecting("radio", lives(lambda: Mortal(100, [(1.0, 1)])), Patience(first_s=1000, longest_s=1000))
+    found: list[Block] = []
+    reader = threading.Thread(target=lambda: found.extend(source.blocks()))
+    reader.start()
+    while source.outages == 0:
+        time.sleep(0.001)
+    source.close()
+    reader.join(10)
+    assert not reader.is_alive() and len(found) == 1 and not ALIVE
+
+
+class Endless(Source):
+    """A block a millisecond until it is closed, and then an exception of somebody else's."""
+
+    name, rate, channels = "endless", 1000, 1
+
+    def __init__(self) -> None:
+        self._closed = threading.Event()
+
+    def blocks(self) -> Iterator[Block]:
+        position = 0
+        while not self._closed.wait(0.0005):
+            yield Block(np.full(100, position, dtype=np.float32), self.rate, position)
+            position += 100
+        raise ValueError("I/O operation on closed file")
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+def test_a_pumped_source_is_never_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconnect, "ROOM_S", 1.0)
+    with Pumped(Endless()) as source:
+        blocks = source.blocks()
+        found = [next(blocks)]
+        time.sleep(0.1)  # the ring holds a tenth of what comes meanwhile
+        found += [next(blocks) for _ in range(30)]
+    assert sum(block.dropped for block in found) > 0
+    for block in found:
+        assert (block.samples == block.position).all()
+    with pytest.raises(AudioError, match="endless: I/O operation on closed file"):
+        list(blocks)
+
+
+def test_a_pumped_source_that_says_nothing_is_dead() -> None:
+    class Mute(Endless):
+        def blocks(self) -> Iterator[Block]:
+            self._closed.wait()
+            yield from ()
+
+    with Pumped(Mute(), silent_s=0.02) as source, pytest.raises(AudioError, match=r"no samples for 0\.02 s"):
+        next(source.blocks())
