@@ -11,7 +11,7 @@ from audio_helpers import ArraySource, BlockSource, Samples, music, noise, tone
 from bundle_helpers import HOP_S, PATCH_S, RATE, tiny, variant
 
 from genre_edge.audio.block import Block
-from genre_edge.classifier import Classifier
+from genre_edge.classifier import Classifier, Pool
 from genre_edge.verdict import Verdict
 
 
@@ -49,6 +49,48 @@ def test_patches_that_do_not_overlap_are_told_without_overlap(tmp_path: Path) ->
     found = verdicts(music(10, RATE), 0.128 * 4, classifier)
     assert [verdict.start_s for verdict in found[1:]] == [verdict.end_s for verdict in found[:-1]]
     assert {len(verdict.segments) for verdict in found[:-1]} == {4}
+
+
+def shown(verdict: Verdict) -> tuple[object, ...]:
+    return verdict.start_s, verdict.end_s, verdict.genre, verdict.reason, verdict.genres
+
+
+@pytest.mark.parametrize("window_s", [1e-3, PATCH_S])
+def test_a_window_of_one_patch_gives_the_segments_of_the_file(window_s: float) -> None:
+    samples = music(10, RATE)
+    samples[3 * RATE : 5 * RATE] = 0
+    (whole,) = verdicts(samples, math.inf)
+    found = tiny().stream(ArraySource(samples, RATE, (333,)), HOP_S, window_s=window_s)
+    assert [shown(verdict) for verdict in found] == [
+        (s.start_s, s.end_s, s.genre, s.reason, s.genres) for s in whole.segments
+    ]
+
+
+@pytest.mark.parametrize("window_s", [0.7, 2.0, 5.0])
+def test_a_window_is_the_mean_of_the_patches_in_it(window_s: float) -> None:
+    samples = music(9, RATE)
+    (whole,) = verdicts(samples, math.inf)
+    patches = [(s.start_s, s.end_s, s.genres) for s in whole.segments]
+    for verdict in tiny().stream(ArraySource(samples, RATE, (800,)), 0.5, segments=True, window_s=window_s):
+        inside = [p for p in patches if verdict.end_s - window_s - 0.002 <= p[0] and p[1] <= verdict.end_s]
+        assert [(s.start_s, s.end_s, s.genres) for s in verdict.segments] == inside
+        assert verdict.start_s == inside[0][0]
+        for best in verdict.genres:
+            of_patches = [next(g.probability for g in genres if g.genre == best.genre) for _, _, genres in inside]
+            assert best.probability == pytest.approx(np.mean(of_patches), abs=2e-4)
+
+
+def test_a_window_forgets_what_lies_before_a_long_gap() -> None:
+    blocks = [Block(music(4, RATE, 1), RATE, 0), Block(music(1, RATE, 2), RATE, 104 * RATE, dropped=100 * RATE)]
+    *_, last = tiny().stream(BlockSource(blocks, RATE), 0.5, window_s=3.0)
+    assert last.start_s >= 104 and last.dropped_samples == 100 * RATE
+
+
+def test_a_window_keeps_no_more_than_it_needs() -> None:
+    pool = Pool(tiny().bundle, 0.0, keep_segments=True, window_s=2.0)
+    for i in range(5000):
+        pool.add((i * HOP_S, i * HOP_S + PATCH_S, np.array([0.2, 0.3, 0.5])))
+    assert len(pool.segments) == len(pool._recent) <= 2.0 / HOP_S + 1
 
 
 def test_the_last_verdict_is_for_the_rest() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,32 +17,51 @@ from genre_edge.mel import Frames, MelSpectrogram
 from genre_edge.model import Bundle, Model
 from genre_edge.verdict import GenreProbability, InputInfo, ModelInfo, Reason, Segment, Verdict
 
+_TOLERANCE_S = 1e-6  # times are sums of binary fractions
+
 
 class Pool:
-    """Gathers what was heard, in constant memory unless segments are kept, and gives the answer for all of it."""
+    """Gathers what was heard and gives the answer for it: for all, or for the last `window_s` seconds.
 
-    def __init__(self, bundle: Bundle, threshold: float, keep_segments: bool) -> None:
+    Memory is constant unless segments are kept. A window is a patch long at least.
+    """
+
+    def __init__(self, bundle: Bundle, threshold: float, keep_segments: bool, window_s: float = math.inf) -> None:
         self._bundle, self._threshold, self._keep = bundle, threshold, keep_segments
-        self.clear()
-
-    def clear(self) -> None:
-        self._sum: Probabilities = np.zeros(self._bundle.n_outputs)
+        patch_s = bundle.patch_frames * bundle.mel.hop_length / bundle.mel.sr
+        self._window_s = max(window_s, patch_s)
+        self._recent: deque[Heard] = deque()  # of a window that ends
+        self._sum: Probabilities = np.zeros(bundle.n_outputs)
         self._sounding = 0
         self.start_s = self.end_s = 0.0
         self.count = 0
         self.segments: list[Segment] = []
 
     def add(self, heard: Heard) -> None:
-        start_s, end_s, probabilities = heard
+        start_s, self.end_s, probabilities = heard
         if self.count == 0:
             self.start_s = start_s
-        self.end_s = end_s
         self.count += 1
         if probabilities is not None:
             self._sum += probabilities
             self._sounding += 1
         if self._keep:
-            self.segments.append(self._segment(start_s, end_s, probabilities, "silence"))
+            self.segments.append(self._segment(start_s, self.end_s, probabilities, "silence"))
+        if not math.isinf(self._window_s):
+            self._recent.append(heard)
+            if self._recent[0][0] < self.end_s - self._window_s - _TOLERANCE_S:
+                self._forget()
+
+    def _forget(self) -> None:
+        """Leave out what began before the window, and sum anew: a running difference would drift."""
+        while self._recent[0][0] < self.end_s - self._window_s - _TOLERANCE_S:
+            self._recent.popleft()
+            del self.segments[:1]
+        sounding = [p for _, _, p in self._recent if p is not None]
+        self._sum, self._sounding = np.zeros(self._bundle.n_outputs), len(sounding)
+        for p in sounding:
+            self._sum += p
+        self.start_s = self._recent[0][0]
 
     def answer(self) -> Segment:
         mean = self._sum / self._sounding if self._sounding else None
@@ -108,47 +128,56 @@ class Classifier:
         if frames.ndim != 2 or frames.shape[0] != self.bundle.mel.n_mels or not np.isfinite(frames).all():
             raise ParameterError(f"frames must be finite, ({self.bundle.mel.n_mels}, n), got shape {frames.shape}")
         hearing = Hearing(self._model)
-        pool = Pool(self.bundle, self._threshold, keep_segments=False)
+        pool = self._pool(None, segments=False)
         n_samples = frames.shape[1] * self.bundle.mel.hop_length
         for heard in (*hearing.push(frames, n_samples), *hearing.flush(n_samples)):
             pool.add(heard)
         return pool.answer()
 
-    def stream(self, source: Source, interval_s: float = 5.0, segments: bool = False) -> Iterator[Verdict]:
+    def stream(
+        self, source: Source, interval_s: float = 5.0, segments: bool = False, window_s: float | None = None
+    ) -> Iterator[Verdict]:
         """A verdict every `interval_s` seconds of sound (a whole number of the model's patches), and one for the rest.
 
-        With an infinite interval that is one verdict for all. `dropped_samples` counts from the stream's beginning.
-        The caller closes the source.
+        Each is about the last `window_s` seconds, a patch at least; None means since the verdict before. With an
+        infinite interval that is one verdict for all. `dropped_samples` counts from the stream's beginning. The caller
+        closes the source.
 
         Raises:
             AudioError: the source fails, or ends without any audio.
-            ParameterError: the interval is not positive.
+            ParameterError: the interval or the window is not positive.
         """
-        if not interval_s > 0:
-            raise ParameterError(f"interval_s must be positive, got {interval_s!r}")
+        for name, value in (("interval_s", interval_s), ("window_s", math.inf if window_s is None else window_s)):
+            if not value > 0:
+                raise ParameterError(f"{name} must be positive, got {value!r}")
         listener = Listener(self._model, self._mel, source)
-        pool = Pool(self.bundle, self._threshold, segments)
+        pool = self._pool(window_s, segments)
         hop_s = self.bundle.hop_frames * self.bundle.mel.hop_length / self.bundle.mel.sr
         patches = math.inf if math.isinf(interval_s) else max(1, round(interval_s / hop_s))
-        blocks = given = 0
+        blocks = given = fresh = 0
         arrived_s = time.monotonic()
         for block in source.blocks():
             blocks, arrived_s = blocks + 1, block.arrived_s
             for heard in listener.push(block):
                 pool.add(heard)
-                if pool.count == patches:
+                fresh += 1
+                if fresh == patches:
                     yield self._verdict(source, listener, pool.answer(), pool, arrived_s)
-                    given += 1
-                    pool.clear()
+                    given, fresh = given + 1, 0
+                    pool = self._pool(window_s, segments) if window_s is None else pool
         if not blocks:
             raise AudioError(f"{source.name}: holds no audio")
         for heard in listener.flush():
             pool.add(heard)
-        if pool.count or not given:
+            fresh += 1
+        if fresh or not given:
             answer = pool.answer()
             if not given:
                 answer = replace(answer, start_s=0.0, end_s=round(listener.end_s, 3))
             yield self._verdict(source, listener, answer, pool, arrived_s)
+
+    def _pool(self, window_s: float | None, segments: bool) -> Pool:
+        return Pool(self.bundle, self._threshold, segments, math.inf if window_s is None else window_s)
 
     def _verdict(self, source: Source, listener: Listener, answer: Segment, pool: Pool, arrived_s: float) -> Verdict:
         return Verdict(
