@@ -29,6 +29,14 @@ def is_url(source: str) -> bool:
     return source.partition("://")[0].lower() in NETWORK_SCHEMES and "://" in source
 
 
+def ffmpeg_program(name: str) -> str:
+    """Where ffmpeg is. Raises AudioError, in the name of what needs it."""
+    found = shutil.which("ffmpeg")
+    if found is None:
+        raise AudioError(f"{name}: needs ffmpeg, which is not installed (apt install ffmpeg)")
+    return found
+
+
 def without_password(url: str) -> str:
     """The address as it may stand in logs and verdicts."""
     scheme, mark, rest = url.partition("://")
@@ -44,9 +52,7 @@ class FfmpegSource(Source):
 
     def __init__(self, name: str, words: list[str], patience_s: float | None = None) -> None:
         self.name = name
-        ffmpeg = shutil.which("ffmpeg")
-        if ffmpeg is None:
-            raise AudioError(f"{name}: needs ffmpeg, which is not installed (apt install ffmpeg)")
+        ffmpeg = ffmpeg_program(name)
         # A file, not a pipe: a damaged input can write more errors than a pipe holds, and nobody reads it then.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         command = [ffmpeg, "-nostdin", "-v", "error", *words, "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]

@@ -1,6 +1,7 @@
 """A sound card's input, through sounddevice (PortAudio)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,15 @@ class Microphone(Source):
 
     def __init__(self, device: str | None = None) -> None:
         self.name = "microphone" if device is None else device
-        sounddevice = _sounddevice()
+        portaudio = sounddevice()
         wanted = int(device) if device is not None and device.isdecimal() else device
         try:
-            info: dict[str, Any] = sounddevice.query_devices(wanted, "input")
+            info: dict[str, Any] = portaudio.query_devices(wanted, "input")
             self.rate = int(info["default_samplerate"])
             self.channels = min(2, int(info["max_input_channels"]))
             self.check_format()
             self._ring = Ring(self.name, self.rate, _BUFFER_SECONDS, _SILENT_DEVICE_SECONDS)
-            self._stream = sounddevice.InputStream(
+            self._stream = portaudio.InputStream(
                 device=wanted,
                 samplerate=self.rate,
                 channels=self.channels,
@@ -44,10 +45,10 @@ class Microphone(Source):
             )
             try:
                 self._stream.start()
-            except sounddevice.PortAudioError:
+            except portaudio.PortAudioError:
                 self._stream.close()
                 raise
-        except (sounddevice.PortAudioError, ValueError) as error:
+        except (portaudio.PortAudioError, ValueError) as error:
             raise AudioError(f"{self.name}: {error}") from None
 
     def _capture(self, samples: NDArray[np.float32], frames: int, timing: Any, status: Any) -> None:
@@ -62,7 +63,40 @@ class Microphone(Source):
         self._stream.close()
 
 
-def _sounddevice() -> Any:
+def rescan() -> None:
+    """Let PortAudio look for cards anew, since it lists them only once. No stream may be open."""
+    portaudio = sounddevice()
+    portaudio._terminate()
+    portaudio._initialize()
+
+
+@dataclass(frozen=True)
+class Device:
+    """A sound card's input."""
+
+    number: int
+    name: str
+    channels: int
+    rate: float
+    default: bool
+
+
+def devices() -> list[Device]:
+    """The inputs that PortAudio knows. Raises AudioError where it is not installed or fails."""
+    portaudio = sounddevice()
+    try:
+        cards, default = portaudio.query_devices(), portaudio.default.device[0]
+    except portaudio.PortAudioError as error:
+        raise AudioError(f"PortAudio: {error}") from None
+    return [
+        Device(i, card["name"], card["max_input_channels"], card["default_samplerate"], i == default)
+        for i, card in enumerate(cards)
+        if card["max_input_channels"] > 0
+    ]
+
+
+def sounddevice() -> Any:
+    """The module, or what to install. Raises AudioError."""
     try:
         import sounddevice
     except ImportError:

@@ -137,9 +137,9 @@ class Reconnecting(Source):
         if self._heard_s is None:
             log.warning("%s: listening", self.name)
             return 0
-        away_s = block.arrived_s - self._heard_s - len(block.samples) / block.rate
+        away_s = max(0.0, block.arrived_s - self._heard_s - len(block.samples) / block.rate)
         log.warning("%s: listening again after %.1f s", self.name, away_s)
-        return max(0, round(away_s * block.rate))
+        return round(away_s * block.rate)
 
     def _close_source(self) -> None:
         if self._source is not None:

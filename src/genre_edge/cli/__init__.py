@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from genre_edge.cli import classify, models, spectrogram, stream
+from genre_edge.cli import classify, devices, models, spectrogram, stream
 from genre_edge.errors import GenreEdgeError, ModelError, ParameterError, SourceLostError
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ app.command()(classify.classify)
 app.command()(stream.stream)
 app.command()(spectrogram.spectrogram)
 app.command()(models.models)
+app.command()(devices.devices)
 
 
 def _fail(text: object, code: int) -> int:

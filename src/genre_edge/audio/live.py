@@ -1,0 +1,30 @@
+"""Where a live source is named: a sound card or an address, opened so that it comes back when it dies."""
+
+from genre_edge.audio import microphone
+from genre_edge.audio.block import Source
+from genre_edge.audio.ffmpeg import FfmpegSource, ffmpeg_program, is_url, without_password
+from genre_edge.audio.reconnect import SILENT_S, Patience, Pumped, Reconnecting
+
+DEFAULT_DEVICE = "microphone"
+
+
+def open_live(source: str, patience: Patience) -> Source:
+    """`microphone` (the default one), a sound card's name or number, or an address such as http://... or rtsp://...
+
+    Raises:
+        AudioError: sounddevice or ffmpeg, which it needs, is not installed. What may change, as a device that is not
+            plugged in yet, is waited for.
+        SourceLostError: there was nothing to be heard as often as `patience` allows.
+    """
+    if is_url(source):
+        name = without_password(source)
+        ffmpeg_program(name)
+        return Reconnecting(name, lambda: Pumped(FfmpegSource.of_url(source, SILENT_S)), patience)
+    microphone.sounddevice()
+    device = None if source == DEFAULT_DEVICE else source
+
+    def open_card() -> Source:
+        microphone.rescan()
+        return microphone.Microphone(device)
+
+    return Reconnecting(source, open_card, patience)

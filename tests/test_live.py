@@ -1,0 +1,238 @@
+"""Live sources with the real ffmpeg and a server on this machine that misbehaves, and a card that comes late."""
+
+import json
+import shutil
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from audio_helpers import encode, music
+from conftest import Cli
+
+from genre_edge.audio import live, microphone
+from genre_edge.audio.ffmpeg import is_url, without_password
+from genre_edge.audio.live import open_live
+from genre_edge.audio.reconnect import Patience
+from genre_edge.errors import AudioError, SourceLostError
+
+RATE = 22050
+HASTY = Patience(first_s=0.05, longest_s=0.2, tries=6)
+real_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
+Answer = Callable[[socket.socket], None]
+
+
+class Radio:
+    """Answers its first caller with the first of `answers`, and so on; afterwards it hangs up."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self._answers, self.calls = list(answers), 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}/live"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                caller, _ = self._server.accept()
+            except OSError:
+                return
+            self.calls += 1
+            with caller:
+                caller.recv(4096)
+                try:
+                    if self._answers:
+                        self._answers.pop(0)(caller)
+                except OSError:
+                    pass  # the listener has gone
+
+    def close(self) -> None:
+        self._server.close()
+
+
+def sound(seconds: float, rate: int = RATE) -> Answer:
+    wav = encode(music(seconds, rate)[:, None], rate, subtype="FLOAT")
+
+    def answer(caller: socket.socket) -> None:
+        caller.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: audio/wav\r\n\r\n" + wav)
+
+    return answer
+
+
+def silence_of_death(caller: socket.socket) -> None:
+    """The connection stays open and says nothing."""
+    caller.recv(1)
+
+
+@pytest.fixture
+def radio() -> Iterator[Callable[..., Radio]]:
+    opened: list[Radio] = []
+
+    def start(*answers: Answer) -> Radio:
+        opened.append(Radio(*answers))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()
+
+
+def children() -> int:
+    """ffmpeg processes that are ours and alive."""
+    found = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, rest = path.read_text().split(" ", 1)[1].rsplit(")", 1)
+        except OSError:
+            continue
+        found += "ffmpeg" in name and rest.split()[1] == str(threading.main_thread().native_id) and rest[1] != "Z"
+    return found
+
+
+@real_ffmpeg
+def test_a_radio_that_comes_back_is_heard_on(radio: Callable[..., Radio]) -> None:
+    server = radio(sound(2), lambda caller: None, sound(3, 44100))
+    found = []
+    with open_live(server.url, HASTY) as source, pytest.raises(SourceLostError, match="given up after 6 tries"):
+        for block in source.blocks():
+            assert children() <= 1
+            found.append(block)
+    assert children() == 0
+    first = [block for block in found if block.rate == RATE]
+    second = [block for block in found if block.rate == 44100]
+    assert sum(len(b.samples) for b in first) == 2 * RATE and sum(len(b.samples) for b in second) == 3 * 44100
+    assert sum(block.dropped for block in first) == 0 and second[0].dropped > 0
+    assert second[0].position == 2 * 44100 + second[0].dropped
+    np.testing.assert_array_equal(np.concatenate([b.samples for b in first]), music(2, RATE))
+
+
+@real_ffmpeg
+def test_a_half_open_connection_is_given_up(radio: Callable[..., Radio], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SILENT_S", 0.3)
+    server = radio(silence_of_death, silence_of_death)
+    with pytest.raises(SourceLostError, match="given up after 2 tries"):
+        open_live(server.url, Patience(first_s=0.0, tries=2))
+    assert server.calls == 2 and children() == 0
+
+
+@real_ffmpeg
+def test_a_server_cannot_name_local_files(radio: Callable[..., Radio], tmp_path: Path) -> None:
+    (tmp_path / "secret.wav").write_bytes(encode(music(1, RATE)[:, None], RATE))
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{tmp_path}/secret.wav\n#EXT-X-ENDLIST\n"
+    head = "HTTP/1.0 200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\n\r\n"
+    server = radio(*[lambda caller: caller.sendall((head + playlist).encode())] * 2)
+    with pytest.raises(SourceLostError):
+        open_live(server.url, Patience(first_s=0.0, tries=2))
+    assert server.calls >= 1
+
+
+@real_ffmpeg
+def test_the_command_ends_with_code_3_when_a_radio_is_gone(radio: Callable[..., Radio], cli: Cli) -> None:
+    server = radio(sound(20))
+    done = cli("stream", server.url, "--interval", 5, "--tries", 2)
+    assert done.returncode == 3
+    verdicts = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(verdicts) >= 3 and {verdict["source"] for verdict in verdicts} == {server.url}
+    *states, last = done.stderr.splitlines()
+    assert last.endswith("given up after 2 tries") and len(states) == 1 and states[0].endswith("; trying again")
+
+
+@pytest.mark.parametrize(
+    ("source", "is_one"),
+    [
+        ("http://a/b", True),
+        ("HTTPS://a", True),
+        ("rtsp://u:p@cam/1", True),
+        ("file:///etc/passwd", False),
+        ("USB microphone", False),
+        ("concat:a|b", False),
+        ("http", False),
+        ("-i://x", False),
+    ],
+)
+def test_what_is_an_address(source: str, is_one: bool) -> None:
+    assert is_url(source) == is_one
+
+
+def test_a_password_is_not_told() -> None:
+    assert without_password("rtsp://user:p@ss@cam:554/a@b") == "rtsp://cam:554/a@b"
+    assert without_password("http://radio/live") == "http://radio/live"
+
+
+def test_without_ffmpeg_an_address_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(AudioError, match="http://radio/live: needs ffmpeg"):
+        open_live("http://user:secret@radio/live", Patience())
+
+
+class PortAudioError(Exception):
+    """sounddevice's own."""
+
+
+class LateCard(SimpleNamespace):
+    """The module sounddevice; its card is seen at the third look, and gives a second of sound."""
+
+    PortAudioError = PortAudioError
+    default = SimpleNamespace(device=(1, 0))
+
+    def __init__(self) -> None:
+        super().__init__(looks=0, open=0)
+
+    def _terminate(self) -> None:
+        assert self.open == 0, "a stream is open"
+
+    def _initialize(self) -> None:
+        self.looks += 1
+
+    def query_devices(self, device: Any = None, kind: str | None = None) -> Any:
+        inputs = {"name": "USB\x1b microphone", "max_input_channels": 1, "default_samplerate": 44100.0}
+        if device is None:
+            return [{"name": "speaker", "max_input_channels": 0, "default_samplerate": 48000.0}, inputs]
+        if self.looks < 3:
+            raise ValueError("No input device")
+        return inputs
+
+    def InputStream(self, callback: Any, **settings: Any) -> Any:  # noqa: N802 (sounddevice's name)
+        self.open += 1
+
+        def play() -> None:
+            for _ in range(10):
+                callback(np.zeros((4410, 1), dtype=np.float32), 4410, None, None)
+
+        def close() -> None:
+            self.open -= 1
+
+        return SimpleNamespace(start=threading.Thread(target=play).start, close=close)
+
+
+def test_a_card_that_is_not_there_at_boot_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = LateCard()
+    monkeypatch.setitem(sys.modules, "sounddevice", card)
+    monkeypatch.setattr(microphone, "_SILENT_DEVICE_SECONDS", 0.05)
+    found = []
+    with open_live("USB", HASTY) as source:
+        for block in source.blocks():
+            found.append(block)
+            if len(found) == 20:  # unplugged once, and back
+                break
+    assert card.looks == 4 and card.open == 0
+    assert [block.position for block in found[:10]] == list(range(0, 44100, 4410)) and found[0].dropped == 0
+    assert found[19].position + 4410 == 20 * 4410 + found[10].dropped
+
+
+def test_devices_are_those_that_record(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from genre_edge.cli.devices import devices
+    from genre_edge.cli.models import Format
+
+    monkeypatch.setitem(sys.modules, "sounddevice", LateCard())
+    devices(Format.json)
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found == {"number": 1, "name": "USB\x1b microphone", "channels": 1, "rate": 44100.0, "default": True}
+    devices(Format.table)
+    line = capsys.readouterr().out.splitlines()[1]
+    assert "44100 Hz" in line and line.endswith("(default)") and "\x1b" not in line
