@@ -130,6 +130,7 @@ def test_the_crowned_network_says_what_the_layer_says_of_it() -> None:
     _, said, classes = some_tracks()
     layer = head.beside(head.genre_layer(said, classes), head.not_music_layer(said[:40], said[40:]))
     trunk = keras.Sequential([keras.layers.Input((5,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(6)])
+    keras.utils.clear_session()  # as in a process that has loaded it: names are given out anew
     x = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
     np.testing.assert_allclose(head.crown(trunk, layer)(x), layer(np.asarray(trunk(x))), atol=1e-5)
     odds = [layer(rows).mean(axis=0)[-1] for rows in said]
