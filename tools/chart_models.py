@@ -1,4 +1,4 @@
-"""Accuracy of the shipped models against their size and cost: docs/model.svg.
+"""Accuracy of the shipped models against their size and cost, and how far confidence can be trusted: docs/model.svg.
 
 python tools/chart_models.py --write docs/model.svg
 """
@@ -6,6 +6,7 @@ python tools/chart_models.py --write docs/model.svg
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -18,12 +19,23 @@ from training.architectures import ARCHITECTURES, multiply_accumulates
 from genre_edge.model import MODELS, Bundle
 
 
+def reliability(panel: Any, bundle: Bundle) -> None:
+    """Accuracy against confidence; an area is a number of tracks."""
+    bins = bundle.metrics["reliability"]
+    x, y = ([100 * b[key] for b in bins] for key in ("confidence", "accuracy"))
+    panel.plot([0, 100], [0, 100], color="0.6", linewidth=1)
+    panel.scatter(x, y, s=[4 * b["tracks"] for b in bins], color="#0072B2", alpha=0.8)
+    panel.set_xlabel("confidence of edge, %")
+    panel.set_ylabel("accuracy, %")
+    panel.grid(alpha=0.3)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", type=Path, required=True)
     write = parser.parse_args().write
     plt.rcParams.update({"svg.hashsalt": "genre-edge", "svg.fonttype": "none", "font.size": 10})
-    figure, panels = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True, layout="constrained")
+    figure, (*panels, diagram) = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
     for name, marker, colour in (("paper", "s", "#D55E00"), ("edge", "o", "#0072B2")):
         bundle = Bundle.load(MODELS / name)
         holdout = bundle.metrics["holdout"]
@@ -37,12 +49,18 @@ def main() -> None:
             panel.errorbar(
                 cost, 100 * holdout["accuracy"], error, marker=marker, color=colour, capsize=3, label=name, linestyle=""
             )
-    for panel, label in zip(panels, ("size, kB", "million multiply-accumulates a second of sound"), strict=True):
+    scales = (("size, kB", (100, 300, 1000, 3000)), ("million products a second of sound", (1, 3, 10, 30)))
+    for panel, (label, ticks) in zip(panels, scales, strict=True):
         panel.set_xscale("log")
+        panel.set_xticks(ticks, map(str, ticks))
+        panel.set_xticks([], minor=True)
+        panel.set_xlim(ticks[0], ticks[-1])
+        panel.set_ylim(30, 90)
         panel.set_xlabel(label)
         panel.grid(alpha=0.3)
+    reliability(diagram, Bundle.load(MODELS / "edge"))
     panels[0].set_ylabel("accuracy on valid, %\n(95 % interval)")
-    panels[1].legend()
+    panels[0].legend()
     figure.savefig(write, metadata={"Date": None})
 
 

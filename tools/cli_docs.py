@@ -20,8 +20,8 @@ HEAD = """# The command line
 
 Made from the program by `tools/cli_docs.py` (`make docs`); do not edit.
 
-Exit codes: 0 all done; 1 some inputs failed (each with one line on stderr, the others still done); 2 wrong usage; 3 a live source has gone for good.
-Results go to stdout, everything else to stderr.
+Exit codes: 0 all done; 1 some inputs failed (each with one line on stderr, the others still done); 2 wrong usage;
+3 a live source has gone for good. Results go to stdout, everything else to stderr.
 """
 
 

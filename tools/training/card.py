@@ -74,7 +74,7 @@ Confidence and accuracy of the same tracks:
 ## What it does not know
 
 Ten Western genres of the 1950s to 2000, 30 s excerpts, mostly by artists of the English-speaking world; other genres
-and other cultures get the nearest of the ten. {_noise(bundle)} GTZAN's labels have known faults (Sturm 2013): replicas,
+and other cultures get the nearest of the ten.{_noise(bundle)} GTZAN's labels have known faults (Sturm 2013): replicas,
 mislabellings, and many excerpts of one artist in one genre.
 
 ## Licence
@@ -95,7 +95,7 @@ def _not_music(bundle: Bundle) -> str:
 
 
 def _noise(bundle: Bundle) -> str:
-    return "Speech, noise\nand birdsong get a genre too." if bundle.not_music is None else ""
+    return " Speech, noise\nand birdsong get a genre too." if bundle.not_music is None else ""
 
 
 def _folds(bundle: Bundle) -> str:
