@@ -61,6 +61,22 @@ def test_songs_are_heard_once(folder: Path, tmp_path: Path) -> None:
         assert len(song.starts) == len(song.targets) <= corpus.MOST_PATCHES
 
 
+def test_a_file_that_breaks_off_is_named_and_skipped(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = corpus.load
+
+    def load(path: Path, mel: object) -> tuple[np.ndarray, np.ndarray]:
+        if path.name == "long.wav":
+            raise soundfile.LibsndfileError(1)
+        return real(path, ARCHIVE_MEL)
+
+    monkeypatch.setattr(corpus, "load", load)
+    (song,) = corpus.songs(corpus.readable_audio([folder], 1.0), ARCHIVE_MEL, mean_of, tmp_path / "cache")
+    assert song.name == "short"
+    assert capsys.readouterr().err.splitlines()[0].startswith(f"skipped: {folder / 'long.wav'}: ")
+
+
 def test_a_start_names_the_frame_where_the_teachers_patch_begins(folder: Path, tmp_path: Path) -> None:
     (song,) = corpus.songs([folder / "long.wav"], ARCHIVE_MEL, mean_of, tmp_path / "cache")
     frame_s = ARCHIVE_MEL.hop_length / corpus.FINE / ARCHIVE_MEL.sr

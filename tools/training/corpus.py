@@ -61,13 +61,20 @@ def load(path: Path, mel: MelConfig) -> tuple[np.ndarray, np.ndarray]:
 
 
 def songs(paths: list[Path], mel: MelConfig, targets: Callable[[np.ndarray], np.ndarray], cache: Path) -> list[Song]:
-    """Every song with what the teacher says of some of its patches. What was heard once is read from `cache`."""
+    """Every song with what the teacher says of some of its patches. What was heard once is read from `cache`.
+
+    A file that turns out to be damaged is named on stderr and skipped.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     result = []
     for done, path in enumerate(paths):
         kept = cache / f"{hashlib.sha256(path.read_bytes()).hexdigest()[:24]}.npz"
-        if not kept.exists():
-            _hear(path, mel, targets, kept)
+        try:
+            if not kept.exists():
+                _hear(path, mel, targets, kept)
+        except (soundfile.SoundFileError, OSError) as error:
+            print(f"skipped: {path}: {error}", file=sys.stderr)
+            continue
         with np.load(kept) as content:
             result.append(Song(path.stem, content["frames"], content["starts"], content["targets"]))
         if done % 100 == 99 or done + 1 == len(paths):
