@@ -129,7 +129,8 @@ def test_held_out_tracks_did_not_train_their_judge() -> None:
 def test_the_crowned_network_says_what_the_layer_says_of_it() -> None:
     _, said, classes = some_tracks()
     layer = head.beside(head.genre_layer(said, classes), head.not_music_layer(said[:40], said[40:]))
-    trunk = keras.Sequential([keras.layers.Input((5,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(6)])
+    inputs = keras.Input((5,))
+    trunk = keras.Model(inputs, keras.layers.Dense(6)(keras.layers.Dense(8, "relu")(inputs)))
     keras.utils.clear_session()  # as in a process that has loaded it: names are given out anew
     x = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
     np.testing.assert_allclose(head.crown(trunk, layer)(x), layer(np.asarray(trunk(x))), atol=1e-5)
