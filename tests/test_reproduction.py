@@ -6,9 +6,10 @@ import librosa
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason="the study needs the extra 'train'")
+pytest.importorskip("tensorflow", reason="the study needs the extra 'train'")
 from reproduction import features
 from reproduction.methods import METHODS, Method
+from reproduction.networks import NETWORKS
 
 
 def some_frames(n: int, seed: int = 0) -> np.ndarray:
@@ -61,7 +62,7 @@ def genre(c: int, seed: int) -> np.ndarray:
     return frames
 
 
-@pytest.mark.parametrize("method", METHODS, ids=[method.name for method in METHODS])
+@pytest.mark.parametrize("method", METHODS + NETWORKS, ids=[method.name for method in METHODS + NETWORKS])
 def test_a_method_tells_genres_apart(method: Method) -> None:
     classes = np.tile([0, 1, 2], 12)
     tracks = [genre(c, i) for i, c in enumerate(classes)]
