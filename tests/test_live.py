@@ -19,7 +19,7 @@ from genre_edge.audio import live, microphone
 from genre_edge.audio.ffmpeg import is_url, without_password
 from genre_edge.audio.live import open_live
 from genre_edge.audio.reconnect import Patience
-from genre_edge.errors import AudioError, SourceLostError
+from genre_edge.errors import AudioError, ParameterError, SourceLostError
 
 RATE = 22050
 HASTY = Patience(first_s=0.05, longest_s=0.2, tries=6)
@@ -162,6 +162,20 @@ def test_what_is_an_address(source: str, is_one: bool) -> None:
 def test_a_password_is_not_told() -> None:
     assert without_password("rtsp://user:p@ss@cam:554/a@b") == "rtsp://cam:554/a@b"
     assert without_password("http://radio/live") == "http://radio/live"
+
+
+@real_ffmpeg
+def test_a_password_is_not_told_by_ffmpeg_either(radio: Callable[..., Radio]) -> None:
+    server = radio()
+    server.close()
+    with pytest.raises(SourceLostError) as caught:
+        open_live(server.url.replace("//", "//user:secret@"), Patience(tries=1))
+    assert "secret" not in str(caught.value) and "ffmpeg: " in str(caught.value)
+
+
+def test_an_unknown_kind_of_address_is_told_at_once() -> None:
+    with pytest.raises(ParameterError, match=r"^ftp://x/y: known are addresses with http, https, icecast, "):
+        open_live("ftp://x/y", Patience())
 
 
 def test_without_ffmpeg_an_address_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """What needs ffmpeg: some files (m4a, aac, wma and kin), and the network. One child writes WAV into our WAV reader."""
 
 import logging
+import re
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +25,9 @@ NETWORK_SCHEMES = frozenset(["http", "https", "icecast", "rtsp", "rtsps", "rtmp"
 _NETWORK_PROTOCOLS = "http,https,httpproxy,icecast,rtsp,rtmp,rtmps,rtp,rtcp,srtp,srt,udp,tcp,tls,mmsh,mmst,crypto,data"
 
 
+_USER = re.compile(r"//[^/\s]*@")  # a name and a password in an address; they are in no log
+
+
 def is_url(source: str) -> bool:
     """Whether a source is an address that `FfmpegSource.of_url` takes."""
     return source.partition("://")[0].lower() in NETWORK_SCHEMES and "://" in source
@@ -39,9 +43,7 @@ def ffmpeg_program(name: str) -> str:
 
 def without_password(url: str) -> str:
     """The address as it may stand in logs and verdicts."""
-    scheme, mark, rest = url.partition("://")
-    server, slash, path = rest.partition("/")
-    return scheme + mark + server.rpartition("@")[2] + slash + path
+    return _USER.sub("//", url, count=1)
 
 
 class FfmpegSource(Source):
@@ -103,7 +105,7 @@ class FfmpegSource(Source):
     def _last_error(self) -> str:
         self._errors.seek(0)
         lines = self._errors.read(1 << 16).decode(errors="replace").strip().splitlines()
-        return f"{self.name}: ffmpeg: {lines[-1]}" if lines else ""
+        return f"{self.name}: ffmpeg: {_USER.sub('//', lines[-1])}" if lines else ""
 
     def blocks(self) -> Iterator[Block]:
         position = 0

@@ -2,8 +2,9 @@
 
 from genre_edge.audio import microphone
 from genre_edge.audio.block import Source
-from genre_edge.audio.ffmpeg import FfmpegSource, ffmpeg_program, is_url, without_password
+from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, FfmpegSource, ffmpeg_program, is_url, without_password
 from genre_edge.audio.reconnect import SILENT_S, Patience, Pumped, Reconnecting
+from genre_edge.errors import ParameterError
 
 DEFAULT_DEVICE = "microphone"
 
@@ -12,6 +13,7 @@ def open_live(source: str, patience: Patience) -> Source:
     """`microphone` (the default one), a sound card's name or number, or an address such as http://... or rtsp://...
 
     Raises:
+        ParameterError: an address of a kind that is not known.
         AudioError: sounddevice or ffmpeg, which it needs, is not installed. What may change, as a device that is not
             plugged in yet, is waited for.
         SourceLostError: there was nothing to be heard as often as `patience` allows.
@@ -20,6 +22,8 @@ def open_live(source: str, patience: Patience) -> Source:
         name = without_password(source)
         ffmpeg_program(name)
         return Reconnecting(name, lambda: Pumped(FfmpegSource.of_url(source, SILENT_S)), patience)
+    if "://" in source:
+        raise ParameterError(f"{source}: known are addresses with {', '.join(sorted(NETWORK_SCHEMES))}")
     microphone.sounddevice()
     device = None if source == DEFAULT_DEVICE else source
 
