@@ -9,7 +9,9 @@ import pytest
 pytest.importorskip("tensorflow", reason="the study needs the extra 'train'")
 from reproduction import features
 from reproduction.methods import METHODS, Method
-from reproduction.networks import NETWORKS
+from reproduction.networks import networks
+
+ALL = METHODS + networks()
 
 
 def some_frames(n: int, seed: int = 0) -> np.ndarray:
@@ -62,7 +64,7 @@ def genre(c: int, seed: int) -> np.ndarray:
     return frames
 
 
-@pytest.mark.parametrize("method", METHODS + NETWORKS, ids=[method.name for method in METHODS + NETWORKS])
+@pytest.mark.parametrize("method", ALL, ids=[method.name for method in ALL])
 def test_a_method_tells_genres_apart(method: Method) -> None:
     classes = np.tile([0, 1, 2], 12)
     tracks = [genre(c, i) for i, c in enumerate(classes)]

@@ -1,0 +1,80 @@
+"""A shipped int8 network in floats again, in Keras: gradients need that."""
+
+from typing import Any
+
+import numpy as np
+from training.architectures import ARCHITECTURES
+
+from genre_edge import interpreter
+from genre_edge.model import Model, bundle_path
+
+TOLERANCE = 0.1  # of the logits' spread; int8 rounds every layer's values
+
+
+def network(bundle: str) -> Any:
+    """The Keras network of an installed bundle or a bundle's directory, checked against it.
+
+    Raises SystemExit if the bundle is of no architecture that we know, ModelError if it is damaged.
+    """
+    model = Model(bundle)
+    shape = (model.bundle.mel.n_mels, model.bundle.patch_frames, 1)
+    weights = _weights((bundle_path(bundle) / "model.tflite").read_bytes())
+    for architecture in ARCHITECTURES.values():
+        if (architecture.mel, architecture.patch_frames) == (model.bundle.mel, model.bundle.patch_frames):
+            built = architecture.build(shape, model.bundle.n_outputs)
+            if _fill(built, weights):
+                _check(built, model, bundle)
+                return built
+    raise SystemExit(f"{bundle}: no network that tools/train_and_export.py makes")
+
+
+def _weights(tflite: bytes) -> dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]]:
+    """(kernel, bias) of the convolutions and dense layers, by the kernel's shape in Keras' order."""
+    runtime = interpreter.create(tflite)
+    details = {tensor["index"]: tensor for tensor in runtime.get_tensor_details()}
+
+    def floats(index: int) -> np.ndarray:
+        quantised, scales = runtime.get_tensor(index), details[index]["quantization_parameters"]["scales"]
+        return quantised.astype(np.float32) * scales.reshape(-1, *[1] * (quantised.ndim - 1))
+
+    found = {}
+    for op in runtime._get_ops_details():
+        if op["op_name"] in ("CONV_2D", "FULLY_CONNECTED"):
+            kernel, bias = (floats(index) for index in op["inputs"][1:3])
+            kernel = kernel.transpose(1, 2, 3, 0) if kernel.ndim == 4 else kernel.T
+            found[kernel.shape] = kernel, bias
+    return found
+
+
+def _fill(built: Any, weights: dict[tuple[int, ...], tuple[np.ndarray, np.ndarray]]) -> bool:
+    """Give the network its weights; what was a batch normalisation is a bias now. False if they are another's."""
+    layers = [layer for layer in built.layers if hasattr(layer, "kernel")]
+    if {tuple(layer.kernel.shape) for layer in layers} != set(weights):
+        return False
+    for layer in layers:
+        kernel, bias = weights[tuple(layer.kernel.shape)]
+        if layer.use_bias:
+            layer.set_weights([kernel, bias])
+            continue
+        layer.set_weights([kernel])
+        follower = layer.output._keras_history.operation
+        norm = next(x for x in built.layers if type(x).__name__ == "BatchNormalization" and _input_of(x) is follower)
+        norm.set_weights([np.full_like(bias, np.sqrt(1 + norm.epsilon)), bias, 0 * bias, np.ones_like(bias)])
+    return True
+
+
+def _input_of(layer: Any) -> Any:
+    return layer.input._keras_history.operation
+
+
+def _check(built: Any, model: Model, bundle: str) -> None:
+    """Both must say the same of noise, as far as int8 can."""
+    from genre_edge.model import normalise
+
+    rng = np.random.default_rng(0)
+    patches = rng.normal(-40, 15, (4, model.bundle.mel.n_mels, model.bundle.patch_frames)).astype(np.float32)
+    x = np.stack([normalise(patch, model.bundle.normalisation, model.bundle.top_db) for patch in patches])
+    exact = np.asarray(built(x[..., None], training=False))
+    rounded = np.stack([model.logits(patch) for patch in patches])
+    if not np.abs(exact - rounded).mean() < TOLERANCE * rounded.std():
+        raise SystemExit(f"{bundle}: its network in floats says something else than in int8")
