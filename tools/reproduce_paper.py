@@ -24,7 +24,7 @@ from imitate import Imitator
 from reproduction import analysis, charts, document, figures, results
 from reproduction.methods import METHODS
 from reproduction.networks import PAPER, networks, paper, paper_curves
-from reproduction.protocols import TEST_SHARE, Split, check, splits
+from reproduction.protocols import CLEAN, TEST_SHARE, Split, check, splits
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from training import data
@@ -101,6 +101,7 @@ class Program:
             cnn=cnn,
             curves=self._curves(),
             published_epochs=min(PAPER.schedule.epochs, QUICK_EPOCHS if self._quick else PAPER.schedule.epochs),
+            faults=dict(Counter(track.genre for track in self._tracks if track.split not in CLEAN)),
             correlation=analysis.correlation(self._tracks, self.labels),
             leaks=analysis.leaks(zip(at_random, found[cnn]["random"], strict=True)),
             resolution=self._resolution() if self._audio else None,

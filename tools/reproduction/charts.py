@@ -28,6 +28,7 @@ def curves(found: Curves, published: int, path: Path) -> None:
             "the paper's end", (published, panel.get_ylim()[1]), (3, -9), textcoords="offset points", fontsize=7
         )
         panel.grid(alpha=0.3)
+        panel.xaxis.get_major_locator().set_params(integer=True)
         axes(panel, "epoch", label)
     panels[0].legend(fontsize=7)
     save(figure, path)

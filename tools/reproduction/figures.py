@@ -20,6 +20,7 @@ from reproduction.analysis import scaled
 # Okabe and Ito's colours: told apart by colour-blind eyes, and by their lightness in print.
 BLUE, ORANGE, GREEN, GREY, SKY = "#0072B2", "#D55E00", "#009E73", "#555555", "#56B4E9"
 SETTINGS = {"svg.hashsalt": "genre-edge", "svg.fonttype": "none", "font.size": 9, "axes.axisbelow": True}
+plt.rcParams.update(SETTINGS)
 LEVELS = np.linspace(0, 1, 41)  # of the scaled pictures
 
 
@@ -39,7 +40,7 @@ def axes(panel: Axes, x: str, y: str, title: str = "") -> None:
 def waveform(y: np.ndarray, rate: int, path: Path) -> None:
     """The whole, and 20 ms of it."""
     figure, (whole, part) = plt.subplots(1, 2, figsize=(9, 2.6), layout="constrained")
-    step = max(1, len(y) // 4000)  # columns of a drawing have a lowest and a highest sample
+    step = max(1, len(y) // 1200)  # columns of a drawing have a lowest and a highest sample
     blocks = y[: len(y) // step * step].reshape(-1, step)
     whole.fill_between(np.arange(len(blocks)) * step / rate, blocks.min(axis=1), blocks.max(axis=1), color=BLUE, lw=0)
     axes(whole, "time, s", "amplitude (full scale ±1)", "a song")
@@ -77,6 +78,7 @@ def cepstrum(y: np.ndarray, mel: MelConfig, path: Path) -> None:
         extent = (0, frames.shape[1] * mel.hop_length / mel.sr, 0.5, len(x) + 0.5)
         picture = panel.imshow(x, origin="lower", aspect="auto", extent=extent, cmap="cividis", interpolation="none")
         figure.colorbar(picture, ax=panel, label=unit)
+        panel.yaxis.get_major_locator().set_params(integer=True)
         axes(panel, "time, s", label)
     save(figure, path)
 
@@ -91,7 +93,13 @@ def genres(tracks: Sequence[Track], labels: list[str], path: Path) -> None:
         x = np.concatenate([scaled(t.frames) for t in tracks if t.genre == genre], axis=1)
         share = np.stack([np.histogram(band, LEVELS)[0] / x.shape[1] for band in x])
         panel.imshow(
-            np.sqrt(share), origin="lower", aspect="auto", cmap="cividis", extent=(0, 1, 0.5, len(x) + 0.5), vmax=0.5
+            np.sqrt(share),
+            origin="lower",
+            aspect="auto",
+            cmap="cividis",
+            extent=(0, 1, 0.5, len(x) + 0.5),
+            vmax=0.5,
+            interpolation="none",
         )
         panel.plot(x.mean(axis=1), np.arange(1, len(x) + 1), color="white", lw=1)
         panel.set_title(genre, fontsize=9)
