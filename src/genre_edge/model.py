@@ -143,6 +143,11 @@ class Bundle:
         """How many values the network gives."""
         return len(self.labels) + (self.not_music is not None)
 
+    @property
+    def patch_s(self) -> float:
+        """How many seconds the network listens to at a time."""
+        return self.patch_frames * self.mel.hop_length / self.mel.sr
+
     def save(self, directory: Path, tflite: bytes, card: str) -> "Bundle":
         """Write the three files, each whole or not at all, and return the bundle with `tflite`'s hash."""
         directory.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,7 @@ def describe() -> dict[str, Any]:
 
 
 def free_memory_mb() -> float:
-    """What programs can still have without swapping, in MB. Raises OSError, ValueError where the system does not tell."""
+    """What programs can still have without swapping, in MB. Raises ValueError where the system does not tell."""
     if _MEMINFO.exists():
         found = re.search(r"^MemAvailable:\s+(\d+) kB$", _MEMINFO.read_text(), re.MULTILINE)
         if found:

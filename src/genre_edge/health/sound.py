@@ -25,13 +25,13 @@ def music(seconds: float, rate: int) -> Samples:
     fading = 1 - np.arange(beat) / beat
     drum = 0.4 * noise(beat, 0) * fading * fading * fading * fading
     bar = [0.25 * fading * sum(_tone(hz, time) for hz in chord) + drum for chord in CHORDS_HZ]
-    return np.resize(np.concatenate(bar), n).astype(np.float32)
+    return np.resize(np.concatenate(bar).astype(np.float32), n)
 
 
 def _tone(hz: float, time: NDArray[np.float64]) -> NDArray[np.float64]:
     """Nearly a sine, made of parabolas, with the overtones of a saw."""
-    saw = 2 * (hz * time % 1) - 1
-    return 0.8 * 4 * saw * (1 - np.abs(saw)) + 0.2 * saw
+    saw: NDArray[np.float64] = 2 * (hz * time % 1) - 1
+    return saw * (3.2 * (1 - np.abs(saw)) + 0.2)
 
 
 class Made(Source):

@@ -19,6 +19,6 @@ def time_of(call: Callable[[], object], bursts: int) -> Timing:
     """Time `call` in that many bursts, after a call to warm up. What it raises, this raises."""
     timer = timeit.Timer(call)
     timer.timeit(1)
-    repeats = max(1, round(_BURST_SECONDS / max(timer.timeit(1), 1e-7)))
+    repeats = max(1, round(_BURST_SECONDS / max(timer.timeit(5) / 5, 1e-7)))
     seconds = [burst / repeats for burst in timer.repeat(bursts, repeats)]
     return Timing(min(seconds), median(seconds))
