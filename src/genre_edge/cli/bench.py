@@ -19,6 +19,7 @@ def bench(
     """Measure spectrogram, network, decoders and the whole way from a file to its genre, each on one core."""
     from genre_edge.health import machine
     from genre_edge.health.bench import measure
+    from genre_edge.health.timing import digits
 
     results = list(measure(model, seconds, bursts))
     where = machine.describe()
@@ -36,11 +37,6 @@ def bench(
         table.add_column(heading, justify="right")
     table.add_column("")
     for row in results:
-        table.add_row(row.name, _digits(row.best), _digits(row.median), row.unit)
+        table.add_row(row.name, digits(row.best), digits(row.median), row.unit)
     table.caption = f"Files: {seconds:g} s of made music, 44.1 kHz, stereo. {bursts} bursts each."
-    Console().print(table)
-
-
-def _digits(value: float) -> str:
-    """Three digits, and no exponent."""
-    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+    Console(markup=False, emoji=False, highlight=False).print(table)

@@ -227,14 +227,14 @@ def speed(model: str) -> Finding:
     """The whole path from samples to a verdict, in times real time."""
     from genre_edge.classifier import Classifier
     from genre_edge.health.sound import Made, music
-    from genre_edge.health.timing import time_of
+    from genre_edge.health.timing import digits, time_of
 
     classifier = Classifier(model)
     seconds = max(_SPEED_SECONDS, 2 * classifier.bundle.patch_s)
     samples = music(seconds, _SPEED_RATE)
     timing = time_of(lambda: classifier.classify(Made(samples, _SPEED_RATE)), _SPEED_BURSTS)
     factor = seconds / timing.median
-    value = f"{factor:.1f} times real time, from {_SPEED_RATE} Hz samples to a verdict"
+    value = f"{digits(factor)} times real time, from {_SPEED_RATE} Hz samples to a verdict"
     if factor >= SLOW:
         return Finding("ok", value, measured=factor)
     advice = "end other programs; see that the processor is cool and gets enough power (`vcgencmd get_throttled`)"

@@ -15,6 +15,11 @@ class Timing(NamedTuple):
     median: float
 
 
+def digits(value: float) -> str:
+    """Three digits or so, and no exponent."""
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
 def time_of(call: Callable[[], object], bursts: int) -> Timing:
     """Time `call` in that many bursts, after a call to warm up. What it raises, this raises."""
     timer = timeit.Timer(call)
