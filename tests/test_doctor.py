@@ -71,7 +71,9 @@ def test_the_table_has_a_line_a_check_and_advice_below_what_is_not_well(cli: Cli
         assert ("to do: " in following) == (line.split()[0] in ("warn", "bad"))
 
 
-@pytest.mark.parametrize(("kind", "check", "small", "large"), [("db", "mel", 4e-4, 6e-4), ("logits", "network", 0, 1)])
+@pytest.mark.parametrize(
+    ("kind", "check", "small", "large"), [("db", "mel", 4e-4, 6e-4), ("logits", "network", 0.12, 0.62)]
+)
 def test_other_numbers_than_the_golden_ones_are_bad(
     monkeypatch: pytest.MonkeyPatch, kind: str, check: str, small: float, large: float
 ) -> None:
@@ -104,18 +106,14 @@ def test_every_width_of_vector_passes(monkeypatch: pytest.MonkeyPatch, lanes: in
     assert golden.mel_difference("own") <= golden.DB_LIMIT
 
 
-@pytest.mark.parametrize(
-    ("change", "words"), [(np.float32(1e-3), "a stream gives other numbers"), (np.float32(np.nan), "a stream")]
-)
-def test_a_spectrogram_that_is_no_stream_s_is_bad(
-    monkeypatch: pytest.MonkeyPatch, change: np.float32, words: str
-) -> None:
+@pytest.mark.parametrize("change", [1e-3, np.nan])
+def test_a_stream_that_is_not_its_batch_is_bad(monkeypatch: pytest.MonkeyPatch, change: float) -> None:
     class Off(MelSpectrogram):
         def db(self, y: Any) -> Any:
-            return super().db(y) + change
+            return super().db(y) + np.float32(change)
 
     monkeypatch.setattr(golden, "MelSpectrogram", Off)
-    assert is_told(doctor.outcome(doctor.mel), "bad", words, doctor.REINSTALL)
+    assert is_told(doctor.outcome(doctor.mel), "bad", "a stream gives other numbers", doctor.REINSTALL)
 
 
 def test_the_golden_numbers_are_what_the_tool_makes_today(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def mel_difference(fft: str) -> float:
     """The largest difference in dB from the golden spectrogram.
 
     Raises:
-        GenreEdgeError: a stream gives other bits than one piece, or values are no numbers.
+        GenreEdgeError: a stream gives other bits than one piece, or NaN.
     """
     mel, y = MelSpectrogram(CONFIGS[fft]), signal()
     db = mel.db(y)
@@ -68,8 +68,6 @@ def mel_difference(fft: str) -> float:
     pieces = [stream.push(y[:1]), stream.push(y[1:1500]), stream.push(y[1500:]), stream.flush()]
     if not np.array_equal(np.concatenate(pieces, axis=1), db):
         raise GenreEdgeError("a stream gives other numbers than one piece")
-    if not np.isfinite(db).all():
-        raise GenreEdgeError("the spectrogram of a sound holds values that are no numbers")
     expected = np.array(numbers()["db"][fft]).T
     return float(np.abs(db - expected).max())
 
