@@ -24,6 +24,7 @@ docs: $(VENV)/.installed-for-tests
 	$(BIN)/python tools/conformance.py --write docs/mel.md
 	$(BIN)/python tools/count_instructions.py --write docs/mel.md
 	$(BIN)/python tools/cli_docs.py --write docs/cli.md
+	$(BIN)/python tools/golden.py --write src/genre_edge/health/golden.json
 	$(BIN)/genre-edge spectrogram $(SONG) -o docs/spectrogram.png
 
 $(VENV)/bin/python:

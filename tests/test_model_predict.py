@@ -102,7 +102,7 @@ class Recorder:
 def test_numbers_are_quantised_as_the_format_says(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """real = (integer - zero point) * scale, rounded to the nearest, at both ends of the network."""
     network = Recorder(interpreter.create((TINY / "model.tflite").read_bytes()))
-    monkeypatch.setattr(interpreter, "create", lambda content: network)
+    monkeypatch.setattr(interpreter, "create", lambda content, reference: network)
     patch = some_patch(seed, spread=5)
     patch[3, 5] += 100  # beyond what int8 can say
     p = Model(TINY).probabilities(patch)
@@ -146,3 +146,13 @@ def test_predicting_leaves_nothing_behind() -> None:
     model.probabilities(np.full((16, 8), -100, dtype=np.float32))
     assert np.array_equal(model.probabilities(some_patch(1)), first)
     assert np.array_equal(Model(TINY).probabilities(np.asfortranarray(some_patch(1))), first)
+
+
+@pytest.mark.parametrize("name", ["edge", "paper"])
+def test_the_plain_kernels_agree_with_the_fast_ones_to_a_step(name: str) -> None:
+    fast, plain = Model(name), Model(name, reference=True)
+    shape = fast.bundle.mel.n_mels, fast.bundle.patch_frames
+    patch = np.random.default_rng(0).normal(-40, 15, shape).astype(np.float32)
+    steps = (fast.logits(patch) - plain.logits(patch)) / fast.logit_step
+    assert np.abs(steps - np.rint(steps)).max() < 1e-6
+    assert np.abs(steps).max() < 2.5

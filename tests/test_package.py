@@ -40,7 +40,13 @@ def test_the_sdist_has_the_sources_and_no_build_products(built: tuple[Path, Path
 def test_the_wheel_has_models_types_and_licence_and_no_fftw(built: tuple[Path, Path]) -> None:
     with zipfile.ZipFile(built[1]) as archive:
         names = set(archive.namelist())
-    for name in ("models/edge/model.tflite", "models/paper/bundle.json", "py.typed", "_logmel.pyi"):
+    for name in (
+        "models/edge/model.tflite",
+        "models/paper/bundle.json",
+        "py.typed",
+        "_logmel.pyi",
+        "health/golden.json",
+    ):
         assert f"genre_edge/{name}" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if "fftw3" in name or name.endswith((".c", ".pyx"))]
@@ -52,5 +58,6 @@ def test_the_wheel_works_in_an_empty_environment(built: tuple[Path, Path], tmp_p
     run(program / "pip", "install", "--quiet", built[1])
     assert str(song) in run(program / "genre-edge", "classify", song, cwd=tmp_path)
     assert "edge" in run(program / "genre-edge", "models", cwd=tmp_path)
+    assert "golden" in run(program / "genre-edge", "doctor", cwd=tmp_path)
     installed = run(program / "pip", "list")
     assert "tensorflow" not in installed.lower()

@@ -117,3 +117,4 @@ say "comparing with this machine"
 "$python" tools/selfcheck.py --write "$home/reference.npz"
 inside $bin/python /genre-edge/src/tools/selfcheck.py --check /genre-edge/reference.npz
 inside $bin/genre-edge classify /genre-edge/src/demo/song.ogg
+inside $bin/genre-edge doctor

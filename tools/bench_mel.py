@@ -17,9 +17,6 @@ import argparse
 import importlib.metadata
 import importlib.util
 import json
-import platform
-import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +25,8 @@ from bench.peers import ENTRIES
 from bench.race import Pace, race
 from bench.setups import Floats, Setup
 from pages import marked
+
+from genre_edge.health import machine
 
 SETUPS = {"A": Setup(22050, 2048, 512, 128), "B": Setup(16000, 512, 256, 96)}
 THOROUGH, QUICK = Pace(rounds=200, burst_seconds=2e-3, starts=2), Pace(rounds=5, burst_seconds=1e-3, starts=1)
@@ -47,29 +46,6 @@ def reference(setup: Setup) -> tuple[Floats, Floats]:
     return librosa.filters.mel(**parameters), librosa.power_to_db(mel, amin=1e-10, top_db=None)
 
 
-def processor() -> str:
-    """Its name, as the system knows it."""
-    for file, pattern in (("/proc/cpuinfo", r"model name\s*: (.*)"), ("/sys/firmware/devicetree/base/model", r"(.+)")):
-        if Path(file).exists() and (found := re.search(pattern, Path(file).read_text().rstrip("\0"))):
-            return found[1].strip()
-    return platform.machine()
-
-
-def machine() -> dict[str, Any]:
-    """What the figures depend on."""
-    from genre_edge import GenreEdgeError, MelSpectrogram, _logmel, fftw
-
-    with suppress(GenreEdgeError):  # then r2c says why it is missing
-        fftw.ensure()
-    return {
-        "processor": processor(),
-        "os": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "lanes": MelSpectrogram().lanes,
-        "fftw": _logmel.fftw_version(),
-    }
-
-
 def measure(names: list[str], pace: Pace) -> Report:
     """All setups."""
     installed = [name for name in names if importlib.util.find_spec(ENTRIES[name].module)]
@@ -81,7 +57,7 @@ def measure(names: list[str], pace: Pace) -> Report:
         absent |= failed
     packages = {"numpy", "librosa", *(ENTRIES[name].package for name in installed)}
     return {
-        "machine": machine(),
+        "machine": machine.describe(),
         "versions": {package: importlib.metadata.version(package) for package in sorted(packages, key=str.lower)},
         "rounds": pace.rounds,
         "labels": {name: ENTRIES[name].label for name in names},

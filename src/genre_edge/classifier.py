@@ -28,8 +28,7 @@ class Pool:
 
     def __init__(self, bundle: Bundle, threshold: float, keep_segments: bool, window_s: float = math.inf) -> None:
         self._bundle, self._threshold, self._keep = bundle, threshold, keep_segments
-        patch_s = bundle.patch_frames * bundle.mel.hop_length / bundle.mel.sr
-        self._window_s = max(window_s, patch_s)
+        self._window_s = max(window_s, bundle.patch_s)
         self._recent: deque[Heard] = deque()  # of a window that ends
         self._sum: Probabilities = np.zeros(bundle.n_outputs)
         self._sounding = 0

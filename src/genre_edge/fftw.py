@@ -19,15 +19,27 @@ def _bundled() -> list[Path]:
     return [*sorted((package.parent / "pyfftw.libs").glob("libfftw3f-*.so*")), *sorted(package.glob("pyfftw*.so"))]
 
 
-def ensure() -> None:
-    """Bind FFTW once for the process.
+_origin: str | None = None  # of the library that is bound
+
+
+def ensure() -> str | None:
+    """Bind FFTW once for the process, and tell its origin: "system", or a file of pyFFTW's.
+
+    None means that somebody else bound it.
 
     Raises:
         GenreEdgeError: neither the system nor pyFFTW has a usable library.
     """
-    if _logmel.fftw_version() is not None or _logmel.load_fftw(None):
-        return
-    if not any(_logmel.load_fftw(str(path)) for path in _bundled()):
-        raise GenreEdgeError(
-            "FFTW was not found: pip install pyfftw, or install the system's library (apt install libfftw3-single3)"
-        )
+    global _origin
+    if _logmel.fftw_version() is None:
+        _origin = "system" if _logmel.load_fftw(None) else _load_bundled()
+    return _origin
+
+
+def _load_bundled() -> str:
+    for path in map(str, _bundled()):
+        if _logmel.load_fftw(path):
+            return path
+    raise GenreEdgeError(
+        "FFTW was not found: pip install pyfftw, or install the system's library (apt install libfftw3-single3)"
+    )

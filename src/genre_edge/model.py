@@ -143,6 +143,11 @@ class Bundle:
         """How many values the network gives."""
         return len(self.labels) + (self.not_music is not None)
 
+    @property
+    def patch_s(self) -> float:
+        """How many seconds the network listens to at a time."""
+        return self.patch_frames * self.mel.hop_length / self.mel.sr
+
     def save(self, directory: Path, tflite: bytes, card: str) -> "Bundle":
         """Write the three files, each whole or not at all, and return the bundle with `tflite`'s hash."""
         directory.mkdir(parents=True, exist_ok=True)
@@ -212,20 +217,21 @@ class Model:
 
     Args:
         model: an installed bundle's name, or a bundle's directory.
+        reference: run the network by the runtime's plain kernels, as a measure for the fast ones.
 
     Raises:
         ModelError: the bundle is missing, damaged or does not fit.
     """
 
-    def __init__(self, model: str | Path = "edge") -> None:
-        self._path = path = bundle_path(model)
+    def __init__(self, model: str | Path = "edge", *, reference: bool = False) -> None:
+        self.path = path = bundle_path(model)
         self.bundle = Bundle.load(path)
         content = _read(path / "model.tflite", _TFLITE_LIMIT)
         digest = hashlib.sha256(content).hexdigest()
         if digest != self.bundle.sha256:
             raise ModelError(f"{path}: model.tflite has SHA-256 {digest}, bundle.json says {self.bundle.sha256}")
         try:
-            self._interpreter = interpreter.create(content)
+            self._interpreter = interpreter.create(content, reference=reference)
             self._input = self._interpreter.get_input_details()[0]
             self._output = self._interpreter.get_output_details()[0]
         except (ValueError, RuntimeError, IndexError) as error:
@@ -246,6 +252,11 @@ class Model:
                     f"bundle.json needs quantised int8 {shape}"
                 )
 
+    @property
+    def logit_step(self) -> float:
+        """What one int8 step of the output is worth."""
+        return float(self._output["quantization"][0])
+
     def probabilities(self, patch_db: Frames) -> NDArray[np.float64]:
         """Calibrated probabilities, float64 `(n_outputs,)`, for a patch `(n_mels, patch_frames)` in dB.
 
@@ -263,7 +274,7 @@ class Model:
         try:
             self._interpreter.invoke()
         except RuntimeError as error:
-            raise ModelError(f"{self._path}: model.tflite cannot be run: {_line(error)}") from None
+            raise ModelError(f"{self.path}: model.tflite cannot be run: {_line(error)}") from None
         scale, zero = self._output["quantization"]
         logits: NDArray[np.float64] = (
             self._interpreter.get_tensor(self._output["index"])[0].astype(np.float64) - zero

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from genre_edge.cli import classify, devices, models, spectrogram, stream
+from genre_edge.cli import bench, classify, devices, doctor, models, spectrogram, stream
 from genre_edge.errors import GenreEdgeError, ModelError, ParameterError, SourceLostError
 
 app = typer.Typer(
@@ -39,6 +39,8 @@ app.command()(stream.stream)
 app.command()(spectrogram.spectrogram)
 app.command()(models.models)
 app.command()(devices.devices)
+app.command()(doctor.doctor)
+app.command()(bench.bench)
 
 
 def _fail(text: object, code: int) -> int:

@@ -47,7 +47,7 @@ def _row(bundle: Any) -> dict[str, Any]:
         "version": bundle.version,
         "sha256": bundle.sha256,
         "labels": bundle.labels,
-        "patch_s": round(bundle.patch_frames * bundle.mel.hop_length / bundle.mel.sr, 3),
+        "patch_s": round(bundle.patch_s, 3),
         "accuracy": holdout.get("accuracy"),
         "measured_on": bundle.metrics.get("holdout_split"),
     }
