@@ -30,13 +30,14 @@ def some_picture(columns: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("bundle", ["edge", "paper"])
-def test_a_network_in_floats_says_what_int8_says(bundle: str) -> None:
+def test_a_network_in_floats_says_what_int8_says(bundle: str, song_samples: np.ndarray) -> None:
     model = Model(bundle)
     network = unquantised.network(bundle)
-    patch = some_picture(model.bundle.patch_frames, 7)
+    patch = MelSpectrogram(model.bundle.mel).db(np.resize(song_samples, 31 * 22050))[:, : model.bundle.patch_frames]
     x = normalise(patch, model.bundle.normalisation, model.bundle.top_db)[None, ..., None]
     exact, rounded = np.asarray(network(x, training=False))[0], model.logits(patch)
-    np.testing.assert_allclose(exact, rounded, atol=0.3 * np.abs(rounded).max())
+    exact = np.clip(exact, rounded.min(), rounded.max())  # int8 has an end
+    np.testing.assert_allclose(exact, rounded, atol=0.05 * np.abs(rounded).max())
 
 
 def test_patches_are_the_models_own(style: Style) -> None:
