@@ -23,6 +23,7 @@ NOT_HERE = {
     "arecord": "needs a microphone",
     "python tools/fetch_sounds.py": "downloads 2 GB; tests/test_fetch_sounds.py",
     "python tools/train_and_export.py": "tests/test_training*.py train on small corpora",
+    "python tools/reproduce_paper.py": "takes an hour; tests/test_reproduce_paper.py rehearses it",
     "python tools/evaluate.py": "tests/test_training.py evaluates on a small corpus",
 }
 
