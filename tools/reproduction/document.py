@@ -133,9 +133,9 @@ def _overfitting(curve: dict[str, list[float]], at: int) -> str:
     verdict = "it overfits, as the paper says" if losses[-1] > 1.1 * losses[lowest] else "it does not overfit yet"
     return f"""Beyond the paper's end, to {len(losses)} epochs: the loss falls to {curve["loss"][-1]:.2f} on the
 training tracks; on the test tracks it is lowest after {lowest + 1} ({losses[lowest]:.2f}) and ends at
-{losses[-1]:.2f}, so {verdict}. Accuracy on the test tracks is highest after {best + 1} epochs ({percent(accuracies[best])});
-it is {percent(accuracies[at - 1])} at the paper's end and {percent(accuracies[-1])} at ours. The epoch at which one stops is
-worth points, and to choose it by the test tracks would be to train on them."""
+{losses[-1]:.2f}, so {verdict}. Accuracy on the test tracks is highest after {best + 1} epochs
+({percent(accuracies[best])}); it is {percent(accuracies[at - 1])} at the paper's end and {percent(accuracies[-1])} at
+ours. The epoch at which one stops is worth points, and to choose it by the test tracks would be to train on them."""
 
 
 def _leaks(study: Study) -> str:
