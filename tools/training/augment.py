@@ -25,11 +25,14 @@ def crop(frames: Frames, first: int, length: int, step: float, rng: np.random.Ge
     return patch[np.clip(np.arange(len(patch)) - shift, 0, len(patch) - 1)]
 
 
-def change(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Other equalisers, noise, noise floors and bandwidths for a batch."""
+def change(x: np.ndarray, rng: np.random.Generator, rough: float = 1.0) -> np.ndarray:
+    """Other equalisers, noise, noise floors and bandwidths for a batch.
+
+    `rough` scales how many patches have noise or lose bands.
+    """
     k, n_mels, _ = x.shape
     x = x.copy()
-    chosen = np.flatnonzero(rng.random(k) < NOISY)
+    chosen = np.flatnonzero(rng.random(k) < rough * NOISY)
     x[chosen] = _noisy(x[chosen], rng)
     gains = rng.normal(0, 5, (k, KNOTS)) * rng.random((k, 1))
     hats = [np.interp(np.arange(n_mels), np.linspace(0, n_mels - 1, KNOTS), row) for row in np.eye(KNOTS)]
@@ -38,10 +41,11 @@ def change(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x = np.maximum(x, floor)
     # Some lose their treble, their bass or both: telephones, old records, low bit rates.
     band = np.arange(n_mels)[:, None]
-    narrow = rng.random((k, 1, 1)) < NARROW
+    narrow = rng.random((k, 1, 1)) < rough * NARROW
     top = np.where(narrow, rng.uniform(0.5, 1.1, (k, 1, 1)) * n_mels, np.inf)
     bottom = np.where(narrow, rng.uniform(-0.15, 0.15, (k, 1, 1)) * n_mels, -np.inf)
-    return (x - 8 * np.maximum(0, band - top) - 8 * np.maximum(0, bottom - band)).astype(np.float32)
+    steepness = rng.uniform(8, 60, (k, 1, 1))  # dB a band
+    return (x - steepness * (np.maximum(0, band - top) + np.maximum(0, bottom - band))).astype(np.float32)
 
 
 def _noisy(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
