@@ -1,6 +1,6 @@
 // The last day: verdicts a bin, stacked by genre; a legend whose parts can be seen alone; the same as a table.
 
-import { element, swatch, write } from "./dom.js";
+import { element, multiples, swatch, timeAxis, write } from "./dom.js";
 import { OTHER, look } from "./genres.js";
 import { percent, timeOfDay } from "./words.js";
 
@@ -52,7 +52,10 @@ export class Day {
     this.place.chart.replaceChildren(
       ...bins.map((bin) => this.#stack(bin, (bin.start - from) / binS, TALL / most, present)),
     );
-    this.#axis(from);
+    const hours = [...multiples(HOUR_S, from, from + DAY_S)].filter(
+      (time) => new Date(1000 * time).getHours() % TICK_HOURS === 0,
+    );
+    timeAxis(this.place.hours, hours, from, DAY_S);
     this.#legend(bins, present);
     this.#table(bins, present);
   }
@@ -71,17 +74,6 @@ export class Day {
     title.textContent = `${timeOfDay(bin.start)}: ${words.join(", ")}`;
     stack.append(title);
     return stack;
-  }
-
-  #axis(from) {
-    const ticks = [];
-    for (let time = Math.ceil(from / HOUR_S) * HOUR_S; time < from + DAY_S; time += HOUR_S) {
-      if (new Date(1000 * time).getHours() % TICK_HOURS) continue;
-      const tick = element("span", "", timeOfDay(time));
-      tick.style.left = `${(100 * (time - from)) / DAY_S}%`;
-      ticks.push(tick);
-    }
-    this.place.hours.replaceChildren(...ticks);
   }
 
   #legend(bins, labels) {

@@ -24,7 +24,7 @@ const places = (...ids) => Object.fromEntries(ids.map((id) => [id, $(id)]));
 
 const spectrogram = new Spectrogram($("spectrogram"), $("hertz"), $("seconds"), $("scale"));
 const verdictView = new VerdictView(places("swatch", "genre", "sure", "bars", "heard", "spoken"));
-const timeline = new Timeline({ track: $("timeline"), ...places("clock", "changes", "span", "count") });
+const timeline = new Timeline({ track: $("timeline"), ...places("clock", "changes", "count") });
 const dayView = new Day(places("chart", "hours", "most", "legend", "table"));
 const health = new Health($("facts"));
 
@@ -105,7 +105,8 @@ function showLoudest() {
   const loudest = spectrogram.loudest();
   if (loudest === null) return;
   const { db, hz } = loudest;
-  write($("loudest"), db <= -80 ? "Nothing above −80 dB" : `Loudest: ${signed(db)} dB near ${pitch(hz)}`);
+  const level = db < 0 ? `${signed(db)} dB` : "0 dB or more";
+  write($("loudest"), db <= -80 ? "Nothing above −80 dB" : `Loudest: ${level} near ${pitch(hz)}`);
 }
 
 async function fetchAll() {

@@ -8,7 +8,7 @@ const SNAP_S = 3; // further behind (the page was in the background): jump
 const STEP_MS = 2000; // with reduced motion: one still picture after the other
 const FRAME_MS = 30; // 30 pictures a second are enough
 const FLOOR_DB = -80; // of a value of 0; 255 is 0 dB
-const TICKS_HZ = [125, 250, 500, 1000, 2000, 4000, 8000];
+const TICKS_HZ = [250, 500, 1000, 2000, 4000, 8000];
 // Dark blue to yellow over red, as in the project's other pictures: lightness rises evenly, so that it reads without
 // colour vision.
 const STOPS = [
@@ -175,10 +175,10 @@ export class Spectrogram {
   #labelBands() {
     const top = melOf(this.#rate / 2);
     const ticks = TICKS_HZ.filter((hz) => hz < this.#rate / 2).map((hz) => {
-      const tick = element("span", "", hz < 1000 ? `${hz}` : `${hz / 1000}k`);
+      const tick = element("span", "", hz < 1000 ? `${hz} Hz` : `${hz / 1000} kHz`);
       tick.style.bottom = `${(100 * ((melOf(hz) / top) * (this.#bands + 1) - 0.5)) / this.#bands}%`;
       return tick;
     });
-    this.#hertz.replaceChildren(element("span", "unit", "Hz"), ...ticks);
+    this.#hertz.replaceChildren(...ticks);
   }
 }

@@ -1,12 +1,11 @@
 // The verdicts of the last minutes as coloured blocks, and the latest changes in words.
 
-import { element, swatch, write } from "./dom.js";
+import { element, multiples, swatch, timeAxis, write } from "./dom.js";
 import { lookOf } from "./genres.js";
-import { percent, timeOfDay } from "./words.js";
+import { duration, percent, timeOfDay } from "./words.js";
 
-export const KEPT_S = 15 * 60; // as far back as a wide page shows
-const NARROW_S = 5 * 60;
-const NARROW_PX = 560;
+export const KEPT_S = 15 * 60; // as far back as is shown
+const TICK_S = 3 * 60;
 const JOIN_S = 2; // verdicts come a little early or late: a shorter hole is none
 const LETTERS_PX = 24; // a block that letters fit into
 const CHANGES = 6;
@@ -36,36 +35,22 @@ export class Timeline {
   #told = "";
 
   constructor(place) {
-    this.place = place; // {track, clock, changes, span, count}: elements
+    this.place = place; // {track, clock, changes, count}: elements
   }
 
   draw(verdicts, now) {
     const width = this.place.track.clientWidth;
-    const span = width < NARROW_PX ? NARROW_S : KEPT_S;
+    const from = now - KEPT_S;
     const runs = runsOf(verdicts);
-    write(this.place.span, `${span / 60}`);
     write(this.place.count, verdicts.length === 1 ? "1 verdict" : `${verdicts.length} verdicts`);
-    const shown = runs.filter((run) => run.end > now - span);
-    this.place.track.replaceChildren(...shown.map((run) => block(run, now - span, span, width)));
-    this.#axis(now, span);
+    this.place.track.replaceChildren(...runs.map((run) => block(run, from, width)));
+    timeAxis(this.place.clock, multiples(TICK_S, from, now), from, KEPT_S);
     this.#list(runs);
-  }
-
-  #axis(now, span) {
-    const step = span / 5;
-    const first = Math.ceil((now - span) / step) * step;
-    const ticks = [];
-    for (let time = first; time <= now; time += step) {
-      const tick = element("span", "", timeOfDay(time));
-      tick.style.left = `${(100 * (time - now + span)) / span}%`;
-      ticks.push(tick);
-    }
-    this.place.clock.replaceChildren(...ticks);
   }
 
   #list(runs) {
     const latest = runs.slice(-CHANGES).reverse();
-    const told = latest.map((run) => [run.look.code, timeOfDay(run.start), timeOfDay(run.end), mean(run)]).join();
+    const told = latest.map((run) => [run.look.name, mean(run), times(run)]).join();
     if (told === this.#told) return; // a reader's place in the list is kept
     this.#told = told;
     this.place.changes.replaceChildren(...latest.map(line));
@@ -74,11 +59,11 @@ export class Timeline {
 
 const mean = (run) => (run.look.colour === "none" ? "" : percent(run.sum / run.count));
 
-const times = (run) => `${timeOfDay(run.start)} to ${timeOfDay(run.end)}`;
+const times = (run) => `${timeOfDay(run.start)}, ${duration(Math.round(run.end - run.start))}`;
 
-function block(run, from, span, width) {
-  const left = Math.max(0, (run.start - from) / span);
-  const share = Math.min(1, (run.end - from) / span) - left;
+function block(run, from, width) {
+  const left = Math.max(0, (run.start - from) / KEPT_S);
+  const share = Math.min(1, (run.end - from) / KEPT_S) - left;
   const made = element("span", `block ${run.look.colour}`, share * width >= LETTERS_PX ? run.look.code : "");
   made.style.left = `${100 * left}%`;
   made.style.width = `${100 * share}%`;
