@@ -4,6 +4,7 @@ It speaks what the page needs and nothing else, and under the strictest policy t
 """
 
 import base64
+import contextlib
 import json
 import math
 import threading
@@ -11,7 +12,9 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import numpy as np
 from conftest import ROOT
@@ -19,11 +22,16 @@ from numpy.typing import NDArray
 
 STATIC = ROOT / "src" / "genre_edge" / "station" / "static"
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-LABELS = "blues classical country disco hiphop jazz metal pop reggae rock".split()
+LABELS = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 FRAME_S = 1708 / 22050
 TICK_S = 0.25  # from one event to the next: quicker than a station, so that tests are
 MODEL = {"name": "edge", "version": "2", "sha256": "0" * 64}
 BIN_S = 900
+
+CHROMIUM = Path("/usr/bin/chromium")
+# No sandbox, for containers; the rest keeps it from calling home.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+ARGUMENTS += ["--disable-component-update", "--disable-sync"]
 
 Columns = NDArray[np.uint8]  # (columns, bands), the low band first
 Heard = tuple[str | None, str | None]  # genre, or why there is none
@@ -41,8 +49,9 @@ def verdict(when: float, heard: Heard, source: str, seconds: float = 5.0) -> dic
     genre, reason = heard
     sure = 0.28 if reason else 0.7 + 0.2 * math.sin(when)
     best = genre or "jazz"
-    rest = [(label, (1 - sure) * share) for label, share in zip(_others(best), _shares(), strict=True)]
-    genres = [] if reason == "silence" else [(best, sure), *sorted(rest, key=lambda pair: -pair[1])]
+    others = [label for label in LABELS if label != best]
+    rest = [(label, (1 - sure) * 0.3 * 0.7**i) for i, label in enumerate(others)]
+    genres = [] if reason == "silence" else [(best, sure), *rest]
     return {
         "schema_version": 1,
         "source": source,
@@ -59,15 +68,6 @@ def verdict(when: float, heard: Heard, source: str, seconds: float = 5.0) -> dic
         "lag_ms": 12.0,
         "time": when,
     }
-
-
-def _others(best: str) -> list[str]:
-    return [label for label in LABELS if label != best]
-
-
-def _shares() -> list[float]:
-    raw = [0.7**i for i in range(len(LABELS) - 1)]
-    return [share / sum(raw) for share in raw]
 
 
 class Station:
@@ -89,7 +89,8 @@ class Station:
         self.heard, self.override, self.verdict_s = heard, status, verdict_s
         self.columns = humming() if columns is None else columns
         self.past, self.bins = past or [], bins or []
-        self.refuse: HTTPStatus | None = None  # the answer to all of the API, if any
+        self.refuse: dict[str, HTTPStatus] = {}  # by path
+        self.mute = False  # events stop, though lines stay open
         self.started = time.time()
         self.requests: list[str] = []
         self.port = 0
@@ -100,7 +101,7 @@ class Station:
         self.began = time.monotonic()
         self.verdicts = list(self.past)
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), type("Bound", (Answers,), {"station": self}))
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.port = self._server.server_address[1]
@@ -144,86 +145,89 @@ class Station:
             "verdict": self.verdicts[-1] if self.verdicts else None,
         } | self.override
 
-    def verdict(self) -> dict[str, Any] | None:
-        """A new verdict when it is time for one, the same for all pages."""
+    def listen(self) -> None:
+        """Adds a verdict when it is time for one."""
         with self._lock:
             now = time.time()
-            if self.verdicts and now - self.verdicts[-1]["time"] < self.verdict_s:
-                return None
-            self.verdicts.append(verdict(now, self.heard(now), self.source, self.verdict_s))
-            return self.verdicts[-1]
+            if not self.verdicts or now - self.verdicts[-1]["time"] >= self.verdict_s:
+                self.verdicts.append(verdict(now, self.heard(now), self.source, self.verdict_s))
 
-    def frames(self, first: int) -> dict[str, Any]:
-        """The columns from `first` up to now."""
-        last = int((time.monotonic() - self.began) / FRAME_S)
-        picked = self.columns[np.arange(first, last) % len(self.columns)]
+    def n_columns(self) -> int:
+        """Columns since the start."""
+        return int((time.monotonic() - self.began) / FRAME_S)
+
+    def frames(self, first: int, end: int) -> dict[str, Any]:
+        """The columns from `first` to before `end`."""
+        picked = self.columns[np.arange(first, end) % len(self.columns)]
         text = base64.b64encode(picked.tobytes()).decode()
         return {"first": first, "frame_s": FRAME_S, "n_mels": self.columns.shape[1], "columns": text}
 
 
-def _handler(station: Station) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path, _, query = self.path.partition("?")
-            station.requests.append(self.path)
-            if path.startswith("/api/") and station.refuse is not None:
-                self._send(b"{}", "application/json", station.refuse)
-            elif path == "/api/v1/events":
-                self._stream()
-            elif path.startswith("/api/v1/"):
-                self._send(json.dumps(self._answer(path.rpartition("/")[2], query)).encode(), "application/json")
-            else:
-                self._file(STATIC / ("page.html" if path == "/" else path.rpartition("/")[2]))
+class Answers(BaseHTTPRequestHandler):
+    """Answers one connection for the `station` of a subclass."""
 
-        def _answer(self, name: str, query: str) -> Any:
-            if name == "status":
-                return station.status()
-            if name == "day":
-                return {"bin_s": BIN_S, "bins": station.bins}
-            since = float(dict(part.split("=") for part in query.split("&"))["since"])
-            return {"verdicts": [v for v in station.verdicts if v["time"] >= since]}
+    station: Station
 
-        def _file(self, path: Any) -> None:
-            if path.is_file():
-                self._send(path.read_bytes(), KINDS[path.suffix])
-            else:
-                self._send(b"", "text/plain", HTTPStatus.NOT_FOUND)
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        self.station.requests.append(self.path)
+        name = path.rpartition("/")[2]
+        if path in self.station.refuse:
+            self._send(b"{}", "application/json", self.station.refuse[path])
+        elif path == "/api/v1/events":
+            self._stream()
+        elif path.startswith("/api/v1/"):
+            self._send(json.dumps(self._answer(name, query)).encode(), "application/json")
+        else:
+            self._file(STATIC / (name or "page.html"))
 
-        def _send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Content-Security-Policy", "default-src 'self'")
-            self.end_headers()
-            self.wfile.write(body)
+    def _answer(self, name: str, query: str) -> Any:
+        if name == "status":
+            return self.station.status()
+        if name == "day":
+            return {"bin_s": BIN_S, "bins": self.station.bins}
+        since = float(parse_qs(query)["since"][0])
+        return {"verdicts": [verdict for verdict in self.station.verdicts if verdict["time"] >= since]}
 
-        def _stream(self) -> None:
-            self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", "text/event-stream")
-            self.end_headers()
-            self.wfile.write(b"retry: 500\n\n")
-            stopping, sent = station.stopping, station.verdicts[-1:]
-            column = int((time.monotonic() - station.began) / FRAME_S)
-            while not stopping.wait(TICK_S):
-                frames = station.frames(column)
-                column += len(base64.b64decode(frames["columns"])) // frames["n_mels"]
-                self._event("frames", frames)
-                self._event("status", station.status())
-                station.verdict()
-                if station.verdicts[-1:] != sent:
-                    sent = station.verdicts[-1:]
-                    self._event("verdict", sent[0])
+    def _file(self, path: Path) -> None:
+        if path.is_file():
+            self._send(path.read_bytes(), KINDS[path.suffix])
+        else:
+            self._send(b"", "text/plain", HTTPStatus.NOT_FOUND)
 
-        def _event(self, name: str, data: Any) -> None:
-            self.wfile.write(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
+    def _send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Security-Policy", "default-src 'self'")
+        self.end_headers()
+        self.wfile.write(body)
 
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # the page went away
+    def _stream(self) -> None:
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.wfile.write(b"retry: 500\n\n")
+        station, stopping = self.station, self.station.stopping
+        sent, column = len(station.verdicts), station.n_columns()
+        while not stopping.wait(TICK_S):
+            if station.mute:
+                continue
+            end = station.n_columns()
+            self._event("frames", station.frames(column, end))
+            self._event("status", station.status())
+            column = end
+            station.listen()
+            for verdict in station.verdicts[sent:]:
+                self._event("verdict", verdict)
+            sent = len(station.verdicts)
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def _event(self, name: str, data: Any) -> None:
+        self.wfile.write(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
 
-    return Handler
+    def handle(self) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the page went away
+            super().handle()
+
+    def log_message(self, *_: object) -> None:
+        pass

@@ -3,8 +3,8 @@
 python tools/screenshot_page.py --write docs
 python tools/screenshot_page.py --write docs --url http://127.0.0.1:8080/
 
-Without an address the page shows a made-up station: the shipped song as a microphone in the room hears it, and a made-up
-day. Needs Chromium, Playwright and Pillow.
+Without an address the page shows a made-up station: the shipped song as a microphone in the room hears it, and a
+made-up day. Needs Chromium, Playwright and Pillow.
 """
 
 import argparse
@@ -26,11 +26,17 @@ from genre_edge.model import MODELS, Bundle
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from page_server import BIN_S, FRAME_S, Columns, Heard, Station, verdict
+from page_server import (  # noqa: E402
+    ARGUMENTS,
+    BIN_S,
+    CHROMIUM,
+    FRAME_S,
+    Columns,
+    Heard,
+    Station,
+    verdict,
+)
 
-CHROMIUM = "/usr/bin/chromium"
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-QUIET += ["--disable-component-update", "--disable-sync"]
 # width, height (None: as long as the page is), colour scheme, pixels in one
 SHOTS = {"page.png": (1200, None, "light", 1), "page-phone.png": (390, 844, "dark", 2)}
 FLAT, SMOOTH = 32, 64  # colours in a picture: the most frequent ones, and those that stand for all
@@ -124,7 +130,7 @@ def main() -> None:
         model={"name": bundle.name, "version": bundle.version, "sha256": bundle.sha256},
     )
     with station, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         for name, shot in SHOTS.items():
             png = picture(browser, arguments.url or station.url, arguments.wait, *shot)
             (arguments.write / name).write_bytes(png)

@@ -32,6 +32,6 @@ function spelt(label) {
 function letters(label) {
   const taken = new Set([...known.values()].map((other) => other.code));
   const first = label.charAt(0).toUpperCase();
-  const free = [...label.slice(1), ..."23456789"].find((letter) => !taken.has(first + letter));
+  const free = [...label.slice(1).replace(/\W/g, ""), ..."23456789"].find((letter) => !taken.has(first + letter));
   return first + (free ?? "");
 }
