@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 Open = Callable[..., Page]
 # What the browser logs of a station that is stopped or refuses, which the page cannot prevent.
-EXPECTED = re.compile("ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|status of (401|503)")
+EXPECTED = re.compile("ERR_CONNECTION_(REFUSED|RESET)|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|status of (401|503)")
 
 
 @pytest.fixture(scope="module")
