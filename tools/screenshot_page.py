@@ -39,7 +39,7 @@ from page_server import (  # noqa: E402
 
 # width, height (None: as long as the page is), colour scheme, pixels in one
 SHOTS = {"page.png": (1200, None, "light", 1), "page-phone.png": (390, 844, "dark", 2)}
-FLAT, SMOOTH = 32, 64  # colours in a picture: the most frequent ones, and those that stand for all
+FLAT, SMOOTH = 64, 64  # colours in a picture: the most frequent ones, and those that stand for all
 MINUTES: list[tuple[float, Heard]] = [  # how long ago in minutes something began
     (30, ("jazz", None)),
     (11.2, (None, "low_confidence")),

@@ -17,7 +17,7 @@ export function write(place, text) {
   if (place.textContent !== text) place.textContent = text;
 }
 
-/** Put times of day below a plot that begins at `from` and is `span` seconds wide; none so near an edge that it is cut. */
+/** Put times of day below a plot from `from` on, `span` seconds wide; none so near an edge that it would be cut. */
 export function timeAxis(place, times, from, span) {
   const ticks = [];
   for (const time of times) {
