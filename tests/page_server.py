@@ -25,6 +25,7 @@ KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".s
 LABELS = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 FRAME_S = 1708 / 22050
 TICK_S = 0.25  # from one event to the next: quicker than a station, so that tests are
+PICTURE = 387  # columns that every new stream begins with: half a minute
 MODEL = {"name": "edge", "version": "2", "sha256": "0" * 64}
 BIN_S = 900
 
@@ -91,14 +92,13 @@ class Station:
         self.past, self.bins = past or [], bins or []
         self.refuse: dict[str, HTTPStatus] = {}  # by path
         self.mute = False  # events stop, though lines stay open
-        self.started = time.time()
         self.requests: list[str] = []
         self.port = 0
         self.start()
 
     def start(self) -> None:
         self.stopping = threading.Event()
-        self.began = time.monotonic()
+        self.began, self.started = time.monotonic(), time.time()
         self.verdicts = list(self.past)
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), type("Bound", (Answers,), {"station": self}))
@@ -111,6 +111,11 @@ class Station:
         self.stopping.set()
         self._server.shutdown()
         self._server.server_close()
+
+    def cut(self) -> None:
+        """End all streams of events, but not the station."""
+        stopping, self.stopping = self.stopping, threading.Event()
+        stopping.set()
 
     def __enter__(self) -> "Station":
         return self
@@ -209,7 +214,8 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"retry: 500\n\n")
         station, stopping = self.station, self.station.stopping
-        sent, column = len(station.verdicts), station.n_columns()
+        sent, column = len(station.verdicts), max(0, station.n_columns() - PICTURE)
+        self._event("status", station.status())
         while not stopping.wait(TICK_S):
             if station.mute:
                 continue

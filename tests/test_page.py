@@ -120,6 +120,20 @@ def test_it_comes_back_after_the_station_was_restarted(station: Station, open_pa
     wait(hole)
 
 
+def test_a_line_that_was_cut_leaves_no_hole(station: Station, open_page: Open) -> None:
+    page = open_page(station)
+    spectrogram_begun(page)
+    before = station.requests.count("/api/v1/events")
+    station.cut()
+    wait(lambda: station.requests.count("/api/v1/events") > before)
+    known = (picture(page)[0, :, 3] > 0).sum()
+    wait(lambda: (picture(page)[0, :, 3] > 0).sum() > known + 40)  # pixels: well into what came after
+    seen = (picture(page)[0, :, 3] > 0).astype(int)
+    assert list(np.diff(seen)[np.diff(seen) != 0]) == [1]
+    age_s = time.monotonic() - station.began
+    assert seen.mean() * 30 < age_s  # nothing is shown twice
+
+
 @pytest.mark.parametrize(
     ("refuse", "words"),
     [

@@ -113,7 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", type=Path, required=True, help="the folder that the pictures go to")
     parser.add_argument("--url", help="a station that runs, instead of the made-up one")
-    parser.add_argument("--wait", type=float, default=32, help="seconds of sound in the picture")
+    parser.add_argument("--wait", type=float, default=4, help="seconds until the picture is taken")
     arguments = parser.parse_args()
     now, bundle = time.time(), Bundle.load(MODELS / "edge")
     station = Station(
@@ -129,6 +129,7 @@ def main() -> None:
         dropped_samples=1764,
         model={"name": bundle.name, "version": bundle.version, "sha256": bundle.sha256},
     )
+    station.began -= 60  # so long has it heard the song
     with station, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         for name, shot in SHOTS.items():

@@ -133,6 +133,7 @@ async function fetchDay() {
 }
 
 function took(news) {
+  if (status && news.started !== status.started) spectrogram.restart();
   status = news;
   news.labels.forEach(look); // in this order: it gives the colours
   showLoudest();

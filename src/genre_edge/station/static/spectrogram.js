@@ -74,13 +74,21 @@ export class Spectrogram {
     this.#labelBands();
   }
 
-  /** Take the columns of one event. */
+  /** The station was started anew, and counts its columns anew. */
+  restart() {
+    this.#next = null;
+  }
+
+  /** Take the columns of one event; those that are known already (a station may tell the last ones again) are not. */
   push({ first, frame_s: frameS, n_mels: bands, columns }) {
-    const values = Uint8Array.from(atob(columns), (letter) => letter.charCodeAt(0));
-    const count = Math.floor(values.length / bands);
     if (bands !== this.#bands || frameS !== this.#frameS) this.#begin(bands, frameS);
-    const missing = this.#missing(first, count);
-    this.#next = first + count;
+    const told = Uint8Array.from(atob(columns), (letter) => letter.charCodeAt(0));
+    const known = Math.max(0, (this.#next ?? first) - first);
+    const count = Math.floor(told.length / bands) - known;
+    if (count <= 0) return;
+    const values = told.subarray(known * bands);
+    const missing = this.#missing(first + known, count);
+    this.#next = first + known + count;
     this.#arrivedMs = performance.now();
     this.#append(values, count, missing);
     this.#behind += count + missing;
@@ -100,16 +108,17 @@ export class Spectrogram {
     this.#bands = bands;
     this.#frameS = frameS;
     this.#next = null;
+    this.#arrivedMs = 0;
     this.#behind = 0;
     this.#columns.canvas.width = Math.ceil((SECONDS + SNAP_S) / frameS);
     this.#columns.canvas.height = bands;
     this.#labelBands();
   }
 
-  /** Columns that were lost before `first`. A station that was restarted counts anew: then by the clock. */
+  /** Columns that were lost before `first`; by the clock where the station counts anew. */
   #missing(first, count) {
-    if (this.#next === null) return 0;
-    if (first >= this.#next) return first - this.#next;
+    if (this.#next !== null) return first - this.#next;
+    if (this.#arrivedMs === 0) return 0;
     const away = (performance.now() - this.#arrivedMs) / 1000 / this.#frameS;
     return Math.max(1, Math.round(away) - count);
   }
@@ -117,7 +126,6 @@ export class Spectrogram {
   #append(values, count, missing) {
     const { width } = this.#columns.canvas;
     const shown = Math.min(count, width);
-    if (shown === 0) return;
     const image = new ImageData(shown, this.#bands);
     const pixels = new Uint32Array(image.data.buffer);
     for (let x = 0; x < shown; x++) {
