@@ -182,6 +182,13 @@ def test_the_day_as_chart_legend_and_table(open_page: Open) -> None:
         assert page.locator("#table tbody td").all_inner_texts() == ["15", "2", "3"]
 
 
+def test_the_day_begins_with_its_first_verdict(station: Station, open_page: Open) -> None:
+    page = open_page(station)
+    expect(page.locator("#most")).to_have_text("No verdicts yet")
+    station.bins = [{"start": time.time() // BIN_S * BIN_S, "genres": {"jazz": 1}, "none": 0}]
+    expect(page.locator("#chart rect")).to_have_count(1)
+
+
 def test_health_in_words(open_page: Open) -> None:
     with Station(dropped_samples=44100, temperature_c=None, uptime_s=90061, lag_ms=None, outages=2) as station:
         page = open_page(station)

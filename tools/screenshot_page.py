@@ -3,8 +3,7 @@
 python tools/screenshot_page.py --write docs
 python tools/screenshot_page.py --write docs --url http://127.0.0.1:8080/
 
-Without an address the page shows a made-up station: the shipped song as a microphone in the room hears it, and a
-made-up day. Needs Chromium, Playwright and Pillow.
+Without an address the page shows a made-up station: the shipped song, and a made-up day. Needs Chromium, Playwright and Pillow.
 """
 
 import argparse
@@ -52,10 +51,11 @@ MINUTES: list[tuple[float, Heard]] = [  # how long ago in minutes something bega
 
 
 def song() -> Columns:
-    """The shipped song, 20 dB down. Returns `(columns, 128)` in the API's scale."""
+    """The shipped song, `(columns, 128)`; 255 is a tone at full scale, 0 is 80 dB less."""
     samples, _ = soundfile.read(ROOT / "demo" / "song.ogg", dtype="float32")
-    db = MelSpectrogram(MelConfig(hop_length=round(FRAME_S * 22050))).db(samples / 10)
-    columns: Columns = np.clip(255 * (db.T / 80 + 1), 0, 255).astype(np.uint8)
+    mel = MelSpectrogram(MelConfig(hop_length=round(FRAME_S * 22050)))
+    tone = np.sin(2 * np.pi * 440 / 22050 * np.arange(22050, dtype=np.float32))
+    columns: Columns = np.clip(255 * ((mel.db(samples) - mel.db(tone).max()) / 80 + 1), 0, 255).T.astype(np.uint8)
     return columns
 
 

@@ -159,6 +159,7 @@ new Feed({
   },
   verdict(verdict) {
     keep([verdict]);
+    if (day && day.bins.length === 0) fetchDay(); // the first one of the day
     show();
   },
   frames: (frames) => spectrogram.push(frames),
