@@ -3,7 +3,8 @@
 python tools/screenshot_page.py --write docs
 python tools/screenshot_page.py --write docs --url http://127.0.0.1:8080/
 
-Without an address the page shows a made-up station: the shipped song, and a made-up day. Needs Chromium, Playwright and Pillow.
+Without an address the page shows a made-up station: the shipped song, and a made-up day. Needs Chromium,
+Playwright and Pillow.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from page_server import (  # noqa: E402
 
 # width, height (None: as long as the page is), colour scheme, pixels in one
 SHOTS = {"page.png": (1200, None, "light", 1), "page-phone.png": (390, 844, "dark", 2)}
-FLAT, SMOOTH = 64, 64  # colours in a picture: the most frequent ones, and those that stand for all
+FLAT, SMOOTH = 48, 32  # colours in a picture: the most frequent ones, and twice those that stand for all
 MINUTES: list[tuple[float, Heard]] = [  # how long ago in minutes something began
     (30, ("jazz", None)),
     (11.2, (None, "low_confidence")),
@@ -84,6 +85,26 @@ def made_up_day(now: float) -> list[dict[str, Any]]:
     return bins
 
 
+def made_up(columns: Columns) -> Station:
+    """A station that has listened for three days, the last minute to `columns`."""
+    now, bundle = time.time(), Bundle.load(MODELS / "edge")
+    station = Station(
+        lambda when: heard(0),
+        columns=columns,
+        past=past(now),
+        bins=made_up_day(now),
+        verdict_s=5,
+        started=now - 273000,
+        uptime_s=273000,
+        position_s=269412,
+        outages=2,
+        dropped_samples=1764,
+        model={"name": bundle.name, "version": bundle.version, "sha256": bundle.sha256},
+    )
+    station.began -= 60
+    return station
+
+
 def picture(
     browser: Browser, url: str, wait_s: float, width: int, height: int | None, scheme: Any, scale: int
 ) -> bytes:
@@ -99,13 +120,17 @@ def picture(
 
 
 def small(image: Image.Image) -> bytes:
-    """A PNG in few colours: those of the page's areas as they are, those of the spectrogram nearly so."""
-    counted = sorted(image.getcolors(image.width * image.height) or [], reverse=True)
-    levels = [level for _, colour in counted[:FLAT] for level in colour]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(levels + image.quantize(SMOOTH).getpalette()[: 3 * SMOOTH])
+    """A PNG in few colours: those of the page's areas as they are, the others by the nearest."""
+    pixels = np.asarray(image)
+    colours, inverse, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
+    wide = image.quantize(SMOOTH, Image.Quantize.MAXCOVERAGE).getpalette()[: 3 * SMOOTH]
+    even = image.quantize(SMOOTH, Image.Quantize.MEDIANCUT).getpalette()[: 3 * SMOOTH]
+    palette = np.concatenate([colours[np.argsort(-counts)[:FLAT]], np.reshape(wide + even, (-1, 3))])
+    distances = ((colours[:, None].astype(int) - palette) ** 2).sum(axis=2)
+    reduced = Image.fromarray(distances.argmin(axis=1).astype(np.uint8)[inverse].reshape(pixels.shape[:2]), "P")
+    reduced.putpalette(palette.astype(np.uint8).tobytes())
     buffer = io.BytesIO()
-    image.quantize(palette=palette, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    reduced.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
@@ -115,27 +140,14 @@ def main() -> None:
     parser.add_argument("--url", help="a station that runs, instead of the made-up one")
     parser.add_argument("--wait", type=float, default=4, help="seconds until the picture is taken")
     arguments = parser.parse_args()
-    now, bundle = time.time(), Bundle.load(MODELS / "edge")
-    station = Station(
-        lambda when: heard(0),
-        columns=song(),
-        past=past(now),
-        bins=made_up_day(now),
-        verdict_s=5,
-        started=now - 273000,
-        uptime_s=273000,
-        position_s=269412,
-        outages=2,
-        dropped_samples=1764,
-        model={"name": bundle.name, "version": bundle.version, "sha256": bundle.sha256},
-    )
-    station.began -= 60  # so long has it heard the song
-    with station, sync_playwright() as driver:
+    columns = song()
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        for name, shot in SHOTS.items():
-            png = picture(browser, arguments.url or station.url, arguments.wait, *shot)
-            (arguments.write / name).write_bytes(png)
-            print(f"{arguments.write / name}: {len(png) / 1000:.0f} kB")
+        with made_up(columns) as station:
+            for name, shot in SHOTS.items():
+                png = picture(browser, arguments.url or station.url, arguments.wait, *shot)
+                (arguments.write / name).write_bytes(png)
+                print(f"{arguments.write / name}: {len(png) / 1000:.0f} kB")
         browser.close()
 
 
