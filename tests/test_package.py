@@ -40,13 +40,15 @@ def test_the_sdist_has_the_sources_and_no_build_products(built: tuple[Path, Path
 def test_the_wheel_has_models_types_and_licence_and_no_fftw(built: tuple[Path, Path]) -> None:
     with zipfile.ZipFile(built[1]) as archive:
         names = set(archive.namelist())
-    for name in (
+    wanted = (
         "models/edge/model.tflite",
         "models/paper/bundle.json",
         "py.typed",
         "_logmel.pyi",
         "health/golden.json",
-    ):
+        "station/static/page.js",
+    )
+    for name in wanted:
         assert f"genre_edge/{name}" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if "fftw3" in name or name.endswith((".c", ".pyx"))]
