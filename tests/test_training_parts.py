@@ -67,25 +67,11 @@ def test_changes_are_seeded_and_keep_shapes() -> None:
     assert 0.02 < hidden.mean() < 0.9 and np.array_equal(first[2][~hidden], x[~hidden])
 
 
-def test_a_change_is_one_gain_a_band_over_a_floor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(augment, "NOISY", 0)
+def test_a_change_is_one_gain_a_band_over_a_floor() -> None:
     x = np.random.default_rng(4).uniform(-20, 0, (20, 32, 12)).astype(np.float32)  # nothing near any floor
     gains = augment.change(x, np.random.default_rng(0)) - x
     assert np.ptp(gains, axis=2).max() < 1e-4
     assert np.abs(gains).max() > 3 and np.median(np.abs(np.diff(gains[:, :, 0], axis=1))) < 1  # smooth
-
-
-def test_noise_adds_its_power_to_some_patches(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = np.random.default_rng(4).uniform(-20, 0, (300, 32, 12)).astype(np.float32)
-    rng = np.random.default_rng(1)
-    noisy = augment._noisy(x, rng)
-    added = (10 ** (noisy / 10) - 10 ** (x / 10)).mean(axis=(1, 2))
-    below = -10 * np.log10(added / (10 ** (x / 10)).mean(axis=(1, 2)))
-    assert (noisy >= x).all()
-    assert 2.99 < below.min() < 5 and 28 < below.max() < 30.01
-    # A patch without noise changes by one gain a band; about one in three does not.
-    ragged = np.ptp(augment.change(x, rng) - x, axis=2).max(axis=1) > 0.01
-    assert 0.2 < ragged.mean() < 0.5
 
 
 def test_a_crop_goes_on_at_the_other_end() -> None:

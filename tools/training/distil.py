@@ -1,7 +1,5 @@
 """The student learns to say what the teacher says of music without labels (distillation, Hinton et al. 2015)."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +15,11 @@ JITTER = 10  # fine frames (0.2 s) that a crop may begin before or after what th
 MIXED = 0.3
 FARTHEST = 4.0  # standard deviations; what is rarer says little
 WATCHED = 25  # songs kept aside to see how much of the teacher is learnt
-# Noise and narrow bands cost a little of what is heard without them; the last epochs, slow ones, get it back.
-CALM_SHARE, CALM_RATE, CALM_ROUGH = 1 / 3, 0.3, 0.6  # of the epochs, of the rate, of the noise
 
 
 def distil(
     songs: list[Song], architecture: Architecture, epochs: int, checkpoint: Path, seed: int
-) -> tuple[Any, fit.History]:
+) -> tuple[Any, list[dict[str, float]]]:
     """(network, history): trained to give the teacher's standardised targets."""
     order = np.random.default_rng(seed).permutation(len(songs))
     watched, learnt = [songs[i] for i in order[:WATCHED]], [songs[i] for i in order[WATCHED:]]
@@ -38,34 +34,22 @@ def distil(
     def standard(song: Song) -> np.ndarray:
         return np.clip((song.targets - centre) * scale, -FARTHEST, FARTHEST).astype(np.float32)
 
-    spoken = [standard(song) for song in learnt]
-    spoken_watched = np.concatenate([standard(song) for song in watched])
-
-    def run(build: Callable[[], Any], schedule: fit.Schedule, where: Path, rough: float) -> tuple[Any, fit.History]:
-        return fit.fit(
-            build=build,
-            loss="mse",
-            epoch_data=_epochs(learnt, spoken, architecture, seed, rough),
-            schedule=schedule,
-            checkpoint=where,
-            identity={"network": architecture.build.__name__, "songs": sorted(song.name for song in songs)},
-            seed=seed,
-            watch=lambda network: _explained(network, watched, spoken_watched, architecture),
-        )
-
-    schedule = replace(architecture.schedule, epochs=epochs)
-    shape = (architecture.mel.n_mels, architecture.patch_frames, 1)
-    network, history = run(lambda: architecture.build(shape, len(centre)), schedule, checkpoint, 1.0)
-    calm = replace(
-        schedule, epochs=max(1, round(CALM_SHARE * epochs)), learning_rate=CALM_RATE * schedule.learning_rate
+    schedule = fit.Schedule(**{**vars(architecture.schedule), "epochs": epochs})
+    return fit.fit(
+        build=lambda: architecture.build((architecture.mel.n_mels, architecture.patch_frames, 1), len(centre)),
+        loss="mse",
+        epoch_data=_epochs(learnt, [standard(song) for song in learnt], architecture, seed),
+        schedule=schedule,
+        checkpoint=checkpoint,
+        identity={"network": architecture.build.__name__, "songs": sorted(song.name for song in songs)},
+        seed=seed,
+        watch=lambda network: _explained(
+            network, watched, np.concatenate([standard(s) for s in watched]), architecture
+        ),
     )
-    network, calm_history = run(lambda: network, calm, checkpoint / "calm", CALM_ROUGH)
-    return network, history + calm_history
 
 
-def _epochs(
-    songs: list[Song], targets: list[np.ndarray], architecture: Architecture, seed: int, rough: float
-) -> fit.Epoch:
+def _epochs(songs: list[Song], targets: list[np.ndarray], architecture: Architecture, seed: int) -> fit.Epoch:
     """Every patch that the teacher heard, once an epoch and each time otherwise."""
     pairs = [(i, j) for i, song in enumerate(songs) for j in range(len(song.starts))]
 
@@ -81,7 +65,7 @@ def _epochs(
                 (songs[i].frames, songs[i].starts[j] + rng.integers(-JITTER, JITTER + 1)) for i, j in order[batch]
             ]
             crops = [augment.crop(f, start, architecture.patch_frames, FINE, rng) for f, start in starts]
-            changed = augment.change(np.stack(crops), rng, rough)
+            changed = augment.change(np.stack(crops), rng)
             ready = np.stack([normalise(patch, architecture.normalisation, TOP_DB) for patch in changed])
             x[batch, ..., 0], y[batch] = augment.mixup(augment.mask(ready, rng), y[batch], rng, MIXED)
         return x, y

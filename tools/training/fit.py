@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-History = list[dict[str, float]]  # figures after each epoch
 Epoch = Callable[[int], tuple[np.ndarray, np.ndarray]]  # number of the epoch -> inputs, targets
 
 
@@ -40,7 +39,7 @@ def fit(
     identity: dict[str, Any],
     seed: int,
     watch: Callable[[Any], dict[str, float]] | None = None,
-) -> tuple[Any, History]:
+) -> tuple[Any, list[dict[str, float]]]:
     """(network, history): trained to the schedule's end, from `checkpoint`'s state if there is one.
 
     `epoch_data` must depend on the epoch's number alone, so that a resumed run sees the same; `identity` says what the
