@@ -138,17 +138,18 @@ class Classifier:
     ) -> Iterator[Verdict]:
         """A verdict every `interval_s` seconds of sound (a whole number of the model's patches), and one for the rest.
 
-        Each is about the last `window_s` seconds, a patch at least; None means since the verdict before. With an
-        infinite interval that is one verdict for all. `dropped_samples` counts from the stream's beginning. The caller
+        Each is about the last `window_s` seconds, a patch at least, so 0 smooths nothing; None means since the verdict
+        before. With an infinite interval that is one verdict for all. `dropped_samples` counts from the stream's beginning. The caller
         closes the source.
 
         Raises:
             AudioError: the source fails, or ends without any audio.
-            ParameterError: the interval or the window is not positive.
+            ParameterError: the interval is not positive, or the window is negative.
         """
-        for name, value in (("interval_s", interval_s), ("window_s", math.inf if window_s is None else window_s)):
-            if not value > 0:
-                raise ParameterError(f"{name} must be positive, got {value!r}")
+        if not interval_s > 0:
+            raise ParameterError(f"interval_s must be positive, got {interval_s!r}")
+        if window_s is not None and not window_s >= 0:
+            raise ParameterError(f"window_s must not be negative, got {window_s!r}")
         listener = Listener(self._model, self._mel, source)
         pool = self._pool(window_s, segments)
         hop_s = self.bundle.hop_frames * self.bundle.mel.hop_length / self.bundle.mel.sr

@@ -18,7 +18,7 @@ class Metered(Source):
     Attributes:
         end_s: where the last block ended, counted at the source.
         dropped_samples: lost so far.
-        heard_s: monotonic clock when samples came last, or when this began.
+        heard_s: monotonic clock when samples went by last, or when this began.
     """
 
     def __init__(self, source: Source) -> None:
@@ -43,7 +43,7 @@ class Metered(Source):
         self.end_s = (block.position + n) / block.rate
         self.dropped_samples += block.dropped
         if n:
-            self.heard_s = block.arrived_s
+            self.heard_s = time.monotonic()
             kept = math.exp(-n / block.rate / AVERAGING_S)
             power = float(np.dot(block.samples, block.samples)) / n
             self._power = kept * self._power + (1 - kept) * power

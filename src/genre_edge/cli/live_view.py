@@ -1,27 +1,19 @@
-"""`stream` on a terminal: moving bars of all genres, the verdict in words, level and health. Usable from 40 x 15 on."""
+"""What `stream` shows on a terminal: a bar a genre, the verdict in words, level and health. 40 x 15 are enough."""
 
-import logging
-import signal
-import sys
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
 from genre_edge.audio.meter import Metered
+from genre_edge.cli.screen import LogKeeper
 from genre_edge.render import printable
-from genre_edge.verdict import Segment as Stretch
 from genre_edge.verdict import Verdict
 
-REFRESHES_PER_S = 4
 STALLED_S = 3.0  # without samples for so long, that is the news
 QUIET_DB = -60.0  # where the level's bar begins
 _CPU_OVER_S = 2.0
@@ -31,9 +23,11 @@ _REASONS = {
     "low_confidence": "low confidence",
     "too_short": "too short to tell",
 }
-# One hue, told apart by lightness and signs: the same for all eyes, and legible without colour.
-_BAR, _TRACK, _BEST, _DIM = "cyan", "grey23", Style(bold=True), Style(dim=True)
-_VALUE_CELLS = 7  # of what stands right of a bar, as " -12 dB"
+# One hue, and a sign for what is chosen: the same for all eyes, and legible without colour.
+_PLAIN, _BOLD, _DIM, _BAR = Style.null(), Style(bold=True), Style(dim=True), Style(color="cyan")
+_LEVEL = "level"
+_MARK_CELLS = 2  # left of a name
+_VALUE_CELLS = 7  # right of a bar, as in " -12 dB"
 
 
 class CpuShare:
@@ -43,175 +37,126 @@ class CpuShare:
         self._percent, self._clock_s, self._cpu_s = 0.0, time.monotonic(), time.process_time()
 
     def percent(self) -> float:
-        elapsed_s = time.monotonic() - self._clock_s
-        if elapsed_s >= _CPU_OVER_S:
-            cpu_s = time.process_time()
-            self._percent = 100 * (cpu_s - self._cpu_s) / elapsed_s
-            self._clock_s, self._cpu_s = self._clock_s + elapsed_s, cpu_s
+        clock_s, cpu_s = time.monotonic(), time.process_time()
+        if clock_s - self._clock_s >= _CPU_OVER_S:
+            self._percent = 100 * (cpu_s - self._cpu_s) / (clock_s - self._clock_s)
+            self._clock_s, self._cpu_s = clock_s, cpu_s
         return self._percent
 
 
-class LogKeeper(logging.Handler):
-    """Keeps the last lines of the log while the screen is in use."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.records: deque[logging.LogRecord] = deque(maxlen=50)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-
 class LiveView:
-    """What the terminal shows now; its `verdict` is set whenever there is a new one.
+    """A picture of the moment, drawn anew by rich as often as it is asked; `verdict` is set when there is a new one.
 
     Args:
         source: what is listened to.
         labels: the genres, in the order of the bars: bars that change places are hard to read.
-        model: the model's name and version.
-        top: how many genres to show; None means all that there is room for.
+        model: its name and version.
+        log: says why nothing can be heard.
+        top: how many genres to show; None means all. No more than there is room for.
     """
 
-    def __init__(self, source: Metered, labels: Sequence[str], model: str, top: int | None = None) -> None:
-        self._source, self._labels, self._model, self._top = source, labels, model, top
+    def __init__(
+        self, source: Metered, labels: Sequence[str], model: str, log: LogKeeper, top: int | None = None
+    ) -> None:
+        self._source, self._labels, self._model, self._log = source, list(labels), model, log
+        self._top = top or len(self._labels)
         self._cpu = CpuShare()
-        self.log = LogKeeper()
         self.verdict: Verdict | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width, height = options.max_width, options.max_height
-        health = self._health(width)
-        airy = height >= len(self._labels) + len(health) + 6  # room for empty lines between the parts
-        gap = [Segment.line()] if airy else []
-        yield from self._text(f"{printable(self._source.name)}  [{printable(self._model)}]", _DIM, width)
-        yield from gap
-        yield from self._text(self._news(), _BEST, width)
-        yield from gap
-        yield from self._genres(console, options, max(1, height - len(health) - 3))
-        yield from gap
-        yield from self._level(console, options)
-        for line in health:
-            yield from self._text(line, Style.null(), width)
-
-    def _text(self, line: str, style: Style, width: int) -> RenderResult:
-        text = Text(line, end="")
-        text.truncate(width, overflow="ellipsis")
-        yield Segment(text.plain, style)
-        yield Segment.line()
-
-    def _news(self) -> str:
-        """The verdict, or why there is none."""
         stalled_s = time.monotonic() - self._source.heard_s
-        if stalled_s >= STALLED_S:
-            records = self.log.records
-            told = records[-1].getMessage() if records else f"no samples for {stalled_s:.0f} s"
-            return printable(told)
+        stalled = stalled_s >= STALLED_S
+        health = self._health(options.max_width)
+        room = max(1, options.max_height - len(health) - 3)
+        genres = self._shown(min(room, self._top))
+        gap = [Segment.line()] if room >= len(genres) + 3 else []
+
+        yield from _line(f"{printable(self._source.name)}  [{printable(self._model)}]", _DIM, options)
+        yield from gap
+        yield from _line(self._stall(stalled_s) if stalled else self._answer(), _BOLD, options)
+        yield from gap
+        for genre in genres:
+            yield from self._genre(genre, options)
+        yield from gap
+        yield from self._level(stalled, options)
+        for text in health:
+            yield from _line(text, _PLAIN, options)
+
+    def _stall(self, stalled_s: float) -> str:
+        """Why there is nothing to be heard."""
+        if self._log.records and self._log.last_s > self._source.heard_s:
+            return printable(self._log.records[-1].getMessage())
+        return f"no samples for {stalled_s:.0f} s"
+
+    def _answer(self) -> str:
         return "listening ..." if self.verdict is None else in_words(self.verdict)
 
-    def _genres(self, console: Console, options: ConsoleOptions, room: int) -> RenderResult:
-        """A line a genre; where there are more than fit, the most probable ones."""
-        ranked = self.verdict.genres if self.verdict else []
-        shares = {g.genre: g.probability for g in ranked}
-        n = min(room, self._top or room)
-        shown = list(self._labels) if n >= len(self._labels) else [g.genre for g in ranked[:n]] or self._labels[:n]
-        best = self.verdict.genre if self.verdict else None
-        for genre in sorted(shown, key=self._labels.index):
-            share = shares.get(genre)
-            value = "-" if share is None else f"{share:.0%}"
-            yield from self._bar(console, options, genre, share or 0.0, value, genre == best)
+    def _shown(self, n: int) -> list[str]:
+        """The `n` most probable genres, in the order of the labels."""
+        if self.verdict is None or not self.verdict.genres or n >= len(self._labels):
+            return self._labels[:n]
+        likely = {share.genre for share in self.verdict.genres[:n]}
+        return [label for label in self._labels if label in likely]
 
-    def _level(self, console: Console, options: ConsoleOptions) -> RenderResult:
+    def _genre(self, genre: str, options: ConsoleOptions) -> RenderResult:
+        found = self.verdict.genres if self.verdict else []
+        share = next((g.probability for g in found if g.genre == genre), None)
+        best = self.verdict is not None and self.verdict.genre == genre
+        return self._bar(genre, share or 0.0, "-" if share is None else f"{share:.0%}", options, best)
+
+    def _level(self, stalled: bool, options: ConsoleOptions) -> RenderResult:
         level_db = self._source.level_db
-        value = f"{level_db:.0f} dB" if level_db > QUIET_DB else "quiet"
-        yield from self._bar(console, options, "level", 1 - max(level_db, QUIET_DB) / QUIET_DB, value, False)
+        if stalled or level_db <= QUIET_DB:
+            return self._bar(_LEVEL, 0.0, "-" if stalled else "quiet", options)
+        return self._bar(_LEVEL, 1 - level_db / QUIET_DB, f"{level_db:.0f} dB", options)
 
-    def _bar(
-        self, console: Console, options: ConsoleOptions, name: str, share: float, value: str, best: bool
-    ) -> RenderResult:
-        """One line: mark and name, a bar of 0 to 1, what it says in figures."""
-        names = max(cell_len("level"), *map(cell_len, self._labels))
-        names = min(names, max(5, options.max_width // 3))
-        text = Text(f"{'>' if best else ' '} {name}", end="")
-        text.truncate(names + 2, overflow="ellipsis", pad=True)
-        style = _BEST if best else Style.null()
-        cells = max(1, options.max_width - names - 2 - 1 - _VALUE_CELLS)
-        bar = ProgressBar(1.0, min(1.0, share), cells, style=_TRACK, complete_style=_BAR, finished_style=_BAR)
-        yield Segment(text.plain + " ", style)
-        drawn = list(console.render(bar, options))
-        yield from drawn
-        yield Segment(" " * (cells - sum(part.cell_length for part in drawn)))
+    def _bar(self, name: str, share: float, value: str, options: ConsoleOptions, best: bool = False) -> RenderResult:
+        """One line: a mark, the name, a bar from 0 to 1, and what it says in figures."""
+        longest = max(map(cell_len, [_LEVEL, *self._labels]))
+        names = min(longest, max(len(_LEVEL), options.max_width // 3))
+        cells = max(0, options.max_width - _MARK_CELLS - names - 1 - _VALUE_CELLS)
+        style = _BOLD if best else _PLAIN
+        yield Segment(("> " if best else "  ") + _cut(name, names, options) + " ", style)
+        yield Segment(set_cell_size(_blocks(min(1.0, share), cells, options.ascii_only), cells), _BAR)
         yield Segment(f"{value:>{_VALUE_CELLS}}", style)
         yield Segment.line()
 
     def _health(self, width: int) -> list[str]:
-        """Position, losses, lag and load, in as many lines as they need."""
-        source = self._source
+        """Position, losses, lag and load, in as many lines as that needs."""
         lag_ms = self.verdict.lag_ms if self.verdict else None
-        position = f"{hours(source.end_s)}  dropped {source.dropped_samples}"
+        position = f"{hours(self._source.end_s)}  dropped {self._source.dropped_samples}"
         load = f"lag {'-' if lag_ms is None else f'{lag_ms:.0f} ms'}  CPU {self._cpu.percent():.1f}%"
-        line = f"{position}  {load}"
-        return [line] if cell_len(line) <= width else [position, load]
+        whole = f"{position}  {load}"
+        return [whole] if len(whole) <= width else [position, load]
 
 
-def in_words(stretch: Stretch) -> str:
-    """A verdict in one line, with the time that it is about."""
-    if stretch.reason is not None or stretch.confidence is None:
-        answer = _REASONS[stretch.reason or "too_short"]
-    else:
-        answer = f"{printable(stretch.genre or '')} {stretch.confidence:.0%}"
-    return f"{answer}, last {stretch.end_s - stretch.start_s:.0f} s"
+def _line(text: str, style: Style, options: ConsoleOptions) -> RenderResult:
+    yield Segment(_cut(text, options.max_width, options), style)
+    yield Segment.line()
+
+
+def _cut(text: str, cells: int, options: ConsoleOptions) -> str:
+    """Exactly so many cells wide, in letters that the terminal knows."""
+    cut = Text(text.encode(options.encoding, "replace").decode(options.encoding))
+    cut.truncate(cells, overflow="crop" if options.ascii_only else "ellipsis", pad=True)
+    return cut.plain
+
+
+def _blocks(share: float, cells: int, ascii_only: bool) -> str:
+    """A bar in steps of half a cell, of blocks that the fonts of all consoles have."""
+    halves = round(2 * share * cells)
+    return "#" * (halves // 2) if ascii_only else "█" * (halves // 2) + "▌" * (halves % 2)
+
+
+def in_words(verdict: Verdict) -> str:
+    """A verdict, or the reason for none, and the time that it is about."""
+    heard_s = verdict.end_s - verdict.start_s
+    if verdict.reason is not None:
+        return f"{_REASONS[verdict.reason]} (last {heard_s:.0f} s)"
+    return f"{verdict.genre} {verdict.confidence:.0%} (last {heard_s:.0f} s)"
 
 
 def hours(seconds: float) -> str:
-    """h:mm:ss"""
+    """As h:mm:ss."""
     whole = int(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
-
-
-def shows_pictures(console: Console) -> bool:
-    """Whether it is a terminal whose cursor can be moved."""
-    return console.is_terminal and not console.is_dumb_terminal
-
-
-@contextmanager
-def on_screen(view: LiveView, console: Console) -> Iterator[None]:
-    """Show the view on a screen of its own until the end, whatever the end is; then the terminal is as it was.
-
-    It is drawn by a thread, so a terminal that is slow keeps no sound waiting. What is logged meanwhile follows at the
-    end, where standard error is a terminal too.
-    """
-    live = Live(get_renderable=lambda: view, console=console, screen=True, refresh_per_second=REFRESHES_PER_S)
-    with _log_kept(view.log):
-        try:
-            live.start(refresh=True)
-            yield
-        finally:
-            with _undisturbed():
-                live.stop()
-
-
-@contextmanager
-def _log_kept(keeper: LogKeeper) -> Iterator[None]:
-    log = logging.getLogger("genre_edge")
-    held = sys.stderr.isatty()
-    log.addHandler(keeper)
-    log.propagate = not held
-    try:
-        yield
-    finally:
-        log.removeHandler(keeper)
-        log.propagate = True
-        for record in keeper.records if held else ():
-            log.handle(record)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """No signal may end us halfway; a second Ctrl-C would."""
-    numbers = signal.SIGINT, signal.SIGTERM
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
@@ -10,7 +11,21 @@ from genre_edge.cli.classify import ModelOption, RawOption, ThresholdOption, Top
 from genre_edge.errors import ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from genre_edge.audio.block import Source
+    from genre_edge.classifier import Classifier
+    from genre_edge.verdict import Verdict
+
+_INTERVAL_S = 5.0
+_EVERY_PATCH_S = 0.1  # less than any model's patch
+_LIVE_WINDOW_S = 10.0
+
+class StreamFormat(str, Enum):
+    """How verdicts are shown."""
+
+    live = "live"
+    jsonl = "jsonl"
 
 
 def stream(
@@ -22,16 +37,26 @@ def stream(
         ),
     ] = "microphone",
     interval: Annotated[
-        float, typer.Option(min=0.1, max=86400, help="Seconds of sound from verdict to verdict.")
-    ] = 5.0,
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            min=_EVERY_PATCH_S,
+            max=86400,
+            help="Seconds of sound from verdict to verdict, a patch of the model at least. By default 5; every patch in "
+            "the live view and with --window 0.",
+        ),
+    ] = None,
     window: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(
-            min=0.1,
+            min=0,
             max=86400,
-            help="Seconds that a verdict is the mean of: all the smoothing there is. By default since the one before; "
-            "0.1 is one patch of the model.",
+            help="Seconds that a verdict is the mean of: all the smoothing there is. 0 turns it off: one patch. By "
+            "default since the verdict before; 10 in the live view where --interval is not given either.",
         ),
+    ] = None,
+    format: Annotated[
+        Optional[StreamFormat],  # noqa: UP045
+        typer.Option(help="A moving picture, or JSON lines. By default live on a terminal, else jsonl."),
     ] = None,
     top: TopOption = None,
     model: ModelOption = "edge",
@@ -41,21 +66,76 @@ def stream(
         int, typer.Option(min=1, help="How often a live source that is gone is tried before this ends with code 3.")
     ] = 30,
 ) -> None:
-    """Listen, and print one JSON line every few seconds. Ctrl-C ends it. A live source that dies is opened again."""
+    """Listen, and tell the genre every few seconds: moving bars on a terminal, else a JSON line each.
+
+    Ctrl-C ends it. A live source that dies is opened again.
+    """
     from genre_edge.classifier import Classifier
-    from genre_edge.render import json_line
 
     if raw is not None and source != "-":
         raise ParameterError("--raw describes standard input: give - as the source")
+    live = _is_live(format)
+    interval, window = _pace(interval, window, live)
     classifier = Classifier(model, threshold)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with _open(source, raw, tries) as audio:
-            for verdict in classifier.stream(audio, interval, window_s=window):
-                sys.stdout.write(json_line(verdict, top) + "\n")
-                sys.stdout.flush()
+            if live:
+                _show(classifier, audio, interval, window, top)
+            else:
+                _print(classifier.stream(audio, interval, window_s=window), top)
     except KeyboardInterrupt:
         pass  # how a live source is ended
+
+
+def _is_live(format: StreamFormat | None) -> bool:
+    """Whether to show the live view. Raises ParameterError where it is wanted and cannot be."""
+    if format is StreamFormat.jsonl or (format is None and not sys.stdout.isatty()):
+        return False
+    from rich.console import Console
+
+    from genre_edge.cli.screen import can_move
+
+    able = can_move(Console())
+    if format is StreamFormat.live and not able:
+        raise ParameterError("--format live needs a terminal on standard output, one whose cursor can be moved")
+    return able
+
+
+def _pace(interval_s: float | None, window_s: float | None, live: bool) -> tuple[float, float | None]:
+    """Interval and window where one is not given."""
+    if interval_s is not None:
+        return interval_s, window_s
+    if live and window_s is None:
+        window_s = _LIVE_WINDOW_S
+    return _EVERY_PATCH_S if live or window_s == 0 else _INTERVAL_S, window_s
+
+
+def _print(verdicts: "Iterator[Verdict]", top: int | None) -> None:
+    from genre_edge.render import json_line
+
+    for verdict in verdicts:
+        sys.stdout.write(json_line(verdict, top) + "\n")
+        sys.stdout.flush()
+
+
+def _show(classifier: "Classifier", audio: "Source", interval_s: float, window_s: float | None, top: int | None) -> None:
+    """The live view while it lasts; its last answer is left on the terminal."""
+    from rich.console import Console
+
+    from genre_edge.audio.meter import Metered
+    from genre_edge.cli.live_view import LiveView, hours, in_words
+    from genre_edge.cli.screen import LogKeeper, on_screen
+
+    bundle, metered, log = classifier.bundle, Metered(audio), LogKeeper()
+    view = LiveView(metered, bundle.labels, f"{bundle.name} {bundle.version}", log, top)
+    try:
+        with on_screen(view, Console(highlight=False), log):
+            for view.verdict in classifier.stream(metered, interval_s, window_s=window_s):
+                pass
+    finally:
+        if view.verdict is not None:
+            print(f"{hours(view.verdict.end_s)}  {in_words(view.verdict)}")
 
 
 def _interrupt(number: int, frame: Any) -> None:
