@@ -78,9 +78,7 @@ class Reconnecting(Source):
         SourceLostError: it was tried in vain as often as `patience` allows.
     """
 
-    def __init__(
-        self, name: str, open_source: Callable[[], Source], patience: Patience, *, wait: bool = True
-    ) -> None:
+    def __init__(self, name: str, open_source: Callable[[], Source], patience: Patience, *, wait: bool = True) -> None:
         self.name = name
         self._open_source, self._patience = open_source, patience
         self._source: Source | None = None
