@@ -60,5 +60,5 @@ def test_who_looks_at_frames_sees_all_of_them_and_changes_nothing() -> None:
     assert [replace(v, lag_ms=None) for v in plain] == [replace(v, lag_ms=None) for v in watched]
     np.testing.assert_array_equal(np.concatenate([block.samples for block, _ in seen]), sound)
     frames = np.concatenate([frames for _, frames in seen], axis=1)
-    np.testing.assert_array_equal(frames, tiny()._mel.db(sound)[:, : frames.shape[1]])
+    np.testing.assert_array_equal(frames, tiny().mel.db(sound)[:, : frames.shape[1]])
     assert frames.shape[1] >= len(sound) // 128 - 2

@@ -103,7 +103,7 @@ class Classifier:
             raise ParameterError(f"threshold must be from 0 to 1, got {threshold!r}")
         self._model = Model(model)
         self.bundle = self._model.bundle
-        self._mel = MelSpectrogram(self.bundle.mel)
+        self.mel = MelSpectrogram(self.bundle.mel)
         self._threshold = self.bundle.threshold if threshold is None else threshold
         self._info = ModelInfo(self.bundle.name, self.bundle.version, self.bundle.sha256)
 
@@ -155,7 +155,7 @@ class Classifier:
         for name, value in (("interval_s", interval_s), ("window_s", math.inf if window_s is None else window_s)):
             if not value > 0:
                 raise ParameterError(f"{name} must be positive, got {value!r}")
-        listener = Listener(self._model, self._mel, source, on_frames)
+        listener = Listener(self._model, self.mel, source, on_frames)
         pool = self._pool(window_s, segments)
         hop_s = self.bundle.hop_frames * self.bundle.mel.hop_length / self.bundle.mel.sr
         patches = math.inf if math.isinf(interval_s) else max(1, round(interval_s / hop_s))
