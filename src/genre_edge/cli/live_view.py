@@ -9,14 +9,14 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
-from genre_edge.audio.meter import Metered
+from genre_edge.audio.meter import Meter
 from genre_edge.cli.screen import LogKeeper
 from genre_edge.render import printable
+from genre_edge.station.health import Cpu
 from genre_edge.verdict import Verdict
 
 STALLED_S = 3.0  # without samples for so long, that is the news
 QUIET_DB = -60.0  # where the level's bar begins
-_CPU_OVER_S = 2.0
 _REASONS = {
     "silence": "silence",
     "not_music": "not music",
@@ -30,25 +30,12 @@ _MARK_CELLS = 2  # left of a name
 _VALUE_CELLS = 7  # right of a bar, as in " -12 dB"
 
 
-class CpuShare:
-    """How much of one core this process takes, in percent over the last seconds."""
-
-    def __init__(self) -> None:
-        self._percent, self._clock_s, self._cpu_s = 0.0, time.monotonic(), time.process_time()
-
-    def percent(self) -> float:
-        clock_s, cpu_s = time.monotonic(), time.process_time()
-        if clock_s - self._clock_s >= _CPU_OVER_S:
-            self._percent = 100 * (cpu_s - self._cpu_s) / (clock_s - self._clock_s)
-            self._clock_s, self._cpu_s = clock_s, cpu_s
-        return self._percent
-
-
 class LiveView:
     """A picture of the moment, drawn anew by rich as often as it is asked; `verdict` is set when there is a new one.
 
     Args:
-        source: what is listened to.
+        source: name of what is listened to; nobody need have checked it.
+        meter: what has gone by.
         labels: the genres, in the order of the bars: bars that change places are hard to read.
         model: its name and version.
         log: says why nothing can be heard.
@@ -56,22 +43,22 @@ class LiveView:
     """
 
     def __init__(
-        self, source: Metered, labels: Sequence[str], model: str, log: LogKeeper, top: int | None = None
+        self, source: str, meter: Meter, labels: Sequence[str], model: str, log: LogKeeper, top: int | None = None
     ) -> None:
-        self._source, self._labels, self._model, self._log = source, list(labels), model, log
+        self._source, self._meter, self._labels, self._model, self._log = source, meter, list(labels), model, log
         self._top = top or len(self._labels)
-        self._cpu = CpuShare()
+        self._cpu = Cpu()
         self.verdict: Verdict | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        stalled_s = time.monotonic() - self._source.heard_s
+        stalled_s = time.monotonic() - self._meter.heard_s
         stalled = stalled_s >= STALLED_S
         health = self._health(options.max_width)
         room = max(1, options.max_height - len(health) - 3)
         genres = self._shown(min(room, self._top))
         gap = [Segment.line()] if room >= len(genres) + 3 else []
 
-        yield from _line(f"{printable(self._source.name)}  [{printable(self._model)}]", _DIM, options)
+        yield from _line(f"{printable(self._source)}  [{printable(self._model)}]", _DIM, options)
         yield from gap
         yield from _line(self._stall(stalled_s) if stalled else self._answer(), _BOLD, options)
         yield from gap
@@ -84,7 +71,7 @@ class LiveView:
 
     def _stall(self, stalled_s: float) -> str:
         """Why there is nothing to be heard."""
-        if self._log.records and self._log.last_s > self._source.heard_s:
+        if self._log.records and self._log.last_s > self._meter.heard_s:
             return printable(self._log.records[-1].getMessage())
         return f"no samples for {stalled_s:.0f} s"
 
@@ -105,7 +92,7 @@ class LiveView:
         return self._bar(genre, share or 0.0, "-" if share is None else f"{share:.0%}", options, best)
 
     def _level(self, stalled: bool, options: ConsoleOptions) -> RenderResult:
-        level_db = self._source.level_db
+        level_db = self._meter.level_db
         if stalled or level_db <= QUIET_DB:
             return self._bar(_LEVEL, 0.0, "-" if stalled else "quiet", options)
         return self._bar(_LEVEL, 1 - level_db / QUIET_DB, f"{level_db:.0f} dB", options)
@@ -124,7 +111,7 @@ class LiveView:
     def _health(self, width: int) -> list[str]:
         """Position, losses, lag and load, in as many lines as that needs."""
         lag_ms = self.verdict.lag_ms if self.verdict else None
-        position = f"{hours(self._source.end_s)}  dropped {self._source.dropped_samples}"
+        position = f"{hours(self._meter.end_s)}  dropped {self._meter.dropped_samples}"
         load = f"lag {'-' if lag_ms is None else f'{lag_ms:.0f} ms'}  CPU {self._cpu.percent():.1f}%"
         whole = f"{position}  {load}"
         return [whole] if len(whole) <= width else [position, load]

@@ -21,6 +21,7 @@ _INTERVAL_S = 5.0
 _EVERY_PATCH_S = 0.1  # less than any model's patch
 _LIVE_WINDOW_S = 10.0
 
+
 class StreamFormat(str, Enum):
     """How verdicts are shown."""
 
@@ -41,8 +42,8 @@ def stream(
         typer.Option(
             min=_EVERY_PATCH_S,
             max=86400,
-            help="Seconds of sound from verdict to verdict, a patch of the model at least. By default 5; every patch in "
-            "the live view and with --window 0.",
+            help="Seconds of sound from verdict to verdict, a patch of the model at least. By default 5; in the live "
+            "view and with --window 0 every patch.",
         ),
     ] = None,
     window: Annotated[
@@ -119,19 +120,21 @@ def _print(verdicts: "Iterator[Verdict]", top: int | None) -> None:
         sys.stdout.flush()
 
 
-def _show(classifier: "Classifier", audio: "Source", interval_s: float, window_s: float | None, top: int | None) -> None:
+def _show(
+    classifier: "Classifier", audio: "Source", interval_s: float, window_s: float | None, top: int | None
+) -> None:
     """The live view while it lasts; its last answer is left on the terminal."""
     from rich.console import Console
 
-    from genre_edge.audio.meter import Metered
+    from genre_edge.audio.meter import Meter
     from genre_edge.cli.live_view import LiveView, hours, in_words
     from genre_edge.cli.screen import LogKeeper, on_screen
 
-    bundle, metered, log = classifier.bundle, Metered(audio), LogKeeper()
-    view = LiveView(metered, bundle.labels, f"{bundle.name} {bundle.version}", log, top)
+    bundle, meter, log = classifier.bundle, Meter(), LogKeeper()
+    view = LiveView(audio.name, meter, bundle.labels, f"{bundle.name} {bundle.version}", log, top)
     try:
         with on_screen(view, Console(highlight=False), log):
-            for view.verdict in classifier.stream(metered, interval_s, window_s=window_s):
+            for view.verdict in classifier.stream(audio, interval_s, window_s=window_s, on_frames=meter):
                 pass
     finally:
         if view.verdict is not None:
