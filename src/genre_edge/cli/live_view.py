@@ -28,6 +28,7 @@ _PLAIN, _BOLD, _DIM, _BAR = Style.null(), Style(bold=True), Style(dim=True), Sty
 _LEVEL = "level"
 _MARK_CELLS = 2  # left of a name
 _VALUE_CELLS = 7  # right of a bar, as in " -12 dB"
+_ONE_LINE_CELLS = 60  # enough for all of the health with many digits
 
 
 class LiveView:
@@ -58,7 +59,7 @@ class LiveView:
         genres = self._shown(min(room, self._top))
         gap = [Segment.line()] if room >= len(genres) + 3 else []
 
-        yield from _line(f"{printable(self._source)}  [{printable(self._model)}]", _DIM, options)
+        yield from _line(f"[{printable(self._model)}] {printable(self._source)}", _DIM, options)
         yield from gap
         yield from _line(self._stall(stalled_s) if stalled else self._answer(), _BOLD, options)
         yield from gap
@@ -109,12 +110,11 @@ class LiveView:
         yield Segment.line()
 
     def _health(self, width: int) -> list[str]:
-        """Position, losses, lag and load, in as many lines as that needs."""
+        """Position, losses, lag and load, in one line or two."""
         lag_ms = self.verdict.lag_ms if self.verdict else None
         position = f"{hours(self._meter.end_s)}  dropped {self._meter.dropped_samples}"
         load = f"lag {'-' if lag_ms is None else f'{lag_ms:.0f} ms'}  CPU {self._cpu.percent():.1f}%"
-        whole = f"{position}  {load}"
-        return [whole] if len(whole) <= width else [position, load]
+        return [f"{position}  {load}"] if width >= _ONE_LINE_CELLS else [position, load]
 
 
 def _line(text: str, style: Style, options: ConsoleOptions) -> RenderResult:

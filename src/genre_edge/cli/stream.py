@@ -127,13 +127,15 @@ def _show(
     from rich.console import Console
 
     from genre_edge.audio.meter import Meter
+    from genre_edge.cli.inputs import STDIN
     from genre_edge.cli.live_view import LiveView, hours, in_words
     from genre_edge.cli.screen import LogKeeper, on_screen
 
     bundle, meter, log = classifier.bundle, Meter(), LogKeeper()
-    view = LiveView(audio.name, meter, bundle.labels, f"{bundle.name} {bundle.version}", log, top)
+    name = "standard input" if audio.name == STDIN else audio.name
+    view = LiveView(name, meter, bundle.labels, f"{bundle.name} {bundle.version}", log, top)
     try:
-        with on_screen(view, Console(highlight=False), log):
+        with on_screen(view, Console(), log):
             for view.verdict in classifier.stream(audio, interval_s, window_s=window_s, on_frames=meter):
                 pass
     finally:
