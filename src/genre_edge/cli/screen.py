@@ -1,7 +1,6 @@
 """A terminal's second screen, lent to a moving picture and given back whatever happens."""
 
 import logging
-import signal
 import sys
 import time
 from collections import deque
@@ -10,6 +9,8 @@ from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
 from rich.live import Live
+
+from genre_edge.cli.signals import held
 
 REFRESHES_PER_S = 4
 
@@ -53,11 +54,11 @@ def on_screen(picture: RenderableType, console: Console, keeper: LogKeeper) -> I
     )
     with _log_kept(keeper):
         try:
-            live.start(refresh=True)
+            with held():
+                live.start(refresh=True)
             yield
         finally:
-            with _undisturbed():
-                live.stop()
+            live.stop()
 
 
 @contextmanager
@@ -72,15 +73,3 @@ def _log_kept(keeper: LogKeeper) -> Iterator[None]:
         log.propagate = True
         for record in keeper.records if held else ():
             log.handle(record)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """No signal may end us halfway; a second Ctrl-C would."""
-    numbers = signal.SIGINT, signal.SIGTERM
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

@@ -1,13 +1,13 @@
 """`genre-edge stream`: a verdict every few seconds of a live source."""
 
-import signal
 import sys
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from genre_edge.cli.classify import ModelOption, RawOption, ThresholdOption, TopOption
+from genre_edge.cli.signals import held, interrupt_once
 from genre_edge.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -71,14 +71,15 @@ def stream(
 
     Ctrl-C ends it. A live source that dies is opened again.
     """
-    from genre_edge.classifier import Classifier
-
     if raw is not None and source != "-":
         raise ParameterError("--raw describes standard input: give - as the source")
     live = _is_live(format)
     interval, window = _pace(interval, window, live)
-    classifier = Classifier(model, threshold)
-    signal.signal(signal.SIGTERM, _interrupt)
+    with held():  # numpy and the network begin threads
+        from genre_edge.classifier import Classifier
+
+        classifier = Classifier(model, threshold)
+    interrupt_once()
     try:
         with _open(source, raw, tries) as audio:
             if live:
@@ -141,10 +142,6 @@ def _show(
     finally:
         if view.verdict is not None:
             print(f"{hours(view.verdict.end_s)}  {in_words(view.verdict)}")
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _open(source: str, raw: str | None, tries: int) -> "Source":
