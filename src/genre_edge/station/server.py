@@ -1,6 +1,7 @@
 """uvicorn in a thread of its own, with limits for clients that mean no good or are merely slow."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import threading
@@ -30,8 +31,15 @@ class Connection(H11Protocol):
         self._well_s = time.monotonic()
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
-        else:
-            self.loop.call_later(_CHECK_S, self._check)
+            return
+        # Those that came first stay served; uvicorn's own limit would turn on all.
+        self.limit_concurrency = 0 if len(self.connections) > MAX_CLIENTS else None
+        self.loop.call_later(_CHECK_S, self._check)
+
+    def let_go(self) -> None:
+        """End at once what could not end in good order, as the client does not read."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def _check(self) -> None:
         """Well is who has asked and has read; others have `SLOW_S`."""
@@ -77,7 +85,6 @@ class Server:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=MAX_CLIENTS + 1,
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=_GRACE_S,
                 h11_max_incomplete_event_size=MAX_HEAD,
@@ -104,6 +111,10 @@ class Server:
     def stop(self) -> None:
         """Take no more clients and let those go that are there; does not wait for that."""
         self._server.should_exit = True
+        for connection in tuple(self._server.server_state.connections):
+            assert isinstance(connection, Connection)
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                connection.loop.call_soon_threadsafe(connection.let_go)
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread. Returns whether it has ended."""

@@ -68,7 +68,6 @@ class Web:
         self._streams: set[EventStream] = set()
         self._files = {path.name: File.read(path) for path in _STATIC.iterdir() if path.suffix in _KINDS}
         self._openapi = _OPENAPI.read_bytes()
-        self._reader = ThreadPoolExecutor(1, "history reader")  # a disk may take its time
 
     async def page(self, request: Request) -> Response:
         given = request.query_params.get("token")
@@ -125,6 +124,7 @@ class Web:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        self._reader = ThreadPoolExecutor(1, "history reader")  # a disk may take its time
         telling = asyncio.get_running_loop().create_task(tell_status(self._station))
         yield
         telling.cancel()
