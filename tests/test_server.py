@@ -15,7 +15,7 @@ from station_helpers import eventually, station
 
 from genre_edge.errors import GenreEdgeError
 from genre_edge.station import events, server, web
-from genre_edge.station.server import Server, bind
+from genre_edge.station.server import Server, bind, local_names
 from genre_edge.station.station import Station
 
 TOKEN = "correct-horse-battery"
@@ -152,8 +152,10 @@ def test_an_address_that_cannot_be_served_is_told() -> None:
     port = taken.getsockname()[1]
     with pytest.raises(GenreEdgeError, match=f"127.0.0.1 port {port}: Address already in use"):
         bind("127.0.0.1", port)
-    with pytest.raises(GenreEdgeError, match=r"no\.such\.host\.invalid port 1: "):
+    with pytest.raises(GenreEdgeError, match=r"^no\.such\.host\.invalid: "):
         bind("no.such.host.invalid", 1)
+    with pytest.raises(GenreEdgeError, match=r": no name of a host$"):
+        bind("x" * 64 + ".org", 1)
     taken.close()
 
 
@@ -167,3 +169,17 @@ def test_the_address_in_words() -> None:
             finished: Station = station(ArraySource(music(1, RATE), RATE))
             served = Server(web.application(finished, None, None), listener)
             assert served.url == f"http://[::1]:{listener.getsockname()[1]}/"
+
+
+@pytest.mark.parametrize(
+    ("host", "names"),
+    [
+        ("127.0.0.1", {"localhost", "127.0.0.1", "[::1]"}),
+        ("127.8.8.8", {"localhost", "127.0.0.1", "[::1]", "127.8.8.8"}),
+        ("LocalHost", {"localhost", "127.0.0.1", "[::1]"}),
+        ("0.0.0.0", None),
+    ],
+)
+def test_names_of_a_socket_that_only_this_machine_reaches(host: str, names: set[str] | None) -> None:
+    with bind(host, 0) as listener:
+        assert local_names(listener, host) == names

@@ -13,44 +13,46 @@ if TYPE_CHECKING:
     from genre_edge.audio.block import Source
 
 
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A sound card's name or number, an address (http, icecast, rtsp), or - for standard input "
+        "(a WAV, or PCM with --raw)."
+    ),
+]
+IntervalOption = Annotated[float, typer.Option(min=0.1, max=86400, help="Seconds of sound from verdict to verdict.")]
+WindowOption = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        min=0.1,
+        max=86400,
+        help="Seconds that a verdict is the mean of: all the smoothing there is. By default since the one before; "
+        "0.1 is one patch of the model.",
+    ),
+]
+TriesOption = Annotated[
+    int, typer.Option(min=1, help="How often a live source that is gone is tried before this ends with code 3.")
+]
+
+
 def stream(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="A sound card's name or number, an address (http, icecast, rtsp), or - for standard input "
-            "(a WAV, or PCM with --raw)."
-        ),
-    ] = "microphone",
-    interval: Annotated[
-        float, typer.Option(min=0.1, max=86400, help="Seconds of sound from verdict to verdict.")
-    ] = 5.0,
-    window: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(
-            min=0.1,
-            max=86400,
-            help="Seconds that a verdict is the mean of: all the smoothing there is. By default since the one before; "
-            "0.1 is one patch of the model.",
-        ),
-    ] = None,
+    source: SourceArgument = "microphone",
+    interval: IntervalOption = 5.0,
+    window: WindowOption = None,
     top: TopOption = None,
     model: ModelOption = "edge",
     threshold: ThresholdOption = None,
     raw: RawOption = None,
-    tries: Annotated[
-        int, typer.Option(min=1, help="How often a live source that is gone is tried before this ends with code 3.")
-    ] = 30,
+    tries: TriesOption = 30,
 ) -> None:
     """Listen, and print one JSON line every few seconds. Ctrl-C ends it. A live source that dies is opened again."""
     from genre_edge.classifier import Classifier
     from genre_edge.render import json_line
 
-    if raw is not None and source != "-":
-        raise ParameterError("--raw describes standard input: give - as the source")
     classifier = Classifier(model, threshold)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     try:
-        with _open(source, raw, tries) as audio:
+        with open_source(source, raw, tries) as audio:
             for verdict in classifier.stream(audio, interval, window_s=window):
                 sys.stdout.write(json_line(verdict, top) + "\n")
                 sys.stdout.flush()
@@ -58,16 +60,24 @@ def stream(
         pass  # how a live source is ended
 
 
-def _interrupt(number: int, frame: Any) -> None:
+def interrupt(number: int, frame: Any) -> None:
+    """What SIGTERM does: the same as Ctrl-C."""
     raise KeyboardInterrupt
 
 
-def _open(source: str, raw: str | None, tries: int) -> "Source":
+def open_source(source: str, raw: str | None, tries: int, *, wait: bool = True) -> "Source":
+    """What SOURCE means. A live one is opened here and now, or without `wait` by whoever reads it.
+
+    Raises:
+        ParameterError, AudioError, SourceLostError: as `open_live` and `open_standard_input`.
+    """
     if source == "-":
         from genre_edge.cli.inputs import open_standard_input
 
         return open_standard_input(raw)
+    if raw is not None:
+        raise ParameterError("--raw describes standard input: give - as the source")
     from genre_edge.audio.live import open_live
     from genre_edge.audio.reconnect import Patience
 
-    return open_live(source, Patience(tries=tries))
+    return open_live(source, Patience(tries=tries), wait=wait)

@@ -2,8 +2,6 @@
 
 import hashlib
 import hmac
-import ipaddress
-import socket
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -32,15 +30,6 @@ def check_token(token: str) -> str:
     if len(token) not in _TOKEN_LENGTHS or not printable:
         raise ParameterError('the token must be 8 to 256 letters, digits or signs (none of & # + % ; , " \\ or space)')
     return token
-
-
-def is_loopback(host: str) -> bool:
-    """Whether all addresses of a host lead to this machine only. False where it is not known."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return False
-    return all(ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in found)
 
 
 def error(status: int, text: str, headers: dict[str, str] | None = None) -> Response:

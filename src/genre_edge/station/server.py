@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
+import os
 import socket
 import threading
 import time
@@ -61,11 +63,21 @@ def bind(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         dual = host == "::" and socket.has_dualstack_ipv6()
         listener = socket.create_server(address[:2], family=family, backlog=128, dualstack_ipv6=dual)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise GenreEdgeError(f"{host} port {port}: {reason}") from None
+    except socket.gaierror as error:
+        raise GenreEdgeError(f"{host}: {error.strerror}") from None
+    except OSError as error:
+        raise GenreEdgeError(f"{host} port {port}: {os.strerror(error.errno or 0)}") from None
+    except UnicodeError:
+        raise GenreEdgeError(f"{host}: no name of a host") from None
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # accepted ones inherit it
     return listener
+
+
+def local_names(listener: socket.socket, host: str) -> frozenset[str] | None:
+    """By which names a socket can be called that only this machine reaches; None if others reach it."""
+    if not ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback:
+        return None
+    return frozenset(["localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host.lower()])
 
 
 class Server:
@@ -102,6 +114,11 @@ class Server:
         """Where it is."""
         host, port = self._listener.getsockname()[:2]
         return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+    @property
+    def started(self) -> bool:
+        """Whether it takes clients by now."""
+        return self._server.started
 
     @property
     def alive(self) -> bool:
