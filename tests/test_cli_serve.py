@@ -94,7 +94,7 @@ def test_it_serves_what_it_hears_until_a_signal(number: int, served: Callable[..
     one.feed(sound(3))
     eventually(lambda: one.get("api/v1/status")["position_s"] >= 2.9)
     status = one.get("api/v1/status")
-    assert status["source"] == "-" and status["model"]["name"] == "tiny" and status["verdict"]["genre"]
+    assert status["source"] == "-" and status["model"]["name"] == "tiny" and status["verdict"]["genres"]
     assert one.get("healthz") == {"listening": True}
     assert len(one.get("api/v1/history")["verdicts"]) >= 4
     with urllib.request.urlopen(one.url) as page:
