@@ -169,7 +169,7 @@ def test_verdicts_are_those_of_the_classifier() -> None:
     one.start()
     assert one.join(30) and one.ended.is_set() and one.error is None
     told = one.history.verdicts()
-    assert len(told) == len(expected) == one.verdicts
+    assert len(told) == len(expected) == one.heard.total()
     for ours, theirs in zip(told, expected, strict=True):
         assert before - 1 <= ours["time"] <= time.time() + 1 and ours["lag_ms"] >= 0
         assert {k: v for k, v in ours.items() if k not in ("time", "lag_ms")} == theirs.to_dict()
@@ -193,7 +193,7 @@ def test_what_happens_is_told_as_it_happens(monkeypatch: pytest.MonkeyPatch) -> 
     source.music(2)
     eventually(lambda: one.status()["position_s"] == 2.0)
     kinds = [event.kind for event in subscription.take()]
-    assert kinds.count("frames") == len(one.picture) >= 3 and kinds.count("verdict") == one.verdicts >= 3
+    assert kinds.count("frames") == len(one.picture) >= 3 and kinds.count("verdict") == one.heard.total() >= 3
     assert one.listening and one.alive()
     source.feed(music(1, RATE), dropped=123)
     eventually(lambda: one.status()["dropped_samples"] == 123)

@@ -29,14 +29,30 @@ class StreamFormat(str, Enum):
     jsonl = "jsonl"
 
 
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A sound card's name or number, an address (http, icecast, rtsp), or - for standard input "
+        "(a WAV, or PCM with --raw)."
+    ),
+]
+IntervalOption = Annotated[float, typer.Option(min=0.1, max=86400, help="Seconds of sound from verdict to verdict.")]
+WindowOption = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option(
+        min=0,
+        max=86400,
+        help="Seconds that a verdict is the mean of: all the smoothing there is. By default since the one before; 0 "
+        "turns it off: one patch of the model.",
+    ),
+]
+TriesOption = Annotated[
+    int, typer.Option(min=1, help="How often a live source that is gone is tried before this ends with code 3.")
+]
+
+
 def stream(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="A sound card's name or number, an address (http, icecast, rtsp), or - for standard input "
-            "(a WAV, or PCM with --raw)."
-        ),
-    ] = "microphone",
+    source: SourceArgument = "microphone",
     interval: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(
@@ -46,15 +62,7 @@ def stream(
             "view and with --window 0 every patch.",
         ),
     ] = None,
-    window: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(
-            min=0,
-            max=86400,
-            help="Seconds that a verdict is the mean of: all the smoothing there is. 0 turns it off: one patch. By "
-            "default since the verdict before; 10 in the live view where --interval is not given either.",
-        ),
-    ] = None,
+    window: WindowOption = None,
     format: Annotated[
         Optional[StreamFormat],  # noqa: UP045
         typer.Option(help="A moving picture, or JSON lines. By default live on a terminal, else jsonl."),
@@ -63,16 +71,13 @@ def stream(
     model: ModelOption = "edge",
     threshold: ThresholdOption = None,
     raw: RawOption = None,
-    tries: Annotated[
-        int, typer.Option(min=1, help="How often a live source that is gone is tried before this ends with code 3.")
-    ] = 30,
+    tries: TriesOption = 30,
 ) -> None:
     """Listen, and tell the genre every few seconds: moving bars on a terminal, else a JSON line each.
 
-    Ctrl-C ends it. A live source that dies is opened again.
+    Ctrl-C ends it. A live source that dies is opened again. With neither --interval nor --window, the moving bars are
+    the mean of the last 10 s.
     """
-    if raw is not None and source != "-":
-        raise ParameterError("--raw describes standard input: give - as the source")
     live = _is_live(format)
     interval, window = _pace(interval, window, live)
     with held():  # numpy and the network begin threads
@@ -81,7 +86,7 @@ def stream(
         classifier = Classifier(model, threshold)
     interrupt_once()
     try:
-        with _open(source, raw, tries) as audio:
+        with open_source(source, raw, tries) as audio:
             if live:
                 _show(classifier, audio, interval, window, top)
             else:
@@ -144,12 +149,19 @@ def _show(
             print(f"{hours(view.verdict.end_s)}  {in_words(view.verdict)}")
 
 
-def _open(source: str, raw: str | None, tries: int) -> "Source":
+def open_source(source: str, raw: str | None, tries: int, *, wait: bool = True) -> "Source":
+    """What SOURCE means. A live one is opened here and now, or without `wait` by whoever reads it.
+
+    Raises:
+        ParameterError, AudioError, SourceLostError: as `open_live` and `open_standard_input`.
+    """
     if source == "-":
         from genre_edge.cli.inputs import open_standard_input
 
         return open_standard_input(raw)
+    if raw is not None:
+        raise ParameterError("--raw describes standard input: give - as the source")
     from genre_edge.audio.live import open_live
     from genre_edge.audio.reconnect import Patience
 
-    return open_live(source, Patience(tries=tries))
+    return open_live(source, Patience(tries=tries), wait=wait)

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class Station:
         self._power, self._power_of = 0.0, 0  # sum of squares, and of how many samples
         self._level_db: float | None = None
         self.verdict: dict[str, Any] | None = None  # the newest one
-        self.verdicts = 0
+        self.heard: Counter[str] = Counter()  # verdicts by genre, or by reason where there was none
         self._progress: tuple[int, float | None] = (0, None)
         self._progress_s = self._started_s
         self.error: Exception | None = None  # why it ended, if not because the source did
@@ -128,7 +128,7 @@ class Station:
     def _on_verdict(self, verdict: Verdict) -> None:
         now = time.time()
         self.verdict = verdict.to_dict() | {"source": self.name, "time": round(now, 3)}
-        self.verdicts += 1
+        self.heard[verdict.genre or verdict.reason or ""] += 1
         self.history.add(self.verdict)
         self.hub.publish(Event("verdict", self.verdict))
 
