@@ -12,7 +12,7 @@ from rich.live import Live
 
 from genre_edge.cli.signals import held
 
-REFRESHES_PER_S = 4
+REFRESHES_PER_S = 2
 
 
 class LogKeeper(logging.Handler):
