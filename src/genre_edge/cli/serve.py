@@ -52,7 +52,8 @@ def serve(
     tries: TriesOption = 30,
 ) -> None:
     """Listen as stream does, and show it on a web page. Ctrl-C ends it. Needs the extra station."""
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell may have told its children to ignore it
+        signal.signal(number, interrupt)
     try:
         try:
             from genre_edge.station import guard, server, web
