@@ -156,7 +156,7 @@ class Server:
         """Take no more clients and let those go that are there; does not wait for that."""
         self._server.end()
 
-    def join(self, timeout_s: float) -> bool:
+    def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread. Returns whether it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
