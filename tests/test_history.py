@@ -208,7 +208,7 @@ def test_a_disk_that_fails_for_a_while_loses_nothing(tmp_path: Path, caplog: pyt
 def test_what_waits_for_a_disk_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "MOST_WAITING", 20)
     kept = History(tmp_path / "h.db")
-    monkeypatch.setattr(kept, "_write", lambda verdicts: (_ for _ in ()).throw(sqlite3.OperationalError("disk full")))
+    monkeypatch.setattr(kept, "_write", lambda waiting: (_ for _ in ()).throw(sqlite3.OperationalError("disk full")))
     for i in range(50):
         kept.add(verdict(NOON + i))
         kept.flush()

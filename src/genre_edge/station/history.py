@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter, deque
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 log = logging.getLogger("genre_edge")
 
@@ -40,8 +40,17 @@ _NONE = ""  # the genre of verdicts that have none
 Verdict = dict[str, Any]
 
 
-def _bin(verdict: Verdict) -> tuple[int, str]:
-    return int(verdict["time"] // BIN_S * BIN_S), verdict["genre"] or _NONE
+class _Waiting(NamedTuple):
+    """A verdict that is not yet written."""
+
+    number: int
+    time: float
+    genre: str
+    content: str
+
+    @property
+    def bin(self) -> tuple[int, str]:
+        return int(self.time // BIN_S * BIN_S), self.genre
 
 
 class History:
@@ -53,7 +62,7 @@ class History:
     """
 
     def __init__(self, path: Path | None = None, limit: int | None = None) -> None:
-        self._waiting: deque[tuple[int, Verdict]] = deque(maxlen=MOST_WAITING)  # with their numbers
+        self._waiting: deque[_Waiting] = deque(maxlen=MOST_WAITING)
         self._number = 0
         self._changed = threading.Condition()  # guards the two above, and is never held while a disk works
         self._closing = self._failing = False
@@ -65,19 +74,25 @@ class History:
 
     def add(self, verdict: Verdict) -> None:
         """Remember a verdict; waits for nothing."""
+        content = json.dumps(verdict, separators=(",", ":"), allow_nan=False)
         with self._changed:
             self._number += 1
-            self._waiting.append((self._number, verdict))
+            self._waiting.append(_Waiting(self._number, verdict["time"], verdict["genre"] or _NONE, content))
             if len(self._waiting) >= BATCH:
                 self._changed.notify()
 
     def verdicts(self, since: float = 0.0, limit: int = 1000) -> list[Verdict]:
         """The newest `limit` of those at or after `since`, oldest first."""
-        query = "SELECT content FROM verdicts WHERE time >= ? ORDER BY time DESC, id DESC LIMIT ?"
+        return [json.loads(content) for content in self.texts(since, limit)]
+
+    def texts(self, since: float = 0.0, limit: int = 1000) -> list[str]:
+        """The same as JSON, each by itself."""
+        query = "SELECT time, content FROM verdicts WHERE time >= ? ORDER BY time DESC, id DESC LIMIT ?"
         with self._database_lock:
-            written = [json.loads(content) for (content,) in self._read(query, since, limit)][::-1]
-            waiting = [verdict for _, verdict in self._copy() if verdict["time"] >= since]
-        return sorted(written + waiting, key=lambda verdict: float(verdict["time"]))[-limit:]
+            found: list[tuple[float, str]] = self._read(query, since, limit)[::-1]
+            found += [(one.time, one.content) for one in self._copy() if one.time >= since]
+        found.sort(key=lambda one: one[0])
+        return [content for _, content in found[-limit:]]
 
     def day(self, now: float | None = None) -> list[dict[str, Any]]:
         """What was heard in the 24 hours before `now`, counted in bins of `BIN_S` seconds that are not empty."""
@@ -85,7 +100,7 @@ class History:
         with self._database_lock:
             rows = self._read("SELECT start, genre, n FROM bins")
             counts = Counter({(start, genre): n for start, genre, n in rows})
-            counts.update(_bin(verdict) for _, verdict in self._copy())
+            counts.update(one.bin for one in self._copy())
         bins: dict[int, dict[str, Any]] = {}
         for (start, genre), n in sorted(counts.items()):
             if now - DAY_S < start <= now:
@@ -104,13 +119,13 @@ class History:
                 return
             try:
                 with self._database:
-                    self._write([verdict for _, verdict in waiting])
+                    self._write(waiting)
             except sqlite3.Error as error:
                 self._failed(error)
                 return
             self._failing = False
             with self._changed:
-                while self._waiting and self._waiting[0][0] <= waiting[-1][0]:
+                while self._waiting and self._waiting[0].number <= waiting[-1].number:
                     self._waiting.popleft()
 
     def close(self) -> None:
@@ -134,20 +149,20 @@ class History:
                     return
             self.flush()
 
-    def _write(self, verdicts: list[Verdict]) -> None:
-        rows = [(verdict["time"], json.dumps(verdict, separators=(",", ":"))) for verdict in verdicts]
+    def _write(self, waiting: list[_Waiting]) -> None:
+        rows = [(one.time, one.content) for one in waiting]
         self._database.executemany("INSERT INTO verdicts (time, content) VALUES (?, ?)", rows)
         self._database.execute("DELETE FROM verdicts WHERE id <= (SELECT max(id) FROM verdicts) - ?", (self._limit,))
-        counts = Counter(map(_bin, verdicts))
+        counts = Counter(one.bin for one in waiting)
         self._database.executemany(
             "INSERT INTO bins VALUES (?, ?, ?) ON CONFLICT (start, genre) DO UPDATE SET n = n + excluded.n",
             [(start, genre, n) for (start, genre), n in counts.items()],
         )
         # Both ways: a machine without a clock of its own may have begun in another year.
-        newest = verdicts[-1]["time"]
+        newest = waiting[-1].time
         self._database.execute("DELETE FROM bins WHERE start NOT BETWEEN ? AND ?", (newest - 2 * DAY_S, newest + DAY_S))
 
-    def _copy(self) -> list[tuple[int, Verdict]]:
+    def _copy(self) -> list[_Waiting]:
         with self._changed:
             return list(self._waiting)
 

@@ -21,6 +21,7 @@ MAX_HEAD = 16384  # bytes of a request's first part
 SLOW_S = 30.0  # in which a request must have come, or a client must have read what was sent
 _CHECK_S = 5.0
 _KEEP_ALIVE_S = 5
+_TICK_S = 1.0
 _GRACE_S = 1  # for answers that are being given when the server ends
 _SEND_BUFFER = 65536  # bytes in the kernel, a connection; its own default can be megabytes
 
@@ -80,13 +81,39 @@ def local_names(listener: socket.socket, host: str) -> frozenset[str] | None:
     return frozenset(["localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host.lower()])
 
 
+class _Uvicorn(uvicorn.Server):
+    """Looks once a second whether there is something to do. uvicorn's own ten times a second are felt on a Pi."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        self._ending = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):  # 0: the second in which it renews the date of its answers
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), _TICK_S)
+
+    def end(self) -> None:
+        """Called by another thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._let_go)
+
+    def _let_go(self) -> None:
+        self._ending.set()
+        for connection in tuple(self.server_state.connections):
+            assert isinstance(connection, Connection)
+            connection.let_go()
+
+
 class Server:
     """Serves an application on a socket until it is told to stop."""
 
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what a stranger does fills no log
         self._listener = listener
-        self._server = uvicorn.Server(
+        self._server = _Uvicorn(
             uvicorn.Config(
                 app,
                 http=Connection,
@@ -127,13 +154,9 @@ class Server:
 
     def stop(self) -> None:
         """Take no more clients and let those go that are there; does not wait for that."""
-        self._server.should_exit = True
-        for connection in tuple(self._server.server_state.connections):
-            assert isinstance(connection, Connection)
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                connection.loop.call_soon_threadsafe(connection.let_go)
+        self._server.end()
 
-    def join(self, timeout_s: float) -> bool:
+    def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread. Returns whether it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()

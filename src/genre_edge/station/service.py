@@ -17,7 +17,7 @@ from genre_edge.station.systemd import Notifier
 log = logging.getLogger("genre_edge")
 
 _TICK_S = 0.25
-_STOP_S, _SAVE_S = 1.2, 0.5  # for all threads to end, and then for the history
+_STOP_S, _SAVE_S = 1.0, 0.4  # for all threads to end, and then for the history
 
 
 class Service:
@@ -81,12 +81,12 @@ class Service:
 
     def _stop_station(self) -> None:
         self._station.stop()
-        self._station.join(_STOP_S)
+        self._station.join()
 
     def _stop_server(self) -> None:
         end_streams(self._station)
         self._server.stop()
-        self._server.join(_STOP_S)
+        self._server.join()
 
 
 def _within(seconds: float, *tasks: Callable[[], object]) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from genre_edge.audio.block import Block, Source
 from genre_edge.audio.reconnect import SILENT_S, Patience, Reconnecting
 from genre_edge.classifier import Classifier
-from genre_edge.errors import GenreEdgeError
+from genre_edge.errors import AudioError, GenreEdgeError
 from genre_edge.mel import Frames
 from genre_edge.render import portable
 from genre_edge.station import health
@@ -78,7 +78,7 @@ class Station:
         self._stopping = True
         self._source.close()
 
-    def join(self, timeout_s: float) -> bool:
+    def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread. Returns whether it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -103,10 +103,10 @@ class Station:
             self._source, self._interval_s, window_s=self._window_s, on_frames=self._on_frames
         ):
             self._on_verdict(verdict)
-            if self._stopping:
-                return
 
     def _on_frames(self, block: Block, frames: Frames) -> None:
+        if self._stopping:
+            raise AudioError(f"{self.name}: stopped")  # a pipe is not ended by closing it
         self._heard_s = time.monotonic()
         self._position_s = (block.position + len(block.samples)) / block.rate
         self._dropped += block.dropped

@@ -94,8 +94,8 @@ class Web:
         given = _parameters(request, "since", "limit")
         since = _number("since", given.get("since", "0"), math.inf)
         limit = int(_number("limit", given.get("limit", str(MAX_VERDICTS)), MAX_VERDICTS, whole=True))
-        verdicts = await self._read(self._station.history.verdicts, since, limit)
-        return JSONResponse({"verdicts": verdicts})
+        verdicts = await self._read(self._station.history.texts, since, limit)
+        return Response(f'{{"verdicts":[{",".join(verdicts)}]}}', media_type="application/json")
 
     async def day(self, request: Request) -> Response:
         _parameters(request)
