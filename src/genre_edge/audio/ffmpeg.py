@@ -1,11 +1,13 @@
 """What needs ffmpeg: some files (m4a, aac, wma and kin), and the network. One child writes WAV into our WAV reader."""
 
+import atexit
 import logging
 import re
 import shutil
 import subprocess
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +48,16 @@ def without_password(url: str) -> str:
     return _USER.sub("//", url, count=1)
 
 
+_children: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()
+
+
+@atexit.register
+def end_children() -> None:
+    """End every ffmpeg that still runs, so that none outlives the program; a thread that waits for one goes on."""
+    for child in list(_children):
+        child.kill()
+
+
 class FfmpegSource(Source):
     """What one ffmpeg process decodes; it ends with the source.
 
@@ -65,6 +77,7 @@ class FfmpegSource(Source):
         except OSError as error:
             self._errors.close()
             raise AudioError(f"{name}: ffmpeg cannot be started: {error.strerror}") from None
+        _children.add(self._process)
         assert self._process.stdout is not None
         impatience = None if patience_s is None else threading.Timer(patience_s, self._process.kill)
         if impatience:
