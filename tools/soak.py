@@ -4,7 +4,7 @@
 
 A row an hour of sound goes to the CSV. The same command goes on from the last row, in a new process, until the days are
 full; with more days, it goes on further. Exit code 1 if a limit was broken: 1 MB more resident memory after the first
-hour of a process, a descriptor or a thread more or less, bytes written to a disk, a sample lost, a verdict out of place.
+hour of a process, a descriptor or a thread more or less, bytes written to disks, a sample lost, a verdict out of place.
 """
 
 import argparse
@@ -74,15 +74,16 @@ def report(rows: list[Row]) -> list[str]:
     """What the rows show, a sentence each."""
     runs = record.runs(rows)
     growths = [grown for run in runs if (grown := record.growth_kb(run)) is not None]
+    lasts = [run[-1] for run in runs]
     audio_s, wall_s, cpu_s = rows[-1].audio_s, sum(row.wall_s for row in rows), sum(row.cpu_s for row in rows)
     return [
         f"{audio_s / DAY_S:.3f} days of sound in {wall_s / 60:.1f} minutes, {len(runs)} runs: {audio_s / wall_s:.0f} "
         f"times as fast as it plays ({audio_s / cpu_s:.0f} times a second of CPU)",
         f"resident memory after the first hour: {max(growths)} kB more at most" if growths else "less than two hours",
         f"at most {max(r.resident_kb for r in rows) / 1000:.1f} MB, {max(r.descriptors for r in rows)} descriptors, "
-        f"{max(r.threads for r in rows)} threads, {max(run[-1].written_bytes for run in runs)} bytes written to disks",
-        f"{sum(run[-1].verdicts for run in runs)} verdicts, {sum(run[-1].misplaced for run in runs)} out of place, "
-        f"{sum(run[-1].dropped_samples for run in runs)} samples lost, longest lag {max(r.lag_ms for r in rows):.0f} ms",
+        f"{max(r.threads for r in rows)} threads, {max(r.written_bytes for r in lasts)} bytes written to disks",
+        f"{sum(r.verdicts for r in lasts)} verdicts, {sum(r.misplaced for r in lasts)} out of place, "
+        f"{sum(r.dropped_samples for r in lasts)} samples lost, longest lag {max(r.lag_ms for r in rows):.0f} ms",
     ]
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
-from endurance.record import Row, runs
 from matplotlib import pyplot as plt
+
+from endurance.record import Row, runs, speeds
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 DAY_S = 86400
@@ -24,8 +25,7 @@ def draw(rows: list[Row], path: Path) -> None:
         memory.plot(days, [row.own_kb / 1000 for row in run], color=ORANGE, label=names[1])
         counts.plot(days, [row.descriptors for row in run], color=BLUE, label=names[2])
         counts.plot(days, [row.threads for row in run], color=ORANGE, label=names[3])
-        steps_s = [row.run_audio_s - before for row, before in zip(run, [0.0] + [r.run_audio_s for r in run])]
-        speed.plot(days, [step_s / row.wall_s for step_s, row in zip(steps_s, run)], color=BLUE)
+        speed.plot(days, speeds(run), color=BLUE)
         lag.plot(days, [row.lag_ms for row in run], color=BLUE)
     labels = ("memory, MB", "open at a time", "times as fast as it plays", "longest lag of an hour, ms")
     for panel, label in zip(panels.flat, labels, strict=True):

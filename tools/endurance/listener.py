@@ -11,7 +11,6 @@ from types import TracebackType
 
 from endurance.ledger import PATIENCE_S, Ledger, ListenerError
 from endurance.usage import Usage
-
 from genre_edge.audio.pipe import parse_raw
 from genre_edge.model import Bundle, bundle_path
 

@@ -62,6 +62,12 @@ def runs(rows: list[Row]) -> list[list[Row]]:
     return [list(group) for _, group in groupby(rows, lambda row: row.run)]
 
 
+def speeds(run: list[Row]) -> list[float]:
+    """How many times as fast as it plays, row by row."""
+    before_s = [0.0, *(row.run_audio_s for row in run[:-1])]
+    return [(row.run_audio_s - s) / row.wall_s for row, s in zip(run, before_s, strict=True)]
+
+
 def growth_kb(run: list[Row]) -> int | None:
     """The most that resident memory grew after a run's first hour of sound; None for a shorter run."""
     later = [row.resident_kb for row in run if row.run_audio_s >= FIRST_S]
