@@ -1,11 +1,11 @@
 """`genre-edge stream`: a verdict every few seconds of a live source."""
 
-import signal
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from genre_edge import signals
 from genre_edge.cli.classify import ModelOption, RawOption, ThresholdOption, TopOption
 from genre_edge.errors import ParameterError
 
@@ -48,7 +48,7 @@ def stream(
     if raw is not None and source != "-":
         raise ParameterError("--raw describes standard input: give - as the source")
     classifier = Classifier(model, threshold)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signals.end_well()
     try:
         with _open(source, raw, tries) as audio:
             for verdict in classifier.stream(audio, interval, window_s=window):
@@ -56,10 +56,6 @@ def stream(
                 sys.stdout.flush()
     except KeyboardInterrupt:
         pass  # how a live source is ended
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _open(source: str, raw: str | None, tries: int) -> "Source":
