@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,13 @@ class Streaming:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return bool(int(status.split("SigCgt:")[1].split()[0], 16) & 1 << signal.SIGINT - 1)
 
+    def end_by(self, number: int) -> float:
+        """Send a signal; the seconds until it has ended."""
+        self.process.send_signal(number)
+        sent_s = time.monotonic()
+        self.process.wait(timeout=60)
+        return time.monotonic() - sent_s
+
     def __enter__(self) -> "Streaming":
         return self
 
@@ -76,39 +84,63 @@ class Streaming:
         for thread in self._threads:
             thread.join()
         assert self.process.stderr is not None
-        self.process.stderr.close()
+        with self.process.stderr:
+            self.errors = self.process.stderr.read()
 
 
-def interrupted(moment: int, pcm: bytes) -> "tuple[float, bytes, bytes]":
-    """Seconds that it took to end, standard output and error."""
+@dataclass(frozen=True)
+class Ending:
+    started: bool  # it had given a verdict
+    took_s: float
+    code: int
+    out: bytes
+    errors: bytes
+
+
+def interrupted(moment: int, pcm: bytes) -> Ending:
+    """What comes of a signal at a moment: three of ten are in the program's start."""
     rng = random.Random(moment)
     with Streaming(pcm) as streaming:
         if rng.random() < 0.3:
-            streaming.wait_for_our_code()  # somewhere in its start
+            streaming.wait_for_our_code()
         else:
-            streaming.first_line.wait(60)
+            assert streaming.first_line.wait(60)
         time.sleep(rng.uniform(0, 0.3))
-        process = streaming.process
-        process.send_signal(rng.choice([signal.SIGINT, signal.SIGTERM]))
-        sent_s = time.monotonic()
-        process.wait(timeout=60)
-        took_s = time.monotonic() - sent_s
-        assert process.stderr is not None
-        errors = process.stderr.read()
-    return took_s, streaming.out, errors
+        started = streaming.first_line.is_set()
+        took_s = streaming.end_by(rng.choice([signal.SIGINT, signal.SIGTERM]))
+    return Ending(started, took_s, streaming.process.returncode, streaming.out, streaming.errors)
 
 
 def test_a_signal_at_any_moment_leaves_whole_lines(pcm: bytes) -> None:
     with ThreadPoolExecutor(2) as pool:
         ends = list(pool.map(lambda moment: interrupted(moment, pcm), range(MOMENTS)))
-    for took_s, out, errors in ends:
-        assert errors == b""
-        assert took_s < END_S
-        assert out == b"" or out.endswith(b"\n")
-        for line in out.splitlines():
+    for end in ends:
+        assert end.errors == b""
+        assert end.took_s < END_S
+        assert end.code == 0 or (end.code in (-signal.SIGINT, -signal.SIGTERM) and not end.started)
+        assert end.out.endswith(b"\n") or (end.out == b"" and not end.started)
+        for line in end.out.splitlines():
             assert json.loads(line)["schema_version"] == 1
-    assert sum(out != b"" for _, out, _ in ends) >= MOMENTS / 2
-    print(f"{MOMENTS} moments, the slowest end took {max(took_s for took_s, _, _ in ends):.2f} s")
+    assert 0 < sum(end.started for end in ends) < MOMENTS
+    print(f"{MOMENTS} moments, the slowest end took {max(end.took_s for end in ends):.2f} s")
+
+
+def test_an_ignored_interrupt_stays_ignored(pcm: bytes) -> None:
+    """As of a program that a script starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # children inherit it
+    try:
+        streaming = Streaming(pcm)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with streaming:
+        assert streaming.first_line.wait(60)
+        streaming.process.send_signal(signal.SIGINT)
+        heard = len(streaming.out)
+        while len(streaming.out) < heard + 100_000:
+            assert streaming.process.poll() is None
+            time.sleep(0.01)
+        streaming.end_by(signal.SIGTERM)
+    assert (streaming.process.returncode, streaming.errors) == (0, b"")
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")

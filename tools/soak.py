@@ -50,8 +50,8 @@ def _row(listener: Listener, run: int, before_s: float, wall_s: float, cpu_befor
         run_audio_s=listener.fed_s,
         wall_s=round(wall_s, 3),
         cpu_s=round(usage.cpu_s - cpu_before_s, 2),
-        resident_kb=usage.resident_kb,
-        own_kb=usage.own_kb,
+        resident_bytes=usage.resident_bytes,
+        own_bytes=usage.own_bytes,
         descriptors=usage.descriptors,
         threads=usage.threads,
         written_bytes=usage.written_bytes,
@@ -65,7 +65,7 @@ def _row(listener: Listener, run: int, before_s: float, wall_s: float, cpu_befor
 
 def _line(row: Row) -> str:
     return (
-        f"{row.audio_s / DAY_S:7.3f} days  {row.resident_kb / 1000:6.1f} MB  {row.descriptors} descriptors  "
+        f"{row.audio_s / DAY_S:7.3f} days  {row.resident_bytes / 1e6:6.1f} MB  {row.descriptors} descriptors  "
         f"{row.threads} threads  lag {row.lag_ms:.0f} ms  {row.cpu_s:.1f} s CPU in {row.wall_s:.1f} s"
     )
 
@@ -73,14 +73,16 @@ def _line(row: Row) -> str:
 def report(rows: list[Row]) -> list[str]:
     """What the rows show, a sentence each."""
     runs = record.runs(rows)
-    growths = [grown for run in runs if (grown := record.growth_kb(run)) is not None]
+    growths = [grown for run in runs if (grown := record.growth(run)) is not None]
     lasts = [run[-1] for run in runs]
     audio_s, wall_s, cpu_s = rows[-1].audio_s, sum(row.wall_s for row in rows), sum(row.cpu_s for row in rows)
     return [
         f"{audio_s / DAY_S:.3f} days of sound in {wall_s / 60:.1f} minutes, {len(runs)} runs: {audio_s / wall_s:.0f} "
         f"times as fast as it plays ({audio_s / cpu_s:.0f} times a second of CPU)",
-        f"resident memory after the first hour: {max(growths)} kB more at most" if growths else "less than two hours",
-        f"at most {max(r.resident_kb for r in rows) / 1000:.1f} MB, {max(r.descriptors for r in rows)} descriptors, "
+        f"resident memory after the first hour: {max(growths) / 1000:.0f} kB more at most"
+        if growths
+        else "less than two hours",
+        f"at most {max(r.resident_bytes for r in rows) / 1000:.1f} MB, {max(r.descriptors for r in rows)} descriptors, "
         f"{max(r.threads for r in rows)} threads, {max(r.written_bytes for r in lasts)} bytes written to disks",
         f"{sum(r.verdicts for r in lasts)} verdicts, {sum(r.misplaced for r in lasts)} out of place, "
         f"{sum(r.dropped_samples for r in lasts)} samples lost, longest lag {max(r.lag_ms for r in rows):.0f} ms",

@@ -21,8 +21,8 @@ def draw(rows: list[Row], path: Path) -> None:
     for number, run in enumerate(runs(rows)):
         days = [row.audio_s / DAY_S for row in run]
         names = [None] * 4 if number else ["resident", "of that, its own", "descriptors", "threads"]
-        memory.plot(days, [row.resident_kb / 1000 for row in run], color=BLUE, label=names[0])
-        memory.plot(days, [row.own_kb / 1000 for row in run], color=ORANGE, label=names[1])
+        memory.plot(days, [row.resident_bytes / 1e6 for row in run], color=BLUE, label=names[0])
+        memory.plot(days, [row.own_bytes / 1e6 for row in run], color=ORANGE, label=names[1])
         counts.plot(days, [row.descriptors for row in run], color=BLUE, label=names[2])
         counts.plot(days, [row.threads for row in run], color=ORANGE, label=names[3])
         speed.plot(days, speeds(run), color=BLUE)

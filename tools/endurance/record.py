@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 from pathlib import Path
 
-LONGEST_GROWTH_KB = 1024  # of resident memory, after a run's first hour
+LARGEST_GROWTH = 1_000_000  # bytes of resident memory, after a run's first hour
 FIRST_S = 3600.0
 
 
@@ -21,8 +21,8 @@ class Row:
     run_audio_s: float
     wall_s: float
     cpu_s: float
-    resident_kb: int
-    own_kb: int
+    resident_bytes: int
+    own_bytes: int
     descriptors: int
     threads: int
     written_bytes: int
@@ -68,9 +68,9 @@ def speeds(run: list[Row]) -> list[float]:
     return [(row.run_audio_s - s) / row.wall_s for row, s in zip(run, before_s, strict=True)]
 
 
-def growth_kb(run: list[Row]) -> int | None:
-    """The most that resident memory grew after a run's first hour of sound; None for a shorter run."""
-    later = [row.resident_kb for row in run if row.run_audio_s >= FIRST_S]
+def growth(run: list[Row]) -> int | None:
+    """Bytes, at most, by which resident memory grew after a run's first hour of sound; None for a shorter run."""
+    later = [row.resident_bytes for row in run if row.run_audio_s >= FIRST_S]
     return max(later[1:]) - later[0] if len(later) > 1 else None
 
 
@@ -78,9 +78,9 @@ def faults(rows: list[Row]) -> Iterator[str]:
     """What broke a limit, a sentence each."""
     for run in runs(rows):
         first, last = run[0], run[-1]
-        grown = growth_kb(run)
-        if grown is not None and grown > LONGEST_GROWTH_KB:
-            yield f"run {first.run}: resident memory grew by {grown} kB after the first hour"
+        grown = growth(run)
+        if grown is not None and grown > LARGEST_GROWTH:
+            yield f"run {first.run}: resident memory grew by {grown} bytes after the first hour"
         for name in ("descriptors", "threads"):
             counts = {getattr(row, name) for row in run}
             if len(counts) > 1:

@@ -10,13 +10,13 @@ _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Usage:
-    """At a moment: CPU seconds, memory in kB, open descriptors, threads, and since its beginning, how often it woke up
-    and how many bytes it had written to disks."""
+    """At a moment: memory in bytes, descriptors, threads; since the beginning: CPU seconds, how often it woke up, and
+    bytes written to disks."""
 
     cpu_s: float
-    resident_kb: int
-    own_kb: int  # of the resident, what is no file's
-    peak_kb: int
+    resident_bytes: int
+    own_bytes: int  # of the resident, what is no file's
+    peak_bytes: int
     descriptors: int
     threads: int
     wakeups: int
@@ -31,9 +31,9 @@ class Usage:
         status = _numbers(process / "status")
         return cls(
             cpu_s=sum(map(int, ticks)) / _TICKS_A_SECOND,
-            resident_kb=status["VmRSS"],
-            own_kb=status["RssAnon"],
-            peak_kb=status["VmHWM"],
+            resident_bytes=1024 * status["VmRSS"],
+            own_bytes=1024 * status["RssAnon"],
+            peak_bytes=1024 * status["VmHWM"],
             descriptors=len(list((process / "fd").iterdir())),
             threads=status["Threads"],
             wakeups=status["voluntary_ctxt_switches"],
