@@ -16,7 +16,7 @@ from endurance.programme import Programme
 from endurance.usage import Usage
 
 MOST_CPU_PERCENT, MOST_MB = 0.5, 80.0
-START_S = 10.0  # imports, and the first patches
+START_S = 5.0  # imports, and the first patches
 STEP_S = 0.1
 
 
