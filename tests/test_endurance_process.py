@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,14 @@ FORMAT = f"s16le:{RATE}:1"
 STREAM = [sys.executable, "-m", "genre_edge", "stream", "-", "--raw", FORMAT, "--interval", "1", "--top", "1"]
 END_S = 2.0  # a service manager, or a person, waits no longer
 MOMENTS = int(os.environ.get("GENRE_EDGE_MOMENTS", "20"))  # 200 before a release
+
+
+@pytest.fixture(scope="module", autouse=True)
+def interrupts() -> Iterator[None]:
+    """Children inherit that SIGINT is ignored, as it is where a script runs the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
