@@ -108,6 +108,11 @@ def test_a_thousand_deaths(caplog: pytest.LogCaptureFixture) -> None:
     assert all(line.startswith("station: listening again after ") for line in lines[1::2])
 
 
+def open_here() -> tuple[int, int]:
+    """This process's descriptors and Python's threads."""
+    return len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 def test_ten_deaths_of_ffmpeg(caplog: pytest.LogCaptureFixture) -> None:
     """Every second time the server drops the connection, else ffmpeg is killed while it listens."""
@@ -124,6 +129,7 @@ def test_ten_deaths_of_ffmpeg(caplog: pytest.LogCaptureFixture) -> None:
             alive.append(len(ffmpegs()))
             time.sleep(0.002)
 
+    before = open_here()
     watcher = threading.Thread(target=watch)
     watcher.start()
     patience = Patience(first_s=0.02, longest_s=0.1, tries=5)
@@ -134,7 +140,9 @@ def test_ten_deaths_of_ffmpeg(caplog: pytest.LogCaptureFixture) -> None:
                 killed += 1
     watching = False
     watcher.join()
+    after = open_here()
     server.close()
+    assert after == before
     assert set(alive) == {0, 1} and not ffmpegs()
     assert killed == 5 and source.outages == 10
     lines = [record.getMessage() for record in caplog.records]
