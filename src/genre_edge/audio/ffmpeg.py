@@ -61,7 +61,8 @@ def end_children() -> None:
 class FfmpegSource(Source):
     """What one ffmpeg process decodes; it ends with the source.
 
-    `words` are its options and its input. With `patience_s`, a process that gives nothing for so long is ended.
+    `words` are its options and its input. With `patience_s` it is live: a process that gives nothing for so long at its
+    beginning is ended, and a failure later is an error; of a file, what was heard before it counts.
     """
 
     def __init__(self, name: str, words: list[str], patience_s: float | None = None) -> None:
@@ -79,6 +80,7 @@ class FfmpegSource(Source):
             raise AudioError(f"{name}: ffmpeg cannot be started: {error.strerror}") from None
         _children.add(self._process)
         assert self._process.stdout is not None
+        self._live = patience_s is not None
         impatience = None if patience_s is None else threading.Timer(patience_s, self._process.kill)
         if impatience:
             impatience.start()
@@ -127,7 +129,7 @@ class FfmpegSource(Source):
             yield block
         if self._process.wait() != 0:
             text = self._last_error() or f"{self.name}: ffmpeg failed"
-            if position == 0:
+            if position == 0 or self._live:
                 raise AudioError(text)
             log.warning("%s; heard %.1f s", text, position / self.rate)
 

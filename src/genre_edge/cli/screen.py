@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from genre_edge.cli.signals import held
+from genre_edge.signals import held
 
 REFRESHES_PER_S = 2
 

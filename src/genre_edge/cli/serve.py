@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from genre_edge.cli.classify import ModelOption, RawOption, ThresholdOption
-from genre_edge.cli.signals import interrupt_once
 from genre_edge.cli.stream import IntervalOption, SourceArgument, TriesOption, WindowOption, open_source
 from genre_edge.errors import GenreEdgeError, ParameterError
+from genre_edge.signals import interrupt_once
 
 if TYPE_CHECKING:
     from genre_edge.station.service import Service

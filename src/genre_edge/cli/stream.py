@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from genre_edge.cli.classify import ModelOption, RawOption, ThresholdOption, TopOption
-from genre_edge.cli.signals import held, interrupt_once
 from genre_edge.errors import ParameterError
+from genre_edge.signals import held, interrupt_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
