@@ -63,13 +63,13 @@ def on_screen(picture: RenderableType, console: Console, keeper: LogKeeper) -> I
 
 @contextmanager
 def _log_kept(keeper: LogKeeper) -> Iterator[None]:
-    log, held = logging.getLogger("genre_edge"), sys.stderr.isatty()
+    log, on_terminal = logging.getLogger("genre_edge"), sys.stderr.isatty()
     log.addHandler(keeper)
-    log.propagate = not held
+    log.propagate = not on_terminal
     try:
         yield
     finally:
         log.removeHandler(keeper)
         log.propagate = True
-        for record in keeper.records if held else ():
+        for record in keeper.records if on_terminal else ():
             log.handle(record)
