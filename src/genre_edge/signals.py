@@ -31,7 +31,7 @@ def _interrupt(number: int, frame: Any) -> None:
 def interrupt_once() -> None:
     """For a command that listens: the first signal raises KeyboardInterrupt in the main thread, no other disturbs it.
 
-    Also where the parent has Ctrl-C ignored.
+    Ctrl-C stays ignored where the parent has it so.
     """
     came = False
 
@@ -43,7 +43,8 @@ def interrupt_once() -> None:
             raise KeyboardInterrupt
 
     for number in ENDING:
-        signal.signal(number, interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def serve(
     tries: TriesOption = 30,
 ) -> None:
     """Listen as stream does, and show it on a web page. Ctrl-C ends it. Needs the extra station."""
-    interrupt_once()  # Ctrl-C too: a shell may have told its children to ignore it
+    interrupt_once()
     try:
         try:
             from genre_edge.station import guard, server, web
