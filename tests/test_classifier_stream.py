@@ -12,6 +12,7 @@ from bundle_helpers import HOP_S, PATCH_S, RATE, tiny, variant
 
 from genre_edge.audio.block import Block
 from genre_edge.classifier import Classifier, Pool
+from genre_edge.errors import ParameterError
 from genre_edge.verdict import Verdict
 
 
@@ -55,7 +56,7 @@ def shown(verdict: Verdict) -> tuple[object, ...]:
     return verdict.start_s, verdict.end_s, verdict.genre, verdict.reason, verdict.genres
 
 
-@pytest.mark.parametrize("window_s", [1e-3, PATCH_S])
+@pytest.mark.parametrize("window_s", [0, 1e-3, PATCH_S])
 def test_a_window_of_one_patch_gives_the_segments_of_the_file(window_s: float) -> None:
     samples = music(10, RATE)
     samples[3 * RATE : 5 * RATE] = 0
@@ -78,6 +79,12 @@ def test_a_window_is_the_mean_of_the_patches_in_it(window_s: float) -> None:
         for best in verdict.genres:
             of_patches = [next(g.probability for g in genres if g.genre == best.genre) for _, _, genres in inside]
             assert best.probability == pytest.approx(np.mean(of_patches), abs=2e-4)
+
+
+@pytest.mark.parametrize("window_s", [-1, math.nan])
+def test_a_window_is_no_negative_time(window_s: float) -> None:
+    with pytest.raises(ParameterError, match="window_s must not be negative"):
+        next(tiny().stream(ArraySource(music(1, RATE), RATE), window_s=window_s))
 
 
 def test_a_window_forgets_what_lies_before_a_long_gap() -> None:

@@ -130,7 +130,8 @@ def test_help_and_import_load_nothing_heavy() -> None:
         "from genre_edge.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'numpy', 'soundfile', 'soxr', 'ai_edge_litert', 'PIL', 'sounddevice', 'tensorflow', 'pyfftw'}\n"
+        "heavy = {'numpy', 'soundfile', 'soxr', 'ai_edge_litert', 'PIL', 'sounddevice', 'tensorflow', 'pyfftw',\n"
+        "         'starlette', 'uvicorn', 'paho', 'prometheus_client', 'sqlite3'}\n"
         "print('loaded:', sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -1,6 +1,7 @@
 """`genre-edge stream`: the same path as classify, a line every few seconds, and a clean end."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pytest
 from conftest import Cli
 
 RAW = ("--raw", "f32le:22050:1")
@@ -35,6 +37,40 @@ def test_a_line_every_interval(cli: Cli, song_samples: np.ndarray) -> None:
     assert all(len(verdict["genres"]) <= 1 for verdict in found)
     assert all(before["start_s"] < after["start_s"] for before, after in pairwise(found))
     assert all(verdict["end_s"] - verdict["start_s"] >= 5 for verdict in found[:-1])
+
+
+def piped(data: bytes, size: int, pause_s: float, *arguments: str) -> list[dict]:
+    """What `stream` says of bytes that come in pieces."""
+    command = [sys.executable, "-m", "genre_edge", "stream", "-", *RAW, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for i in range(0, len(data), size):
+            process.stdin.write(data[i : i + size])
+            time.sleep(pause_s)
+        process.stdin.close()
+        return lines(process.stdout.read().decode())
+
+
+@pytest.mark.parametrize(("size", "pause_s"), [(1 << 30, 0), (4001, 0), (99_999, 0.05)])
+def test_without_smoothing_it_says_what_classify_says_of_the_segments_at_any_speed(
+    cli: Cli, song_samples: np.ndarray, size: int, pause_s: float
+) -> None:
+    data = song_samples.astype("<f4").tobytes()
+    (whole,) = json.loads(cli("classify", "-", *RAW, "--segments", "--format", "json", input=data).stdout)
+    found = piped(data, size, pause_s, "--window", "0")
+    assert len(found) > 15
+    assert [{key: line[key] for key in whole["segments"][0]} for line in found] == whole["segments"]
+
+
+def test_a_smooth_verdict_is_the_mean_of_the_segments_in_its_window(cli: Cli, song_samples: np.ndarray) -> None:
+    data = song_samples.astype("<f4").tobytes()
+    patches = lines(cli("stream", "-", *RAW, "--window", 0, input=data).stdout)
+    for line in lines(cli("stream", "-", *RAW, "--window", 10, input=data).stdout):
+        inside = [p for p in patches if line["end_s"] - 10.001 <= p["start_s"] and p["end_s"] <= line["end_s"]]
+        assert line["start_s"] == inside[0]["start_s"]
+        for share in line["genres"]:
+            of_patches = [g["probability"] for p in inside for g in p["genres"] if g["genre"] == share["genre"]]
+            assert share["probability"] == pytest.approx(np.mean(of_patches), abs=2e-4)
 
 
 def test_a_wav_on_standard_input(cli: Cli, song_wav: Path) -> None:
@@ -68,6 +104,17 @@ def test_verdicts_come_while_the_pipe_is_open_and_signals_end_it(song_samples: n
         lines(process.stdout.read().decode())  # every line is whole
         assert (process.returncode, process.stderr.read()) == (0, b"")
         process.communicate()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are looked at in Linux's /proc")
+def test_only_the_main_thread_takes_signals_which_could_be_lost_otherwise(song_samples: np.ndarray) -> None:
+    process = _listening(song_samples)
+    for thread in Path(f"/proc/{process.pid}/task").iterdir():
+        blocked = int(re.findall(r"SigBlk:\s*(\w+)", (thread / "status").read_text())[0], 16)
+        both = 1 << signal.SIGINT - 1 | 1 << signal.SIGTERM - 1
+        assert blocked & both == (0 if thread.name == str(process.pid) else both)
+    process.kill()
+    process.communicate()
 
 
 def test_a_microphone_without_sounddevice_is_told(cli: Cli, tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
-"""PatchCutter against its naive twin."""
+"""PatchCutter against its naive twin, and who looks on while a source is heard."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from audio_helpers import ArraySource, music
+from bundle_helpers import RATE, tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import patches as naive_patches
 
+from genre_edge.audio.block import Block
 from genre_edge.hearing import PatchCutter
 
 
@@ -40,3 +45,20 @@ def test_the_rest_counts_when_it_is_more_than_half_a_hop(n: int, starts: list[in
     assert [first for first, _ in found] == starts
     if n == 11:  # 7 frames from the 4th on, then again the 4th
         assert found[-1][1][0].tolist() == [4, 5, 6, 7, 8, 9, 10, 4]
+
+
+def test_who_looks_at_frames_sees_all_of_them_and_changes_nothing() -> None:
+    sound = music(4, RATE)
+    seen: list[tuple[Block, np.ndarray]] = []
+
+    def look(block: Block, frames: np.ndarray) -> None:
+        seen.append((block, frames.copy()))
+
+    plain, watched = (
+        list(tiny().stream(ArraySource(sound, RATE, [1000, 777]), 0.5, on_frames=hook)) for hook in (None, look)
+    )
+    assert [replace(v, lag_ms=None) for v in plain] == [replace(v, lag_ms=None) for v in watched]
+    np.testing.assert_array_equal(np.concatenate([block.samples for block, _ in seen]), sound)
+    frames = np.concatenate([frames for _, frames in seen], axis=1)
+    np.testing.assert_array_equal(frames, tiny().mel.db(sound)[:, : frames.shape[1]])
+    assert frames.shape[1] >= len(sound) // 128 - 2

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from audio_helpers import encode, music
 from conftest import Cli
+from live_helpers import RATE, Answer, Radio, ffmpegs, sound
 
 from genre_edge.audio import live, microphone
 from genre_edge.audio.ffmpeg import is_url, without_password
@@ -21,47 +22,8 @@ from genre_edge.audio.live import open_live
 from genre_edge.audio.reconnect import Patience
 from genre_edge.errors import AudioError, ParameterError, SourceLostError
 
-RATE = 22050
 HASTY = Patience(first_s=0.05, longest_s=0.2, tries=6)
 real_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
-Answer = Callable[[socket.socket], None]
-
-
-class Radio:
-    """Answers its first caller with the first of `answers`, and so on; afterwards it hangs up."""
-
-    def __init__(self, *answers: Answer) -> None:
-        self._answers, self.calls = list(answers), 0
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}/live"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                caller, _ = self._server.accept()
-            except OSError:
-                return
-            self.calls += 1
-            with caller:
-                caller.recv(4096)
-                try:
-                    if self._answers:
-                        self._answers.pop(0)(caller)
-                except OSError:
-                    pass  # the listener has gone
-
-    def close(self) -> None:
-        self._server.close()
-
-
-def sound(seconds: float, rate: int = RATE) -> Answer:
-    wav = encode(music(seconds, rate)[:, None], rate, subtype="FLOAT")
-
-    def answer(caller: socket.socket) -> None:
-        caller.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: audio/wav\r\n\r\n" + wav)
-
-    return answer
 
 
 def silence_of_death(caller: socket.socket) -> None:
@@ -82,27 +44,15 @@ def radio() -> Iterator[Callable[..., Radio]]:
         one.close()
 
 
-def children() -> int:
-    """ffmpeg processes that are ours and alive."""
-    found = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, rest = path.read_text().split(" ", 1)[1].rsplit(")", 1)
-        except OSError:
-            continue
-        found += "ffmpeg" in name and rest.split()[1] == str(threading.main_thread().native_id) and rest[1] != "Z"
-    return found
-
-
 @real_ffmpeg
 def test_a_radio_that_comes_back_is_heard_on(radio: Callable[..., Radio]) -> None:
     server = radio(sound(2), lambda caller: None, sound(3, 44100))
     found = []
     with open_live(server.url, HASTY) as source, pytest.raises(SourceLostError, match="given up after 6 tries"):
         for block in source.blocks():
-            assert children() <= 1
+            assert len(ffmpegs()) <= 1
             found.append(block)
-    assert children() == 0
+    assert not ffmpegs()
     first = [block for block in found if block.rate == RATE]
     second = [block for block in found if block.rate == 44100]
     assert sum(len(b.samples) for b in first) == 2 * RATE and sum(len(b.samples) for b in second) == 3 * 44100
@@ -113,11 +63,11 @@ def test_a_radio_that_comes_back_is_heard_on(radio: Callable[..., Radio]) -> Non
 
 @real_ffmpeg
 def test_a_half_open_connection_is_given_up(radio: Callable[..., Radio], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "SILENT_S", 0.3)
+    monkeypatch.setattr(live, "SILENT_S", 1.0)
     server = radio(silence_of_death, silence_of_death)
     with pytest.raises(SourceLostError, match="given up after 2 tries"):
         open_live(server.url, Patience(first_s=0.0, tries=2))
-    assert server.calls == 2 and children() == 0
+    assert server.calls == 2 and not ffmpegs()
 
 
 @real_ffmpeg

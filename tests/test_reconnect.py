@@ -190,3 +190,27 @@ def test_a_pumped_source_that_says_nothing_is_dead() -> None:
 
     with Pumped(Mute(), silent_s=0.02) as source, pytest.raises(AudioError, match=r"no samples for 0\.02 s"):
         next(source.blocks())
+
+
+def test_closing_ends_an_opening_that_waits_and_tells_nothing_more(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    source = Reconnecting("radio", unplugged, Patience(first_s=1000, longest_s=1000), wait=False)
+    assert source.outages == 0 and not source.closed
+    opener = threading.Thread(target=source.open)
+    opener.start()
+    while source.failures == 0:
+        time.sleep(0.001)
+    source.close()
+    opener.join(10)
+    assert not opener.is_alive() and source.closed and list(source.blocks()) == []
+    assert [record.message for record in caplog.records] == ["mortal: no such device; trying again"]
+
+
+def test_what_is_opened_too_late_is_closed() -> None:
+    def open_slowly() -> Source:
+        source.close()
+        return Mortal(100, [(1.0, 1)])
+
+    source = Reconnecting("radio", open_slowly, AT_ONCE, wait=False)
+    source.open()
+    assert not ALIVE and list(source.blocks()) == []

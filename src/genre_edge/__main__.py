@@ -1,5 +1,15 @@
-"""`python -m genre_edge` is `genre-edge`."""
+"""The program `genre-edge`, also as `python -m genre_edge`."""
 
-from genre_edge.cli import main
+from genre_edge import signals
 
-main()
+
+def main() -> None:
+    """Entry point."""
+    signals.end_at_once()
+    from genre_edge import cli  # takes a while
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ import numpy as np
 from genre_edge.audio.block import Source
 from genre_edge.audio.files import open_file
 from genre_edge.errors import AudioError, ParameterError
-from genre_edge.hearing import Heard, Hearing, Listener, Probabilities
+from genre_edge.hearing import Heard, Hearing, Listener, OnFrames, Probabilities
 from genre_edge.mel import Frames, MelSpectrogram
 from genre_edge.model import Bundle, Model
 from genre_edge.verdict import GenreProbability, InputInfo, ModelInfo, Reason, Segment, Verdict
@@ -102,7 +102,7 @@ class Classifier:
             raise ParameterError(f"threshold must be from 0 to 1, got {threshold!r}")
         self._model = Model(model)
         self.bundle = self._model.bundle
-        self._mel = MelSpectrogram(self.bundle.mel)
+        self.mel = MelSpectrogram(self.bundle.mel)
         self._threshold = self.bundle.threshold if threshold is None else threshold
         self._info = ModelInfo(self.bundle.name, self.bundle.version, self.bundle.sha256)
 
@@ -134,22 +134,29 @@ class Classifier:
         return pool.answer()
 
     def stream(
-        self, source: Source, interval_s: float = 5.0, segments: bool = False, window_s: float | None = None
+        self,
+        source: Source,
+        interval_s: float = 5.0,
+        segments: bool = False,
+        window_s: float | None = None,
+        on_frames: OnFrames | None = None,
     ) -> Iterator[Verdict]:
         """A verdict every `interval_s` seconds of sound (a whole number of the model's patches), and one for the rest.
 
-        Each is about the last `window_s` seconds, a patch at least; None means since the verdict before. With an
-        infinite interval that is one verdict for all. `dropped_samples` counts from the stream's beginning. The caller
-        closes the source.
+        Each is about the last `window_s` seconds, a patch at least, so 0 smooths nothing; None means since the verdict
+        before. With an infinite interval that is one verdict for all. `dropped_samples` counts from the stream's
+        beginning. `on_frames` is shown each block with its frames, for a picture of what is heard. The caller closes
+        the source.
 
         Raises:
             AudioError: the source fails, or ends without any audio.
-            ParameterError: the interval or the window is not positive.
+            ParameterError: the interval is not positive, or the window is negative.
         """
-        for name, value in (("interval_s", interval_s), ("window_s", math.inf if window_s is None else window_s)):
-            if not value > 0:
-                raise ParameterError(f"{name} must be positive, got {value!r}")
-        listener = Listener(self._model, self._mel, source)
+        if not interval_s > 0:
+            raise ParameterError(f"interval_s must be positive, got {interval_s!r}")
+        if window_s is not None and not window_s >= 0:
+            raise ParameterError(f"window_s must not be negative, got {window_s!r}")
+        listener = Listener(self._model, self.mel, source, on_frames)
         pool = self._pool(window_s, segments)
         hop_s = self.bundle.hop_frames * self.bundle.mel.hop_length / self.bundle.mel.sr
         patches = math.inf if math.isinf(interval_s) else max(1, round(interval_s / hop_s))

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ MIN_SECONDS = 1.0  # less is too short for any model
 
 Probabilities = NDArray[np.float64]
 Heard = tuple[float, float, Probabilities | None]  # start_s, end_s, None for silence
+OnFrames = Callable[[Block, Frames], None]  # a block, and the dB frames `(n_mels, k)` that it completed
 
 
 class PatchCutter:
@@ -95,11 +96,15 @@ class Hearing:
 
 
 class Listener:
-    """One source's way through front end and model: blocks in, what was heard out."""
+    """One source's way through front end and model: blocks in, what was heard out.
 
-    def __init__(self, model: Model, mel: MelSpectrogram, source: Source) -> None:
+    `on_frames` sees each block with its frames before they are heard, and changes neither.
+    """
+
+    def __init__(self, model: Model, mel: MelSpectrogram, source: Source, on_frames: OnFrames | None = None) -> None:
         self._hearing = Hearing(model)
         self._front_end = FrontEnd(source, mel)
+        self._on_frames = on_frames
         self._rate = source.rate
         self.dropped = 0
         self.end_s = self._origin_s = 0.0
@@ -114,7 +119,10 @@ class Listener:
             self._front_end.reset(block.rate)
             self._hearing.reset(self._origin_s)
         self.end_s = (block.position + len(block.samples)) / block.rate
-        yield from self._hearing.push(self._front_end.push(block), self._front_end.n_samples)
+        frames = self._front_end.push(block)
+        if self._on_frames is not None:
+            self._on_frames(block, frames)
+        yield from self._hearing.push(frames, self._front_end.n_samples)
 
     def flush(self) -> Iterator[Heard]:
         """What is left at the end."""

@@ -1,11 +1,13 @@
 """What needs ffmpeg: some files (m4a, aac, wma and kin), and the network. One child writes WAV into our WAV reader."""
 
+import atexit
 import logging
 import re
 import shutil
 import subprocess
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,10 +48,21 @@ def without_password(url: str) -> str:
     return _USER.sub("//", url, count=1)
 
 
+_children: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()
+
+
+@atexit.register
+def end_children() -> None:
+    """End every ffmpeg that still runs, so that none outlives the program; a thread that waits for one goes on."""
+    for child in list(_children):
+        child.kill()
+
+
 class FfmpegSource(Source):
     """What one ffmpeg process decodes; it ends with the source.
 
-    `words` are its options and its input. With `patience_s`, a process that gives nothing for so long is ended.
+    `words` are its options and its input. With `patience_s` it is live: a process that gives nothing for so long at its
+    beginning is ended, and a failure later is an error; of a file, what was heard before it counts.
     """
 
     def __init__(self, name: str, words: list[str], patience_s: float | None = None) -> None:
@@ -65,7 +78,9 @@ class FfmpegSource(Source):
         except OSError as error:
             self._errors.close()
             raise AudioError(f"{name}: ffmpeg cannot be started: {error.strerror}") from None
+        _children.add(self._process)
         assert self._process.stdout is not None
+        self._live = patience_s is not None
         impatience = None if patience_s is None else threading.Timer(patience_s, self._process.kill)
         if impatience:
             impatience.start()
@@ -114,7 +129,7 @@ class FfmpegSource(Source):
             yield block
         if self._process.wait() != 0:
             text = self._last_error() or f"{self.name}: ffmpeg failed"
-            if position == 0:
+            if position == 0 or self._live:
                 raise AudioError(text)
             log.warning("%s; heard %.1f s", text, position / self.rate)
 

@@ -9,8 +9,10 @@ from genre_edge.errors import ParameterError
 DEFAULT_DEVICE = "microphone"
 
 
-def open_live(source: str, patience: Patience) -> Source:
+def open_live(source: str, patience: Patience, *, wait: bool = True) -> Reconnecting:
     """`microphone` (the default one), a sound card's name or number, or an address such as http://... or rtsp://...
+
+    Without `wait` it is not opened yet: its `open` does that, and `close` from another thread ends the waiting.
 
     Raises:
         ParameterError: an address of a kind that is not known.
@@ -21,7 +23,7 @@ def open_live(source: str, patience: Patience) -> Source:
     if is_url(source):
         name = without_password(source)
         ffmpeg_program(name)
-        return Reconnecting(name, lambda: Pumped(FfmpegSource.of_url(source, SILENT_S)), patience)
+        return Reconnecting(name, lambda: Pumped(FfmpegSource.of_url(source, SILENT_S)), patience, wait=wait)
     if "://" in source:
         raise ParameterError(f"{source}: known are addresses with {', '.join(sorted(NETWORK_SCHEMES))}")
     microphone.sounddevice()
@@ -31,4 +33,4 @@ def open_live(source: str, patience: Patience) -> Source:
         microphone.rescan()
         return microphone.Microphone(device)
 
-    return Reconnecting(source, open_card, patience)
+    return Reconnecting(source, open_card, patience, wait=wait)

@@ -61,6 +61,7 @@ class Microphone(Source):
 
     def close(self) -> None:
         self._stream.close()
+        self._ring.end()  # a thread that waits for samples need not wait for the silence
 
 
 def rescan() -> None:

@@ -79,7 +79,7 @@ class PcmSource(Source):
 
     def blocks(self) -> Iterator[Block]:
         frame_bytes = _ENCODINGS[self._encoding][0] * self.channels
-        block_bytes = max(1, min(self.rate // 10, _BLOCK_BYTES // frame_bytes)) * frame_bytes
+        block_bytes = max(1, min(self.rate // 4, _BLOCK_BYTES // frame_bytes)) * frame_bytes
         left, position = self._n_bytes, 0
         while left is None or left > 0:
             data = _read_fully(self._stream, block_bytes if left is None else min(left, block_bytes))

@@ -72,12 +72,13 @@ class Reconnecting(Source):
     Args:
         name: what messages and verdicts call it.
         open_source: opens it anew. Raises AudioError.
+        wait: open it here and now, however long that takes; otherwise `open` does.
 
     Raises:
         SourceLostError: it was tried in vain as often as `patience` allows.
     """
 
-    def __init__(self, name: str, open_source: Callable[[], Source], patience: Patience) -> None:
+    def __init__(self, name: str, open_source: Callable[[], Source], patience: Patience, *, wait: bool = True) -> None:
         self.name = name
         self._open_source, self._patience = open_source, patience
         self._source: Source | None = None
@@ -85,24 +86,34 @@ class Reconnecting(Source):
         self._closed = threading.Event()
         self.failures = 0  # in a row
         self.outages = 0
-        self._open()
+        if wait:
+            self.open()
 
     @property
     def listening(self) -> bool:
         """Whether samples come, as far as is known."""
         return self._source is not None and not self.failures
 
-    def _open(self) -> None:
-        """Open it, as often as that takes."""
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called, perhaps while it was being opened."""
+        return self._closed.is_set()
+
+    def open(self) -> None:
+        """Open it, as often as that takes; rate and channels are known then. Raises SourceLostError."""
         while self._source is None and not self._closed.is_set():
             try:
                 self._source = self._open_source()
                 self.rate, self.channels = self._source.rate, self._source.channels
             except AudioError as error:
                 self._failed(error)
+        if self.closed:  # meanwhile, by another thread
+            self._close_source()
 
     def _failed(self, reason: object) -> None:
         """Tell it once an outage, then wait."""
+        if self.closed:
+            return
         self.failures += 1
         if self.failures == 1:
             self.outages += 1
@@ -114,10 +125,10 @@ class Reconnecting(Source):
     def blocks(self) -> Iterator[Block]:
         """Endless until it is closed. Raises SourceLostError."""
         end_s = 0.0  # of the samples so far, lost ones included
-        while self._source is not None:
+        while (source := self._source) is not None:
             reason: object = f"{self.name}: the source has ended"
             try:
-                for block in self._source.blocks():
+                for block in source.blocks():
                     lost = block.dropped + self._missed(block)
                     first = round(end_s * block.rate) + lost
                     self._heard_s = block.arrived_s
@@ -127,7 +138,7 @@ class Reconnecting(Source):
                 reason = error
             self._close_source()
             self._failed(reason)
-            self._open()
+            self.open()
 
     def _missed(self, block: Block) -> int:
         """Samples of the outage that this block ends, if it does."""
@@ -142,9 +153,9 @@ class Reconnecting(Source):
         return round(away_s * block.rate)
 
     def _close_source(self) -> None:
-        if self._source is not None:
-            self._source.close()
-            self._source = None
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
 
     def close(self) -> None:
         self._closed.set()

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from genre_edge.cli import bench, classify, devices, doctor, models, spectrogram, stream
+from genre_edge.cli import bench, classify, devices, doctor, models, serve, spectrogram, stream
 from genre_edge.errors import GenreEdgeError, ModelError, ParameterError, SourceLostError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ def _root(
 
 app.command()(classify.classify)
 app.command()(stream.stream)
+app.command()(serve.serve)
 app.command()(spectrogram.spectrogram)
 app.command()(models.models)
 app.command()(devices.devices)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from genre_edge import signals
 from genre_edge.errors import AudioError, ParameterError
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def classify(
         return _one(local.classifier, item, segments, raw)
 
     failed = 0
+    signals.end_well()
     try:
         with FORMATS[format.value](sys.stdout, top) as renderer:
             for outcome in _progress(_in_order(work, items, jobs), len(items)):

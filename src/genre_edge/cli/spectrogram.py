@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from genre_edge import signals
 from genre_edge.cli.classify import ModelOption
 
 
@@ -30,4 +31,5 @@ def spectrogram(
     with open_file(path) as source:
         for frames in frames_of(source, MelSpectrogram(bundle.mel)):
             overview.push(frames)
+    signals.end_well()
     write_atomically(output, picture.draw(overview, bundle.mel, bundle.top_db, Path(path).name))

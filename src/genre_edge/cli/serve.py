@@ -1,0 +1,90 @@
+"""`genre-edge serve`: a station that listens, with a page, an API, metrics and MQTT."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from genre_edge.cli.classify import ModelOption, RawOption, ThresholdOption
+from genre_edge.cli.stream import IntervalOption, SourceArgument, TriesOption, WindowOption, open_source
+from genre_edge.errors import GenreEdgeError, ParameterError
+from genre_edge.signals import interrupt_once
+
+if TYPE_CHECKING:
+    from genre_edge.station.service import Service
+
+
+def serve(
+    source: SourceArgument = "microphone",
+    host: Annotated[
+        str, typer.Option(help="The address to serve at; other machines reach 0.0.0.0 or ::.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 for any that is free.")] = 8000,
+    token: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            envvar="GENRE_EDGE_TOKEN",
+            help="Who asks must know it: as a bearer token, or by opening the page as /?token=TOKEN. Better given in "
+            "GENRE_EDGE_TOKEN, as other users see command lines.",
+        ),
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Serve other machines without a token.")] = False,
+    history: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Keep the last 100000 verdicts in this SQLite file. By default 1000, in memory."),
+    ] = None,
+    mqtt: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            envvar="GENRE_EDGE_MQTT",
+            metavar="URL",
+            help="Tell a broker, with Home Assistant discovery: mqtt://USER:PASSWORD@HOST:PORT/PREFIX, or mqtts. A "
+            "password is better given in GENRE_EDGE_MQTT.",
+        ),
+    ] = None,
+    interval: IntervalOption = 5.0,
+    window: WindowOption = None,
+    model: ModelOption = "edge",
+    threshold: ThresholdOption = None,
+    raw: RawOption = None,
+    tries: TriesOption = 30,
+) -> None:
+    """Listen as stream does, and show it on a web page. Ctrl-C ends it. Needs the extra station."""
+    interrupt_once()
+    try:
+        try:
+            from genre_edge.station import guard, server, web
+            from genre_edge.station.mqtt import Broker, Mqtt
+            from genre_edge.station.service import Service
+        except ImportError as error:
+            raise GenreEdgeError(f"serve needs {error.name}: pip install 'genre-edge[station]'") from None
+        from genre_edge.classifier import Classifier
+        from genre_edge.station.history import History
+        from genre_edge.station.station import Station
+
+        secret = guard.Token(guard.check_token(token)) if token is not None else None
+        broker = Broker.of_url(mqtt) if mqtt is not None else None
+        with server.bind(host, port) as listener:
+            names = server.local_names(listener, host)
+            if names is None and secret is None and not insecure:
+                raise ParameterError(f"{host} is reached by others: give a --token (GENRE_EDGE_TOKEN), or --insecure")
+            classifier = Classifier(model, threshold)
+            audio = open_source(source, raw, tries, wait=False)
+            station = Station(classifier, audio, History(history), interval, window)
+            site = server.Server(web.application(station, secret, names), listener)
+            service = Service(station, site, Mqtt(station, broker) if broker else None)
+            _run(service, site.url)
+    except KeyboardInterrupt:
+        pass  # before there was anything to stop
+
+
+def _run(service: "Service", url: str) -> None:
+    clean = service.run(lambda: print(f"genre-edge: {url}", file=sys.stderr, flush=True))
+    if not clean:
+        # A thread waits for standard input, a disk or a device; nothing but this ends it in time.
+        from genre_edge.audio.ffmpeg import end_children
+
+        end_children()
+        os._exit(0)

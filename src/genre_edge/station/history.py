@@ -1,0 +1,210 @@
+"""What was heard: verdicts in SQLite, in memory or in a file, bounded, and written so that a memory card lives long.
+
+New verdicts wait in memory and are written many at a time by a thread of their own, so that whoever adds one never
+waits for a disk. Readers see both. A file that cannot be used costs one line in the log, and the history is kept in
+memory instead: a station listens whatever its disk does.
+"""
+
+import contextlib
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections import Counter, deque
+from pathlib import Path
+from typing import Any, NamedTuple
+
+log = logging.getLogger("genre_edge")
+
+BIN_S = 900  # of the day's chart
+DAY_S = 86400
+LIMIT_IN_MEMORY = 1000  # verdicts
+LIMIT_IN_FILE = 100_000  # some 90 MB
+BATCH = 100  # verdicts that are worth writing
+BATCH_S = 60.0  # or what came in so long
+MOST_WAITING = 1000  # while a file cannot be written
+_APPLICATION_ID = 0x67656467  # "gedg", by which SQLite files tell whose they are
+_SCHEMA_VERSION = 1
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS verdicts (id INTEGER PRIMARY KEY, time REAL NOT NULL, content TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS verdicts_by_time ON verdicts (time);
+CREATE TABLE IF NOT EXISTS bins (
+    start INTEGER NOT NULL, genre TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (start, genre)
+) WITHOUT ROWID;
+PRAGMA application_id = {_APPLICATION_ID};
+PRAGMA user_version = {_SCHEMA_VERSION};
+"""
+_NONE = ""  # the genre of verdicts that have none
+
+Verdict = dict[str, Any]
+
+
+class _Waiting(NamedTuple):
+    """A verdict that is not yet written."""
+
+    number: int
+    time: float
+    genre: str
+    content: str
+
+    @property
+    def bin(self) -> tuple[int, str]:
+        return int(self.time // BIN_S * BIN_S), self.genre
+
+
+class History:
+    """Verdicts as dicts with `time`, in unix seconds. Any threads may use one together.
+
+    Args:
+        path: the file; None for memory.
+        limit: how many verdicts are kept; the oldest make room.
+    """
+
+    def __init__(self, path: Path | None = None, limit: int | None = None) -> None:
+        self._waiting: deque[_Waiting] = deque(maxlen=MOST_WAITING)
+        self._number = 0
+        self._changed = threading.Condition()  # guards the two above, and is never held while a disk works
+        self._closing = self._failing = False
+        self._database_lock = threading.Lock()
+        self._database, self.path = _open(path)
+        self._limit = limit or (LIMIT_IN_MEMORY if self.path is None else LIMIT_IN_FILE)
+        self._writer = threading.Thread(target=self._write_now_and_then, name="history", daemon=True)
+        self._writer.start()
+
+    def add(self, verdict: Verdict) -> None:
+        """Remember a verdict; waits for nothing."""
+        content = json.dumps(verdict, separators=(",", ":"), allow_nan=False)
+        with self._changed:
+            self._number += 1
+            self._waiting.append(_Waiting(self._number, verdict["time"], verdict["genre"] or _NONE, content))
+            if len(self._waiting) >= BATCH:
+                self._changed.notify()
+
+    def verdicts(self, since: float = 0.0, limit: int = 1000) -> list[Verdict]:
+        """The newest `limit` of those at or after `since`, oldest first."""
+        return [json.loads(content) for content in self.texts(since, limit)]
+
+    def texts(self, since: float = 0.0, limit: int = 1000) -> list[str]:
+        """The same as JSON, each by itself."""
+        query = "SELECT time, content FROM verdicts WHERE time >= ? ORDER BY time DESC, id DESC LIMIT ?"
+        with self._database_lock:
+            found: list[tuple[float, str]] = self._read(query, since, limit)[::-1]
+            found += [(one.time, one.content) for one in self._copy() if one.time >= since]
+        found.sort(key=lambda one: one[0])
+        return [content for _, content in found[-limit:]]
+
+    def day(self, now: float | None = None) -> list[dict[str, Any]]:
+        """What was heard in the 24 hours before `now`, counted in bins of `BIN_S` seconds that are not empty."""
+        now = time.time() if now is None else now
+        with self._database_lock:
+            rows = self._read("SELECT start, genre, n FROM bins")
+            counts = Counter({(start, genre): n for start, genre, n in rows})
+            counts.update(one.bin for one in self._copy())
+        bins: dict[int, dict[str, Any]] = {}
+        for (start, genre), n in sorted(counts.items()):
+            if now - DAY_S < start <= now:
+                one = bins.setdefault(start, {"start": start, "genres": {}, "none": 0})
+                if genre == _NONE:
+                    one["none"] = n
+                else:
+                    one["genres"][genre] = n
+        return list(bins.values())
+
+    def flush(self) -> None:
+        """Write what waits, now."""
+        with self._database_lock:
+            waiting = self._copy()
+            if not waiting:
+                return
+            try:
+                with self._database:
+                    self._write(waiting)
+            except sqlite3.Error as error:
+                self._failed(error)
+                return
+            self._failing = False
+            with self._changed:
+                while self._waiting and self._waiting[0].number <= waiting[-1].number:
+                    self._waiting.popleft()
+
+    def close(self) -> None:
+        """Write what waits and let go of the file."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._writer.join()
+        self.flush()
+        with self._database_lock, contextlib.suppress(sqlite3.Error):
+            self._database.close()
+
+    def _write_now_and_then(self) -> None:
+        while True:
+            with self._changed:
+                # While it fails, not at each verdict but when the time has come.
+                self._changed.wait_for(
+                    lambda: self._closing or (len(self._waiting) >= BATCH and not self._failing), BATCH_S
+                )
+                if self._closing:
+                    return
+            self.flush()
+
+    def _write(self, waiting: list[_Waiting]) -> None:
+        rows = [(one.time, one.content) for one in waiting]
+        self._database.executemany("INSERT INTO verdicts (time, content) VALUES (?, ?)", rows)
+        self._database.execute("DELETE FROM verdicts WHERE id <= (SELECT max(id) FROM verdicts) - ?", (self._limit,))
+        counts = Counter(one.bin for one in waiting)
+        self._database.executemany(
+            "INSERT INTO bins VALUES (?, ?, ?) ON CONFLICT (start, genre) DO UPDATE SET n = n + excluded.n",
+            [(start, genre, n) for (start, genre), n in counts.items()],
+        )
+        # Both ways: a machine without a clock of its own may have begun in another year.
+        newest = waiting[-1].time
+        self._database.execute("DELETE FROM bins WHERE start NOT BETWEEN ? AND ?", (newest - 2 * DAY_S, newest + DAY_S))
+
+    def _copy(self) -> list[_Waiting]:
+        with self._changed:
+            return list(self._waiting)
+
+    def _read(self, query: str, *values: float) -> list[tuple[Any, ...]]:
+        """Rows, or none from a file that has become unreadable."""
+        try:
+            return self._database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            self._failed(error)
+            return []
+
+    def _failed(self, error: sqlite3.Error) -> None:
+        """One line a change of state."""
+        if not self._failing:
+            log.warning("history %s: %s; the newest %d verdicts are kept in memory", self.path, error, MOST_WAITING)
+        self._failing = True
+
+
+def _open(path: Path | None) -> tuple[sqlite3.Connection, Path | None]:
+    """The database and where it is, which is nowhere if the file cannot be used."""
+    if path is not None:
+        try:
+            return _prepared(str(path)), path
+        except sqlite3.Error as error:
+            log.warning("history %s: %s; kept in memory, and lost at the end", path, error)
+    return _prepared(":memory:"), None
+
+
+def _prepared(name: str) -> sqlite3.Connection:
+    """A database that is ours, or is new, and can be written. Raises sqlite3.Error."""
+    database = sqlite3.connect(name, timeout=1.0, check_same_thread=False)
+    try:
+        owner, version = (
+            database.execute(f"PRAGMA {what}").fetchone()[0] for what in ("application_id", "user_version")
+        )
+        tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if (owner, version) != (_APPLICATION_ID, _SCHEMA_VERSION) and (owner or version or tables):
+            raise sqlite3.DatabaseError("no history of this version of genre-edge")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database

@@ -1,0 +1,219 @@
+"""The live view on a real terminal, which is left as it was; JSON lines elsewhere."""
+
+import fcntl
+import io
+import logging
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from view_helpers import RATE, console, row, view
+
+from genre_edge.cli.screen import LogKeeper, can_move, on_screen
+
+ALT_ON, ALT_OFF, HIDE, SHOW, HOME = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25l", b"\x1b[?25h", b"\x1b[H"
+
+
+class Terminal:
+    """`genre-edge stream` with its output on a pseudo-terminal and its sound from a pipe."""
+
+    def __init__(self, *arguments: str, columns: int = 40, rows: int = 15, **environment: str) -> None:
+        self._main, self._other = pty.openpty()
+        fcntl.ioctl(self._other, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.before = termios.tcgetattr(self._other)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "genre_edge", "stream", "-", "--raw", "f32le:22050:1", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=self._other,
+            stderr=self._other,
+            env={k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "LINES")}
+            | {"TERM": "xterm-256color"}
+            | environment,
+        )
+        self.output = b""
+
+    def hear(self, samples: np.ndarray) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(samples.astype("<f4").tobytes())
+        self.process.stdin.flush()
+
+    def read_until(self, wanted: Callable[[], bool], limit_s: float = 60) -> None:
+        end_s = time.monotonic() + limit_s
+        while not wanted():
+            assert time.monotonic() < end_s, self.output
+            if select.select([self._main], [], [], 0.2)[0]:
+                self.output += os.read(self._main, 65536)
+            elif self.process.poll() is not None and not select.select([self._main], [], [], 0)[0]:
+                assert wanted(), self.output
+                return
+
+    def play(self, samples: np.ndarray) -> None:
+        """As a radio does: sample by sample, in a thread."""
+
+        def feed() -> None:
+            with suppress(OSError, ValueError):  # the listener has gone
+                for i in range(0, len(samples), RATE // 10):
+                    self.hear(samples[i : i + RATE // 10])
+                    time.sleep(0.1)
+
+        threading.Thread(target=feed, daemon=True).start()
+
+    def screen(self) -> list[str]:
+        """The last whole picture; each one begins at home and fills the screen."""
+        pictures = self.output.split(HOME)[1:-1] or [b"\n" * 14]
+        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", pictures[-1].decode()).splitlines()
+
+    def end(self) -> int:
+        """Wait, read the rest, and see that the terminal is as it was."""
+        self.read_until(lambda: self.process.poll() is not None and not select.select([self._main], [], [], 0.1)[0])
+        assert termios.tcgetattr(self._other) == self.before
+        assert self.output.count(ALT_ON) == self.output.count(ALT_OFF) == 1
+        assert self.output.index(ALT_OFF) > self.output.index(ALT_ON)
+        assert self.output.rindex(SHOW) > self.output.rindex(HIDE)
+        assert b"Traceback" not in self.output
+        return self.process.wait(10)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+        os.close(self._main)
+        os.close(self._other)
+
+
+Start = Callable[..., Terminal]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Terminals that end with the test."""
+    begun: list[Terminal] = []
+
+    def begin(*arguments: str, **options: object) -> Terminal:
+        begun.append(Terminal(*arguments, **options))  # type: ignore[arg-type]
+        return begun[-1]
+
+    yield begin
+    for terminal in begun:
+        terminal.close()
+
+
+def after(terminal: Terminal) -> str:
+    """What is left on the terminal."""
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.output.split(ALT_OFF)[1].decode()).replace("\r", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_song_on_a_terminal_until_a_signal(start: Start, song_samples: np.ndarray, number: signal.Signals) -> None:
+    terminal = start()
+    terminal.hear(song_samples[: 12 * RATE])
+    terminal.play(song_samples[12 * RATE :])
+    terminal.read_until(lambda: any("0:00:13" in line for line in terminal.screen()))
+    shown = terminal.screen()
+    assert len(shown) == 15
+    assert shown[0].split() == ["[edge", "2]", "standard", "input"]
+    assert re.match(r"classical \d\d% \(last \d+ s\)", shown[1])
+    assert row(shown, "classical").startswith("> ") and row(shown, "classical").count("█") > 10
+    assert re.search(r"-\d+ dB", row(shown, "level"))
+    assert "dropped 0" in shown[13] and re.search(r"lag \d+ ms  CPU \d+\.\d%", shown[14])
+    terminal.process.send_signal(number)
+    assert terminal.end() == 0
+    assert re.fullmatch(r"0:00:\d\d  classical \d\d% \(last \d+ s\)\n", after(terminal))
+
+
+def test_the_terminal_is_restored_at_whatever_moment_the_signals_come(start: Start, song_samples: np.ndarray) -> None:
+    """Two of them, a moment apart, as from an impatient hand."""
+    rng = np.random.default_rng(6)
+    for _ in range(4):
+        terminal = start("--interval", "0.1")
+        terminal.hear(song_samples[: 2 * RATE])
+        terminal.read_until(lambda: ALT_ON in terminal.output)  # noqa: B023
+        time.sleep(rng.uniform(0, 0.3))
+        terminal.process.send_signal(signal.SIGINT)
+        time.sleep(rng.uniform(0, 0.02))
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.end() in (0, 130, -signal.SIGTERM)
+
+
+def test_the_end_of_the_sound_leaves_the_last_answer(start: Start, song_samples: np.ndarray) -> None:
+    terminal = start(columns=100, rows=30)
+    terminal.hear(song_samples)
+    assert terminal.process.stdin is not None
+    terminal.process.stdin.close()
+    assert terminal.end() == 0
+    assert re.fullmatch(r"0:00:3\d  classical 9\d% \(last \d+ s\)\n", after(terminal))
+
+
+def test_an_error_is_told_after_the_screen_is_given_back(start: Start, song_samples: np.ndarray) -> None:
+    terminal = start()
+    terminal.hear(song_samples[: 5 * RATE])
+    terminal.hear(np.array([np.nan]))
+    assert terminal.process.stdin is not None
+    terminal.process.stdin.close()
+    assert terminal.end() == 1
+    assert after(terminal).splitlines()[-1] == f"genre-edge: -: sample {5 * RATE} is nan, not a sound"
+
+
+def test_what_is_logged_meanwhile_follows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    log, keeper = logging.getLogger("genre_edge"), LogKeeper()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with on_screen(view(), console(), keeper):
+        for i in range(100):
+            log.warning("line %d", i)
+        assert not caplog.records
+    assert [record.getMessage() for record in caplog.records] == [f"line {i}" for i in range(50, 100)]
+    caplog.clear()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+    with on_screen(view(), console(), LogKeeper()):
+        log.warning("at once")
+        assert len(caplog.records) == 1
+    assert len(caplog.records) == 1 and log.propagate and keeper not in log.handlers
+
+
+# -- which of the two ------------------------------------------------------------------------------------------------
+
+
+def test_json_lines_on_a_terminal_if_wanted(start: Start, song_samples: np.ndarray) -> None:
+    for arguments, environment in ((("--format", "jsonl"), {}), ((), {"TERM": "dumb"})):
+        terminal = start(*arguments, **environment)
+        terminal.hear(song_samples[: 7 * RATE])
+        assert terminal.process.stdin is not None
+        terminal.process.stdin.close()
+        terminal.read_until(lambda: terminal.process.poll() is not None)  # noqa: B023
+        assert terminal.output.startswith(b'{"schema_version": 1') and b"\x1b" not in terminal.output
+
+
+def test_a_live_view_needs_a_terminal(cli: Callable[..., "subprocess.CompletedProcess[str]"]) -> None:
+    done = cli("stream", "-", "--format", "live")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "genre-edge: --format live needs a terminal on standard output, one whose cursor can be moved\n"
+    )
+    assert not can_move(Console(file=io.StringIO(), _environ={}))
+    assert not can_move(console(_environ={"TERM": "dumb"}))
+
+
+def test_a_pipe_gets_the_same_lines_with_and_without_being_asked(
+    cli: Callable[..., "subprocess.CompletedProcess[str]"], song_wav: Path
+) -> None:
+    def lines(*arguments: str) -> list[str]:
+        done = cli("stream", "-", *arguments, input=song_wav.read_bytes())
+        return [re.sub(r', "lag_ms": [\d.]+', "", line) for line in done.stdout.splitlines()]
+
+    assert lines() == lines("--format", "jsonl")
+    assert len(lines()) >= 4
