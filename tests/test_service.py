@@ -40,8 +40,9 @@ def test_a_signal_ends_all(caplog: pytest.LogCaptureFixture) -> None:
     one, server = parts(HandFed())
     ready = threading.Event()
     soon(signal.raise_signal, signal.SIGTERM)
-    assert Service(one, server, None).run(ready.set)
-    assert ready.is_set() and one.ended.is_set() and not server.alive and not caplog.records
+    running = Service(one, server, None)
+    running.run(ready.set)
+    assert running.clean and ready.is_set() and one.ended.is_set() and not server.alive and not caplog.records
 
 
 def test_a_source_that_fails_ends_all_and_is_told() -> None:
@@ -73,7 +74,9 @@ def test_a_source_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) 
     source = Deaf()
     one, server = parts(source)
     soon(signal.raise_signal, signal.SIGINT)
-    assert not Service(one, server, None).run(lambda: None)
+    running = Service(one, server, None)
+    running.run(lambda: None)
+    assert not running.clean
     HandFed.close(source)
     assert one.join(20)
 

@@ -81,10 +81,23 @@ def serve(
 
 
 def _run(service: "Service", url: str) -> None:
-    clean = service.run(lambda: print(f"genre-edge: {url}", file=sys.stderr, flush=True))
-    if not clean:
-        # A thread waits for standard input, a disk or a device; nothing but this ends it in time.
-        from genre_edge.audio.ffmpeg import end_children
+    failure = None
+    try:
+        service.run(lambda: print(f"genre-edge: {url}", file=sys.stderr, flush=True))
+    except GenreEdgeError as error:
+        failure = error
+    if not service.clean:
+        _leave(failure)
+    if failure is not None:
+        raise failure
 
-        end_children()
-        os._exit(0)
+
+def _leave(failure: GenreEdgeError | None) -> None:
+    """End although a thread still waits for standard input, a disk or a device: nothing else ends it in time."""
+    from genre_edge.audio.ffmpeg import end_children
+    from genre_edge.render import printable
+
+    if failure is not None:
+        print(f"genre-edge: {printable(str(failure))}", file=sys.stderr, flush=True)
+    end_children()
+    os._exit(0 if failure is None else 1)

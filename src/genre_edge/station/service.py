@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from genre_edge.errors import GenreEdgeError
+from genre_edge.signals import ENDING
 from genre_edge.station.events import end_streams
 from genre_edge.station.mqtt import Mqtt
 from genre_edge.station.server import Server
@@ -28,18 +29,18 @@ class Service:
         self._notifier = Notifier()
         self._signals: list[int] = []
         self._well_told_s = float("-inf")
+        self.clean = True  # whether all threads have ended; where not, only the end of the process ends them
 
-    def run(self, ready: Callable[[], None]) -> bool:
+    def run(self, ready: Callable[[], None]) -> None:
         """Start all, wait, stop all. `ready` is called when clients are taken.
-
-        Returns whether all threads have ended; where not, only the end of the process ends them.
 
         Raises:
             SourceLostError, AudioError: why the source ended, if it did not simply end.
             GenreEdgeError: the server ended, which it should not.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
+        for number in ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._on_signal)
         self._server.start()
         self._station.start()
         if self._mqtt is not None:
@@ -50,14 +51,13 @@ class Service:
             self._notifier.tell("READY=1")
         self._wait(lambda: False)
         server_failed = not self._server.alive
-        clean = self._stop()
+        self.clean = self._stop()
         if self._signals:
-            return clean  # what ended after that was ended
+            return  # what ended after that was ended
         if self._station.error is not None:
             raise self._station.error
         if server_failed:
             raise GenreEdgeError("the web server has ended by itself")
-        return clean
 
     def _on_signal(self, number: int, frame: Any) -> None:
         self._signals.append(number)  # and no more: it may come in the middle of anything

@@ -64,7 +64,7 @@ class Station:
         self.heard: Counter[str] = Counter()  # verdicts by genre, or by reason where there was none
         self._progress: tuple[int, float | None] = (0, None)
         self._progress_s = self._started_s
-        self.error: Exception | None = None  # why it ended, if not because the source did
+        self.error: GenreEdgeError | None = None  # why it ended, if not because the source did
         self.ended = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="station", daemon=True)
@@ -92,9 +92,11 @@ class Station:
         except Exception as error:  # whatever it is: a service that lives on without its ears would deceive
             if self._stopping:
                 return  # closing under a reading thread may raise anything
-            if not isinstance(error, GenreEdgeError):
+            if isinstance(error, GenreEdgeError):
+                self.error = error
+            else:
                 log.exception("%s: listening failed", self.name)
-            self.error = error
+                self.error = AudioError(f"{self.name}: listening failed: {error!r}")
         finally:
             self.ended.set()
 
