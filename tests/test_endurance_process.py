@@ -153,6 +153,18 @@ def test_an_ignored_interrupt_stays_ignored(pcm: bytes) -> None:
     assert (streaming.process.returncode, streaming.errors) == (0, b"")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_closes_the_array_of_classify(number: int, song: Path) -> None:
+    command = [sys.executable, "-m", "genre_edge", "classify", song, "-", "--raw", FORMAT, "--format", "json"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        begun = process.stdout.readline()
+        process.send_signal(number)  # it waits for more of standard input
+        (verdict,) = json.loads(begun + process.stdout.read())
+        assert process.stderr.read() == b""
+    assert verdict["source"] == str(song) and process.returncode == 130
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_ffmpeg_too(number: int) -> None:
