@@ -29,6 +29,7 @@ NOT_HERE = {
     "python tools/reproduce_paper.py": "takes an hour; tests/test_reproduce_paper.py rehearses it",
     "python tools/soak.py": "takes a quarter of an hour; tests/test_soak.py",
     "python tools/live_cost.py": "takes an hour; tests/test_soak.py",
+    "python -m pytest": "this very run",
     "GENRE_EDGE_MOMENTS": "takes minutes; .ci/run tries fewer",
     "python tools/evaluate.py": "tests/test_training.py evaluates on a small corpus",
 }
