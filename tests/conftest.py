@@ -1,6 +1,7 @@
 """Fixtures that several files use: the shipped song, and the program as a user runs it."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 SONG = ROOT / "demo" / "song.ogg"
 
 sys.path.insert(0, str(ROOT / "tools"))
+# A shell lets what it starts in the background ignore Ctrl-C, and children would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -27,6 +27,9 @@ NOT_HERE = {
     "python tools/fetch_sounds.py": "downloads 2 GB; tests/test_fetch_sounds.py",
     "python tools/train_and_export.py": "tests/test_training*.py train on small corpora",
     "python tools/reproduce_paper.py": "takes an hour; tests/test_reproduce_paper.py rehearses it",
+    "python tools/soak.py": "takes a quarter of an hour; tests/test_soak.py",
+    "python tools/live_cost.py": "takes an hour; tests/test_soak.py",
+    "GENRE_EDGE_MOMENTS": "takes minutes; .ci/run tries fewer",
     "python tools/evaluate.py": "tests/test_training.py evaluates on a small corpus",
 }
 

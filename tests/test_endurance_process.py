@@ -153,13 +153,27 @@ def test_an_ignored_interrupt_stays_ignored(pcm: bytes) -> None:
     assert (streaming.process.returncode, streaming.errors) == (0, b"")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_closes_the_array_of_classify(number: int, song: Path) -> None:
+    command = [sys.executable, "-m", "genre_edge", "classify", song, "-", "--raw", FORMAT, "--format", "json"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        begun = process.stdout.readline()
+        process.send_signal(number)  # it waits for more of standard input
+        (verdict,) = json.loads(begun + process.stdout.read())
+        assert process.stderr.read() == b""
+    assert verdict["source"] == str(song) and process.returncode == 130
+
+
+def radio(caller: socket.socket) -> None:
+    """Half a minute at once, and then nothing more."""
+    sound(30)(caller)
+    caller.recv(1)
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_ffmpeg_too(number: int) -> None:
-    def radio(caller: socket.socket) -> None:
-        sound(30)(caller)
-        caller.recv(1)
-
     server = Radio(radio)
     command = [*STREAM[:4], server.url, "--interval", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -211,6 +225,20 @@ def test_it_streams_as_nobody_on_a_read_only_system_without_network(jail: list[s
     free = verdicts(STREAM)
     assert len(free) > 30
     assert verdicts([*jail, *STREAM]) == free
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
+def test_it_hears_a_radio_as_nobody_on_a_read_only_system(jail: list[str]) -> None:
+    server = Radio(radio)
+    command = [*(word for word in jail if word != "--net"), *STREAM[:4], server.url, "--interval", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        for _ in range(10):
+            assert json.loads(process.stdout.readline() or process.stderr.read())["source"] == server.url
+        (ffmpeg,) = ffmpegs(process.pid)
+        assert Usage.of(process.pid).written_bytes == Usage.of(ffmpeg).written_bytes == 0
+        process.terminate()
+    server.close()
 
 
 def test_nothing_is_written_to_disks(pcm: bytes) -> None:

@@ -81,6 +81,12 @@ def test_a_broken_limit_is_code_1(tmp_path: Path) -> None:
         record.append(tmp_path / "soak.csv", row)
     done = soak(tmp_path, "--days", "0.05")
     assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "0.083 days of sound in 0.1 minutes, 1 runs: 1200 times as fast as it plays (1800 times a second of CPU)",
+        "resident memory after the first hour: 1000 kB more at most",
+        "at most 61.0 MB, 4 descriptors, 2 threads, 0 bytes written to disks",
+        "700 verdicts, 0 out of place, 0 samples lost, longest lag 2 ms",
+    ]
     assert done.stderr.splitlines() == [
         "soak: a limit was broken",
         "run 1: resident memory grew by 1000001 bytes after the first hour",

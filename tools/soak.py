@@ -82,7 +82,7 @@ def report(rows: list[Row]) -> list[str]:
         f"resident memory after the first hour: {max(growths) / 1000:.0f} kB more at most"
         if growths
         else "less than two hours",
-        f"at most {max(r.resident_bytes for r in rows) / 1000:.1f} MB, {max(r.descriptors for r in rows)} descriptors, "
+        f"at most {max(r.resident_bytes for r in rows) / 1e6:.1f} MB, {max(r.descriptors for r in rows)} descriptors, "
         f"{max(r.threads for r in rows)} threads, {max(r.written_bytes for r in lasts)} bytes written to disks",
         f"{sum(r.verdicts for r in lasts)} verdicts, {sum(r.misplaced for r in lasts)} out of place, "
         f"{sum(r.dropped_samples for r in lasts)} samples lost, longest lag {max(r.lag_ms for r in rows):.0f} ms",

@@ -54,14 +54,18 @@ class JsonLines(Renderer):
 class Json(Renderer):
     """One array. It is closed after an interrupt too, so the output is always valid."""
 
-    _count = 0
+    _before = "\n"  # an interrupt may come between a verdict and its change: then nothing but a line break is missing
+
+    def __enter__(self) -> "Json":
+        self._out.write("[")
+        return self
 
     def verdict(self, verdict: Verdict) -> None:
-        self._out.write(("[\n" if self._count == 0 else ",\n") + json_line(verdict, self._top))
-        self._count += 1
+        self._out.write(self._before + json_line(verdict, self._top))
+        self._before = ",\n"
 
     def end(self) -> None:
-        self._out.write("[]\n" if self._count == 0 else "\n]\n")
+        self._out.write("]\n" if self._before == "\n" else "\n]\n")
 
 
 class Csv(Renderer):

@@ -30,10 +30,10 @@ def draw(rows: list[Row], path: Path) -> None:
     labels = ("memory, MB", "open at a time", "times as fast as it plays", "longest lag of an hour, ms")
     for panel, label in zip(panels.flat, labels, strict=True):
         panel.set_ylabel(label)
-        panel.set_ylim(bottom=0)
+        panel.set_ylim(0, 1.2 * panel.get_ylim()[1])
         panel.grid(alpha=0.3)
     for panel in (memory, counts):
-        panel.legend()
+        panel.legend(loc="lower right")
     for panel in panels[1]:
         panel.set_xlabel("days of sound")
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)

@@ -5,13 +5,13 @@ import logging
 import re
 import shutil
 import subprocess
-import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 from genre_edge.audio.block import Block, Source
+from genre_edge.audio.complaints import Complaints
 from genre_edge.audio.pipe import WavSource
 from genre_edge.errors import AudioError
 
@@ -68,17 +68,17 @@ class FfmpegSource(Source):
     def __init__(self, name: str, words: list[str], patience_s: float | None = None) -> None:
         self.name = name
         ffmpeg = ffmpeg_program(name)
-        # A file, not a pipe: a damaged input can write more errors than a pipe holds, and nobody reads it then.
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        self._complaints = Complaints()
         command = [ffmpeg, "-nostdin", "-v", "error", *words, "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._complaints.child_end
             )
         except OSError as error:
-            self._errors.close()
+            self._complaints.close()
             raise AudioError(f"{name}: ffmpeg cannot be started: {error.strerror}") from None
         _children.add(self._process)
+        self._complaints.child_has_it()
         assert self._process.stdout is not None
         self._live = patience_s is not None
         impatience = None if patience_s is None else threading.Timer(patience_s, self._process.kill)
@@ -89,7 +89,7 @@ class FfmpegSource(Source):
         except AudioError as error:
             text = self._last_error() or str(error)  # before the child complains of us
             self._end()
-            self._errors.close()
+            self._complaints.close()
             raise AudioError(text) from None
         finally:
             if impatience:
@@ -118,14 +118,14 @@ class FfmpegSource(Source):
             self._process.wait()
 
     def _last_error(self) -> str:
-        self._errors.seek(0)
-        lines = self._errors.read(1 << 16).decode(errors="replace").strip().splitlines()
-        return f"{self.name}: ffmpeg: {_USER.sub('//', lines[-1])}" if lines else ""
+        line = self._complaints.last_line()
+        return f"{self.name}: ffmpeg: {_USER.sub('//', line)}" if line else ""
 
     def blocks(self) -> Iterator[Block]:
         position = 0
         for block in self._wav.blocks():
             position += len(block.samples)
+            self._complaints.read()
             yield block
         if self._process.wait() != 0:
             text = self._last_error() or f"{self.name}: ffmpeg failed"
@@ -136,4 +136,4 @@ class FfmpegSource(Source):
     def close(self) -> None:
         self._process.kill()
         self._end()
-        self._errors.close()
+        self._complaints.close()
