@@ -10,7 +10,6 @@ import typer
 from genre_edge.cli.classify import ModelOption, RawOption, ThresholdOption
 from genre_edge.cli.stream import IntervalOption, SourceArgument, TriesOption, WindowOption, open_source
 from genre_edge.errors import GenreEdgeError, ParameterError
-from genre_edge.signals import interrupt_once
 
 if TYPE_CHECKING:
     from genre_edge.station.service import Service
@@ -52,32 +51,27 @@ def serve(
     tries: TriesOption = 30,
 ) -> None:
     """Listen as stream does, and show it on a web page. Ctrl-C ends it. Needs the extra station."""
-    interrupt_once()
     try:
-        try:
-            from genre_edge.station import guard, server, web
-            from genre_edge.station.mqtt import Broker, Mqtt
-            from genre_edge.station.service import Service
-        except ImportError as error:
-            raise GenreEdgeError(f"serve needs {error.name}: pip install 'genre-edge[station]'") from None
-        from genre_edge.classifier import Classifier
-        from genre_edge.station.history import History
-        from genre_edge.station.station import Station
+        from genre_edge.station import guard, server, web
+        from genre_edge.station.mqtt import Broker, Mqtt
+        from genre_edge.station.service import Service
+    except ImportError as error:
+        raise GenreEdgeError(f"serve needs {error.name}: pip install 'genre-edge[station]'") from None
+    from genre_edge.classifier import Classifier
+    from genre_edge.station.history import History
+    from genre_edge.station.station import Station
 
-        secret = guard.Token(guard.check_token(token)) if token is not None else None
-        broker = Broker.of_url(mqtt) if mqtt is not None else None
-        with server.bind(host, port) as listener:
-            names = server.local_names(listener, host)
-            if names is None and secret is None and not insecure:
-                raise ParameterError(f"{host} is reached by others: give a --token (GENRE_EDGE_TOKEN), or --insecure")
-            classifier = Classifier(model, threshold)
-            audio = open_source(source, raw, tries, wait=False)
-            station = Station(classifier, audio, History(history), interval, window)
-            site = server.Server(web.application(station, secret, names), listener)
-            service = Service(station, site, Mqtt(station, broker) if broker else None)
-            _run(service, site.url)
-    except KeyboardInterrupt:
-        pass  # before there was anything to stop
+    secret = guard.Token(guard.check_token(token)) if token is not None else None
+    broker = Broker.of_url(mqtt) if mqtt is not None else None
+    with server.bind(host, port) as listener:
+        names = server.local_names(listener, host)
+        if names is None and secret is None and not insecure:
+            raise ParameterError(f"{host} is reached by others: give a --token (GENRE_EDGE_TOKEN), or --insecure")
+        classifier = Classifier(model, threshold)
+        audio = open_source(source, raw, tries, wait=False)
+        station = Station(classifier, audio, History(history), interval, window)
+        site = server.Server(web.application(station, secret, names), listener)
+        _run(Service(station, site, Mqtt(station, broker) if broker else None), site.url)
 
 
 def _run(service: "Service", url: str) -> None:

@@ -34,6 +34,8 @@ class Service:
     def run(self, ready: Callable[[], None]) -> None:
         """Start all, wait, stop all. `ready` is called when clients are taken.
 
+        Signals are taken from here on; before, they end the program at once, as there is nothing to end well.
+
         Raises:
             SourceLostError, AudioError: why the source ended, if it did not simply end.
             GenreEdgeError: the server ended, which it should not.
