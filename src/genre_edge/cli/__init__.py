@@ -68,11 +68,16 @@ def _run() -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader has gone, as with `| head`; nothing more may be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()  # the reader has gone, as with `| head`
         return 1
     except OSError as error:
+        _write_no_more()  # it may be standard output that is full
         return _fail(error, 1)
+
+
+def _write_no_more() -> None:
+    """What standard output still holds goes nowhere, at exit neither."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_standard_streams() -> None:
