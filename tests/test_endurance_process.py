@@ -202,7 +202,7 @@ JAIL = ["unshare", "--mount", "--net", "sh", "-c", READ_ONLY, "sh", "setpriv", *
 @pytest.fixture(scope="module")
 def jail() -> list[str]:
     """What runs a command as nobody, on file systems that are read-only, without a network."""
-    probe = "touch /tmp/genre-edge-probe 2>/dev/null && exit 98; id -u; ls /sys/class/net"
+    probe = "cd /tmp; touch genre-edge-probe 2>/dev/null && exit 98; id -u; ls /sys/class/net"
     try:
         done = subprocess.run([*JAIL, "sh", "-c", probe], capture_output=True, text=True, timeout=60)
     except FileNotFoundError as error:
