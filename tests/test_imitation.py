@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import soundfile
 from conftest import ROOT
 
 pytest.importorskip("tensorflow", reason="imitations need the extra 'train'")
-from imitation import sound, unquantised
+from imitation import sound
 from imitation.style import FINE, Style
+from training import unquantised
 
 from genre_edge.mel import MelSpectrogram
 from genre_edge.mel_config import MelConfig
-from genre_edge.model import Model, normalise
+from genre_edge.model import NORMALISATIONS, Model, normalise
 
 MEL = MelConfig(sr=22050, n_fft=2048, hop_length=427, n_mels=128)
 
@@ -40,12 +42,16 @@ def test_a_network_in_floats_says_what_int8_says(bundle: str, song_samples: np.n
     np.testing.assert_allclose(exact, rounded, atol=0.05 * np.abs(rounded).max())
 
 
-def test_patches_are_the_models_own(style: Style) -> None:
+@pytest.mark.parametrize("kind", NORMALISATIONS)
+@pytest.mark.parametrize("silent_bands", [0, 20, 128])
+def test_patches_are_the_models_own(style: Style, kind: str, silent_bands: int) -> None:
     picture = some_picture(200)
-    found = style.patches(picture, 3).numpy()
+    picture[128 - silent_bands :] = -300
+    own = Style(unquantised.network("edge"), replace(Model("edge").bundle, normalisation=kind))
+    found = own.patches(picture, 3).numpy()
     columns = 3 + FINE * np.arange(39)
-    np.testing.assert_allclose(found[0, ..., 0], normalise(picture[:, columns], "standard", 80.0), atol=1e-4)
-    np.testing.assert_allclose(found[1, ..., 0], normalise(picture[:, columns + 40], "standard", 80.0), atol=1e-4)
+    np.testing.assert_allclose(found[0, ..., 0], normalise(picture[:, columns], kind, 80.0), atol=1e-4)
+    np.testing.assert_allclose(found[1, ..., 0], normalise(picture[:, columns + 40], kind, 80.0), atol=1e-4)
 
 
 def test_distance_is_zero_to_itself_and_falls_on_the_way(style: Style) -> None:

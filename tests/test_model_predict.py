@@ -24,8 +24,11 @@ def naive_normalise(patch: np.ndarray, kind: str, top_db: float) -> np.ndarray:
         low, high = min(x), max(x)
         y = [(value - low) / (high - low) if high > low else 0.0 for value in x]
     else:
-        mean = sum(x) / len(x)
-        deviation = (sum((value - mean) ** 2 for value in x) / len(x)) ** 0.5
+        n = patch.shape[1]
+        bands = [x[first : first + n] for first in range(0, len(x), n)]
+        live = [value for band in bands if kind == "live" and len(set(band)) > 1 for value in band] or x
+        mean = sum(live) / len(live)
+        deviation = (sum((value - mean) ** 2 for value in live) / len(live)) ** 0.5
         y = [(value - mean) / deviation if deviation > 0 else 0.0 for value in x]
     return np.array(y).reshape(patch.shape)
 
@@ -43,6 +46,17 @@ def test_normalise_and_its_naive_twin(kind: str, top_db: float, seed: int) -> No
     x = normalise(patch, kind, top_db)
     np.testing.assert_allclose(x, naive_normalise(patch, kind, top_db), atol=2e-6)
     assert x.dtype == np.float32 and np.array_equal(patch, before)
+
+
+@pytest.mark.parametrize("top_db", [20.0, 80.0])
+def test_bands_that_nothing_reaches_do_not_squeeze_the_others(top_db: float) -> None:
+    patch = some_patch(4, spread=3)
+    whole = normalise(patch[:9], "live", top_db)
+    patch[9:] = -200
+    x = normalise(patch, "live", top_db)
+    assert np.array_equal(x[:9], whole) and len(np.unique(x[9:])) == 1 and x[9, 0] < whole.min()
+    np.testing.assert_allclose(x, naive_normalise(patch, "live", top_db), atol=1e-5)
+    assert normalise(patch, "standard", top_db)[:9].std() < 0.8 * whole.std()
 
 
 @pytest.mark.parametrize("logits", [[0.0, 1.0, -2.0], [30.0, -40.0, 50.0], [5.0, 5.0, -90.0]])

@@ -1,6 +1,7 @@
 """The edge recipe from end to end, with a teacher that says the loudness of a few bands."""
 
 import csv
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import soundfile
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 import ablate_model
 import train_and_export
-from training import recipes, teacher
+from training import recipes, teacher, toughen, unquantised
 
 from genre_edge.mel import MelSpectrogram
 from genre_edge.model import Model
@@ -61,13 +62,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i in range(6):
         soundfile.write(folder / "noise" / f"{i}.wav", 0.1 * rng.standard_normal(4 * RATE), RATE)
     words = f"--mels {folder}/mel.npz --tracks {folder}/tracks.csv --architecture edge --epochs 12 --then-use-all"
-    words += f" --out {folder}/out --listen {folder}/listen --not-music {folder}/noise"
+    words += f" --listen {folder}/listen --not-music {folder}/noise"
+    run(f"{words} --out {folder}/out")
+    run(f"{words} --out {folder}/further --start-from {folder}/out/measured --epochs 3")
+    return folder / "out"
+
+
+def run(words: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["train_and_export.py", *words.split()])
         patch.setattr(teacher, "Teacher", LoudBands)
         patch.setattr(teacher, "fetch", lambda directory: directory / "nothing")
+        patch.setattr(unquantised, "TOLERANCE", 10.0)  # so short a training leaves ranges that music exceeds
+        patch.setattr(toughen, "PATCHES", 256)
+        patch.setattr(toughen, "WATCHED", 50)
         train_and_export.main()
-    return folder / "out"
 
 
 def test_the_holdout_is_not_even_listened_to(trained: Path) -> None:
@@ -77,6 +86,17 @@ def test_the_holdout_is_not_even_listened_to(trained: Path) -> None:
     assert final.metrics["holdout"] == measured.metrics["holdout"] and final.metrics["holdout"]["n"] == 12
     assert len(final.metrics["folds"]) == recipes.FOLD_SEEDS
     assert final.sha256 != measured.sha256
+
+
+def test_a_bundle_is_a_beginning(trained: Path) -> None:
+    """Its layers go on learning; the teacher is heard for the last one only, and nothing of the holdout is."""
+    old, new = (Model(trained.parent / name / "measured").bundle for name in ("out", "further"))
+    assert new.metrics["songs_heard"] == 30 and new.metrics["epochs"] == 0 and new.metrics["tough_epochs"] == 2
+    assert old.metrics["tough_epochs"] == 8
+    # It knows from the start what the other had to learn.
+    assert new.metrics["kept_smooth"] > 0.8 and new.metrics["explained"] > old.metrics["explained"] - 0.15
+    state = json.loads((trained.parent / "further" / "checkpoint" / "tough" / "state.json").read_text())
+    assert state["identity"]["tracks"] == sorted(f"t{i}" for i in range(18))
 
 
 def test_the_bundle_finds_noise_less_like_music(trained: Path) -> None:

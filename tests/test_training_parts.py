@@ -1,5 +1,6 @@
 """The parts of the recipes: fitting, changes of patches, the last layer."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 import keras
-from training import augment, fit, head
+from sklearn.linear_model import Ridge
+from training import augment, fit, head, toughen, unquantised
+from training.architectures import ARCHITECTURES
 from training.data import Track
 
 SCHEDULE = fit.Schedule(epochs=3, batch_size=8, learning_rate=0.01)
@@ -74,6 +77,30 @@ def test_a_change_is_one_gain_a_band_over_a_floor() -> None:
     assert np.abs(gains).max() > 3 and np.median(np.abs(np.diff(gains[:, :, 0], axis=1))) < 1  # smooth
 
 
+def test_noise_adds_its_power() -> None:
+    x = np.random.default_rng(4).uniform(-20, 0, (300, 32, 12)).astype(np.float32)
+    noisy = augment.noisy(x, np.random.default_rng(1))
+    power = 10 ** (x / 10)
+    below = -10 * np.log10((10 ** (noisy / 10) - power).mean(axis=(1, 2)) / power.mean(axis=(1, 2)))
+    assert (noisy > x - 1e-4).all() and noisy.dtype == np.float32
+    assert 2.99 < below.min() < 5 and 28 < below.max() < 30.1
+
+
+def test_narrow_bands_lose_their_ends_alone() -> None:
+    x = np.random.default_rng(4).uniform(-20, 0, (300, 32, 12)).astype(np.float32)
+    lost = (x - augment.cut_bands(x, np.random.default_rng(1))).min(axis=2)
+    assert np.array_equal(lost[:, 5:16], np.zeros((300, 11)))  # the middle is always heard
+    assert (lost >= 0).all() and (lost[:, -1] > 8).mean() > 0.5 and 0.2 < (lost[:, 0] > 8).mean() < 0.6
+
+
+def test_roughening_leaves_some_as_they_are() -> None:
+    x = np.random.default_rng(4).uniform(-20, 0, (300, 32, 12)).astype(np.float32)
+    rough = augment.roughen(x, np.random.default_rng(1))
+    same = (rough == x).all(axis=(1, 2))
+    assert 0.35 < same.mean() < 0.55  # two thirds of two thirds
+    assert np.array_equal(rough, augment.roughen(x, np.random.default_rng(1)))
+
+
 def test_a_crop_goes_on_at_the_other_end() -> None:
     frames = np.arange(10, dtype=np.float32)[None] * np.ones((3, 1), dtype=np.float32)
 
@@ -136,6 +163,60 @@ def test_the_crowned_network_says_what_the_layer_says_of_it() -> None:
     np.testing.assert_allclose(head.crown(trunk, layer)(x), layer(np.asarray(trunk(x))), atol=1e-5)
     odds = [layer(rows).mean(axis=0)[-1] for rows in said]
     assert max(odds[:40]) < min(odds[40:])  # the third genre plays the noise
+
+
+def residual_network() -> Any:
+    """Two convolutions with normalisations that have seen other data, and a last layer."""
+    layers = keras.layers
+    inputs = keras.Input((8, 6, 1))
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(5, 3, padding="same", use_bias=False)(inputs)))
+    y = layers.BatchNormalization()(layers.Conv2D(5, 3, padding="same", use_bias=False)(x))
+    x = layers.GlobalAveragePooling2D()(layers.Add()([x, y]))
+    network = keras.Model(inputs, layers.Dense(3)(x))
+    rng = np.random.default_rng(0)
+    network.set_weights([rng.uniform(0.1, 1, w.shape) for w in network.get_weights()])
+    return network
+
+
+def test_an_awakened_network_says_the_same_and_knows_the_data() -> None:
+    x = np.random.default_rng(1).normal(2, 3, (64, 8, 6, 1)).astype(np.float32)
+    network = residual_network()
+    before = np.asarray(network(x, training=False))
+    unquantised.awaken(network, x)
+    np.testing.assert_allclose(network(x, training=False), before, rtol=1e-4, atol=1e-4)
+    # Only now do both modes agree: the statistics are this data's own.
+    np.testing.assert_allclose(network(x, training=True), before, rtol=1e-3, atol=1e-3)
+
+
+def test_a_new_last_layer_says_what_the_regression_says() -> None:
+    x = np.random.default_rng(1).normal(size=(64, 8, 6, 1)).astype(np.float32)
+    trunk = unquantised.trunk(residual_network())
+    features = np.asarray(trunk(x))
+    assert features.shape == (64, 5)
+    regression = Ridge(alpha=0.1).fit(features, features[:, :2] ** 2)
+    np.testing.assert_allclose(
+        unquantised.with_last_layer(trunk, regression)(x), regression.predict(features), atol=1e-4
+    )
+
+
+def test_toughening_keeps_what_was_heard_and_bears_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that minds noise (its output is the level of the quietest band) learns to mind it less."""
+    monkeypatch.setattr(toughen, "PATCHES", 600)
+    monkeypatch.setattr(toughen, "WATCHED", 100)
+    layers, rng = keras.layers, np.random.default_rng(0)
+    edge = replace(ARCHITECTURES["edge"], patch_frames=6)
+    inputs = keras.Input(edge.shape)
+    hidden = layers.Dense(32, "relu")(layers.Flatten()(layers.AveragePooling2D((16, 3))(inputs)))
+    network = keras.Model(inputs, layers.Dense(4)(hidden))
+    said = network.get_weights()
+    music = [[toughen.Music(rng.normal(-40, 12, (128, 1)) + rng.normal(0, 3, (128, 60)), step) for _ in range(8)]
+             for step in (1, 2)]  # fmt: skip
+    schedule = fit.Schedule(epochs=8, batch_size=50, learning_rate=3e-3)
+    tough, history = toughen.toughen(network, "standard", music, edge, schedule, tmp_path, {}, seed=0)
+    assert history[-1]["kept_noise"] > history[0]["kept_noise"] and history[-1]["loss"] < history[0]["loss"]
+    assert history[-1]["kept_smooth"] > 0.5
+    assert all(np.array_equal(a, b) for a, b in zip(said, network.get_weights(), strict=True))  # its own is untouched
+    assert not np.array_equal(said[0], tough.get_weights()[0])
 
 
 def test_two_genres_get_two_outputs() -> None:

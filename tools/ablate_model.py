@@ -73,7 +73,7 @@ def from_labels(table: Table, out: Path) -> None:
     import keras
 
     network, _ = fit.fit(
-        build=lambda: EDGE.build((EDGE.mel.n_mels, EDGE.patch_frames, 1), len(table.labels)),
+        build=lambda: EDGE.build(EDGE.shape, len(table.labels)),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1),
         epoch_data=eight_times,
         schedule=FROM_LABELS,
@@ -108,7 +108,7 @@ def students(table: Table, run: Path) -> None:
         return examples.outputs(network, [track.frames for track in table.tracks], architecture)
 
     keras.utils.set_random_seed(0)
-    untrained = EDGE.build((EDGE.mel.n_mels, EDGE.patch_frames, 1), 250)
+    untrained = EDGE.build(EDGE.shape, 250)
     table.add("a regression on the untrained student", said_of(untrained, EDGE))
     trunk = keras.models.load_model(run / "checkpoint" / "network.keras")
     for hop in (39, 20, 13):

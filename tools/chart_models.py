@@ -42,7 +42,7 @@ def main() -> None:
         low, high = holdout["ci95"]
         error = [[100 * (holdout["accuracy"] - low)], [100 * (high - holdout["accuracy"])]]
         architecture = ARCHITECTURES[name]
-        network = architecture.build((architecture.mel.n_mels, architecture.patch_frames, 1), bundle.n_outputs)
+        network = architecture.build(architecture.shape, bundle.n_outputs)
         hop_s = architecture.hop_frames * architecture.mel.hop_length / architecture.mel.sr
         costs = ((MODELS / name / "model.tflite").stat().st_size / 1000, multiply_accumulates(network) / 1e6 / hop_s)
         for panel, cost in zip(panels, costs, strict=True):

@@ -15,10 +15,11 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
-from imitation import sound, unquantised
+from imitation import sound
 from imitation.style import FINE, Style
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from training import unquantised
 
 from genre_edge import Classifier
 from genre_edge.audio.files import open_file

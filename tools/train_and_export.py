@@ -42,6 +42,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--architecture", choices=ARCHITECTURES, required=True)
     parser.add_argument("--listen", type=Path, nargs="+", default=[], metavar="DIR", help="music for the teacher")
     parser.add_argument("--not-music", type=Path, nargs="+", default=[], metavar="DIR", help="sounds to be refused")
+    parser.add_argument("--start-from", metavar="BUNDLE", help="an edge bundle to go on from, instead of distilling")
     parser.add_argument(
         "--then-use-all", action="store_true", help="after measuring, fit edge's last layer again, to all tracks"
     )
@@ -61,8 +62,8 @@ def parse_arguments() -> argparse.Namespace:
         parser.error("--epochs must be at least 1")
     if ARCHITECTURES[arguments.architecture].distilled != bool(arguments.listen):
         parser.error("--listen goes with --architecture edge")
-    if (arguments.not_music or arguments.then_use_all) and not arguments.listen:
-        parser.error("--not-music and --then-use-all go with --architecture edge")
+    if (arguments.not_music or arguments.then_use_all or arguments.start_from) and not arguments.listen:
+        parser.error("--not-music, --start-from and --then-use-all go with --architecture edge")
     return arguments
 
 
@@ -122,6 +123,7 @@ def main() -> None:
         out=arguments.out,
         listen=tuple(arguments.listen),
         not_music=tuple(arguments.not_music),
+        start_from=arguments.start_from,
     )
     job.out.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Any] = {}

@@ -27,14 +27,15 @@ from genre_edge.mel_config import MelConfig
 SCHEMA_VERSION = 1
 MODELS = Path(__file__).parent / "models"
 _JSON_LIMIT, _TFLITE_LIMIT = 1 << 20, 64 << 20  # bytes; far above any bundle of ours
-NORMALISATIONS = ("minmax", "standard")
+NORMALISATIONS = ("minmax", "standard", "live")
 
 
 def normalise(patch_db: Frames, kind: str, top_db: float) -> Frames:
-    """One patch in dB, any shape -> the network's input, the same for every gain.
+    """One patch in dB, `(n_mels, n_frames)` -> the network's input, the same for every gain.
 
     The patch is first cut at `top_db` below its maximum. "minmax" then scales it to 0..1 (the paper's scaling),
-    "standard" to mean 0 and standard deviation 1. A constant patch gives zeros.
+    "standard" to mean 0 and standard deviation 1; "live" does that to the bands that change, and the others follow, so
+    that what nothing reaches, like a telephone's treble, does not squeeze the rest. A constant patch gives zeros.
     """
     # In one memory order: numpy's sums depend on it, and a patch must not remember how its frames came.
     x = np.maximum(np.ascontiguousarray(patch_db) - patch_db.max(), np.float32(-top_db))
@@ -42,8 +43,10 @@ def normalise(patch_db: Frames, kind: str, top_db: float) -> Frames:
         x -= x.min()
         scale = x.max()
     else:
-        x -= x.mean()
-        scale = x.std()
+        live = np.ptp(x, axis=1) > 0
+        measured = x[live] if kind == "live" and live.any() else x
+        centre, scale = measured.mean(), measured.std()
+        x -= centre
     return x / scale if scale > 0 else np.zeros_like(x)
 
 

@@ -48,8 +48,13 @@ class Style:
         if self._bundle.normalisation == "minmax":
             x -= tf.reduce_min(x, (1, 2), keepdims=True)
             return (x / (tf.reduce_max(x, (1, 2), keepdims=True) + 1e-6))[..., None]
-        x -= tf.reduce_mean(x, (1, 2), keepdims=True)
-        return (x / (tf.math.reduce_std(x, (1, 2), keepdims=True) + 1e-6))[..., None]
+        weights = tf.ones_like(x)
+        if self._bundle.normalisation == "live":
+            changes = tf.reduce_max(x, 2, keepdims=True) > tf.reduce_min(x, 2, keepdims=True)
+            weights *= tf.cast(changes | ~tf.reduce_any(changes, 1, keepdims=True), tf.float32)
+        total = tf.reduce_sum(weights, (1, 2), keepdims=True)
+        x -= tf.reduce_sum(weights * x, (1, 2), keepdims=True) / total
+        return (x / (tf.sqrt(tf.reduce_sum(weights * x * x, (1, 2), keepdims=True) / total) + 1e-6))[..., None]
 
     def statistics(self, picture: Any, first: int = 0) -> list[Any]:
         """Of the picture itself and of each watched layer; each says nothing of when."""

@@ -25,6 +25,11 @@ class Architecture:
     about: str
     distilled: bool = False
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a patch, as the network takes it."""
+        return self.mel.n_mels, self.patch_frames, 1
+
 
 def paper_cnn(shape: tuple[int, int, int], n_outputs: int) -> Any:
     """The published network: two 3x3 convolutions with 2x4 pooling, 64 units."""
@@ -105,7 +110,7 @@ ARCHITECTURES = {
         mel=ARCHIVE_MEL,
         patch_frames=39,  # 3 s, as the teacher hears
         hop_frames=20,  # a patch every 13 frames costs half as much again and hears the same (docs/model.md)
-        normalisation="standard",
+        normalisation="live",
         schedule=Schedule(epochs=36, batch_size=128, learning_rate=2e-3, weight_decay=1e-3),
         about=(
             "A residual CNN of 3 s patches that learnt to say what MSD_musicnn (Pons and Serra 2019) says of "

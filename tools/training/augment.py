@@ -8,6 +8,7 @@ import numpy as np
 from genre_edge.mel import Frames
 
 KNOTS = 6  # of an equaliser's curve
+ROUGH = 1 / 3  # of the patches
 
 
 def crop(frames: Frames, first: int, length: int, step: float, rng: np.random.Generator) -> Frames:
@@ -23,20 +24,48 @@ def crop(frames: Frames, first: int, length: int, step: float, rng: np.random.Ge
     return patch[np.clip(np.arange(len(patch)) - shift, 0, len(patch) - 1)]
 
 
-def change(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Other equalisers, noise floors and bandwidths for a batch."""
+def change(x: np.ndarray, rng: np.random.Generator, narrow: float = 0.125) -> np.ndarray:
+    """Other equalisers, noise floors and, for a share of the patches, bandwidths for a batch."""
     k, n_mels, _ = x.shape
     gains = rng.normal(0, 5, (k, KNOTS)) * rng.random((k, 1))
     hats = [np.interp(np.arange(n_mels), np.linspace(0, n_mels - 1, KNOTS), row) for row in np.eye(KNOTS)]
     x = x + (gains @ hats)[:, :, None].astype(np.float32)
     floor = x.max(axis=(1, 2), keepdims=True) - rng.uniform(35, 110, (k, 1, 1)).astype(np.float32)
     x = np.maximum(x, floor)
-    # One in eight loses its treble, its bass or both: telephones, old records, low bit rates.
+    chosen = np.flatnonzero(rng.random(k) < narrow)
+    x[chosen] = cut_bands(x[chosen], rng)
+    return x
+
+
+def roughen(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A third of the patches, or tracks, with noise, and a third, independently, with a narrow band."""
+    x = x.copy()
+    for cause in (noisy, cut_bands):
+        chosen = np.flatnonzero(rng.random(len(x)) < ROUGH)
+        x[chosen] = cause(x[chosen], rng)
+    return x
+
+
+def cut_bands(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Treble, bass or both are lost: telephones, old records, low bit rates."""
+    k, n_mels, _ = x.shape
     band = np.arange(n_mels)[:, None]
-    narrow = rng.random((k, 1, 1)) < 0.125
-    top = np.where(narrow, rng.uniform(0.5, 1.1, (k, 1, 1)) * n_mels, np.inf)
-    bottom = np.where(narrow, rng.uniform(-0.15, 0.12, (k, 1, 1)) * n_mels, -np.inf)
-    return (x - 8 * np.maximum(0, band - top) - 8 * np.maximum(0, bottom - band)).astype(np.float32)
+    top = rng.uniform(0.5, 1.1, (k, 1, 1)) * n_mels
+    bottom = rng.uniform(-0.15, 0.15, (k, 1, 1)) * n_mels
+    steepness = rng.uniform(8, 60, (k, 1, 1))  # dB a band
+    return (x - steepness * (np.maximum(0, band - top) + np.maximum(0, bottom - band))).astype(np.float32)
+
+
+def noisy(x: np.ndarray, rng: np.random.Generator, least: float = 3.0, most: float = 30.0) -> np.ndarray:
+    """Steady noise, white to darker than pink, `least` to `most` dB below the mean power of each patch."""
+    k, n_mels, _ = x.shape
+    slope = rng.uniform(-35, 0, (k, 1, 1)) * np.linspace(0, 1, n_mels)[:, None]
+    bins = np.linspace(1, 30, n_mels)[:, None]  # the more a band holds, the steadier is its noise
+    noise = 10 ** (slope / 10) * rng.gamma(bins, 1 / bins, x.shape)
+    power = 10 ** (x.astype(np.float64) / 10)
+    below = 10 ** (-rng.uniform(least, most, (k, 1, 1)) / 10)
+    level = below * power.mean(axis=(1, 2), keepdims=True) / noise.mean(axis=(1, 2), keepdims=True)
+    return (10 * np.log10(power + level * noise)).astype(np.float32)
 
 
 def mask(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -20,6 +20,8 @@ FINE = 4  # frames are kept this many times as close as the network's, so that c
 LONGEST_S = 240.0  # of a long file, its middle
 MOST_PATCHES = 16  # that the teacher hears of a song
 
+Targets = Callable[[np.ndarray], np.ndarray]  # the teacher's patches -> what it says of each
+
 
 @dataclass(frozen=True)
 class Song:
@@ -60,8 +62,10 @@ def load(path: Path, mel: MelConfig) -> tuple[np.ndarray, np.ndarray]:
     return y, MelSpectrogram(fine).db(np.ascontiguousarray(y)).astype(np.float16)
 
 
-def songs(paths: list[Path], mel: MelConfig, targets: Callable[[np.ndarray], np.ndarray], cache: Path) -> list[Song]:
-    """Every song with what the teacher says of some of its patches. What was heard once is read from `cache`.
+def songs(paths: list[Path], mel: MelConfig, targets: Targets | None, cache: Path) -> list[Song]:
+    """Every song with what the teacher, if there is one, says of some of its patches.
+
+    What was heard once is read from `cache`.
 
     A file that turns out to be damaged is named on stderr and skipped.
     """
@@ -78,12 +82,15 @@ def songs(paths: list[Path], mel: MelConfig, targets: Callable[[np.ndarray], np.
         with np.load(kept) as content:
             result.append(Song(path.stem, content["frames"], content["starts"], content["targets"]))
         if done % 100 == 99 or done + 1 == len(paths):
-            print(f"{done + 1} of {len(paths)} songs heard by the teacher", file=sys.stderr, flush=True)
+            print(f"{done + 1} of {len(paths)} songs {'heard by the teacher' if targets else 'read'}", file=sys.stderr)
     return result
 
 
-def _hear(path: Path, mel: MelConfig, targets: Callable[[np.ndarray], np.ndarray], kept: Path) -> None:
+def _hear(path: Path, mel: MelConfig, targets: Targets | None, kept: Path) -> None:
     y, frames = load(path, mel)
+    if targets is None:
+        write_atomically(kept, _npz(frames=frames, starts=np.empty(0, dtype=int), targets=np.empty((0, 0))))
+        return
     picture = teacher.hear(y, int(mel.sr))
     last = max(0, len(picture) - teacher.PATCH_FRAMES)
     count = min(MOST_PATCHES, 1 + last // (teacher.PATCH_FRAMES // 2))

@@ -29,9 +29,12 @@ def track_patches(frames: Frames, architecture: Architecture) -> np.ndarray:
 def outputs(network: Any, tracks: list[Frames], architecture: Architecture) -> list[np.ndarray]:
     """What a network says, `(patches, outputs)` of each track's frames, in float."""
     patches = [track_patches(frames, architecture) for frames in tracks]
-    x = np.concatenate(patches)
-    said = [np.asarray(network(x[i : i + _BATCH], training=False)) for i in range(0, len(x), _BATCH)]
-    return np.split(np.concatenate(said), np.cumsum([len(part) for part in patches])[:-1])
+    return np.split(in_batches(network, np.concatenate(patches)), np.cumsum([len(part) for part in patches])[:-1])
+
+
+def in_batches(network: Any, x: np.ndarray) -> np.ndarray:
+    """What a network says of many normalised patches, in float."""
+    return np.concatenate([np.asarray(network(x[i : i + _BATCH], training=False)) for i in range(0, len(x), _BATCH)])
 
 
 def track_probabilities(network: Any, tracks: list[Track], architecture: Architecture, n_labels: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from training import corpus, distil, examples, fit, head, report, teacher
+from training import corpus, distil, examples, fit, head, report, teacher, toughen
 from training.architectures import Architecture, multiply_accumulates
 from training.data import Track
 
@@ -15,11 +15,16 @@ from training.data import Track
 NOT_MUSIC = 0.7
 SHORTEST_S = 2.0
 FOLD_SEEDS = 3
+TOUGH_EPOCHS, TOUGH_RATE = 2 / 3, 0.5  # of distilling's
+WITNESSES = 300  # songs that the teacher hears when a network is there already
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to learn from. `listen`: folders of music for the teacher; `not_music`: folders of other sounds."""
+    """What to learn from. `listen`: folders of music for the teacher; `not_music`: folders of other sounds.
+
+    `start_from`: a bundle of the same network, whose layers are taken instead of distilling.
+    """
 
     architecture: Architecture
     labels: list[str]
@@ -28,6 +33,7 @@ class Job:
     out: Path
     listen: tuple[Path, ...] = ()
     not_music: tuple[Path, ...] = ()
+    start_from: str | None = None
 
     def classes(self, tracks: list[Track]) -> np.ndarray:
         """The number of each track's label."""
@@ -56,9 +62,8 @@ def _from_labels(job: Job, tracks: list[Track], holdout: list[Track], run: str) 
 
     import keras
 
-    mel = job.architecture.mel
     network, history = fit.fit(
-        build=lambda: job.architecture.build((mel.n_mels, job.architecture.patch_frames, 1), len(job.labels)),
+        build=lambda: job.architecture.build(job.architecture.shape, len(job.labels)),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
         epoch_data=examples.labelled(tracks, job.labels, job.architecture, job.seed),
         schedule=replace(job.architecture.schedule, epochs=job.epochs),
@@ -76,18 +81,14 @@ def _from_labels(job: Job, tracks: list[Track], holdout: list[Track], run: str) 
 
 def _from_teacher(job: Job, tracks: list[Track], holdout: list[Track], run: str) -> Trained:
     kept_aside = {track.name for track in holdout}
-    songs = [song for song in _heard(job) if song.name not in kept_aside]
-    trunk, history = distil.distil(songs, job.architecture, job.epochs, job.out / run, job.seed)
+    songs, trunk, learnt = _student(job, [track for track in tracks if track.name not in kept_aside], kept_aside, run)
     said = examples.outputs(trunk, [track.frames for track in tracks], job.architecture)
     classes = job.classes(tracks)
     layer = head.genre_layer(said, classes)
     held_out = [head.held_out(said, classes, head.folds(tracks, seed)) for seed in range(FOLD_SEEDS)]
     temperature = report.fit_temperature(held_out[0], classes)
     metrics = {
-        "epochs": len(history),
-        "songs_heard": len(songs),
-        "patches_heard": sum(len(song.starts) for song in songs),
-        "explained": round(history[-1]["explained"], 4),
+        **learnt,
         "folds": [round(_accuracy(logits, classes), 4) for logits in held_out],
         "folds_calibration_error": report.calibration_error(report.track_means(held_out[0], temperature), classes),
     }
@@ -98,10 +99,42 @@ def _from_teacher(job: Job, tracks: list[Track], holdout: list[Track], run: str)
     return Trained(network, _size(network) | metrics, temperature, NOT_MUSIC if job.not_music else None)
 
 
-def _heard(job: Job) -> list[corpus.Song]:
-    paths = corpus.readable_audio(list(job.listen), SHORTEST_S)
-    ear = teacher.Teacher(teacher.fetch(job.out))
-    return corpus.songs(paths, job.architecture.mel, ear.targets, job.out / "heard")
+def _student(
+    job: Job, tracks: list[Track], kept_aside: set[str], run: str
+) -> tuple[list[corpus.Song], Any, dict[str, Any]]:
+    """(songs, network, figures): distilled from the teacher, or begun from a bundle; then toughened."""
+    paths = [p for p in corpus.readable_audio(list(job.listen), SHORTEST_S) if p.stem not in kept_aside]
+    ear = teacher.Teacher(teacher.fetch(job.out)).targets
+    mel, checkpoint = job.architecture.mel, job.out / run
+    if job.start_from is None:
+        songs = heard = corpus.songs(paths, mel, ear, job.out / "heard")
+        normalisation = job.architecture.normalisation
+        smooth, history = distil.distil(songs, job.architecture, job.epochs, checkpoint, job.seed)
+    else:
+        heard = corpus.songs(paths[:: max(1, len(paths) // WITNESSES)], mel, ear, job.out / "heard")
+        songs = corpus.songs(paths, mel, None, job.out / "read")
+        smooth, normalisation, history = distil.begin_from(job.start_from, heard, job.architecture, job.seed)
+        print(f"begun from {job.start_from}: {history[-1]}", flush=True)
+    schedule = job.architecture.schedule
+    rough, toughened = toughen.toughen(
+        smooth,
+        normalisation,
+        [[toughen.Music(track.frames, 1) for track in tracks], [toughen.Music(s.frames, corpus.FINE) for s in songs]],
+        job.architecture,
+        replace(schedule, epochs=round(TOUGH_EPOCHS * job.epochs), learning_rate=TOUGH_RATE * schedule.learning_rate),
+        checkpoint / "tough",
+        {"begun from": job.start_from or "nothing", "tracks": sorted(track.name for track in tracks)},
+        job.seed,
+    )
+    figures = {
+        "epochs": job.epochs if job.start_from is None else 0,
+        "songs_heard": len(heard),
+        "patches_heard": sum(len(song.starts) for song in heard),
+        "explained": round(history[-1]["explained"], 4),
+        "tough_epochs": len(toughened),
+        **{key: round(value, 4) for key, value in toughened[-1].items() if key.startswith("kept")},
+    }
+    return songs, rough, figures
 
 
 def _not_music_layer(

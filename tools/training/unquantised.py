@@ -1,14 +1,14 @@
-"""A shipped int8 network in floats again, in Keras: gradients need that."""
+"""A shipped int8 network in floats again, in Keras: to follow its gradients, or to go on learning."""
 
 from typing import Any
 
 import numpy as np
-from training.architectures import ARCHITECTURES
 
 from genre_edge import interpreter
 from genre_edge.health.sound import music
 from genre_edge.mel import MelSpectrogram
 from genre_edge.model import Model, bundle_path, normalise
+from training.architectures import ARCHITECTURES
 
 TOLERANCE = 0.1  # of the logits' spread; int8 rounds every layer's values
 
@@ -79,3 +79,34 @@ def _check(built: Any, model: Model, name: str) -> None:
     rounded = np.stack([model.logits(patch) for patch in patches])
     if not np.abs(exact - rounded).mean() < TOLERANCE * rounded.std():
         raise SystemExit(f"{name}: its network in floats says something else than in int8")
+
+
+def awaken(network: Any, x: np.ndarray) -> None:
+    """Batch normalisations whose statistics are those of `x`: it says the same, and can go on learning."""
+    import keras
+
+    norms = [layer for layer in network.layers if type(layer).__name__ == "BatchNormalization"]
+    # All before any is changed: none of this changes what a layer says.
+    entering = [np.asarray(y) for y in keras.Model(network.input, [norm.input for norm in norms])(x, training=False)]
+    for norm, y in zip(norms, entering, strict=True):
+        gamma, beta, mean, variance = norm.get_weights()
+        slope = gamma / np.sqrt(variance + norm.epsilon)
+        centre, spread = y.mean(axis=(0, 1, 2)), y.var(axis=(0, 1, 2))
+        norm.set_weights([slope * np.sqrt(spread + norm.epsilon), beta + slope * (centre - mean), centre, spread])
+
+
+def trunk(network: Any) -> Any:
+    """All layers but the last."""
+    import keras
+
+    return keras.Model(network.input, network.layers[-1].input)
+
+
+def with_last_layer(trunk: Any, regression: Any) -> Any:
+    """`trunk` and scikit-learn's linear `regression` on what it says."""
+    import keras
+
+    last = keras.layers.Dense(len(regression.intercept_), name="begun")
+    network = keras.Model(trunk.input, last(trunk.output))
+    last.set_weights([regression.coef_.T, regression.intercept_])
+    return network
