@@ -41,11 +41,11 @@ class Table:
         tracks = [track for track, is_known in zip(self.tracks, known, strict=True) if is_known]
         said = [rows for rows, is_known in zip(said, known, strict=True) if is_known]
         classes, valid = self.classes[known], self.valid[known]
-        on_valid = head.held_out(said, classes, valid.astype(int))  # fold 1 is judged by the layer of fold 0
+        on_valid = head.held_out([said], classes, valid.astype(int))  # fold 1 is judged by the layer of fold 0
         right = [rows_are(rows, c) for rows, c, v in zip(on_valid, classes, valid, strict=True) if v]
         folds = []
         for seed in range(SEEDS):
-            judged = head.held_out(said, classes, head.folds(tracks, seed))
+            judged = head.held_out([said], classes, head.folds(tracks, seed))
             folds.append(np.mean([rows_are(rows, c) for rows, c in zip(judged, classes, strict=True)]))
         self.write(name, float(np.mean(right)), folds)
 

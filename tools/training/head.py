@@ -35,9 +35,21 @@ def _regression(means: np.ndarray, classes: np.ndarray, c: float, weight: str | 
     return Layer(weights, model.intercept_ - scaler.mean_ @ weights)
 
 
-def genre_layer(said: list[np.ndarray], classes: np.ndarray) -> Layer:
-    """Log odds of each class; `said[i]` is what the network says of track i's patches, `(patches, features)`."""
-    layer = _regression(np.stack([rows.mean(axis=0) for rows in said]), classes, GENRE_C)
+def check_groups(tracks: list[Track]) -> None:
+    """Each genre must stay known when one of its artists is left out. Raises SystemExit."""
+    for genre in sorted({track.genre for track in tracks}):
+        groups = [track.group or track.name for track in tracks if track.genre == genre]
+        if len(set(groups)) < 2:
+            raise SystemExit(f"genre {genre!r}: {len(groups)} tracks of one artist; two artists are needed")
+
+
+def genre_layer(copies: list[list[np.ndarray]], classes: np.ndarray) -> Layer:
+    """Log odds of each class; `copies[k][i]` is what the network says of track i's patches, `(patches, features)`.
+
+    The copies are the same tracks in other conditions, together worth as much as one.
+    """
+    means = np.stack([rows.mean(axis=0) for said in copies for rows in said])
+    layer = _regression(means, np.tile(classes, len(copies)), GENRE_C / len(copies))
     if layer.weights.shape[1] > 1:
         return layer
     # Two classes have one decision: half of it for one, half against the other.
@@ -87,11 +99,12 @@ def folds(tracks: list[Track], seed: int) -> np.ndarray:
     return result
 
 
-def held_out(said: list[np.ndarray], classes: np.ndarray, fold: np.ndarray) -> list[np.ndarray]:
-    """Log odds of each track's patches, by the regression that was fitted without its fold."""
-    result: list[np.ndarray] = [np.empty(0)] * len(said)
+def held_out(copies: list[list[np.ndarray]], classes: np.ndarray, fold: np.ndarray) -> list[np.ndarray]:
+    """Log odds of the patches of each track's first copy, by the regression that was fitted without its fold."""
+    result: list[np.ndarray] = [np.empty(0)] * len(classes)
     for number in np.unique(fold):
-        layer = genre_layer([said[i] for i in np.flatnonzero(fold != number)], classes[fold != number])
+        known = np.flatnonzero(fold != number)
+        layer = genre_layer([[said[i] for i in known] for said in copies], classes[known])
         for i in np.flatnonzero(fold == number):
-            result[i] = layer(said[i])
+            result[i] = layer(copies[0][i])
     return result

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from training import corpus, distil, examples, fit, head, report, teacher, toughen
+from genre_edge.mel import Frames
+from genre_edge.model import Bundle, bundle_path
+from training import augment, corpus, distil, examples, fit, head, report, teacher, toughen
 from training.architectures import Architecture, multiply_accumulates
 from training.data import Track
 
@@ -16,6 +18,7 @@ NOT_MUSIC = 0.7
 SHORTEST_S = 2.0
 FOLD_SEEDS = 3
 TOUGH_EPOCHS, TOUGH_RATE = 2 / 3, 0.5  # of distilling's
+HEAD_NOISE_DB = 5.0, 25.0  # below the music, in the noisy copies that the last layer learns from
 WITNESSES = 300  # songs that the teacher hears when a network is there already
 
 
@@ -80,12 +83,14 @@ def _from_labels(job: Job, tracks: list[Track], holdout: list[Track], run: str) 
 
 
 def _from_teacher(job: Job, tracks: list[Track], holdout: list[Track], run: str) -> Trained:
-    kept_aside = {track.name for track in holdout}
-    songs, trunk, learnt = _student(job, [track for track in tracks if track.name not in kept_aside], kept_aside, run)
-    said = examples.outputs(trunk, [track.frames for track in tracks], job.architecture)
-    classes = job.classes(tracks)
-    layer = head.genre_layer(said, classes)
-    held_out = [head.held_out(said, classes, head.folds(tracks, seed)) for seed in range(FOLD_SEEDS)]
+    head.check_groups(tracks)
+    kept_aside = {(track.genre, track.name) for track in holdout}
+    learnt_from = [track for track in tracks if (track.genre, track.name) not in kept_aside]
+    songs, trunk, learnt = _student(job, learnt_from, holdout, run)
+    copies = [examples.outputs(trunk, frames, job.architecture) for frames in _copies(tracks, job.seed)]
+    said, classes = copies[0], job.classes(tracks)
+    layer = head.genre_layer(copies, classes)
+    held_out = [head.held_out(copies, classes, head.folds(tracks, seed)) for seed in range(FOLD_SEEDS)]
     temperature = report.fit_temperature(held_out[0], classes)
     metrics = {
         **learnt,
@@ -99,11 +104,29 @@ def _from_teacher(job: Job, tracks: list[Track], holdout: list[Track], run: str)
     return Trained(network, _size(network) | metrics, temperature, NOT_MUSIC if job.not_music else None)
 
 
+def _copies(tracks: list[Track], seed: int) -> list[list[Frames]]:
+    """The tracks as they are, in noise, and with narrow bands."""
+    rng = np.random.default_rng([seed, 1])
+    rough = (lambda x: augment.noisy(x, rng, *HEAD_NOISE_DB), lambda x: augment.cut_bands(x, rng))
+    return [[t.frames for t in tracks], *([cause(t.frames[None])[0] for t in tracks] for cause in rough)]
+
+
+def _to_hear(job: Job, tracks: list[Track], holdout: list[Track]) -> list[Path]:
+    """The audio that may be listened to: nothing of the holdout.
+
+    A file is a held-out track by its name, or by its folder and name where several genres have such a file.
+    """
+    names = {track.name for track in holdout} - {track.name for track in tracks}
+    places = {(track.genre, track.name) for track in holdout}
+    paths = corpus.readable_audio(list(job.listen), SHORTEST_S)
+    return [p for p in paths if p.stem not in names and (p.parent.name, p.stem) not in places]
+
+
 def _student(
-    job: Job, tracks: list[Track], kept_aside: set[str], run: str
+    job: Job, tracks: list[Track], holdout: list[Track], run: str
 ) -> tuple[list[corpus.Song], Any, dict[str, Any]]:
     """(songs, network, figures): distilled from the teacher, or begun from a bundle; then toughened."""
-    paths = [p for p in corpus.readable_audio(list(job.listen), SHORTEST_S) if p.stem not in kept_aside]
+    paths = _to_hear(job, tracks, holdout)
     ear = teacher.Teacher(teacher.fetch(job.out)).targets
     mel, checkpoint = job.architecture.mel, job.out / run
     if job.start_from is None:
@@ -128,6 +151,7 @@ def _student(
     )
     figures = {
         "epochs": job.epochs if job.start_from is None else 0,
+        "begun_from": job.start_from and Bundle.load(bundle_path(job.start_from)).sha256,
         "songs_heard": len(heard),
         "patches_heard": sum(len(song.starts) for song in heard),
         "explained": round(history[-1]["explained"], 4),
