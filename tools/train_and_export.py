@@ -147,7 +147,8 @@ def main() -> None:
     if arguments.then_use_all:
         everything = [*train, *holdout]
         trained = recipes.train(job, everything, holdout, "checkpoint")
-        bundle = ship.ship_on(trained, job, everything, about, bundle.metrics, job.out / "bundle")
+        stated = bundle.metrics | {"measured_sha256": bundle.sha256}
+        bundle = ship.ship_on(trained, job, everything, about, stated, job.out / "bundle")
         print(f"last layer fitted to all {len(everything)} tracks: {job.out / 'bundle'}")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from genre_edge.model import Bundle, Model
+from genre_edge.model import Bundle, Model, softmax
 from training import card, examples, export, report
 from training.architectures import Architecture
 from training.data import Track
@@ -64,6 +64,7 @@ def ship(
         "temperature": temperature,
         "temperature_from": "holdout" if trained.temperature is None else "folds",
         "calibration_error": report.calibration_error(p, true),
+        "single_patches": _single_patches(quantised.logits, temperature, true),
         "reliability": report.reliability(p, true),
         "coverage_curve": report.coverage_curve(p, true),
         **report.coverage(p, true, THRESHOLD),
@@ -78,7 +79,8 @@ def ship_on(
     """Write a bundle whose last layer knows all `tracks`; its figures are `stated`, those of one that knew a part."""
     quantised = _quantise(trained, job, tracks, tracks, about)
     true = job.classes(tracks)
-    temperature = trained.temperature or stated["temperature"]
+    assert trained.temperature is not None  # no track is left to find one on
+    temperature = trained.temperature
     p = report.track_means(quantised.logits, temperature)
     found = _against_float(p, quantised.float_p, true)
     _check_loss(found["float_accuracy"], float((p.argmax(axis=1) == true).mean()), len(tracks))
@@ -132,6 +134,18 @@ def _int8_logits(model: Model, tracks: list[Track]) -> list[np.ndarray]:
         np.stack([model.logits(patch)[:n_labels] for patch in examples.cut(track.frames, model.bundle)])
         for track in tracks
     ]
+
+
+def _single_patches(logits: list[np.ndarray], temperature: float, true: np.ndarray) -> dict[str, float]:
+    """The same figures of patches on their own, as a live verdict over one patch has them."""
+    p = np.concatenate([softmax(rows, temperature) for rows in logits])
+    classes = np.repeat(true, [len(rows) for rows in logits])
+    return {
+        "number": len(p),
+        "accuracy": round(float((p.argmax(axis=1) == classes).mean()), 4),
+        "confidence": round(float(p.max(axis=1).mean()), 4),
+        "calibration_error": report.calibration_error(p, classes),
+    }
 
 
 def _check_loss(exact: float, int8: float, n: int) -> None:
