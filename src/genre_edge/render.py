@@ -105,7 +105,7 @@ class Table(Renderer):
             self._row(segment, f"  {segment.start_s:8.1f} - {segment.end_s:.1f} s")
 
     def _row(self, part: Segment, name: str) -> None:
-        # The confidence of what is no music is that of its genre if it were music: it would read as sure of "not_music".
+        # For what is no music, confidence is a genre's if it were music; here it would read as sure of "not_music".
         sure = "-" if part.confidence is None or part.reason == "not_music" else f"{part.confidence:.0%}"
         places = ", ".join(f"{g.genre} {g.probability:.0%}" for g in part.genres[: self._top])
         text = ": ".join(filter(None, [part.reason, places]))
