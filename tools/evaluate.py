@@ -44,11 +44,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def warn_of_known_tracks(bundle: Bundle, arguments: argparse.Namespace) -> None:
     """One line, if the bundle's figures say that it learnt from such tracks."""
-    held_out = str(bundle.metrics.get("holdout_split"))
-    learnt = {"train", held_out} if "refitted" in bundle.metrics else {"train"}
-    made_from_a_folder = held_out.startswith("random")
-    if arguments.split in learnt or (arguments.split is None and (arguments.tracks or made_from_a_folder)):
-        which = f"split {arguments.split!r}" if arguments.split else "a part of them"
+    made_from_a_folder = str(bundle.metrics.get("holdout_split")).startswith("random")
+    some = arguments.split is None and (arguments.tracks or made_from_a_folder)
+    if some or data.has_learnt(bundle, arguments.split):
+        which = "a part of them" if some else f"split {arguments.split!r}"
         print(
             f"warning: {arguments.bundle} has learnt from {which}, if it was made from these tracks; "
             "the figures in its card are of music that was new to it",

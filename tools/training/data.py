@@ -84,6 +84,11 @@ def needs_archive_mel(bundle: Bundle) -> None:
         raise SystemExit(f"{bundle.name}: its front end {bundle.mel} is not the archive's {ARCHIVE_MEL}")
 
 
+def has_learnt(bundle: Bundle, split: str | None) -> bool:
+    """Whether a bundle says that it knows the tracks of a split."""
+    return split == "train" or ("refitted" in bundle.metrics and split == bundle.metrics.get("holdout_split"))
+
+
 def archive_to_db(mel: np.ndarray) -> Frames:
     """uint8 0..255 -> -80..0 dB."""
     return (mel.astype(np.float32) / 255 - 1) * np.float32(ARCHIVE_RANGE_DB)
