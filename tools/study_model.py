@@ -123,7 +123,7 @@ def conditions_table(heard: dict[str, list[str | None]], true: list[str]) -> str
         lines.append(f"| {name} | {accuracy} | {low} to {high} | {loss:.1f} | {same} |")
     lines.append(
         "\nThe aim is to lose no more than 3 points by codecs and levels, 10 by the rest; "
-        + (f"missed by: {', '.join(missed)}." if missed else "no row misses it.")
+        + (f"missed by: {'; '.join(missed)}." if missed else "no row misses it.")
     )
     return "\n".join(lines)
 
@@ -198,8 +198,8 @@ def study(classifier: Classifier, material: Material, split: str) -> str:
     )
     return f"""## In real life
 
-By `tools/study_model.py`, with the network that was trained without split `{split}`. Of these tracks, {short} have less
-than {WHOLE_S:g} s of audio, which makes them harder.
+By `tools/study_model.py`, with the network that was trained without split `{split}`. Of its tracks with audio, {short}
+have less than {WHOLE_S:g} s of it, which makes them harder.
 {artists(material.tracks, split)}
 {real_life(classifier, material.songs)}
 
