@@ -2,6 +2,7 @@
 
 import shutil
 import tarfile
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -83,3 +84,84 @@ def test_a_source_archive_gives_its_recordings(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(fetch_sounds.subprocess, "run", run)
     fetch_sounds.fetch_source("birds", "1", "samples/", tmp_path / "got")
     assert [path.name for path in (tmp_path / "got").iterdir()] == ["bird.wav"]
+
+
+def made_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two packages of beeps, a city and a bird; three made sounds a kind. Nothing is downloaded."""
+
+    def fetch_package(package: str, folder: str, into: Path) -> None:
+        into.mkdir()
+        for i in range(8):
+            y = np.sin(np.arange(4 * RATE) * 0.05 * (i + 1))
+            soundfile.write(into / f"{i}.wav", y, RATE)
+        (into / "readme.txt").write_text("no sound")
+
+    def fetch_source(name: str, version: str, folder: str, into: Path) -> None:
+        into.mkdir()
+        for i in range(4):
+            (into / f"{i}.wav").write_text(name)
+
+    def three(rng: np.random.Generator, rate: int, for_test: bool) -> Iterator[np.ndarray]:
+        return (rng.standard_normal(100) for _ in range(3))
+
+    monkeypatch.setattr(fetch_sounds, "fetch_package", fetch_package)
+    monkeypatch.setattr(fetch_sounds, "fetch_source", fetch_source)
+    monkeypatch.setattr(fetch_sounds, "MUSIC", {"songs": "usr/music"})
+    monkeypatch.setattr(fetch_sounds, "SONG_S", 1.0)
+    monkeypatch.setattr(made_sounds, "KINDS", {"noises": three, "tones": three})
+    monkeypatch.setattr(fetch_sounds.shutil, "which", lambda tool: tool)
+
+
+def fetched(out: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    monkeypatch.setattr(fetch_sounds.sys, "argv", ["fetch_sounds.py", str(out)])
+    fetch_sounds.main()
+    return made_of(out)
+
+
+def test_what_is_fetched_again_is_the_same(small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever folders are there already."""
+    first = fetched(tmp_path / "a", monkeypatch)
+    shutil.rmtree(tmp_path / "a" / "not-music" / "tones")
+    shutil.rmtree(tmp_path / "a" / "not-music-test" / "effects")
+    shutil.rmtree(tmp_path / "a" / "not-music-test" / "city")
+    assert fetched(tmp_path / "a", monkeypatch) == first
+    assert first["not-music/tones/000.wav"] != first["not-music-test/tones/000.wav"]
+    assert first["not-music/tones/000.wav"] != first["not-music/noises/000.wav"]
+    names = {name.rpartition("/")[0]: name for name in first}
+    assert len([name for name in first if name.startswith("music/songs/")]) == 8
+    assert {"not-music-test/words", "not-music-test/birds"} < set(names)
+    assert [f"{part}/city/{i}.wav" in first for part in ("not-music", "not-music-test") for i in range(4)] == [
+        *(True, False, True, False),
+        *(False, True, False, True),
+    ]
+
+
+@pytest.mark.parametrize("stop", ["rows", "readable_audio", "fetch_source", "fetch_package"])
+def test_what_was_interrupted_is_no_folder(
+    stop: str, small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fetched(tmp_path / "a", monkeypatch)
+    real, calls = getattr(fetch_sounds, stop), iter(range(100))
+
+    def fails(*arguments: Any) -> Any:
+        done = real(*arguments)
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return done
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(fetch_sounds, stop, fails)
+        fetched(tmp_path / "b", patch)
+    assert made_of(tmp_path / "b").items() < whole.items()
+    assert fetched(tmp_path / "b", monkeypatch) == whole
+
+
+def test_spoken_texts_and_remarks_stand_still() -> None:
+    assert made_sounds.TEXT.name == "LICENSE"  # no page that is edited
+    kinds = {kind for part, kind in fetch_sounds.NOT_MUSIC if part == "not-music-test"}
+    assert set(fetch_sounds.DIFFERS) == {*kinds, *made_sounds.KINDS, "city", "birds"}

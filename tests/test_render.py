@@ -227,3 +227,10 @@ def test_the_reason_is_told_beside_the_genres() -> None:
     line = rendered("table", unsure).splitlines()[1]
     assert line.split()[:4] == ["-", "61%", "low_confidence:", "jazz"]
     VALIDATOR.validate(json.loads(rendered("jsonl", unsure)))
+
+
+def test_nothing_is_sure_of_a_genre_in_what_is_no_music() -> None:
+    noise = replace(HEARD, genre=None, reason="not_music")
+    noise = replace(noise, segments=[replace(HEARD.segments[0], genre=None, reason="not_music")])
+    for line in rendered("table", noise).splitlines()[1:]:
+        assert line.split()[:5] == ["-", "-", "not_music:", "jazz", "61%,"]

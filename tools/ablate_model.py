@@ -21,6 +21,7 @@ from training import data, examples, fit, head, report, teacher
 from training.architectures import ARCHITECTURES, Architecture
 
 SEEDS = 5
+SAID = teacher.N_EMBEDDING + teacher.N_TAGS
 EDGE = ARCHITECTURES["edge"]
 FROM_LABELS = fit.Schedule(epochs=30, batch_size=64, learning_rate=1e-3)
 
@@ -86,15 +87,16 @@ def from_labels(table: Table, out: Path) -> None:
 
 
 def teachers_own(table: Table, tracks_csv: Path, run: Path) -> None:
-    """The teacher itself, on the tracks with audio."""
-    rows = {row["track"]: row for row in data.read_csv(tracks_csv)}
+    """The teacher itself, on the tracks with audio that the run has heard."""
+    audio = {row["track"]: tracks_csv.parent / row["audio"] for row in data.read_csv(tracks_csv) if row["audio"]}
     said = []
     for track in table.tracks:
-        path = tracks_csv.parent / rows[track.name]["audio"] if rows[track.name].get("audio") else None
-        kept = path and run / "heard" / f"{hashlib.sha256(path.read_bytes()).hexdigest()[:24]}.npz"
-        said.append(np.load(kept)["targets"] if kept else np.empty((0, teacher.N_EMBEDDING + teacher.N_TAGS)))
+        path = audio.get(track.name)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else ""
+        kept = run / "heard" / f"{digest[:24]}.npz"
+        said.append(np.load(kept)["targets"] if kept.is_file() else np.empty((0, SAID)))
     known = np.array([len(rows) > 0 for rows in said])
-    if not (known & table.valid).any():
+    if not ((known & table.valid).any() and (known & ~table.valid).any()):
         return
     name = f"the teacher itself, on the {known.sum()} tracks with audio ({(known & table.valid).sum()} of valid)"
     table.add(name, said, known)
@@ -118,6 +120,17 @@ def students(table: Table, run: Path) -> None:
     table.add("the same on its last hidden layer instead of its outputs", said_of(emb, EDGE))
 
 
+def history_of(run: Path) -> list[dict[str, float]]:
+    """What distilling wrote down, epoch by epoch."""
+    try:
+        history: list[dict[str, float]] = json.loads((run / "checkpoint" / "state.json").read_text())["history"]
+        if not (run / "checkpoint" / "network.keras").is_file() or "explained" not in history[0]:
+            raise ValueError
+    except (OSError, ValueError, LookupError, TypeError):
+        raise SystemExit(f"{run}: no run of train_and_export.py that has distilled --architecture edge") from None
+    return history
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
@@ -125,12 +138,15 @@ def main() -> None:
     parser.add_argument("--tracks", type=Path, required=True)
     parser.add_argument("--write", type=Path)
     arguments = parser.parse_args()
+    history = history_of(arguments.run)
+    if arguments.write:
+        marked(arguments.write, "ablation")  # complains before minutes are spent
     tracks = data.load_archive(arguments.mels, arguments.tracks)
+    data.named_split(tracks, "train", "valid")  # complains if there is none
     table = Table([track for track in tracks if track.split in ("train", "valid")])
     teachers_own(table, arguments.tracks, arguments.run)
     students(table, arguments.run)
     from_labels(table, arguments.run / "from-labels")
-    history = json.loads((arguments.run / "checkpoint" / "state.json").read_text())["history"]
     learnt = ", ".join(f"{history[i]['explained']:.2f} after {i + 1}" for i in range(5, len(history), 6))
     text = (
         "\n".join(table.rows)

