@@ -94,4 +94,4 @@ def _leave(failure: GenreEdgeError | None) -> None:
     if failure is not None:
         print(f"genre-edge: {printable(str(failure))}", file=sys.stderr, flush=True)
     end_children()
-    os._exit(0 if failure is None else 1)
+    os._exit(0 if failure is None else failure.exit_code)
