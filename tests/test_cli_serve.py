@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -198,9 +199,11 @@ def test_a_spoilt_history_does_not_keep_it_from_listening(served: Callable[..., 
     one = served("--history", tmp_path / "h.db")
     one.feed(sound(2))
     eventually(lambda: len(one.get("api/v1/history")["verdicts"]) >= 2)
-    assert one.end() == (0, "")
+    assert one.get("api/v1/status")["history"] == "failing"
+    code, said = one.end()
+    assert code == 0 and re.fullmatch(r"genre-edge: \d+ verdicts were not saved\n", said)
     assert one.lines == [
-        f"genre-edge: history {tmp_path}/h.db: file is not a database; kept in memory, and lost at the end\n"
+        f"genre-edge: history {tmp_path}/h.db: file is not a database; the newest 1000 verdicts wait in memory\n"
     ]
 
 

@@ -115,6 +115,7 @@ def test_a_broker_that_comes_back_is_told_all_that_counts(
     first.close()
     broker.stop()
     eventually(lambda: "connection lost" in caplog.text)
+    assert heard.status()["mqtt"] == "failing"
     source.music(2)
     eventually(lambda: heard.status()["position_s"] == 4.0)
     broker.start()
@@ -123,6 +124,7 @@ def test_a_broker_that_comes_back_is_told_all_that_counts(
     assert heard.verdict is not None and heard.verdict["time"] > before["time"]
     assert again.topics["genre-edge/verdict"]["time"] == heard.verdict["time"]
     assert again.topics["genre-edge/health"]["position_s"] == 4.0
+    assert heard.status()["mqtt"] == "connected"
     assert any(topic.startswith("homeassistant/sensor/") for topic in again.topics)
     again.close()
     teller.close()

@@ -121,6 +121,24 @@ def test_health_and_metrics(client: TestClient, heard: Station) -> None:
     assert found["genre_edge_model_info", None] == 1 and found["genre_edge_lost_events_total", None] == 0
 
 
+def test_what_fails_is_in_state_and_metrics(
+    client: TestClient, heard: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> tuple[str, str | None, set[str]]:
+        status, lines = client.get("/api/v1/status").json(), client.get("/metrics").text.splitlines()
+        check(status, "/api/v1/status")
+        found = {line for line in lines if line.startswith(("genre_edge_history", "genre_edge_mqtt"))}
+        return status["history"], status["mqtt"], found
+
+    assert told() == ("memory", None, set())
+    monkeypatch.setattr(type(heard.history), "state", "failing")
+    heard.broker = "failing"
+    assert told() == ("failing", "failing", {"genre_edge_history_failing 1.0", "genre_edge_mqtt_failing 1.0"})
+    monkeypatch.setattr(type(heard.history), "state", "file")
+    heard.broker = "connected"
+    assert told() == ("file", "connected", {"genre_edge_history_failing 0.0", "genre_edge_mqtt_failing 0.0"})
+
+
 def test_the_description_describes_every_path(client: TestClient) -> None:
     assert client.get("/openapi.json").json() == OPENAPI
     described = set(OPENAPI["paths"])

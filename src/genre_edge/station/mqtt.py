@@ -34,7 +34,7 @@ _SHORTEST_S, _LONGEST_S = 1, 60  # between tries
 _KEEPALIVE_S = 30
 _LOOK_S = 1.0  # between looks at whether it listens
 _FAREWELL_S = 0.5
-_FIGURES = ("listening", "level_db", "dropped_samples", "outages", "lag_ms", "position_s", "uptime_s")
+_FIGURES = ("listening", "level_db", "dropped_samples", "outages", "lag_ms", "position_s", "uptime_s", "history")
 _MACHINE = ("cpu_percent", "memory_mb", "temperature_c")
 
 
@@ -76,6 +76,7 @@ class Mqtt:
     def __init__(self, station: Station, broker: Broker) -> None:
         self._station, self._broker = station, broker
         self._state = ""  # as last logged
+        station.broker = "failing"  # until it is connected
         self._wake = threading.Event()
         self._stopping = False
         self._subscription = station.hub.subscribe({"verdict"}, self._wake.set)
@@ -157,6 +158,7 @@ class Mqtt:
         """One line a change of state."""
         if state != self._state:
             self._state = state
+            self._station.broker = "connected" if state == "connected" else "failing"
             log.warning("MQTT broker %s: %s", self._broker, state)
 
     def _publish_verdict(self) -> None:
