@@ -174,7 +174,7 @@ def test_without_the_extra_it_says_what_to_install(cli: Cli, tmp_path: Path) -> 
     done = cli("serve", "-", *RAW, env=os.environ | {"PYTHONPATH": path})
     assert (done.returncode, done.stderr) == (
         1,
-        "genre-edge: serve needs starlette: pip install 'genre-edge[station]'\n",
+        "genre-edge: serve needs starlette: in the folder of genre-edge, pip install '.[station]'\n",
     )
 
 

@@ -142,7 +142,7 @@ def test_what_fails_is_in_state_and_metrics(
 def test_the_description_describes_every_path(client: TestClient) -> None:
     assert client.get("/openapi.json").json() == OPENAPI
     described = set(OPENAPI["paths"])
-    served = {route.path for route in client.app.routes}  # type: ignore[attr-defined]
+    served = {route.path for route in client.app.app.routes}  # type: ignore[attr-defined]
     assert served - described == {"/", "/static/{name}"} and described <= served
 
 
@@ -225,9 +225,14 @@ def test_only_our_own_names_are_answered(client: TestClient) -> None:
         check(answer.json(), "/api/v1/status", "421")
 
 
-def test_every_answer_protects_the_browser(client: TestClient, locked: TestClient) -> None:
+def test_every_answer_protects_the_browser(
+    client: TestClient, locked: TestClient, heard: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers = [client.get(path) for path in ("/", "/api/v1/status", "/nothing", "/api/v1/history?limit=0", "/metrics")]
     answers += [locked.get("/api/v1/status"), client.post("/"), client.get("/", headers={"Host": "evil.example"})]
+    monkeypatch.setattr(heard, "status", lambda: 1 / 0)
+    answers.append(TestClient(client.app, raise_server_exceptions=False).get("/api/v1/status"))
+    assert [answer.status_code for answer in answers] == [200, 200, 404, 422, 200, 401, 405, 421, 500]
     for answer in answers:
         policy = answer.headers["content-security-policy"]
         assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
