@@ -45,9 +45,9 @@ class Running:
             answer = connection.getresponse()
             return answer.status, answer.read()
 
-    def connect(self, *words: bytes) -> socket.socket:
-        """A client that says this and no more."""
-        client = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+    def connect(self, *words: bytes, address: str = "127.0.0.1") -> socket.socket:
+        """A client that says this and no more; `address`, its own, is any of 127.0.0.0/8."""
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=20, source_address=(address, 0))
         client.sendall(b"".join(words))
         return client
 

@@ -1,8 +1,10 @@
 """For tests of the service: a station with the tiny bundle, sources in a test's hand, and verdicts made up."""
 
 import queue
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,10 @@ from bundle_helpers import RATE, TINY
 
 from genre_edge.audio.block import Block, Source
 from genre_edge.classifier import Classifier
-from genre_edge.station.history import History
+from genre_edge.station.history import DAY_S, History
 from genre_edge.station.station import Station
 
+NOON = 1_700_000_000 // DAY_S * DAY_S + DAY_S / 2
 MODEL = {"name": "tiny", "version": "1", "sha256": "0" * 64}
 
 
@@ -81,3 +84,16 @@ def verdict(when: float, genre: str | None = "low", reason: str | None = None) -
         "lag_ms": 1.5,
         "time": when,
     }
+
+
+def times(verdicts: list[dict]) -> list[float]:
+    return [one["time"] for one in verdicts]
+
+
+def rows(path: Path) -> int:
+    """Verdicts in the file, as another program sees them."""
+    other = sqlite3.connect(path)
+    try:
+        return int(other.execute("SELECT count(*) FROM verdicts").fetchone()[0])
+    finally:
+        other.close()

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -173,7 +174,7 @@ def test_without_the_extra_it_says_what_to_install(cli: Cli, tmp_path: Path) -> 
     done = cli("serve", "-", *RAW, env=os.environ | {"PYTHONPATH": path})
     assert (done.returncode, done.stderr) == (
         1,
-        "genre-edge: serve needs starlette: pip install 'genre-edge[station]'\n",
+        "genre-edge: serve needs starlette: in the folder of genre-edge, pip install '.[station]'\n",
     )
 
 
@@ -198,9 +199,11 @@ def test_a_spoilt_history_does_not_keep_it_from_listening(served: Callable[..., 
     one = served("--history", tmp_path / "h.db")
     one.feed(sound(2))
     eventually(lambda: len(one.get("api/v1/history")["verdicts"]) >= 2)
-    assert one.end() == (0, "")
+    assert one.get("api/v1/status")["history"] == "failing"
+    code, said = one.end()
+    assert code == 0 and re.fullmatch(r"genre-edge: \d+ verdicts were not saved\n", said)
     assert one.lines == [
-        f"genre-edge: history {tmp_path}/h.db: file is not a database; kept in memory, and lost at the end\n"
+        f"genre-edge: history {tmp_path}/h.db: file is not a database; the newest 1000 verdicts wait in memory\n"
     ]
 
 

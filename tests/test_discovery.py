@@ -24,7 +24,7 @@ def validate(content: dict[str, Any], component: str) -> None:
 
 
 def entities(prefix: str = "genre-edge", has_temperature: bool = True) -> dict[str, dict[str, Any]]:
-    return discovery.messages(prefix, LABELS, "edge 2", has_temperature)
+    return discovery.messages(discovery.node_id(prefix), prefix, LABELS, "edge 2", has_temperature)
 
 
 def test_every_message_is_valid() -> None:

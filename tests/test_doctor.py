@@ -1,6 +1,7 @@
 """`genre-edge doctor`: what is well, what is ill, and what to do about it."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -161,7 +162,7 @@ def test_the_real_ffmpeg() -> None:
 
 def test_without_sounddevice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    assert is_told(doctor.devices(), "warn", "sounddevice", "pip install 'genre-edge[live]'")
+    assert is_told(doctor.devices(), "warn", "sounddevice", "pip install '.[live]'")
 
 
 def test_sound_cards_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +233,13 @@ def test_speed_is_told_in_times_real_time(monkeypatch: pytest.MonkeyPatch, secon
 def test_an_old_libsndfile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("soundfile.available_formats", lambda: {"WAV": "", "OGG": ""})
     assert is_told(doctor.soundfile(), "warn", "cannot decode mp3", "--upgrade soundfile")
+
+
+def test_no_advice_asks_an_index_for_genre_edge() -> None:
+    """There, a stranger's package may have this name."""
+    source = Path(doctor.__file__).read_text()
+    assert not re.search(r"pip install[^\n]* '?genre-edge", source)
+    assert doctor.REINSTALL.endswith("pip install --force-reinstall .")
 
 
 def test_a_check_that_dies_is_a_finding() -> None:

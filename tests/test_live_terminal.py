@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from station_helpers import eventually
 from view_helpers import RATE, console, row, view
 
 from genre_edge.cli.screen import LogKeeper, can_move, on_screen
@@ -77,12 +78,17 @@ class Terminal:
         pictures = self.output.split(HOME)[1:-1] or [b"\n" * 14]
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", pictures[-1].decode()).splitlines()
 
-    def end(self) -> int:
-        """Wait, read the rest, and see that the terminal is as it was."""
+    def stopped(self) -> bool:
+        """Whether it stands still, as after Ctrl-Z."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
+
+    def end(self, taken: int = 1) -> int:
+        """Wait, read the rest, and see that the terminal is as it was; its screen was `taken` so often."""
         self.read_until(lambda: self.process.poll() is not None and not select.select([self._main], [], [], 0.1)[0])
         assert termios.tcgetattr(self._other) == self.before
-        assert self.output.count(ALT_ON) == self.output.count(ALT_OFF) == 1
-        assert self.output.index(ALT_OFF) > self.output.index(ALT_ON)
+        assert self.output.count(ALT_ON) == self.output.count(ALT_OFF) == taken
+        assert self.output.rindex(ALT_OFF) > self.output.rindex(ALT_ON)
         assert self.output.rindex(SHOW) > self.output.rindex(HIDE)
         assert b"Traceback" not in self.output
         return self.process.wait(10)
@@ -146,6 +152,27 @@ def test_the_terminal_is_restored_at_whatever_moment_the_signals_come(start: Sta
         time.sleep(rng.uniform(0, 0.02))
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.end() in (0, 130, -signal.SIGTERM)
+
+
+def test_ctrl_z_lends_the_screen_to_the_shell(start: Start, song_samples: np.ndarray) -> None:
+    terminal = start()
+    terminal.play(song_samples)
+    terminal.read_until(lambda: terminal.output.count(HOME) > 2)
+    for times in (1, 2):
+        terminal.process.send_signal(signal.SIGTSTP)
+        eventually(terminal.stopped)
+        terminal.read_until(lambda: terminal.output.count(ALT_OFF) == times)  # noqa: B023
+        assert terminal.output.rindex(ALT_OFF) > terminal.output.rindex(ALT_ON)
+        assert terminal.output.rindex(SHOW) > terminal.output.rindex(HIDE)
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.read_until(lambda: terminal.output.count(ALT_ON) == times + 1)  # noqa: B023
+        taken = len(terminal.output)
+        terminal.read_until(lambda: terminal.output[taken:].count(HOME) > 2)  # noqa: B023
+    terminal.process.send_signal(signal.SIGTSTP)
+    eventually(terminal.stopped)
+    for number in (signal.SIGTERM, signal.SIGCONT):  # ended while it stands still
+        terminal.process.send_signal(number)
+    assert terminal.end(taken=3) == 0
 
 
 def test_the_end_of_the_sound_leaves_the_last_answer(start: Start, song_samples: np.ndarray) -> None:

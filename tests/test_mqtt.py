@@ -1,6 +1,7 @@
 """MQTT with the real Mosquitto: what is told, what is told again, and what is never told."""
 
 import logging
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from mqtt_helpers import Ear, Mosquitto, free_port, real_mosquitto
 from station_helpers import HandFed, eventually, station
 
 from genre_edge.errors import ParameterError
-from genre_edge.station import mqtt
+from genre_edge.station import discovery, mqtt
 from genre_edge.station.mqtt import Broker, Mqtt
 from genre_edge.station.station import Station
 
@@ -60,6 +61,7 @@ def test_what_is_heard_is_told_and_stays_on_the_broker(
     teller = told(heard, f"mqtt://127.0.0.1:{broker.port}/house/music")
     eventually(lambda: ear.topics.get("house/music/availability") == "online")
     source.music(2)
+    eventually(lambda: heard.status()["position_s"] == 2.0)
     eventually(lambda: ear.topics.get("house/music/verdict", {}).get("time") == (heard.verdict or {}).get("time", 0))
     told_verdict, verdict = ear.topics["house/music/verdict"], heard.verdict
     assert verdict is not None
@@ -81,7 +83,7 @@ def test_listening_or_not_is_told_when_it_changes(
     broker: Mosquitto, ear: Ear, heard: Station, source: HandFed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mqtt, "_LOOK_S", 0.02)
-    teller = told(heard, f"mqtt://127.0.0.1:{broker.port}")
+    teller = told(heard, f"mqtt://127.0.0.1:{broker.port}/genre-edge")
     eventually(lambda: ear.topics.get("genre-edge/health", {}).get("listening") is False)
     source.music(1)
     eventually(lambda: ear.topics["genre-edge/health"]["listening"] is True)
@@ -96,7 +98,7 @@ def test_health_is_told_now_and_then(
 ) -> None:
     monkeypatch.setattr(mqtt, "_LOOK_S", 0.02)
     monkeypatch.setattr(mqtt, "HEALTH_S", 0.05)
-    teller = told(heard, f"mqtt://127.0.0.1:{broker.port}")
+    teller = told(heard, f"mqtt://127.0.0.1:{broker.port}/genre-edge")
     eventually(lambda: sum(topic == "genre-edge/health" for topic, _ in ear.log) >= 4)
     assert ear.topics["genre-edge/health"]["memory_mb"] > 5
     teller.close()
@@ -108,13 +110,14 @@ def test_a_broker_that_comes_back_is_told_all_that_counts(
 ) -> None:
     caplog.set_level(logging.WARNING)
     first = Ear(broker.port)
-    teller = told(heard, f"mqtt://127.0.0.1:{broker.port}")
+    teller = told(heard, f"mqtt://127.0.0.1:{broker.port}/genre-edge")
     source.music(2)
     eventually(lambda: first.topics.get("genre-edge/verdict"))
     before = first.topics["genre-edge/verdict"]
     first.close()
     broker.stop()
     eventually(lambda: "connection lost" in caplog.text)
+    assert heard.status()["mqtt"] == "failing"
     source.music(2)
     eventually(lambda: heard.status()["position_s"] == 4.0)
     broker.start()
@@ -123,6 +126,7 @@ def test_a_broker_that_comes_back_is_told_all_that_counts(
     assert heard.verdict is not None and heard.verdict["time"] > before["time"]
     assert again.topics["genre-edge/verdict"]["time"] == heard.verdict["time"]
     assert again.topics["genre-edge/health"]["position_s"] == 4.0
+    assert heard.status()["mqtt"] == "connected"
     assert any(topic.startswith("homeassistant/sensor/") for topic in again.topics)
     again.close()
     teller.close()
@@ -135,7 +139,7 @@ def test_a_broker_that_is_not_there_yet_is_waited_for(
     tmp_path: Path, heard: Station, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = free_port()
-    teller = told(heard, f"mqtt://127.0.0.1:{port}")
+    teller = told(heard, f"mqtt://127.0.0.1:{port}/genre-edge")
     eventually(lambda: "cannot be reached" in caplog.text)
     late = Mosquitto(tmp_path, f"allow_anonymous true\nlistener {port} 127.0.0.1")
     ear = Ear(port)
@@ -148,7 +152,7 @@ def test_a_broker_that_is_not_there_yet_is_waited_for(
 
 @real_mosquitto
 def test_the_last_will(broker: Mosquitto, ear: Ear, heard: Station) -> None:
-    teller = told(heard, f"mqtt://127.0.0.1:{broker.port}")
+    teller = told(heard, f"mqtt://127.0.0.1:{broker.port}/genre-edge")
     eventually(lambda: ear.topics.get("genre-edge/availability") == "online")
     teller._client._sock_close()  # as when the power fails
     eventually(lambda: ("genre-edge/availability", "offline") in ear.log)
@@ -164,10 +168,10 @@ def test_a_password_lets_in_and_is_told_nowhere(
     caplog.set_level(logging.DEBUG)
     subprocess.run(["mosquitto_passwd", "-b", "-c", tmp_path / "users", "ann", SECRET], check=True, capture_output=True)
     locked = Mosquitto(tmp_path, f"allow_anonymous false\npassword_file {tmp_path}/users")
-    wrong = told(heard, f"mqtt://ann:wrong@127.0.0.1:{locked.port}")
+    wrong = told(heard, f"mqtt://ann:wrong@127.0.0.1:{locked.port}/genre-edge")
     eventually(lambda: "refused: " in caplog.text)
     wrong.close()
-    right = told(heard, f"mqtt://ann:s3cret%2Fp%40ss@127.0.0.1:{locked.port}")
+    right = told(heard, f"mqtt://ann:s3cret%2Fp%40ss@127.0.0.1:{locked.port}/genre-edge")
     eventually(lambda: "connected" in caplog.text)
     ear = Ear(locked.port, "ann", SECRET)
     eventually(lambda: ear.topics.get("genre-edge/availability") == "online")
@@ -191,11 +195,11 @@ def test_tls_with_a_certificate_that_is_known(
     port = free_port()
     secure = f"allow_anonymous true\nlistener {port} 127.0.0.1\ncertfile {certificate}\nkeyfile {key}"
     broker = Mosquitto(tmp_path, secure)
-    stranger = told(heard, f"mqtts://127.0.0.1:{port}")
+    stranger = told(heard, f"mqtts://127.0.0.1:{port}/genre-edge")
     eventually(lambda: "cannot be reached" in caplog.text)
     stranger.close()
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    teller, ear = told(heard, f"mqtts://127.0.0.1:{port}"), Ear(broker.port)
+    teller, ear = told(heard, f"mqtts://127.0.0.1:{port}/genre-edge"), Ear(broker.port)
     eventually(lambda: ear.topics.get("genre-edge/availability") == "online")
     teller.close()
     ear.close()
@@ -203,7 +207,7 @@ def test_tls_with_a_certificate_that_is_known(
 
 
 def test_closing_while_the_broker_is_away_is_quick(heard: Station) -> None:
-    teller = told(heard, f"mqtt://127.0.0.1:{free_port()}")
+    teller = told(heard, f"mqtt://127.0.0.1:{free_port()}/genre-edge")
     teller.close()
     assert not teller._teller.is_alive() or teller._teller.join(5) is None
     assert heard.hub.subscribers == 0
@@ -212,15 +216,31 @@ def test_closing_while_the_broker_is_away_is_quick(heard: Station) -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("mqtt://broker", Broker("broker", 1883, False, "genre-edge")),
-        ("mqtts://broker", Broker("broker", 8883, True, "genre-edge")),
+        ("mqtt://broker", Broker("broker", 1883, False, "")),
+        ("mqtts://broker", Broker("broker", 8883, True, "")),
         ("MQTT://Broker:99/a/b/", Broker("broker", 99, False, "a/b")),
         ("mqtt://u%40x:p%2Fw@[::1]:7/t%C3%A4", Broker("::1", 7, False, "tä", "u@x", "p/w")),
-        ("mqtt://u@broker", Broker("broker", 1883, False, "genre-edge", "u")),
+        ("mqtt://u@broker", Broker("broker", 1883, False, "", "u")),
     ],
 )
 def test_addresses(url: str, expected: Broker) -> None:
     assert Broker.of_url(url) == expected
+
+
+def test_stations_of_several_machines_do_not_overwrite_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def topic(machine: str, url: str) -> str:
+        (tmp_path / "machine-id").write_text(machine)
+        monkeypatch.setattr(discovery, "_MACHINE_ID", tmp_path / "machine-id")
+        broker = Broker.of_url(url)
+        node, root = broker.node, broker.root
+        assert all(f"/{node}/" in topic for topic in discovery.messages(node, root, ["low"], "tiny 1", True))
+        return root
+
+    own = {topic(machine, "mqtt://broker") for machine in ("a", "a", "b")}
+    assert len(own) == 2 and all(re.fullmatch("genre-edge/genre_edge_[0-9a-f]{12}", root) for root in own)
+    assert {topic(machine, "mqtt://broker/house/music") for machine in "ab"} == {"house/music"}
 
 
 @pytest.mark.parametrize(

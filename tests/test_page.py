@@ -196,3 +196,25 @@ def test_health_in_words(open_page: Open) -> None:
         expect(page.locator("#facts")).to_contain_text("1 d 1 h")
         assert page.get_by_text("Temperature").count() == 0 or page.get_by_text("Temperature").is_hidden()
         assert page.locator("#facts .alarm dt").all_inner_texts() == ["Samples lost", "Outages"]
+
+
+def test_the_level_is_told_as_it_changes(station: Station, open_page: Open) -> None:
+    page = open_page(station)
+    level = page.locator("#facts div", has=page.get_by_text("Level", exact=True)).locator("dd")
+    expect(level).to_have_text("−23 dB")
+    station.override["level_db"] = -61.0
+    expect(level).to_have_text("−61 dB")
+    station.override["level_db"] = None
+    expect(level).to_be_hidden()
+
+
+def test_what_fails_is_not_hidden(station: Station, open_page: Open) -> None:
+    page = open_page(station)
+    alarms = page.locator("#facts .alarm dt")
+    expect(page.locator("#facts")).to_contain_text("In a file")
+    expect(page.get_by_text("MQTT broker")).to_be_hidden()
+    station.override |= {"history": "failing", "mqtt": "failing"}
+    expect(alarms).to_have_text(["History", "MQTT broker"])
+    station.override |= {"history": "memory", "mqtt": "connected"}
+    expect(alarms).to_have_count(0)
+    expect(page.locator("#facts")).to_contain_text("Connected")

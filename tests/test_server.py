@@ -59,7 +59,7 @@ def test_a_stream_lives_longer_than_the_patience_with_requests(
 
 def test_two_hundred_clients_are_served_or_refused(running: Running) -> None:
     request = b"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    clients = [running.connect(request) for _ in range(200)]
+    clients = [running.connect(request, address=f"127.0.0.{1 + i % 8}") for i in range(200)]
     running.undisturbed()
     answers = []
     for client in clients:
@@ -74,7 +74,7 @@ def test_two_hundred_clients_are_served_or_refused(running: Running) -> None:
 
 
 def test_connections_that_say_nothing_are_no_more_than_the_limit(running: Running) -> None:
-    idle = [running.connect() for _ in range(server.MAX_CONNECTIONS + 20)]
+    idle = [running.connect(address=f"127.0.0.{2 + i % 8}") for i in range(server.MAX_CONNECTIONS + 20)]
     for client in idle[server.MAX_CONNECTIONS :]:
         assert gone(client)
     assert refused(running.connect(b"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
@@ -82,6 +82,18 @@ def test_connections_that_say_nothing_are_no_more_than_the_limit(running: Runnin
     for client in idle:
         client.close()
     eventually(lambda: _served(running))
+
+
+def test_one_address_alone_shuts_nobody_out(running: Running) -> None:
+    request = b"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    idle = [running.connect(address="127.0.0.2") for _ in range(server.MAX_CONNECTIONS + 20)]
+    for client in idle[server.MAX_OF_ONE_ADDRESS :]:
+        assert gone(client)
+    assert running.get("/api/v1/status")[0] == 200
+    assert refused(running.connect(request, address="127.0.0.2"))
+    for client in idle:
+        client.close()
+    eventually(lambda: not refused(running.connect(request, address="127.0.0.2")))
 
 
 def _served(running: Running) -> bool:

@@ -1,16 +1,19 @@
 """Service: what happens when a part fails or hangs, which processes of tests/test_cli_serve.py cannot show."""
 
 import signal
+import sqlite3
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from server_helpers import Running
 from station_helpers import HandFed, eventually, station
 
-from genre_edge.errors import AudioError, GenreEdgeError
+from genre_edge.errors import AudioError, GenreEdgeError, SourceLostError
 from genre_edge.station import service
+from genre_edge.station.history import History
 from genre_edge.station.server import Server, bind
 from genre_edge.station.service import Service
 from genre_edge.station.station import Station
@@ -60,6 +63,24 @@ def test_a_server_that_fails_ends_all_and_is_told() -> None:
     with pytest.raises(GenreEdgeError, match="the web server has ended by itself"):
         Service(one, server, None).run(lambda: None)
     assert one.ended.is_set()
+
+
+def test_a_source_that_is_lost_while_the_history_is_locked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing hangs, why it ended is told, and so is what is lost."""
+    path = tmp_path / "h.db"
+    source, history = HandFed(), History(path)
+    one = station(source, history)
+    server = Server(application(one, None, None), bind("127.0.0.1", 0))
+    blocker = sqlite3.connect(path, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    source.music(2)
+    source.fail(SourceLostError("hand: given up"))
+    running = Service(one, server, None)
+    with pytest.raises(SourceLostError, match="hand: given up"):
+        running.run(lambda: None)
+    blocker.close()
+    assert running.clean and one.heard.total() >= 3
+    assert caplog.messages[-1] == f"{one.heard.total()} verdicts were not saved"
 
 
 class Deaf(HandFed):

@@ -1,5 +1,6 @@
 """The programs that watch a listener see what is wrong, and go on where they stopped."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -186,9 +187,10 @@ def test_an_hour_sounds_the_same_whenever_it_is_played() -> None:
     assert (frames[:, 0] == frames[:, 1]).all() and frames.std() > 1000
 
 
-def test_the_live_cost_is_told() -> None:
-    command = [sys.executable, ROOT / "tools" / "live_cost.py", "--seconds", "3", "--raw", f"s16le:{RATE}:1"]
+@pytest.mark.parametrize(("option", "verdicts"), [((), "2"), (("--serve",), "[12]")])  # serve is asked before its end
+def test_the_live_cost_is_told(option: tuple[str, ...], verdicts: str) -> None:
+    command = [sys.executable, ROOT / "tools" / "live_cost.py", "--seconds", "3", "--raw", f"s16le:{RATE}:1", *option]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.stdout.startswith(f"s16le:{RATE}:1, 3 s, 2 verdicts\n"), done.stderr
+    assert re.match(f"s16le:{RATE}:1, 3 s, {verdicts} verdicts\n", done.stdout), done.stderr
     assert "% of one core" in done.stdout and ", 0 bytes written to disks" in done.stdout
     assert (done.returncode, done.stderr) in ((0, ""), (1, "live_cost: a limit was broken\n"))  # of a busy machine

@@ -121,10 +121,28 @@ def test_health_and_metrics(client: TestClient, heard: Station) -> None:
     assert found["genre_edge_model_info", None] == 1 and found["genre_edge_lost_events_total", None] == 0
 
 
+def test_what_fails_is_in_state_and_metrics(
+    client: TestClient, heard: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> tuple[str, str | None, set[str]]:
+        status, lines = client.get("/api/v1/status").json(), client.get("/metrics").text.splitlines()
+        check(status, "/api/v1/status")
+        found = {line for line in lines if line.startswith(("genre_edge_history", "genre_edge_mqtt"))}
+        return status["history"], status["mqtt"], found
+
+    assert told() == ("memory", None, set())
+    monkeypatch.setattr(type(heard.history), "state", "failing")
+    heard.broker = "failing"
+    assert told() == ("failing", "failing", {"genre_edge_history_failing 1.0", "genre_edge_mqtt_failing 1.0"})
+    monkeypatch.setattr(type(heard.history), "state", "file")
+    heard.broker = "connected"
+    assert told() == ("file", "connected", {"genre_edge_history_failing 0.0", "genre_edge_mqtt_failing 0.0"})
+
+
 def test_the_description_describes_every_path(client: TestClient) -> None:
     assert client.get("/openapi.json").json() == OPENAPI
     described = set(OPENAPI["paths"])
-    served = {route.path for route in client.app.routes}  # type: ignore[attr-defined]
+    served = {route.path for route in client.app.app.routes}  # type: ignore[attr-defined]
     assert served - described == {"/", "/static/{name}"} and described <= served
 
 
@@ -207,9 +225,14 @@ def test_only_our_own_names_are_answered(client: TestClient) -> None:
         check(answer.json(), "/api/v1/status", "421")
 
 
-def test_every_answer_protects_the_browser(client: TestClient, locked: TestClient) -> None:
+def test_every_answer_protects_the_browser(
+    client: TestClient, locked: TestClient, heard: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers = [client.get(path) for path in ("/", "/api/v1/status", "/nothing", "/api/v1/history?limit=0", "/metrics")]
     answers += [locked.get("/api/v1/status"), client.post("/"), client.get("/", headers={"Host": "evil.example"})]
+    monkeypatch.setattr(heard, "status", lambda: 1 / 0)
+    answers.append(TestClient(client.app, raise_server_exceptions=False).get("/api/v1/status"))
+    assert [answer.status_code for answer in answers] == [200, 200, 404, 422, 200, 401, 405, 421, 500]
     for answer in answers:
         policy = answer.headers["content-security-policy"]
         assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy

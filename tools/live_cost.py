@@ -1,26 +1,30 @@
-"""What `genre-edge stream -` costs while it listens in real time.
+"""What `genre-edge stream -` costs while it listens in real time, or `genre-edge serve -`.
 
     python tools/live_cost.py --seconds 600
+    python tools/live_cost.py --seconds 600 --serve
 
-Feeds a pipe as a recorder does, a tenth of a second at a time, and reads what the process uses by Linux's /proc. The
-start is told for itself. Exit code 1 above a limit: 0.5 % of one core, 80 MB, a byte written to a disk.
+Feeds a pipe as a recorder does, a tenth of a second at a time, and reads what the process uses by Linux's /proc. `serve`
+keeps its history in memory, and is asked for its status every two seconds. The start is told for itself. Exit code 1
+above a limit: a byte written to a disk; of `stream` 0.5 % of one core and 80 MB, of `serve` 1 % and 100 MB.
 """
 
 import argparse
 import sys
 import time
 
+from endurance.fed import Fed
 from endurance.ledger import ListenerError
 from endurance.listener import Listener
 from endurance.programme import Programme
+from endurance.served import Served
 from endurance.usage import Usage
 
-MOST_CPU_PERCENT, MOST_MB = 0.5, 80.0
+LIMITS = {"stream": (0.5, 80.0), "serve": (1.0, 100.0)}  # percent of one core, MB
 START_S = 5.0  # imports, and the first patches
 STEP_S = 0.1
 
 
-def play(listener: Listener, sound: memoryview, seconds: float, frame_bytes: int) -> None:
+def play(listener: Fed, sound: memoryview, seconds: float, frame_bytes: int) -> None:
     """Real time: every step when its last sample would be there."""
     step = round(STEP_S * listener.rate) * frame_bytes
     began_s, count = time.monotonic(), round(seconds / STEP_S)
@@ -29,9 +33,9 @@ def play(listener: Listener, sound: memoryview, seconds: float, frame_bytes: int
         listener.feed([sound[i * step : (i + 1) * step]])
 
 
-def measure(raw: str, seconds: float, interval_s: float, model: str) -> tuple[Usage, Usage, int]:
+def measure(process: Fed, seconds: float) -> tuple[Usage, Usage, int]:
     """Usage after the start and after `seconds` more, and how many verdicts came. Raises ListenerError."""
-    with Listener(raw, interval_s, model) as listener:
+    with process as listener:
         programme = Programme(0, listener.rate, listener.channels)
         frames = round((START_S + seconds) * listener.rate)
         sound = memoryview(b"".join(programme.stretch(0, frames)))
@@ -41,10 +45,10 @@ def measure(raw: str, seconds: float, interval_s: float, model: str) -> tuple[Us
         before = listener.usage()
         play(listener, sound[split:], seconds, frame_bytes)
         after = listener.usage()
-        listener.end()
-        if listener.ledger.misplaced or listener.ledger.dropped:
+        verdicts, lost = listener.end()
+        if lost:
             raise ListenerError("lost or misplaced something")
-        return before, after, listener.ledger.count
+        return before, after, verdicts
 
 
 def main() -> None:
@@ -53,18 +57,22 @@ def main() -> None:
     parser.add_argument("--raw", default="s16le:44100:2", help="the pipe's format, s16le:RATE:CHANNELS")
     parser.add_argument("--interval", type=float, default=5.0, help="seconds from verdict to verdict")
     parser.add_argument("--model", default="edge")
+    parser.add_argument("--serve", action="store_true", help="of serve, with its history in memory")
     arguments = parser.parse_args()
+    command = "serve" if arguments.serve else "stream"
     try:
-        before, after, count = measure(arguments.raw, arguments.seconds, arguments.interval, arguments.model)
+        process = (Served if arguments.serve else Listener)(arguments.raw, arguments.interval, arguments.model)
+        before, after, count = measure(process, arguments.seconds)
     except ListenerError as error:
-        sys.exit(f"live_cost: genre-edge stream {error}")
+        sys.exit(f"live_cost: genre-edge {command} {error}")
     cpu_percent = 100 * (after.cpu_s - before.cpu_s) / arguments.seconds
     peak_mb = after.peak_bytes / 1e6
     print(f"{arguments.raw}, {arguments.seconds:g} s, {count} verdicts")
     print(f"{cpu_percent:.2f} % of one core; before, {before.cpu_s:.2f} s of CPU for the start")
     print(f"{peak_mb:.1f} MB resident at most, {after.own_bytes / 1e6:.1f} MB of them its own")
     print(f"{after.wakeups - before.wakeups} times woken, {after.written_bytes} bytes written to disks")
-    if cpu_percent > MOST_CPU_PERCENT or peak_mb > MOST_MB or after.written_bytes:
+    most_percent, most_mb = LIMITS[command]
+    if cpu_percent > most_percent or peak_mb > most_mb or after.written_bytes:
         sys.exit("live_cost: a limit was broken")
 
 

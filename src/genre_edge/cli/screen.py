@@ -1,11 +1,13 @@
 """A terminal's second screen, lent to a moving picture and given back whatever happens."""
 
 import logging
+import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -54,11 +56,39 @@ def on_screen(picture: RenderableType, console: Console, keeper: LogKeeper) -> I
     )
     with _log_kept(keeper):
         try:
-            with held():
-                live.start(refresh=True)
-            yield
+            _take(live)
+            with _given_back_at_ctrl_z(live):
+                yield
         finally:
             live.stop()
+
+
+def _take(live: Live) -> None:
+    with held():
+        live.start(refresh=True)
+
+
+@contextmanager
+def _given_back_at_ctrl_z(live: Live) -> Iterator[None]:
+    """Let the shell have its screen for as long as the program is stopped. Where Ctrl-Z is ignored it stays so."""
+
+    def stop(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # another one must not find the screen half given
+        live.stop()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTSTP)  # here it stands still until SIGCONT
+        _take(live)
+        signal.signal(signal.SIGTSTP, stop)
+
+    before = signal.getsignal(signal.SIGTSTP)
+    if before is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGTSTP, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTSTP, before)
 
 
 @contextmanager

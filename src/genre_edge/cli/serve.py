@@ -39,8 +39,9 @@ def serve(
         typer.Option(
             envvar="GENRE_EDGE_MQTT",
             metavar="URL",
-            help="Tell a broker, with Home Assistant discovery: mqtt://USER:PASSWORD@HOST:PORT/PREFIX, or mqtts. A "
-            "password is better given in GENRE_EDGE_MQTT.",
+            help="Tell a broker, with Home Assistant discovery: mqtt://USER:PASSWORD@HOST:PORT/PREFIX, or mqtts. "
+            "Topics begin with PREFIX, by default genre-edge/ and a name of this machine's own. A password is better "
+            "given in GENRE_EDGE_MQTT.",
         ),
     ] = None,
     interval: IntervalOption = 5.0,
@@ -56,7 +57,9 @@ def serve(
         from genre_edge.station.mqtt import Broker, Mqtt
         from genre_edge.station.service import Service
     except ImportError as error:
-        raise GenreEdgeError(f"serve needs {error.name}: pip install 'genre-edge[station]'") from None
+        raise GenreEdgeError(
+            f"serve needs {error.name}: in the folder of genre-edge, pip install '.[station]'"
+        ) from None
     from genre_edge.classifier import Classifier
     from genre_edge.station.history import History
     from genre_edge.station.station import Station
@@ -94,4 +97,4 @@ def _leave(failure: GenreEdgeError | None) -> None:
     if failure is not None:
         print(f"genre-edge: {printable(str(failure))}", file=sys.stderr, flush=True)
     end_children()
-    os._exit(0 if failure is None else 1)
+    os._exit(0 if failure is None else failure.exit_code)

@@ -16,7 +16,8 @@ from genre_edge.errors import AudioError, GenreEdgeError
 
 State = Literal["ok", "warn", "bad"]
 
-REINSTALL = "pip install --force-reinstall genre-edge"
+# From the folder: an index may know a stranger's package of this name.
+REINSTALL = "install it again, in the folder of genre-edge: pip install --force-reinstall ."
 VECTORS = {1: "none", 4: "SSE2 or NEON", 8: "AVX2"}
 LITTLE_MEMORY_MB, TOO_LITTLE_MEMORY_MB = 150, 80
 SLOW, TOO_SLOW = 3, 1  # times real time
@@ -150,7 +151,9 @@ def mel() -> Finding:
     value = f"{difference:.0e} dB from the golden spectrograms, at most {golden.DB_LIMIT:.0e} is allowed"
     if difference <= golden.DB_LIMIT:
         return Finding("ok", value, measured=difference)
-    return Finding("bad", value, f"its spectrograms are wrong here: {REINSTALL}, then report it", difference)
+    return Finding(
+        "bad", value, f"its spectrograms are wrong here: report it, unless this helps: {REINSTALL}", difference
+    )
 
 
 def network(model: str) -> Finding:
@@ -202,7 +205,7 @@ def devices() -> Finding:
     try:
         found = microphone.devices()
     except AudioError as error:
-        advice = "for microphones only: pip install 'genre-edge[live]'; apt install libportaudio2"
+        advice = "for microphones only: apt install libportaudio2; in the folder of genre-edge: pip install '.[live]'"
         return Finding("warn", str(error), advice)
     if not found:
         advice = "plug one in, or give `genre-edge stream` an address or a pipe"

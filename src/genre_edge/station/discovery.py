@@ -27,9 +27,8 @@ def node_id(prefix: str) -> str:
     return f"genre_edge_{hashlib.sha256(secret.encode()).hexdigest()[:12]}"
 
 
-def messages(prefix: str, labels: list[str], model: str, has_temperature: bool) -> dict[str, Config]:
-    """Topic -> content, for each entity of the station that publishes under `prefix`."""
-    node = node_id(prefix)
+def messages(node: str, prefix: str, labels: list[str], model: str, has_temperature: bool) -> dict[str, Config]:
+    """Topic -> content, for each entity of the station `node` that publishes under `prefix`."""
     release = version("genre-edge")
     common: Config = {
         "device": {

@@ -72,13 +72,13 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, token: Token | None, public: frozenset[str], hosts: frozenset[str] | None) -> None:
-        self._app, self._token, self._public, self._hosts = app, token, public, hosts
+        self.app, self._token, self._public, self._hosts = app, token, public, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
-        answer = self._refusal(Request(scope)) or self._app
+        answer = self._refusal(Request(scope)) or self.app
         await answer(scope, receive, _with_headers(send))
 
     def _refusal(self, request: Request) -> Response | None:

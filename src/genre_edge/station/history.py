@@ -1,8 +1,10 @@
 """What was heard: verdicts in SQLite, in memory or in a file, bounded, and written so that a memory card lives long.
 
 New verdicts wait in memory and are written many at a time by a thread of their own, so that whoever adds one never
-waits for a disk. Readers see both. A file that cannot be used costs one line in the log, and the history is kept in
-memory instead: a station listens whatever its disk does.
+waits for a disk. Readers see both. A file that cannot be used costs one line in the log, the newest verdicts wait on,
+and it is tried again at each batch: a station listens whatever its disk does.
+
+Clocks are wrong at times (a Pi has none of its own), so what is old goes by the order in which it came.
 """
 
 import contextlib
@@ -13,7 +15,7 @@ import threading
 import time
 from collections import Counter, deque
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 log = logging.getLogger("genre_edge")
 
@@ -24,18 +26,26 @@ LIMIT_IN_FILE = 100_000  # some 90 MB
 BATCH = 100  # verdicts that are worth writing
 BATCH_S = 60.0  # or what came in so long
 MOST_WAITING = 1000  # while a file cannot be written
+MOST_COUNTS = 10_000  # rows: a genre in a bin each, so a day of a hundred genres
+BUSY_S = 0.15  # to wait for another program's lock, which whoever ends a station must outwait twice
 _APPLICATION_ID = 0x67656467  # "gedg", by which SQLite files tell whose they are
 _SCHEMA_VERSION = 1
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS verdicts (id INTEGER PRIMARY KEY, time REAL NOT NULL, content TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS verdicts_by_time ON verdicts (time);
-CREATE TABLE IF NOT EXISTS bins (
-    start INTEGER NOT NULL, genre TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (start, genre)
-) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counts (
+    id INTEGER PRIMARY KEY, start INTEGER NOT NULL, genre TEXT NOT NULL, n INTEGER NOT NULL, UNIQUE (start, genre)
+);
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_SCHEMA_VERSION};
 """
 _NONE = ""  # the genre of verdicts that have none
+# By the index alone, or verdicts of hundreds of bytes each would be read in search of the last few.
+_NEWEST = """
+SELECT content FROM verdicts WHERE id IN (
+    SELECT id FROM verdicts INDEXED BY verdicts_by_time WHERE time >= ? ORDER BY id DESC LIMIT ?
+) ORDER BY id
+"""
 
 Verdict = dict[str, Any]
 
@@ -67,10 +77,27 @@ class History:
         self._changed = threading.Condition()  # guards the two above, and is never held while a disk works
         self._closing = self._failing = False
         self._database_lock = threading.Lock()
-        self._database, self.path = _open(path)
-        self._limit = limit or (LIMIT_IN_MEMORY if self.path is None else LIMIT_IN_FILE)
+        self._database: sqlite3.Connection | None = None
+        self._path = path
+        self._limit = limit or (LIMIT_IN_MEMORY if path is None else LIMIT_IN_FILE)
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self._failed(error)
         self._writer = threading.Thread(target=self._write_now_and_then, name="history", daemon=True)
         self._writer.start()
+
+    @property
+    def state(self) -> Literal["memory", "file", "failing"]:
+        """Where verdicts are kept; `failing` is a file that could not be used when it was tried last."""
+        if self._path is None:
+            return "memory"
+        return "failing" if self._failing else "file"
+
+    @property
+    def unsaved(self) -> int:
+        """How many verdicts wait for the file."""
+        return 0 if self._path is None else len(self._waiting)
 
     def add(self, verdict: Verdict) -> None:
         """Remember a verdict; waits for nothing."""
@@ -82,23 +109,21 @@ class History:
                 self._changed.notify()
 
     def verdicts(self, since: float = 0.0, limit: int = 1000) -> list[Verdict]:
-        """The newest `limit` of those at or after `since`, oldest first."""
+        """The newest `limit` of those at or after `since`, in the order in which they came."""
         return [json.loads(content) for content in self.texts(since, limit)]
 
     def texts(self, since: float = 0.0, limit: int = 1000) -> list[str]:
         """The same as JSON, each by itself."""
-        query = "SELECT time, content FROM verdicts WHERE time >= ? ORDER BY time DESC, id DESC LIMIT ?"
         with self._database_lock:
-            found: list[tuple[float, str]] = self._read(query, since, limit)[::-1]
-            found += [(one.time, one.content) for one in self._copy() if one.time >= since]
-        found.sort(key=lambda one: one[0])
-        return [content for _, content in found[-limit:]]
+            found: list[str] = [content for (content,) in self._read(_NEWEST, since, limit)]
+            found += [one.content for one in self._copy() if one.time >= since]
+        return found[-limit:]
 
     def day(self, now: float | None = None) -> list[dict[str, Any]]:
         """What was heard in the 24 hours before `now`, counted in bins of `BIN_S` seconds that are not empty."""
         now = time.time() if now is None else now
         with self._database_lock:
-            rows = self._read("SELECT start, genre, n FROM bins")
+            rows = self._read("SELECT start, genre, n FROM counts WHERE start > ? AND start <= ?", now - DAY_S, now)
             counts = Counter({(start, genre): n for start, genre, n in rows})
             counts.update(one.bin for one in self._copy())
         bins: dict[int, dict[str, Any]] = {}
@@ -118,12 +143,13 @@ class History:
             if not waiting:
                 return
             try:
-                with self._database:
-                    self._write(waiting)
+                if self._failing:
+                    self._open()
+                self._write(waiting)
             except sqlite3.Error as error:
                 self._failed(error)
                 return
-            self._failing = False
+            self._well()
             with self._changed:
                 while self._waiting and self._waiting[0].number <= waiting[-1].number:
                     self._waiting.popleft()
@@ -135,8 +161,8 @@ class History:
             self._changed.notify()
         self._writer.join()
         self.flush()
-        with self._database_lock, contextlib.suppress(sqlite3.Error):
-            self._database.close()
+        with self._database_lock:
+            self._close_database()
 
     def _write_now_and_then(self) -> None:
         while True:
@@ -150,50 +176,60 @@ class History:
             self.flush()
 
     def _write(self, waiting: list[_Waiting]) -> None:
-        rows = [(one.time, one.content) for one in waiting]
-        self._database.executemany("INSERT INTO verdicts (time, content) VALUES (?, ?)", rows)
-        self._database.execute("DELETE FROM verdicts WHERE id <= (SELECT max(id) FROM verdicts) - ?", (self._limit,))
-        counts = Counter(one.bin for one in waiting)
-        self._database.executemany(
-            "INSERT INTO bins VALUES (?, ?, ?) ON CONFLICT (start, genre) DO UPDATE SET n = n + excluded.n",
-            [(start, genre, n) for (start, genre), n in counts.items()],
-        )
-        # Both ways: a machine without a clock of its own may have begun in another year.
-        newest = waiting[-1].time
-        self._database.execute("DELETE FROM bins WHERE start NOT BETWEEN ? AND ?", (newest - 2 * DAY_S, newest + DAY_S))
+        """All of them, or none and sqlite3.Error."""
+        assert self._database is not None
+        verdicts = [(one.time, one.content) for one in waiting]
+        counts = [(*key, n) for key, n in Counter(one.bin for one in waiting).items()]
+        with self._database as database:
+            database.executemany("INSERT INTO verdicts (time, content) VALUES (?, ?)", verdicts)
+            database.executemany(
+                "INSERT INTO counts (start, genre, n) VALUES (?, ?, ?) "
+                "ON CONFLICT (start, genre) DO UPDATE SET n = n + excluded.n",
+                counts,
+            )
+            for table, limit in (("verdicts", self._limit), ("counts", MOST_COUNTS)):
+                database.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", (limit,))
 
     def _copy(self) -> list[_Waiting]:
         with self._changed:
             return list(self._waiting)
 
     def _read(self, query: str, *values: float) -> list[tuple[Any, ...]]:
-        """Rows, or none from a file that has become unreadable."""
+        """Rows, or none from a file that is unreadable."""
         try:
-            return self._database.execute(query, values).fetchall()
+            return [] if self._database is None else self._database.execute(query, values).fetchall()
         except sqlite3.Error as error:
             self._failed(error)
             return []
 
     def _failed(self, error: sqlite3.Error) -> None:
-        """One line a change of state."""
+        """One line a change of state, as in `_well`."""
         if not self._failing:
-            log.warning("history %s: %s; the newest %d verdicts are kept in memory", self.path, error, MOST_WAITING)
+            log.warning("history %s: %s; the newest %d verdicts wait in memory", self._path, error, MOST_WAITING)
         self._failing = True
 
+    def _well(self) -> None:
+        if self._failing:
+            log.warning("history %s: written again", self._path)
+        self._failing = False
 
-def _open(path: Path | None) -> tuple[sqlite3.Connection, Path | None]:
-    """The database and where it is, which is nowhere if the file cannot be used."""
-    if path is not None:
-        try:
-            return _prepared(str(path)), path
-        except sqlite3.Error as error:
-            log.warning("history %s: %s; kept in memory, and lost at the end", path, error)
-    return _prepared(":memory:"), None
+    def _open(self) -> None:
+        """The database, perhaps anew: a file that fails may have been replaced. Raises sqlite3.Error."""
+        if self._path is None and self._database is not None:
+            return
+        database = _prepared(":memory:" if self._path is None else str(self._path))
+        self._close_database()
+        self._database = database
+
+    def _close_database(self) -> None:
+        if self._database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.close()
 
 
 def _prepared(name: str) -> sqlite3.Connection:
     """A database that is ours, or is new, and can be written. Raises sqlite3.Error."""
-    database = sqlite3.connect(name, timeout=1.0, check_same_thread=False)
+    database = sqlite3.connect(name, timeout=BUSY_S, check_same_thread=False)
     try:
         owner, version = (
             database.execute(f"PRAGMA {what}").fetchone()[0] for what in ("application_id", "user_version")

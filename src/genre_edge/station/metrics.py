@@ -46,8 +46,16 @@ class Metrics(Collector):
         yield _counter("cpu_seconds", "Processor time of this process.", health.cpu_s())
         yield _gauge("resident_memory_bytes", "Memory of this process.", _scaled(status["memory_mb"], 1e6))
         yield _gauge("temperature_celsius", "Of the hottest sensor of the machine.", status["temperature_c"])
+        yield _gauge(
+            "history_failing", "Whether the history's file cannot be used: 1 or 0.", _failing(status["history"])
+        )
+        yield _gauge("mqtt_failing", "Whether the MQTT broker cannot be reached: 1 or 0.", _failing(status["mqtt"]))
         yield _gauge("subscribers", "Clients of the event stream and other listeners.", station.hub.subscribers)
         yield _counter("lost_events", "Events that slow clients did not get.", station.hub.lost)
+
+
+def _failing(state: str | None) -> float | None:
+    return None if state in (None, "memory") else float(state == "failing")
 
 
 def _scaled(value: float | None, factor: float) -> float | None:

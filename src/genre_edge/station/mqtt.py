@@ -4,6 +4,7 @@
     PREFIX/verdict        {"heard": genre or reason, "genre", "reason", "confidence", "confidence_percent", "time", ...}
     PREFIX/health         the figures of /api/v1/status, every half minute and when listening begins or ends
 
+The prefix is that of the broker's address, or genre-edge/NODE, where NODE is this machine's own (discovery.node_id).
 A broker that is away is tried again and again, and told all that counts when it is back; nothing piles up meanwhile.
 """
 
@@ -29,12 +30,13 @@ log = logging.getLogger("genre_edge")
 
 HEALTH_S = 30.0
 _FORM = "mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX], mqtts for TLS"
+_PREFIX = "genre-edge"
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _SHORTEST_S, _LONGEST_S = 1, 60  # between tries
 _KEEPALIVE_S = 30
 _LOOK_S = 1.0  # between looks at whether it listens
 _FAREWELL_S = 0.5
-_FIGURES = ("listening", "level_db", "dropped_samples", "outages", "lag_ms", "position_s", "uptime_s")
+_FIGURES = ("listening", "level_db", "dropped_samples", "outages", "lag_ms", "position_s", "uptime_s", "history")
 _MACHINE = ("cpu_percent", "memory_mb", "temperature_c")
 
 
@@ -45,12 +47,22 @@ class Broker:
     host: str
     port: int
     tls: bool
-    prefix: str
+    prefix: str  # as it is given, or empty
     user: str | None = None
     password: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+    @property
+    def node(self) -> str:
+        """By what Home Assistant knows this station."""
+        return discovery.node_id(self.prefix or _PREFIX)
+
+    @property
+    def root(self) -> str:
+        """Of all topics; without a given one, each machine has its own."""
+        return self.prefix or f"{_PREFIX}/{self.node}"
 
     @classmethod
     def of_url(cls, url: str) -> "Broker":
@@ -61,7 +73,7 @@ class Broker:
             (parts.hostname or "").encode("idna")
         except ValueError:
             raise ParameterError(f"the broker must be {_FORM}; the address has a wrong host or port") from None
-        prefix = unquote(parts.path).strip("/") or "genre-edge"
+        prefix = unquote(parts.path).strip("/")
         if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment or port == 0:
             raise ParameterError(f"the broker must be {_FORM}")
         if len(prefix.encode()) > 200 or not prefix.isprintable() or set("+#$") & set(prefix):
@@ -76,6 +88,7 @@ class Mqtt:
     def __init__(self, station: Station, broker: Broker) -> None:
         self._station, self._broker = station, broker
         self._state = ""  # as last logged
+        station.broker = "failing"  # until it is connected
         self._wake = threading.Event()
         self._stopping = False
         self._subscription = station.hub.subscribe({"verdict"}, self._wake.set)
@@ -140,8 +153,8 @@ class Mqtt:
         self._log("connected")
         status, bundle = self._station.status(), self._station.bundle
         model = f"{bundle.name} {bundle.version}"
-        entities = discovery.messages(self._broker.prefix, bundle.labels, model, status["temperature_c"] is not None)
-        for topic, content in entities.items():
+        broker, warm = self._broker, status["temperature_c"] is not None
+        for topic, content in discovery.messages(broker.node, broker.root, bundle.labels, model, warm).items():
             client.publish(topic, json.dumps(content), qos=1, retain=True)
         self._publish_health()
         self._publish_verdict()
@@ -157,6 +170,7 @@ class Mqtt:
         """One line a change of state."""
         if state != self._state:
             self._state = state
+            self._station.broker = "connected" if state == "connected" else "failing"
             log.warning("MQTT broker %s: %s", self._broker, state)
 
     def _publish_verdict(self) -> None:
@@ -185,4 +199,4 @@ class Mqtt:
         return self._client.publish(self._topic(name), text, qos=1, retain=True)
 
     def _topic(self, name: str) -> str:
-        return f"{self._broker.prefix}/{name}"
+        return f"{self._broker.root}/{name}"

@@ -17,6 +17,7 @@ from genre_edge.errors import GenreEdgeError
 
 MAX_CLIENTS = 64  # connections that are served; more are answered 503
 MAX_CONNECTIONS = 128  # more are closed at once
+MAX_OF_ONE_ADDRESS = 32  # the same, so that nobody alone shuts out the others
 MAX_HEAD = 16384  # bytes of a request's first part
 SLOW_S = 30.0  # in which a request must have come, or a client must have read what was sent
 _CHECK_S = 5.0
@@ -32,12 +33,18 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._well_s = time.monotonic()
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > MAX_CONNECTIONS or self._of_one_address() > MAX_OF_ONE_ADDRESS:
             transport.abort()
             return
         # Those that came first stay served; uvicorn's own limit would turn on all.
         self.limit_concurrency = 0 if len(self.connections) > MAX_CLIENTS else None
         self.loop.call_later(_CHECK_S, self._check)
+
+    def _of_one_address(self) -> int:
+        """Connections of this client's address, this one among them."""
+        address = self.client and self.client[0]
+        clients = [one.client for one in self.connections if isinstance(one, Connection)]
+        return sum((client and client[0]) == address for client in clients)
 
     def let_go(self) -> None:
         """End at once what could not end in good order, as the client does not read."""

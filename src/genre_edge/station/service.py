@@ -18,7 +18,7 @@ from genre_edge.station.systemd import Notifier
 log = logging.getLogger("genre_edge")
 
 _TICK_S = 0.25
-_STOP_S, _SAVE_S = 1.0, 0.4  # for all threads to end, and then for the history
+_STOP_S, _SAVE_S = 1.0, 0.4  # for all threads to end, and then for the history, which waits BUSY_S for a lock
 
 
 class Service:
@@ -79,7 +79,10 @@ class Service:
     def _stop(self) -> bool:
         self._notifier.tell("STOPPING=1")
         clean = _within(_STOP_S, self._stop_station, self._stop_server, *([self._mqtt.close] if self._mqtt else []))
-        return _within(_SAVE_S, self._station.history.close) and clean
+        saved = _within(_SAVE_S, self._station.history.close)
+        if unsaved := self._station.history.unsaved:
+            log.warning("%d verdicts were not saved", unsaved)
+        return saved and clean
 
     def _stop_station(self) -> None:
         self._station.stop()

@@ -6,10 +6,8 @@ import time
 from collections import Counter, deque
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from genre_edge.audio.block import Block, Source
+from genre_edge.audio.meter import Meter
 from genre_edge.audio.reconnect import SILENT_S, Patience, Reconnecting
 from genre_edge.classifier import Classifier
 from genre_edge.errors import AudioError, GenreEdgeError
@@ -55,14 +53,11 @@ class Station:
         self._columns = Columns(classifier.mel)
         self.picture: deque[Event] = deque(maxlen=round(PICTURE_S / EVENT_S))
         self._cpu = health.Cpu()
-        self._heard_s: float | None = None  # clock at the last sample
-        self._position_s = 0.0
-        self._dropped = 0
-        self._power, self._power_of = 0.0, 0  # sum of squares, and of how many samples
-        self._level_db: float | None = None
+        self._meter = Meter()
+        self.broker: str | None = None  # connected or failing, as Mqtt says; None without one
         self.verdict: dict[str, Any] | None = None  # the newest one
         self.heard: Counter[str] = Counter()  # verdicts by genre, or by reason where there was none
-        self._progress: tuple[int, float | None] = (0, None)
+        self._progress: tuple[int, float] = (0, 0.0)
         self._progress_s = self._started_s
         self.error: GenreEdgeError | None = None  # why it ended, if not because the source did
         self.ended = threading.Event()
@@ -109,23 +104,11 @@ class Station:
     def _on_frames(self, block: Block, frames: Frames) -> None:
         if self._stopping:
             raise AudioError(f"{self.name}: stopped")  # a pipe is not ended by closing it
-        self._heard_s = time.monotonic()
-        self._position_s = (block.position + len(block.samples)) / block.rate
-        self._dropped += block.dropped
-        self._measure(block.samples, block.rate)
+        self._meter(block)
         for data in self._columns.push(block, frames):
             event = Event("frames", data)
             self.picture.append(event)
             self.hub.publish(event)
-
-    def _measure(self, samples: NDArray[np.float32], rate: int) -> None:
-        """The level over half a second or so."""
-        self._power += float(np.dot(samples, samples))
-        self._power_of += len(samples)
-        if self._power_of >= rate * EVENT_S:
-            mean = max(self._power / self._power_of, 1e-12)
-            self._level_db = 10 * float(np.log10(mean))
-            self._power, self._power_of = 0.0, 0
 
     def _on_verdict(self, verdict: Verdict) -> None:
         now = time.time()
@@ -137,8 +120,8 @@ class Station:
     @property
     def listening(self) -> bool:
         """Whether samples come."""
-        heard_s = self._heard_s
-        return heard_s is not None and time.monotonic() - heard_s < FRESH_S and not self.ended.is_set()
+        fresh = time.monotonic() - self._meter.heard_s < FRESH_S
+        return self._meter.end_s > 0 and fresh and not self.ended.is_set()
 
     @property
     def outages(self) -> int:
@@ -148,24 +131,26 @@ class Station:
     def alive(self) -> bool:
         """Whether it hears or at least tries to, as a watchdog wants to know; asked now and then."""
         now = time.monotonic()
-        progress = (getattr(self._source, "failures", 0), self._heard_s)
+        progress = (getattr(self._source, "failures", 0), self._meter.heard_s)
         if progress != self._progress:
             self._progress, self._progress_s = progress, now
         return not self.ended.is_set() and now - self._progress_s < _STUCK_S
 
     def status(self) -> dict[str, Any]:
         """As told at /api/v1/status."""
-        verdict, temperature_c = self.verdict, health.temperature_c()
+        verdict, temperature_c, meter = self.verdict, health.temperature_c(), self._meter
         return {
             "source": self.name,
             "listening": self.listening,
             "model": {"name": self.bundle.name, "version": self.bundle.version, "sha256": self.bundle.sha256},
             "labels": self.bundle.labels,
-            "position_s": round(self._position_s, 3),
-            "level_db": None if self._level_db is None else round(self._level_db, 1),
-            "dropped_samples": self._dropped,
+            "position_s": round(meter.end_s, 3),
+            "level_db": round(meter.level_db, 1) if meter.end_s > 0 else None,
+            "dropped_samples": meter.dropped_samples,
             "lag_ms": verdict.get("lag_ms") if verdict else None,
             "outages": self.outages,
+            "history": self.history.state,
+            "mqtt": self.broker,
             "cpu_percent": round(self._cpu.percent(), 2),
             "temperature_c": None if temperature_c is None else round(temperature_c, 1),
             "memory_mb": round(health.memory_mb(), 1),

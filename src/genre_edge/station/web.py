@@ -12,7 +12,6 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -167,8 +166,8 @@ async def _broken(request: Request, problem: Exception) -> Response:
     return error(500, "a fault in the station; its log says more")
 
 
-def application(station: Station, token: Token | None, hosts: frozenset[str] | None) -> Starlette:
-    """The ASGI application. `hosts` as in Guard."""
+def application(station: Station, token: Token | None, hosts: frozenset[str] | None) -> Guard:
+    """The ASGI application. `hosts` as in Guard, which stands before all else, the answer to a fault included."""
     web = Web(station, token)
     app = Starlette(
         routes=[
@@ -182,9 +181,8 @@ def application(station: Station, token: Token | None, hosts: frozenset[str] | N
             Route("/metrics", web.metrics),
             Route("/openapi.json", web.openapi),
         ],
-        middleware=[Middleware(Guard, token=token, public=PUBLIC, hosts=hosts)],
         exception_handlers={ParameterError: _refused, HTTPException: _not_served, Exception: _broken},
         lifespan=web.lifespan,
     )
     app.router.redirect_slashes = False
-    return app
+    return Guard(app, token, PUBLIC, hosts)
