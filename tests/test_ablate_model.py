@@ -1,7 +1,6 @@
 """tools/ablate_model.py: what it says of runs that it cannot use; tests/test_training_edge.py has one that it can."""
 
 import hashlib
-import json
 import sys
 from pathlib import Path
 
@@ -20,20 +19,18 @@ def ablate(folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
 
 
 def test_a_run_of_another_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint = tmp_path / "run" / "checkpoint"
-    with pytest.raises(SystemExit, match=r"run: no run of .* that has distilled"):
+    with pytest.raises(SystemExit, match=r"run: no finished run of .* --architecture edge"):
         ablate(tmp_path, monkeypatch)
+    checkpoint = tmp_path / "run" / "checkpoint"
     checkpoint.mkdir(parents=True)
-    for content in ("", "[]", "{}", '{"history": []}', '{"history": [{"loss": 1}]}', '{"history": [{"explained": 1}]}'):
-        (checkpoint / "state.json").write_text(content)
-        with pytest.raises(SystemExit, match=r"run: no run of .* that has distilled"):
-            ablate(tmp_path, monkeypatch)
+    (checkpoint / "network.keras").write_text("distilled, but no more than that")
+    with pytest.raises(SystemExit, match=r"run: no finished run of .* --architecture edge"):
+        ablate(tmp_path, monkeypatch)
 
 
 def test_page_and_tracks_are_looked_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint = tmp_path / "run" / "checkpoint"
+    checkpoint = tmp_path / "run" / "checkpoint" / "tough"
     checkpoint.mkdir(parents=True)
-    (checkpoint / "state.json").write_text(json.dumps({"history": [{"explained": 0.5}]}))
     (checkpoint / "network.keras").write_text("a network")
     page = tmp_path / "page.md"
     page.write_text("no marks")

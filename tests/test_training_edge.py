@@ -122,7 +122,9 @@ def test_the_ablation_fills_its_page(trained: Path, tmp_path: Path, monkeypatch:
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "stale" not in text
     rows = [line for line in text.splitlines() if line.startswith("| ")][2:]
-    assert [row.split(" | ")[0] for row in rows if "distilled student" in row] and "no teacher" in rows[-1]
+    assert "untrained" in rows[0] and "distilled" in rows[1] and "no teacher" in rows[-1]
+    tough = [row for row in rows if "toughened" in row]
+    assert len(tough) == 5 and "copies" in tough[1] and all(row.count("%") == 5 for row in tough)
     assert all(0 <= float(row.split(" | ")[1].split()[0]) <= 100 for row in rows)
 
 

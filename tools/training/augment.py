@@ -49,10 +49,13 @@ def roughen(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def cut_bands(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Treble, bass or both are lost: telephones, old records, low bit rates."""
     k, n_mels, _ = x.shape
-    band = np.arange(n_mels)[:, None]
-    top = rng.uniform(0.5, 1.1, (k, 1, 1)) * n_mels
-    bottom = rng.uniform(-0.15, 0.15, (k, 1, 1)) * n_mels
-    steepness = rng.uniform(8, 60, (k, 1, 1))  # dB a band
+    bottom, top = rng.uniform(-0.15, 0.15, (k, 1, 1)), rng.uniform(0.5, 1.1, (k, 1, 1))
+    return between(x, bottom * n_mels, top * n_mels, rng.uniform(8, 60, (k, 1, 1)))
+
+
+def between(x: np.ndarray, bottom: np.ndarray | int, top: np.ndarray | int, steepness: np.ndarray | int) -> np.ndarray:
+    """What is left of the bands from `bottom` to `top`; beyond, `steepness` dB are lost a band."""
+    band = np.arange(x.shape[-2])[:, None]
     return (x - steepness * (np.maximum(0, band - top) + np.maximum(0, bottom - band))).astype(np.float32)
 
 

@@ -43,8 +43,8 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 | expected calibration error | {bundle.metrics["calibration_error"]} |
 | tracks answered at threshold {bundle.threshold} | {figure("coverage")} |
 | accuracy among those | {figure("accuracy_when_sure")} |
-{_folds(bundle)}
-{_temperature(bundle)}
+{_single_patches(bundle)}{_folds(bundle)}
+{_temperature(bundle)}{_begun(bundle)}
 {_refitted(bundle)}{_random_splits(bundle)}
 | genre | recall |
 | --- | --- |
@@ -139,6 +139,27 @@ def _regenerate(bundle: Bundle, command: str) -> str:
 
 def _noise(bundle: Bundle) -> str:
     return " Speech, noise and birdsong get\na genre, too." if bundle.not_music is None else ""
+
+
+def _single_patches(bundle: Bundle) -> str:
+    """A confidence is calibrated for whole tracks; on their own, patches are surer than they should be."""
+    if "single_patches" not in bundle.metrics:
+        return ""
+    alone = bundle.metrics["single_patches"]
+    return (
+        f"| single patches of {bundle.patch_s:.1f} s ({alone['number']}): accuracy, mean confidence | "
+        f"{percent(alone['accuracy'])}, {percent(alone['confidence'])} |\n"
+    )
+
+
+def _begun(bundle: Bundle) -> str:
+    if not bundle.metrics.get("begun_from"):
+        return ""
+    return (
+        "\n\nThe network was not distilled anew: it began with the layers of a bundle whose model.tflite has the\n"
+        "SHA-256 "
+        f"`{bundle.metrics['begun_from']}`; the figures\nare honest if that had not learnt from these tracks either."
+    )
 
 
 def _folds(bundle: Bundle) -> str:

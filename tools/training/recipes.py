@@ -87,10 +87,10 @@ def _from_teacher(job: Job, tracks: list[Track], holdout: list[Track], run: str)
     kept_aside = {(track.genre, track.name) for track in holdout}
     learnt_from = [track for track in tracks if (track.genre, track.name) not in kept_aside]
     songs, trunk, learnt = _student(job, learnt_from, holdout, run)
-    copies = [examples.outputs(trunk, frames, job.architecture) for frames in _copies(tracks, job.seed)]
-    said, classes = copies[0], job.classes(tracks)
-    layer = head.genre_layer(copies, classes)
-    held_out = [head.held_out(copies, classes, head.folds(tracks, seed)) for seed in range(FOLD_SEEDS)]
+    heard = [examples.outputs(trunk, frames, job.architecture) for frames in copies(tracks, job.seed)]
+    said, classes = heard[0], job.classes(tracks)
+    layer = head.genre_layer(heard, classes)
+    held_out = [head.held_out(heard, classes, head.folds(tracks, seed)) for seed in range(FOLD_SEEDS)]
     temperature = report.fit_temperature(held_out[0], classes)
     metrics = {
         **learnt,
@@ -104,7 +104,7 @@ def _from_teacher(job: Job, tracks: list[Track], holdout: list[Track], run: str)
     return Trained(network, _size(network) | metrics, temperature, NOT_MUSIC if job.not_music else None)
 
 
-def _copies(tracks: list[Track], seed: int) -> list[list[Frames]]:
+def copies(tracks: list[Track], seed: int) -> list[list[Frames]]:
     """The tracks as they are, in noise, and with narrow bands."""
     rng = np.random.default_rng([seed, 1])
     rough = (lambda x: augment.noisy(x, rng, *HEAD_NOISE_DB), lambda x: augment.cut_bands(x, rng))
