@@ -177,7 +177,7 @@ class LateCard(SimpleNamespace):
 def test_a_card_that_is_not_there_at_boot_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     card = LateCard()
     monkeypatch.setitem(sys.modules, "sounddevice", card)
-    monkeypatch.setattr(microphone, "_SILENT_DEVICE_SECONDS", 0.05)
+    monkeypatch.setattr(microphone, "SILENT_S", 0.05)
     found = []
     with open_live("USB", HASTY) as source:
         for block in source.blocks():

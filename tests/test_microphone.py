@@ -78,7 +78,7 @@ class FakeCard(SimpleNamespace):
 def card(monkeypatch: pytest.MonkeyPatch) -> FakeCard:
     card = FakeCard()
     monkeypatch.setitem(sys.modules, "sounddevice", card)
-    monkeypatch.setattr(microphone, "_SILENT_DEVICE_SECONDS", 0.05)
+    monkeypatch.setattr(microphone, "SILENT_S", 0.05)
     return card
 
 
@@ -123,7 +123,7 @@ def test_channels_are_mixed_and_at_most_two_are_opened(card: FakeCard) -> None:
 
 @pytest.mark.parametrize("overload", [1, 7, 250])
 def test_what_does_not_fit_is_counted_exactly(card: FakeCard, monkeypatch: pytest.MonkeyPatch, overload: int) -> None:
-    monkeypatch.setattr(microphone, "_BUFFER_SECONDS", 2)
+    monkeypatch.setattr(microphone, "ROOM_S", 2)
     room = 20  # pieces of a tenth of a second
     found: list[Block] = []
     with Microphone() as source:
@@ -141,7 +141,7 @@ def test_what_does_not_fit_is_counted_exactly(card: FakeCard, monkeypatch: pytes
 
 
 def test_two_overloads_are_counted_each(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(microphone, "_BUFFER_SECONDS", 1)
+    monkeypatch.setattr(microphone, "ROOM_S", 1)
     found: list[Block] = []
     with Microphone() as source:
         stream, samples, blocks = card.streams[0], ramp(60 * CHUNK), source.blocks()
@@ -155,7 +155,7 @@ def test_two_overloads_are_counted_each(card: FakeCard, monkeypatch: pytest.Monk
 
 
 def test_the_classifier_tells_the_loss(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(microphone, "_BUFFER_SECONDS", 3)
+    monkeypatch.setattr(microphone, "ROOM_S", 3)
     rng = np.random.default_rng(0)
     with Microphone() as source:
         stream = card.streams[0]

@@ -3,7 +3,8 @@
 from genre_edge.audio import microphone
 from genre_edge.audio.block import Source
 from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, FfmpegSource, ffmpeg_program, is_url, without_password
-from genre_edge.audio.reconnect import SILENT_S, Patience, Pumped, Reconnecting
+from genre_edge.audio.reconnect import Patience, Pumped, Reconnecting
+from genre_edge.audio.ring import SILENT_S
 from genre_edge.errors import ParameterError
 
 DEFAULT_DEVICE = "microphone"

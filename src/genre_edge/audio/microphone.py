@@ -8,11 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_edge.audio.block import Block, Source, to_mono
-from genre_edge.audio.ring import Ring
+from genre_edge.audio.ring import ROOM_S, SILENT_S, Ring
 from genre_edge.errors import AudioError
-
-_BUFFER_SECONDS = 10  # between capture and analysis; what does not fit is counted as dropped
-_SILENT_DEVICE_SECONDS = 10  # no samples at all for this long: the device is gone
 
 
 class Microphone(Source):
@@ -34,7 +31,7 @@ class Microphone(Source):
             self.rate = int(info["default_samplerate"])
             self.channels = min(2, int(info["max_input_channels"]))
             self.check_format()
-            self._ring = Ring(self.name, self.rate, _BUFFER_SECONDS, _SILENT_DEVICE_SECONDS)
+            self._ring = Ring(self.name, self.rate, ROOM_S, SILENT_S)
             self._stream = portaudio.InputStream(
                 device=wanted,
                 samplerate=self.rate,

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_edge.audio.block import Block, Source
-from genre_edge.audio.reconnect import SILENT_S, Patience, Reconnecting
+from genre_edge.audio.reconnect import Patience, Reconnecting
+from genre_edge.audio.ring import SILENT_S
 from genre_edge.classifier import Classifier
 from genre_edge.errors import AudioError, GenreEdgeError
 from genre_edge.mel import Frames
@@ -62,7 +63,7 @@ class Station:
         self._level_db: float | None = None
         self.verdict: dict[str, Any] | None = None  # the newest one
         self.heard: Counter[str] = Counter()  # verdicts by genre, or by reason where there was none
-        self._progress: tuple[int, float | None] = (0, None)
+        self._progress: tuple[int, float | None, int] = (0, None, 0)
         self._progress_s = self._started_s
         self.error: GenreEdgeError | None = None  # why it ended, if not because the source did
         self.ended = threading.Event()
@@ -109,7 +110,8 @@ class Station:
     def _on_frames(self, block: Block, frames: Frames) -> None:
         if self._stopping:
             raise AudioError(f"{self.name}: stopped")  # a pipe is not ended by closing it
-        self._heard_s = time.monotonic()
+        if len(block.samples):  # else it tells a loss
+            self._heard_s = time.monotonic()
         self._position_s = (block.position + len(block.samples)) / block.rate
         self._dropped += block.dropped
         self._measure(block.samples, block.rate)
@@ -148,7 +150,7 @@ class Station:
     def alive(self) -> bool:
         """Whether it hears or at least tries to, as a watchdog wants to know; asked now and then."""
         now = time.monotonic()
-        progress = (getattr(self._source, "failures", 0), self._heard_s)
+        progress = (getattr(self._source, "failures", 0), self._heard_s, self._dropped)
         if progress != self._progress:
             self._progress, self._progress_s = progress, now
         return not self.ended.is_set() and now - self._progress_s < _STUCK_S
