@@ -166,7 +166,8 @@ class LateCard(SimpleNamespace):
 
         def play() -> None:
             for _ in range(10):
-                callback(np.zeros((4410, 1), dtype=np.float32), 4410, None, None)
+                timing, status = SimpleNamespace(inputBufferAdcTime=0.0), SimpleNamespace(input_overflow=False)
+                callback(np.zeros((4410, 1), dtype=np.float32), 4410, timing, status)
 
         def close() -> None:
             self.open -= 1

@@ -16,7 +16,7 @@ def open_live(source: str, patience: Patience, *, wait: bool = True) -> Reconnec
     Without `wait` it is not opened yet: its `open` does that, and `close` from another thread ends the waiting.
 
     Raises:
-        ParameterError: an address of a kind that is not known.
+        ParameterError: an address of a kind that is not known, or a name that several sound cards have.
         AudioError: sounddevice or ffmpeg, which it needs, is not installed. What may change, as a device that is not
             plugged in yet, is waited for.
         SourceLostError: there was nothing to be heard as often as `patience` allows.
@@ -29,6 +29,8 @@ def open_live(source: str, patience: Patience, *, wait: bool = True) -> Reconnec
         raise ParameterError(f"{source}: known are addresses with {', '.join(sorted(NETWORK_SCHEMES))}")
     microphone.sounddevice()
     device = None if source == DEFAULT_DEVICE else source
+    if device is not None and not device.isdecimal():
+        microphone.check_name(device)
 
     def open_card() -> Source:
         microphone.rescan()
