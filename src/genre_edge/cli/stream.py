@@ -47,7 +47,12 @@ WindowOption = Annotated[
     ),
 ]
 TriesOption = Annotated[
-    int, typer.Option(min=1, help="How often a live source that is gone is tried before this ends with code 3.")
+    int,
+    typer.Option(
+        min=1,
+        help="How often a live source that is gone is tried, since it was last heard for a minute, before this ends "
+        "with code 3.",
+    ),
 ]
 
 
