@@ -292,3 +292,26 @@ def test_a_variable_bit_rate_mp3_without_its_index_is_not_cut_short_in_silence(
     path.write_bytes(content[content.index(content[:2], 4) :])  # old encoders wrote no Xing frame
     heard = listen(open_file(path))
     assert len(heard) > len(samples) - 3000 or str(path) in caplog.text
+
+
+def test_closing_under_a_reader_is_no_crash(tmp_path: Path) -> None:
+    """As a station does that is stopped; in a process of its own, which a crash would end."""
+    (tmp_path / "long.flac").write_bytes(encode(noise(1 << 20), 44100, "FLAC"))
+    program = """
+import sys, threading
+from genre_edge.audio.files import open_file
+
+for moment in range(100):
+    source = open_file(sys.argv[1])
+    closing = threading.Timer(moment * 1e-4, source.close)
+    closing.start()
+    try:
+        for _ in source.blocks():
+            pass
+    except Exception:
+        pass
+    closing.join()
+print("alive")
+"""
+    done = in_a_process(program, tmp_path / "long.flac")
+    assert (done.returncode, done.stdout) == (0, "alive\n")

@@ -126,3 +126,11 @@ def test_a_file_name_cannot_write_to_the_terminal(cli: Cli, tmp_path: Path) -> N
     path.write_text("no audio")
     done = cli("classify", path)
     assert "\x1b" not in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_warning_about_a_file_cannot_write_to_the_terminal(cli: Cli, folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "evil\x1b[31m\nname.wav"
+    path.write_bytes((folder / "good.wav").read_bytes()[:-RATE])
+    done = cli("classify", path)
+    assert done.returncode == 0 and "name.wav: ends early, after " in done.stderr
+    assert "\x1b" not in done.stderr and done.stderr.count("\n") == 1

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from conftest import Cli
 
+from genre_edge.audio.live import is_file_name
+
 RAW = ("--raw", "f32le:22050:1")
 
 
@@ -124,3 +126,45 @@ def test_a_microphone_without_sounddevice_is_told(cli: Cli, tmp_path: Path) -> N
         1,
         "genre-edge: a microphone needs sounddevice: pip install 'genre-edge[live]'\n",
     )
+
+
+def test_a_file_is_a_stream_that_ends(cli: Cli, song: Path, song_wav: Path) -> None:
+    done = cli("stream", song.name, "--interval", 5, "--top", 1, cwd=song.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(lines(done.stdout)) >= 4 and {line["source"] for line in lines(done.stdout)} == {song.name}
+    (whole,) = lines(cli("stream", song_wav, "--interval", 3600).stdout)
+    assert whole.pop("lag_ms") >= 0
+    assert whole == json.loads(cli("classify", song_wav, "--format", "jsonl").stdout)
+
+
+@pytest.mark.parametrize("command", ["stream", "serve"])
+@pytest.mark.parametrize("name", ["missing.ogg", "folder/missing", "/nowhere/to/be found"])
+def test_a_file_that_is_not_there_is_told_and_not_waited_for(cli: Cli, command: str, name: str) -> None:
+    done = cli(command, name, *(("--port", 0) if command == "serve" else ()))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"genre-edge: {name}: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "is_file"),
+    [
+        ("song.ogg", True),
+        ("SONG.M4A", True),
+        ("a/b", True),
+        ("file", True),
+        ("microphone", False),
+        ("2", False),
+        ("USB Audio", False),
+        ("folder", False),
+        ("http://radio/live.mp3", False),
+        ("file:///song.ogg", False),
+        ("x" * 5000, False),
+        ("\0", False),
+    ],
+)
+def test_what_is_a_file(source: str, is_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("file", "microphone", "2"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert is_file_name(source) == is_file

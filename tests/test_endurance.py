@@ -48,7 +48,7 @@ class Life(Source):
         self._station = station
 
     def blocks(self) -> Iterator[Block]:
-        for position in range(0, self.rate * self._station.rng.randrange(1, 5), self.rate):
+        for position in range(0, self.rate * self._station.rng.randrange(3, 7), self.rate):
             self._station.clock.now_s += 1
             samples = np.zeros(self.rate, dtype=np.float32)
             yield Block(samples, self.rate, position, 0, self._station.clock.now_s)
@@ -85,7 +85,7 @@ class UnsteadyStation:
 def test_a_thousand_deaths(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     station = UnsteadyStation(1000)
-    patience = Patient(tries=100, clock=station.clock)
+    patience = Patient(tries=100, steady_s=2.0, clock=station.clock)
     found: list[Block] = []
     with Reconnecting("station", station.listen, patience) as source, pytest.raises(SourceLostError):
         found.extend(source.blocks())
@@ -106,6 +106,72 @@ def test_a_thousand_deaths(caplog: pytest.LogCaptureFixture) -> None:
     assert len(lines) == 1000 + 999  # each death, each return
     assert all(line.endswith("; trying again") for line in lines[::2])
     assert all(line.startswith("station: listening again after ") for line in lines[1::2])
+
+
+def test_a_source_that_comes_and_goes_is_waited_for_ever_longer(caplog: pytest.LogCaptureFixture) -> None:
+    """Half a day of five seconds each: few openings, few lines, each gap counted, and an end."""
+    clock, opened = Clock(), 0
+
+    class ShortLife(Source):
+        name, rate, channels = "station", 100, 1
+
+        def blocks(self) -> Iterator[Block]:
+            for position in range(0, 500, 100):
+                clock.now_s += 1
+                yield Block(np.zeros(100, dtype=np.float32), 100, position, 0, clock.now_s)
+            raise AudioError("station: connection reset")
+
+    def listen() -> Source:
+        nonlocal opened
+        opened += 1
+        return ShortLife()
+
+    found: list[Block] = []
+    with (
+        Reconnecting("station", listen, Patient(tries=30, clock=clock)) as source,
+        pytest.raises(SourceLostError) as end,
+    ):
+        found.extend(source.blocks())
+    assert str(end.value) == "station: connection reset; given up after 30 tries"
+    assert opened == source.outages == 30
+    assert caplog.messages[0] == "station: connection reset; trying again"
+    assert caplog.messages[1].startswith("station: listening again after ")
+    assert caplog.messages[2:] == ["station: connection reset; it comes and goes: no more of this until it stays"]
+    assert len([block for block in found if block.dropped]) == 29
+    total = found[-1].position + len(found[-1].samples)
+    assert total / 100 == pytest.approx(found[-1].arrived_s - found[0].arrived_s + 1, abs=0.5)
+
+
+def test_a_source_that_stays_at_last_is_told_and_forgiven(caplog: pytest.LogCaptureFixture) -> None:
+    clock, lengths_s = Clock(), [10, 20, 5, 61, 10]
+
+    class Life(Source):
+        name, rate, channels = "station", 100, 1
+
+        def blocks(self) -> Iterator[Block]:
+            for second in range(lengths_s.pop(0)):
+                clock.now_s += 1
+                yield Block(np.zeros(100, dtype=np.float32), 100, 100 * second, 0, clock.now_s)
+
+    def listen() -> Source:
+        if not lengths_s:
+            raise AudioError("station: gone")
+        return Life()
+
+    patience = Patient(first_s=1.0, jitter=0.0, tries=4, clock=clock)
+    with Reconnecting("station", listen, patience) as source, pytest.raises(SourceLostError):
+        for _ in source.blocks():
+            pass
+    ended = "station: the source has ended"
+    assert caplog.messages == [
+        f"{ended}; trying again",
+        "station: listening again after 1.0 s",
+        f"{ended}; it comes and goes: no more of this until it stays",
+        "station: listening again, and it stays; missed 7.0 s",
+        f"{ended}; trying again",
+        "station: listening again after 1.0 s",
+        f"{ended}; it comes and goes: no more of this until it stays",
+    ]
 
 
 def open_here() -> tuple[int, int]:
@@ -135,7 +201,7 @@ def test_ten_deaths_of_ffmpeg(caplog: pytest.LogCaptureFixture) -> None:
     before = open_here()
     watcher = threading.Thread(target=watch)
     watcher.start()
-    patience = Patience(first_s=0.02, longest_s=0.1, tries=5)
+    patience = Patience(first_s=0.02, longest_s=0.1, tries=5, steady_s=0.0)
     with open_live(server.url, patience) as source, pytest.raises(SourceLostError):
         for _ in source.blocks():
             if server.calls == 2 * (killed + 1):

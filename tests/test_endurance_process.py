@@ -20,13 +20,14 @@ import pytest
 from audio_helpers import music
 from endurance.usage import Usage
 from live_helpers import RATE, Radio, ffmpegs, sound
+from station_helpers import eventually
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux about its processes")
 
 FORMAT = f"s16le:{RATE}:1"
 STREAM = [sys.executable, "-m", "genre_edge", "stream", "-", "--raw", FORMAT, "--interval", "1", "--top", "1"]
-END_S = 2.0  # until it has ended; where several programs want each core, so many times longer
 MOMENTS = int(os.environ.get("GENRE_EDGE_MOMENTS", "20"))  # 200 before a release
+END_S = 2.0  # of a processor, until it has ended
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,10 +45,11 @@ def pcm() -> bytes:
 
 
 class Streaming:
-    """`genre-edge stream -` that is fed without end; a context manager."""
+    """`genre-edge stream -` that is fed without end, or `stream URL`; a context manager."""
 
-    def __init__(self, pcm: bytes) -> None:
-        self.process = subprocess.Popen(STREAM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def __init__(self, pcm: bytes, url: str | None = None) -> None:
+        command = STREAM if url is None else [*STREAM[:4], url, *STREAM[7:]]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.out, self.first_line = b"", threading.Event()
         self._threads = [threading.Thread(target=self._feed, args=(pcm,)), threading.Thread(target=self._read)]
         for thread in self._threads:
@@ -78,11 +80,22 @@ class Streaming:
         return bool(int(status.split("SigCgt:")[1].split()[0], 16) & 1 << signal.SIGINT - 1)
 
     def end_by(self, number: int) -> float:
-        """Send a signal; the seconds until it has ended."""
+        """Send a signal; the seconds until it has ended, without those in which no processor was free for it."""
+        sent_s, waited_s = time.monotonic(), self._waited_s()
         self.process.send_signal(number)
-        sent_s = time.monotonic()
-        self.process.wait(timeout=60)
-        return time.monotonic() - sent_s
+        while os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            assert time.monotonic() < sent_s + 60
+            time.sleep(0.002)
+        took_s = time.monotonic() - sent_s - (self._waited_s() - waited_s)
+        self.process.wait()
+        return took_s
+
+    def _waited_s(self) -> float:
+        """How long its main thread wanted a processor and got none."""
+        try:
+            return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[1]) / 1e9
+        except OSError:  # of a kernel that does not count it
+            return 0.0
 
     def __enter__(self) -> "Streaming":
         return self
@@ -107,9 +120,30 @@ class Ending:
 
 
 def interrupted(moment: int, pcm: bytes) -> Ending:
-    """What comes of a signal at a moment: three of ten are in the program's start."""
-    rng = random.Random(moment)
-    with Streaming(pcm) as streaming:
+    """What comes of a signal at a moment: three of ten are in the program's start. Every second one hears a radio."""
+    if moment % 2 == 0 or shutil.which("ffmpeg") is None:
+        return _interrupted(random.Random(moment), Streaming(pcm))
+    server = Radio(radio)
+    try:
+        end = _interrupted(random.Random(moment), Streaming(pcm, server.url))
+        eventually(lambda: not _named(server.url))  # no ffmpeg outlives it, though the radio goes on
+    finally:
+        server.close()
+    return end
+
+
+def _named(word: str) -> list[Path]:
+    """Processes with this in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if word.encode() in path.read_bytes():
+                found.append(path)
+    return found
+
+
+def _interrupted(rng: random.Random, streaming: Streaming) -> Ending:
+    with streaming:
         if rng.random() < 0.3:
             streaming.wait_for_our_code()
         else:
@@ -123,11 +157,11 @@ def interrupted(moment: int, pcm: bytes) -> Ending:
 def test_a_signal_at_any_moment_leaves_whole_lines(pcm: bytes) -> None:
     with ThreadPoolExecutor(2) as pool:
         ends = list(pool.map(lambda moment: interrupted(moment, pcm), range(MOMENTS)))
-    crowd = max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
     for end in ends:
         assert end.errors == b""
-        assert end.took_s < END_S * crowd
-        assert end.code == 0 or (end.code in (-signal.SIGINT, -signal.SIGTERM) and not end.started)
+        assert end.took_s < END_S
+        # SIGALRM is its own, after `GRACE_S`: with a short `took_s`, on a machine that had no time for it.
+        assert end.code in (0, -signal.SIGALRM) or (end.code in (-signal.SIGINT, -signal.SIGTERM) and not end.started)
         assert end.out.endswith(b"\n") or (end.out == b"" and not end.started)
         for line in end.out.splitlines():
             assert json.loads(line)["schema_version"] == 1

@@ -3,6 +3,7 @@
 import json
 import shutil
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -16,8 +17,8 @@ from audio_helpers import encode, music
 from conftest import Cli
 from live_helpers import RATE, Answer, Radio, ffmpegs, sound
 
-from genre_edge.audio import live, microphone
-from genre_edge.audio.ffmpeg import is_url, without_password
+from genre_edge.audio import ffmpeg, live, microphone
+from genre_edge.audio.ffmpeg import FfmpegSource, is_url, without_password
 from genre_edge.audio.live import open_live
 from genre_edge.audio.reconnect import Patience
 from genre_edge.errors import AudioError, ParameterError, SourceLostError
@@ -59,6 +60,42 @@ def test_a_radio_that_comes_back_is_heard_on(radio: Callable[..., Radio]) -> Non
     assert sum(block.dropped for block in first) == 0 and second[0].dropped > 0
     assert second[0].position == 2 * 44100 + second[0].dropped
     np.testing.assert_array_equal(np.concatenate([b.samples for b in first]), music(2, RATE))
+
+
+def encoded(seconds: float, *codec: str) -> bytes:
+    command = ["ffmpeg", "-v", "error", "-i", "-", "-c:a", *codec, "-"]
+    wav = encode(music(seconds, 44100)[:, None], 44100)
+    return subprocess.run(command, input=wav, stdout=subprocess.PIPE, check=True).stdout
+
+
+def heard_of(server: Radio) -> np.ndarray:
+    with FfmpegSource.of_url(server.url, 10.0) as source:
+        return np.concatenate([block.samples for block in source.blocks()])
+
+
+def answer(content: bytes) -> Answer:
+    return lambda caller: caller.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + content)
+
+
+@real_ffmpeg
+def test_what_the_network_lost_of_a_stream_with_a_clock_is_silence(radio: Callable[..., Radio]) -> None:
+    packets = encoded(20, "aac", "-f", "mpegts")
+    first, last = (188 * (len(packets) // 188 * share // 10) for share in (3, 5))
+    samples = heard_of(radio(answer(packets[:first] + packets[last:])))
+    assert len(samples) / 44100 == pytest.approx(20, abs=0.5)
+    silent = np.flatnonzero(np.abs(samples) < 1e-4)
+    assert silent[-1] - silent[0] > 3 * 44100
+
+
+@real_ffmpeg
+@pytest.mark.parametrize("codec", [("libmp3lame", "-f", "mp3"), ("libvorbis", "-f", "ogg"), ("aac", "-f", "adts")])
+def test_a_radio_that_loses_nothing_is_not_changed(
+    radio: Callable[..., Radio], codec: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = radio(*[answer(encoded(10, *codec))] * 2)
+    samples = heard_of(server)
+    monkeypatch.setattr(ffmpeg, "_GAPS_ARE_SILENCE", [])
+    assert len(samples) > 9 * 44100 and np.array_equal(samples, heard_of(server))
 
 
 @real_ffmpeg
@@ -166,7 +203,8 @@ class LateCard(SimpleNamespace):
 
         def play() -> None:
             for _ in range(10):
-                callback(np.zeros((4410, 1), dtype=np.float32), 4410, None, None)
+                timing, status = SimpleNamespace(inputBufferAdcTime=0.0), SimpleNamespace(input_overflow=False)
+                callback(np.zeros((4410, 1), dtype=np.float32), 4410, timing, status)
 
         def close() -> None:
             self.open -= 1
@@ -177,7 +215,7 @@ class LateCard(SimpleNamespace):
 def test_a_card_that_is_not_there_at_boot_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     card = LateCard()
     monkeypatch.setitem(sys.modules, "sounddevice", card)
-    monkeypatch.setattr(microphone, "_SILENT_DEVICE_SECONDS", 0.05)
+    monkeypatch.setattr(microphone, "SILENT_S", 0.05)
     found = []
     with open_live("USB", HASTY) as source:
         for block in source.blocks():

@@ -22,11 +22,22 @@ class PortAudioError(Exception):
     """sounddevice's own."""
 
 
+Told = tuple[SimpleNamespace, SimpleNamespace]  # a callback's timing and status
+
+
+def told(begin_s: float, overflow: bool = False) -> Told:
+    return SimpleNamespace(inputBufferAdcTime=begin_s), SimpleNamespace(input_overflow=overflow)
+
+
+NOTHING = told(0.0)
+
+
 class FakeStream:
     """Keeps the callback; `play` calls it from another thread, as PortAudio does."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings, self.started, self.closed = settings, False, False
+        self.told: list[Told] = []  # with each buffer to come
         self._callback: Callable[..., None] = settings["callback"]
         self._buffer = np.zeros((settings["blocksize"], settings["channels"]), dtype=np.float32)
 
@@ -43,7 +54,7 @@ class FakeStream:
             for i in range(0, len(samples), len(self._buffer)):
                 piece = samples[i : i + len(self._buffer)]
                 self._buffer[: len(piece)] = piece
-                self._callback(self._buffer[: len(piece)], len(piece), None, None)
+                self._callback(self._buffer[: len(piece)], len(piece), *self.told.pop(0) if self.told else NOTHING)
             self._buffer[:] = np.nan
 
         thread = threading.Thread(target=capture)
@@ -78,7 +89,7 @@ class FakeCard(SimpleNamespace):
 def card(monkeypatch: pytest.MonkeyPatch) -> FakeCard:
     card = FakeCard()
     monkeypatch.setitem(sys.modules, "sounddevice", card)
-    monkeypatch.setattr(microphone, "_SILENT_DEVICE_SECONDS", 0.05)
+    monkeypatch.setattr(microphone, "SILENT_S", 0.05)
     return card
 
 
@@ -123,7 +134,7 @@ def test_channels_are_mixed_and_at_most_two_are_opened(card: FakeCard) -> None:
 
 @pytest.mark.parametrize("overload", [1, 7, 250])
 def test_what_does_not_fit_is_counted_exactly(card: FakeCard, monkeypatch: pytest.MonkeyPatch, overload: int) -> None:
-    monkeypatch.setattr(microphone, "_BUFFER_SECONDS", 2)
+    monkeypatch.setattr(microphone, "ROOM_S", 2)
     room = 20  # pieces of a tenth of a second
     found: list[Block] = []
     with Microphone() as source:
@@ -141,7 +152,7 @@ def test_what_does_not_fit_is_counted_exactly(card: FakeCard, monkeypatch: pytes
 
 
 def test_two_overloads_are_counted_each(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(microphone, "_BUFFER_SECONDS", 1)
+    monkeypatch.setattr(microphone, "ROOM_S", 1)
     found: list[Block] = []
     with Microphone() as source:
         stream, samples, blocks = card.streams[0], ramp(60 * CHUNK), source.blocks()
@@ -154,8 +165,29 @@ def test_two_overloads_are_counted_each(card: FakeCard, monkeypatch: pytest.Monk
         assert np.array_equal(block.samples, samples[block.position : block.position + CHUNK, 0])
 
 
+@pytest.mark.parametrize(
+    ("begins_s", "lost"),
+    [
+        ([7.0, 7.1, 7.65], round(0.45 * RATE)),  # the clock says how much
+        ([7.0, 7.1, 7.15], CHUNK),  # impossible: a buffer at least
+        ([0.0, 0.0, 0.0], CHUNK),  # a card without a clock
+        ([0.0, 0.0, 7.65], CHUNK),
+        ([7.0, 7.1, 0.0], CHUNK),
+    ],
+)
+def test_what_the_card_itself_lost_is_told_by_its_clock(card: FakeCard, begins_s: list[float], lost: int) -> None:
+    found: list[Block] = []
+    with Microphone() as source:
+        card.streams[0].told = [told(begins_s[0]), told(begins_s[1]), told(begins_s[2], overflow=True)]
+        card.streams[0].play(ramp(4 * CHUNK))
+        with pytest.raises(AudioError):
+            collect(source.blocks(), found)
+    assert [block.dropped for block in found] == [0, 0, lost, 0]
+    assert found[-1].position == 3 * CHUNK + lost
+
+
 def test_the_classifier_tells_the_loss(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(microphone, "_BUFFER_SECONDS", 3)
+    monkeypatch.setattr(microphone, "ROOM_S", 3)
     rng = np.random.default_rng(0)
     with Microphone() as source:
         stream = card.streams[0]
@@ -200,6 +232,31 @@ def test_an_unknown_device_is_told(card: FakeCard, device: str, reason: str) -> 
     assert str(caught.value) == f"{device}: {reason}"
 
 
+def test_a_portaudio_that_fails_to_look_for_cards_is_told_and_tried_again(card: FakeCard) -> None:
+    """The real one refuses to be terminated where it is not initialised."""
+    initialised, failing = True, True
+
+    def terminate() -> None:
+        nonlocal initialised
+        if not initialised:
+            raise PortAudioError("PortAudio not initialized")
+        initialised = False
+
+    def initialise() -> None:
+        nonlocal initialised
+        if failing:
+            raise PortAudioError("Unanticipated host error")
+        initialised = True
+
+    card._terminate, card._initialize = terminate, initialise
+    for _ in range(2):
+        with pytest.raises(AudioError, match=r"^PortAudio: Unanticipated host error$"):
+            microphone.rescan()
+    failing = False
+    microphone.rescan()
+    assert initialised
+
+
 @pytest.mark.parametrize("error", [PortAudioError("Invalid sample rate"), ValueError("no"), PortAudioError("Busy")])
 def test_a_device_that_cannot_be_opened_is_told(card: FakeCard, error: Exception) -> None:
     card.fail = error
@@ -230,6 +287,14 @@ def test_without_sounddevice_the_error_says_what_to_install(monkeypatch: pytest.
     with pytest.raises(AudioError) as caught:
         Microphone()
     assert str(caught.value) == "a microphone needs sounddevice: pip install 'genre-edge[live]'"
+
+
+def test_a_portaudio_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    (tmp_path / "sounddevice.py").write_text("class PortAudioError(Exception): ...\nraise PortAudioError('no host')")
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(AudioError, match=r"^PortAudio: no host$"):
+        Microphone()
 
 
 def test_without_portaudio_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

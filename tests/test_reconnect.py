@@ -5,15 +5,18 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genre_edge.audio import reconnect
+from genre_edge.audio import block as block_module
+from genre_edge.audio import reconnect, ring
 from genre_edge.audio.block import Block, Source
 from genre_edge.audio.reconnect import Patience, Pumped, Reconnecting
+from genre_edge.audio.ring import Ring
 from genre_edge.errors import AudioError, SourceLostError
 
 AT_ONCE = Patience(first_s=0.0, longest_s=0.0)
@@ -59,7 +62,8 @@ def unplugged() -> Source:
 
 
 def few_tries(n: int) -> Patience:
-    return Patience(first_s=0.0, longest_s=0.0, tries=n)
+    """A source that gives one block is forgiven all."""
+    return Patience(first_s=0.0, longest_s=0.0, tries=n, steady_s=0.0)
 
 
 def heard(source: Reconnecting) -> list[Block]:
@@ -86,6 +90,42 @@ def test_an_outage_lies_between_its_blocks() -> None:
         (600, 0, 50),
         (700, 50, 100),
     ]
+
+
+def test_what_a_stalled_reader_lost_at_an_end_leaves_the_outage_to_be_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ring's last block tells the samples that did not fit: they ended when they came, not when they were read."""
+    now_s = 10.0
+    monkeypatch.setattr(ring, "time", SimpleNamespace(monotonic=lambda: now_s))
+    monkeypatch.setattr(block_module, "time", SimpleNamespace(monotonic=lambda: now_s))
+
+    class Stalled(Mortal):
+        def blocks(self) -> Iterator[Block]:
+            nonlocal now_s
+            full = Ring("card", 100, 2.0, 1.0)
+            for now_s in map(float, range(11, 16)):  # noqa: B007 (the clock)
+                full.put(np.zeros(100, dtype=np.float32))
+            full.end()
+            now_s = 30.0  # the reader comes back
+            yield from full.blocks()
+
+    found = heard(
+        Reconnecting("card", lives(lambda: Stalled(100, []), lambda: Mortal(100, [(31.0, 100)])), few_tries(2))
+    )
+    assert [(b.position, b.dropped, len(b.samples)) for b in found] == [
+        (0, 0, 100),
+        (100, 0, 100),
+        (500, 300, 0),
+        (2000, 1500, 100),  # from 15 s to 30 s
+    ]
+
+
+def test_what_a_source_itself_counts_is_not_counted_twice() -> None:
+    class Late(Mortal):
+        def blocks(self) -> Iterator[Block]:
+            yield Block(np.zeros(100, dtype=np.float32), 100, 300, 300, 20.0)
+
+    found = heard(Reconnecting("card", lives(lambda: Mortal(100, [(10.0, 100)]), lambda: Late(100, [])), few_tries(2)))
+    assert [(b.position, b.dropped) for b in found] == [(0, 0), (1000, 900)]
 
 
 def test_another_rate_keeps_the_time() -> None:
@@ -122,7 +162,7 @@ def test_a_thousand_deaths_are_told_in_two_lines_each(caplog: pytest.LogCaptureF
     assert len(caplog.records) <= 2 * 1001
 
 
-def test_tries_are_counted_from_the_last_sample() -> None:
+def test_tries_are_counted_from_the_last_steady_sound() -> None:
     open_source = lives(unplugged, unplugged, lambda: Mortal(100, [(1.0, 1)]), unplugged, lambda: Mortal(100, []))
     with pytest.raises(SourceLostError) as caught:
         list(Reconnecting("radio", open_source, few_tries(4)).blocks())

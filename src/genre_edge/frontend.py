@@ -10,8 +10,6 @@ from genre_edge.audio.resample import Resampler
 from genre_edge.errors import AudioError
 from genre_edge.mel import Frames, MelSpectrogram
 
-LOUDEST = 1e6  # 120 dB above full scale is no sound; the resampler's overshoot stays far below the core's limit
-
 
 class FrontEnd:
     """Computes the dB frames of one source, piece by piece."""
@@ -29,12 +27,8 @@ class FrontEnd:
 
     def push(self, block: Block) -> Frames:
         """The frames that this block completes, `(n_mels, k)`. Raises AudioError for a sample that is no sound."""
-        usable = np.abs(block.samples) <= LOUDEST
-        if not usable.all():
-            first = int(np.argmin(usable))
-            raise AudioError(
-                f"{self._source.name}: sample {block.position + first} is {block.samples[first]:g}, not a sound"
-            )
+        if fault := block.fault():
+            raise AudioError(f"{self._source.name}: {fault}")
         return self._resampled(self._resampler.push(block.samples))
 
     def flush(self) -> Frames:

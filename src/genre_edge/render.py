@@ -19,6 +19,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in portable(text))
 
 
+def one_line(text: str) -> str:
+    """A message for a terminal: printable, its lines joined."""
+    return printable(" ".join(text.split("\n")))
+
+
 def json_line(verdict: Verdict, top: int | None) -> str:
     """One verdict as one line of JSON, pure ASCII."""
     content = verdict.to_dict(top)

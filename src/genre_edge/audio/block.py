@@ -12,6 +12,7 @@ from genre_edge.errors import AudioError
 
 MIN_RATE, MAX_RATE = 1_000, 1_000_000  # Hz; outside of this it is no music, or a damaged header
 MAX_CHANNELS = 1024
+LOUDEST = 1e6  # 120 dB above full scale is no sound; the resampler's overshoot stays far below the core's limit
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,14 @@ class Block:
     position: int
     dropped: int = 0
     arrived_s: float = field(default_factory=time.monotonic)
+
+    def fault(self) -> str | None:
+        """Which sample is no sound, if one is."""
+        usable = np.abs(self.samples) <= LOUDEST
+        if usable.all():
+            return None
+        first = int(np.argmin(usable))
+        return f"sample {self.position + first} is {self.samples[first]:g}, not a sound"
 
 
 class Source:

@@ -25,7 +25,8 @@ FFMPEG_SUFFIXES = frozenset(
 # Nothing that reads local files or starts programs: a playlist on a server must not name /etc/passwd.
 NETWORK_SCHEMES = frozenset(["http", "https", "icecast", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "mms"])
 _NETWORK_PROTOCOLS = "http,https,httpproxy,icecast,rtsp,rtmp,rtmps,rtp,rtcp,srtp,srt,udp,tcp,tls,mmsh,mmst,crypto,data"
-
+# What the network lost between a stream's own timestamps, so that time stays true; no sample is changed otherwise.
+_GAPS_ARE_SILENCE = ["-af", "aresample=async=1"]
 
 _USER = re.compile(r"//[^/\s]*@")  # a name and a password in an address; they are in no log
 
@@ -105,7 +106,8 @@ class FfmpegSource(Source):
     @classmethod
     def of_url(cls, url: str, patience_s: float) -> "FfmpegSource":
         """A radio or a camera; a server that gives no sound for `patience_s` is given up. Raises AudioError."""
-        return cls(without_password(url), ["-protocol_whitelist", _NETWORK_PROTOCOLS, "-i", url], patience_s)
+        words = ["-protocol_whitelist", _NETWORK_PROTOCOLS, "-i", url, *_GAPS_ARE_SILENCE]
+        return cls(without_password(url), words, patience_s)
 
     def _end(self) -> None:
         """Let the child finish by itself, as one does that nobody listens to any more; else end it."""

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,7 @@ class FileSource(Source):
         self.name = name
         self._size = os.fstat(file).st_size
         self._descriptor = file
+        self._reading = threading.Lock()  # a station closes it under its reader, and libsndfile would crash
         try:
             # By descriptor: the content alone decides, and any name will do.
             self._file = soundfile.SoundFile(file)
@@ -63,7 +65,8 @@ class FileSource(Source):
         position = 0
         while True:
             try:
-                samples = self._file.read(out=buffer)
+                with self._reading:
+                    samples = self._file.read(out=buffer)
             except soundfile.LibsndfileError as error:
                 raise AudioError(f"{self.name}: after {position / self.rate:.1f} s: {_reason(error)}") from None
             if not len(samples):
@@ -84,7 +87,8 @@ class FileSource(Source):
         )
 
     def close(self) -> None:
-        self._file.close()
+        with self._reading:
+            self._file.close()
 
 
 def _reason(error: "soundfile.LibsndfileError") -> str:

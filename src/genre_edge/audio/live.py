@@ -1,12 +1,24 @@
 """Where a live source is named: a sound card or an address, opened so that it comes back when it dies."""
 
+import os
+
 from genre_edge.audio import microphone
 from genre_edge.audio.block import Source
 from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, FfmpegSource, ffmpeg_program, is_url, without_password
-from genre_edge.audio.reconnect import SILENT_S, Patience, Pumped, Reconnecting
+from genre_edge.audio.files import SUFFIXES
+from genre_edge.audio.reconnect import Patience, Pumped, Reconnecting
+from genre_edge.audio.ring import SILENT_S
 from genre_edge.errors import ParameterError
 
 DEFAULT_DEVICE = "microphone"
+
+
+def is_file_name(source: str) -> bool:
+    """Whether a source is a file, there or not, and no sound card or address: it is there, or looks like one."""
+    if source == DEFAULT_DEVICE or source.isdecimal() or "://" in source:
+        return False
+    there, suffix = os.path.isfile(source), os.path.splitext(source)[1].lower()  # noqa: PTH113, PTH122 (never raise)
+    return there or os.sep in source or suffix in SUFFIXES
 
 
 def open_live(source: str, patience: Patience, *, wait: bool = True) -> Reconnecting:
@@ -15,7 +27,7 @@ def open_live(source: str, patience: Patience, *, wait: bool = True) -> Reconnec
     Without `wait` it is not opened yet: its `open` does that, and `close` from another thread ends the waiting.
 
     Raises:
-        ParameterError: an address of a kind that is not known.
+        ParameterError: an address of a kind that is not known, or a name that several sound cards have.
         AudioError: sounddevice or ffmpeg, which it needs, is not installed. What may change, as a device that is not
             plugged in yet, is waited for.
         SourceLostError: there was nothing to be heard as often as `patience` allows.
@@ -28,6 +40,8 @@ def open_live(source: str, patience: Patience, *, wait: bool = True) -> Reconnec
         raise ParameterError(f"{source}: known are addresses with {', '.join(sorted(NETWORK_SCHEMES))}")
     microphone.sounddevice()
     device = None if source == DEFAULT_DEVICE else source
+    if device is not None and not device.isdecimal():
+        microphone.check_name(device)
 
     def open_card() -> Source:
         microphone.rescan()

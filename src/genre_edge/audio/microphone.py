@@ -1,6 +1,7 @@
 """A sound card's input, through sounddevice (PortAudio)."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_edge.audio.block import Block, Source, to_mono
-from genre_edge.audio.ring import Ring
-from genre_edge.errors import AudioError
-
-_BUFFER_SECONDS = 10  # between capture and analysis; what does not fit is counted as dropped
-_SILENT_DEVICE_SECONDS = 10  # no samples at all for this long: the device is gone
+from genre_edge.audio.ring import ROOM_S, SILENT_S, Ring
+from genre_edge.errors import AudioError, ParameterError
 
 
 class Microphone(Source):
@@ -34,7 +32,8 @@ class Microphone(Source):
             self.rate = int(info["default_samplerate"])
             self.channels = min(2, int(info["max_input_channels"]))
             self.check_format()
-            self._ring = Ring(self.name, self.rate, _BUFFER_SECONDS, _SILENT_DEVICE_SECONDS)
+            self._ring = Ring(self.name, self.rate, ROOM_S, SILENT_S)
+            self._end_s = 0.0  # by the card's clock, of the last samples; 0 where it has none
             self._stream = portaudio.InputStream(
                 device=wanted,
                 samplerate=self.rate,
@@ -53,8 +52,12 @@ class Microphone(Source):
 
     def _capture(self, samples: NDArray[np.float32], frames: int, timing: Any, status: Any) -> None:
         """PortAudio's thread: copy, count, never wait."""
-        # PortAudio lost samples before these and does not say how many; at least the gap must be known.
-        self._ring.put(to_mono(samples), frames if status and status.input_overflow else 0)
+        lost, begin_s = 0, timing.inputBufferAdcTime
+        if status.input_overflow:  # samples were lost before these; only the clock knows how many
+            gap = round((begin_s - self._end_s) * self.rate) if begin_s and self._end_s else 0
+            lost = gap if gap > 0 else frames
+        self._end_s = begin_s and begin_s + frames / self.rate
+        self._ring.put(to_mono(samples), lost)
 
     def blocks(self) -> Iterator[Block]:
         return self._ring.blocks()
@@ -65,10 +68,27 @@ class Microphone(Source):
 
 
 def rescan() -> None:
-    """Let PortAudio look for cards anew, since it lists them only once. No stream may be open."""
+    """Let PortAudio look for cards anew, since it lists them only once. No stream may be open. Raises AudioError."""
     portaudio = sounddevice()
-    portaudio._terminate()
-    portaudio._initialize()
+    with suppress(portaudio.PortAudioError):  # it is not initialised where that failed the last time
+        portaudio._terminate()
+    try:
+        portaudio._initialize()
+    except portaudio.PortAudioError as error:
+        raise AudioError(f"PortAudio: {error}") from None
+
+
+def check_name(device: str) -> None:
+    """Refuse a name that several inputs have now. Raises ParameterError."""
+    portaudio = sounddevice()
+    try:
+        portaudio.query_devices(device, "input")
+    except (portaudio.PortAudioError, ValueError) as error:
+        what, _, found = str(error).partition("\n")
+        if what.startswith("Multiple"):  # else it may be there later
+            raise ParameterError(
+                f"{device}: several sound cards have this name: {'; '.join(found.splitlines())}"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -104,4 +124,6 @@ def sounddevice() -> Any:
         raise AudioError("a microphone needs sounddevice: pip install 'genre-edge[live]'") from None
     except OSError:
         raise AudioError("a microphone needs PortAudio (apt install libportaudio2)") from None
+    except Exception as error:  # PortAudioError, which cannot be imported when this fails
+        raise AudioError(f"PortAudio: {error}") from None
     return sounddevice

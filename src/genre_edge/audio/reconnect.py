@@ -7,27 +7,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from genre_edge.audio.block import Block, Source
-from genre_edge.audio.ring import Ring
+from genre_edge.audio.ring import ROOM_S, SILENT_S, Ring
+from genre_edge.audio.usable import Usable
 from genre_edge.errors import AudioError, SourceLostError
 
 log = logging.getLogger("genre_edge")
-
-ROOM_S = 10.0  # between capture and analysis; what does not fit is counted as dropped
-SILENT_S = 10.0  # without a sample for so long, a source is dead
 
 
 @dataclass(frozen=True)
 class Patience:
     """How a dead source is opened again: after `first_s`, then twice as long each time up to `longest_s`.
 
-    `jitter` is the share by which a wait may be shorter, so that many listeners do not come back at once. After `tries`
-    failures without a sample between them, the source is lost; None means never.
+    `jitter` is the share by which a wait may be shorter, so that many listeners do not come back at once. A failure is
+    forgotten when the source was heard for `steady_s` in one piece: one that comes and goes is waited for ever longer.
+    After `tries` failures that were not forgotten, the source is lost; None means never.
     """
 
     first_s: float = 0.5
     longest_s: float = 60.0
     jitter: float = 0.3
     tries: int | None = None
+    steady_s: float = 60.0
 
     def wait_s(self, failures: int) -> float:
         """The wait after so many failures in a row, one or more."""
@@ -66,8 +66,13 @@ class Pumped(Source):
 class Reconnecting(Source):
     """One endless source out of many that die.
 
-    What was missed between them is counted in samples, by the clock, and lies where any other loss would; time begins
-    with the first sample. At most one source is open at a time. Each change of state is one line in the log.
+    What was missed between them is counted in samples, by the clock, and lies where any other loss would; so do blocks
+    that are no sound. Time begins with the first sample. At most one source is open at a time. Each change of state is
+    one line in the log: gone, back, and once for all that it comes and goes until it stays.
+
+    Attributes:
+        failures: since it was last heard for a while, `Patience.steady_s`.
+        outages: how often it was gone.
 
     Args:
         name: what messages and verdicts call it.
@@ -82,17 +87,15 @@ class Reconnecting(Source):
         self.name = name
         self._open_source, self._patience = open_source, patience
         self._source: Source | None = None
+        self._usable = Usable(name, patience.steady_s)
         self._heard_s: float | None = None  # clock at the last sample
+        self._back_s = 0.0  # clock at the first sample after the last outage
+        self._gone = self._comes_and_goes = False
+        self._missed_s = 0.0  # since the first failure that is not forgotten
         self._closed = threading.Event()
-        self.failures = 0  # in a row
-        self.outages = 0
+        self.failures = self.outages = 0
         if wait:
             self.open()
-
-    @property
-    def listening(self) -> bool:
-        """Whether samples come, as far as is known."""
-        return self._source is not None and not self.failures
 
     @property
     def closed(self) -> bool:
@@ -111,16 +114,24 @@ class Reconnecting(Source):
             self._close_source()
 
     def _failed(self, reason: object) -> None:
-        """Tell it once an outage, then wait."""
+        """Tell it, then wait."""
         if self.closed:
             return
         self.failures += 1
-        if self.failures == 1:
+        if not self._gone:
+            self._gone = True
             self.outages += 1
-            log.warning("%s; trying again", reason)
+            self._tell_it_is_gone(reason)
         if self._patience.tries is not None and self.failures >= self._patience.tries:
             raise SourceLostError(f"{reason}; given up after {self.failures} tries")
         self._closed.wait(self._patience.wait_s(self.failures))
+
+    def _tell_it_is_gone(self, reason: object) -> None:
+        if self.failures == 1:
+            log.warning("%s; trying again", reason)
+        elif not self._comes_and_goes:
+            self._comes_and_goes = True
+            log.warning("%s; it comes and goes: no more of this until it stays", reason)
 
     def blocks(self) -> Iterator[Block]:
         """Endless until it is closed. Raises SourceLostError."""
@@ -132,8 +143,8 @@ class Reconnecting(Source):
                     lost = block.dropped + self._missed(block)
                     first = round(end_s * block.rate) + lost
                     self._heard_s = block.arrived_s
-                    yield Block(block.samples, block.rate, first, lost, block.arrived_s)
                     end_s = (first + len(block.samples)) / block.rate
+                    yield self._usable.part(Block(block.samples, block.rate, first, lost, block.arrived_s))
             except AudioError as error:
                 reason = error
             self._close_source()
@@ -144,13 +155,25 @@ class Reconnecting(Source):
         """Samples of the outage that this block ends, if it does."""
         if not self.failures:
             return 0
-        self.failures = 0
+        away_s = self._come_back(block) if self._gone else 0.0
+        if block.arrived_s - self._back_s >= self._patience.steady_s:
+            if self._comes_and_goes:
+                log.warning("%s: listening again, and it stays; missed %.1f s", self.name, self._missed_s)
+            self.failures, self._missed_s, self._comes_and_goes = 0, 0.0, False
+        return round(away_s * block.rate)
+
+    def _come_back(self, block: Block) -> float:
+        """The seconds that it was away; those that the source itself counts as dropped are not among them."""
+        self._gone, self._back_s = False, block.arrived_s
         if self._heard_s is None:
             log.warning("%s: listening", self.name)
-            return 0
-        away_s = max(0.0, block.arrived_s - self._heard_s - len(block.samples) / block.rate)
-        log.warning("%s: listening again after %.1f s", self.name, away_s)
-        return round(away_s * block.rate)
+            return 0.0
+        length_s = (block.dropped + len(block.samples)) / block.rate
+        away_s = max(0.0, block.arrived_s - self._heard_s - length_s)
+        self._missed_s += away_s
+        if not self._comes_and_goes:
+            log.warning("%s: listening again after %.1f s", self.name, away_s)
+        return away_s
 
     def _close_source(self) -> None:
         source, self._source = self._source, None

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from genre_edge.audio.block import Block
 from genre_edge.errors import AudioError
 
+ROOM_S = 10.0  # between capture and analysis; what does not fit is counted as dropped
+SILENT_S = 10.0  # without a sample for so long, a source is dead
+
 
 class Ring:
     """Samples of one live source, `room_s` seconds of them at most.
@@ -28,6 +31,7 @@ class Ring:
         self._room = round(rate * room_s)
         self._blocks: deque[Block] = deque()
         self._held = self._position = self._lost = 0
+        self._put_s = time.monotonic()
         self._ended = False
         self._error: AudioError | None = None
         self._changed = threading.Condition()
@@ -35,12 +39,13 @@ class Ring:
     def put(self, samples: NDArray[np.float32], lost: int = 0) -> None:
         """Mono samples `(n,)`, kept as they are; `lost` samples went missing just before them."""
         with self._changed:
+            self._put_s = time.monotonic()
             self._lost += lost
             if self._held + len(samples) > self._room:
                 self._lost += len(samples)
                 return
             self._position += self._lost
-            self._blocks.append(Block(samples, self._rate, self._position, self._lost, time.monotonic()))
+            self._blocks.append(Block(samples, self._rate, self._position, self._lost, self._put_s))
             self._position += len(samples)
             self._held += len(samples)
             self._lost = 0
@@ -69,7 +74,7 @@ class Ring:
             if self._lost:
                 lost, self._lost = self._lost, 0
                 self._position += lost
-                return Block(np.empty(0, dtype=np.float32), self._rate, self._position, lost)
+                return Block(np.empty(0, dtype=np.float32), self._rate, self._position, lost, self._put_s)
             if self._error is not None:
                 raise self._error
             return None

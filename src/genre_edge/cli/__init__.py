@@ -45,9 +45,9 @@ app.command()(bench.bench)
 
 
 def _fail(text: object, code: int) -> int:
-    from genre_edge.render import printable
+    from genre_edge.render import one_line
 
-    print(f"genre-edge: {printable(str(text))}", file=sys.stderr)
+    print(f"genre-edge: {one_line(str(text))}", file=sys.stderr)
     return code
 
 
@@ -102,9 +102,24 @@ def _silence_libraries() -> None:
     os.close(null)
 
 
+class _OneLine(logging.Formatter):
+    """Messages tell of names that others gave: of files, sound cards, servers."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        from genre_edge.render import one_line
+
+        return one_line(super().formatMessage(record))
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("genre-edge: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+
+
 def main() -> None:
     """Entry point of `genre-edge`."""
     _open_standard_streams()
     _silence_libraries()
-    logging.basicConfig(format="genre-edge: %(message)s", level=logging.WARNING)
+    _log_to_stderr()
     sys.exit(_run())

@@ -126,9 +126,9 @@ def _in_order(
 
 
 def _complain(error: AudioError) -> None:
-    from genre_edge.render import printable
+    from genre_edge.render import one_line
 
-    print(f"genre-edge: {printable(str(error))}", file=sys.stderr)
+    print(f"genre-edge: {one_line(str(error))}", file=sys.stderr)
 
 
 def _progress(outcomes: Iterable["Verdict | AudioError"], total: int) -> Iterable["Verdict | AudioError"]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from genre_edge.audio.meter import Meter
 from genre_edge.cli.screen import LogKeeper
-from genre_edge.render import printable
+from genre_edge.render import one_line, printable
 from genre_edge.station.health import Cpu
 from genre_edge.verdict import Verdict
 
@@ -73,7 +73,7 @@ class LiveView:
     def _stall(self, stalled_s: float) -> str:
         """Why there is nothing to be heard."""
         if self._log.records and self._log.last_s > self._meter.heard_s:
-            return printable(self._log.records[-1].getMessage())
+            return one_line(self._log.records[-1].getMessage())
         return f"no samples for {stalled_s:.0f} s"
 
     def _answer(self) -> str:

@@ -92,9 +92,9 @@ def _run(service: "Service", url: str) -> None:
 def _leave(failure: GenreEdgeError | None) -> None:
     """End although a thread still waits for standard input, a disk or a device: nothing else ends it in time."""
     from genre_edge.audio.ffmpeg import end_children
-    from genre_edge.render import printable
+    from genre_edge.render import one_line
 
     if failure is not None:
-        print(f"genre-edge: {printable(str(failure))}", file=sys.stderr, flush=True)
+        print(f"genre-edge: {one_line(str(failure))}", file=sys.stderr, flush=True)
     end_children()
     os._exit(0 if failure is None else failure.exit_code)

@@ -32,7 +32,7 @@ class StreamFormat(str, Enum):
 SourceArgument = Annotated[
     str,
     typer.Argument(
-        help="A sound card's name or number, an address (http, icecast, rtsp), or - for standard input "
+        help="A sound card's name or number, an address (http, icecast, rtsp), a file, or - for standard input "
         "(a WAV, or PCM with --raw)."
     ),
 ]
@@ -47,7 +47,12 @@ WindowOption = Annotated[
     ),
 ]
 TriesOption = Annotated[
-    int, typer.Option(min=1, help="How often a live source that is gone is tried before this ends with code 3.")
+    int,
+    typer.Option(
+        min=1,
+        help="How often a live source that is gone is tried, since it was last heard for a minute, before this ends "
+        "with code 3.",
+    ),
 ]
 
 
@@ -150,10 +155,11 @@ def _show(
 
 
 def open_source(source: str, raw: str | None, tries: int, *, wait: bool = True) -> "Source":
-    """What SOURCE means. A live one is opened here and now, or without `wait` by whoever reads it.
+    """What SOURCE means. A live one is opened here and now, or without `wait` by whoever reads it. A file is a stream
+    that ends.
 
     Raises:
-        ParameterError, AudioError, SourceLostError: as `open_live` and `open_standard_input`.
+        ParameterError, AudioError, SourceLostError: as `open_live`, `open_file` and `open_standard_input`.
     """
     if source == "-":
         from genre_edge.cli.inputs import open_standard_input
@@ -161,7 +167,12 @@ def open_source(source: str, raw: str | None, tries: int, *, wait: bool = True) 
         return open_standard_input(raw)
     if raw is not None:
         raise ParameterError("--raw describes standard input: give - as the source")
-    from genre_edge.audio.live import open_live
+    from genre_edge.audio.live import is_file_name, open_live
+
+    if is_file_name(source):
+        from genre_edge.audio.files import open_file
+
+        return open_file(source)
     from genre_edge.audio.reconnect import Patience
 
     return open_live(source, Patience(tries=tries), wait=wait)

@@ -8,7 +8,8 @@ from typing import Any
 
 from genre_edge.audio.block import Block, Source
 from genre_edge.audio.meter import Meter
-from genre_edge.audio.reconnect import SILENT_S, Patience, Reconnecting
+from genre_edge.audio.reconnect import Patience, Reconnecting
+from genre_edge.audio.ring import SILENT_S
 from genre_edge.classifier import Classifier
 from genre_edge.errors import AudioError, GenreEdgeError
 from genre_edge.mel import Frames
@@ -57,7 +58,7 @@ class Station:
         self.broker: str | None = None  # connected or failing, as Mqtt says; None without one
         self.verdict: dict[str, Any] | None = None  # the newest one
         self.heard: Counter[str] = Counter()  # verdicts by genre, or by reason where there was none
-        self._progress: tuple[int, float] = (0, 0.0)
+        self._progress: tuple[int, float, int] = (0, 0.0, 0)
         self._progress_s = self._started_s
         self.error: GenreEdgeError | None = None  # why it ended, if not because the source did
         self.ended = threading.Event()
@@ -131,7 +132,7 @@ class Station:
     def alive(self) -> bool:
         """Whether it hears or at least tries to, as a watchdog wants to know; asked now and then."""
         now = time.monotonic()
-        progress = (getattr(self._source, "failures", 0), self._meter.heard_s)
+        progress = (getattr(self._source, "failures", 0), self._meter.heard_s, self._meter.dropped_samples)
         if progress != self._progress:
             self._progress, self._progress_s = progress, now
         return not self.ended.is_set() and now - self._progress_s < _STUCK_S
