@@ -3,9 +3,9 @@
     python tools/live_cost.py --seconds 600
     python tools/live_cost.py --seconds 600 --serve
 
-Feeds a pipe as a recorder does, a tenth of a second at a time, and reads what the process uses by Linux's /proc. `serve`
-keeps its history in memory, and is asked for its status every two seconds. The start is told for itself. Exit code 1
-above a limit: a byte written to a disk; of `stream` 0.5 % of one core and 80 MB, of `serve` 1 % and 100 MB.
+Feeds a pipe as a recorder does, a tenth of a second at a time, and reads what the process uses by Linux's /proc.
+`serve` keeps its history in memory, and is asked for its status every two seconds. The start is told for itself. Exit
+code 1 above a limit: a byte written to a disk; of `stream` 0.5 % of one core and 80 MB, of `serve` 1 % and 100 MB.
 """
 
 import argparse
