@@ -51,11 +51,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--songs", type=Path, help="a folder a genre: the first song of each is imitated")
     parser.add_argument("--out", type=Path, help=f"where answers are kept (default: {OUT})")
     parser.add_argument("--write", type=Path, help="the page (default: docs/reproduction.md)")
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help=f"a rehearsal: one seed, few epochs; answers and page go to OUT/{REHEARSAL}",
-    )
+    parser.add_argument("--quick", action="store_true", help=f"a rehearsal: one seed, few epochs, in OUT/{REHEARSAL}")
     return parser.parse_args()
 
 
@@ -79,10 +75,7 @@ class Program:
         self._methods = [*METHODS, *networks.networks(QUICK_EPOCHS if self._quick else None)]
         self._published = min(networks.PAPER.schedule.epochs, QUICK_EPOCHS if self._quick else CURVE_EPOCHS)
         self._imitator: imitate.Imitator | None = None
-        self._out = (arguments.out or OUT) / (REHEARSAL if self._quick else "")
-        self.page: Path = arguments.write or (
-            self._out / "reproduction.md" if self._quick else ROOT / "docs" / "reproduction.md"
-        )
+        self._out, self.page = places(arguments)
         self._kept = results.Kept(self._out)
         self._data = results.fingerprint(self._tracks)
         jobs = len(self._methods) * len(self._splits) + len(self._songs) + self._seeds * len(self._audio)
@@ -179,6 +172,12 @@ class Program:
         charts.confusion(tables, self.labels, folder / "confusion.svg")
         rows = {name: {p: intervals.summary(r) for p, r in row.items()} for name, row in study.results.items()}
         charts.methods(rows, folder / "methods.svg")
+
+
+def places(arguments: argparse.Namespace) -> tuple[Path, Path]:
+    """Where answers are kept, and the page. A rehearsal touches nothing of the whole study."""
+    out: Path = (arguments.out or OUT) / (REHEARSAL if arguments.quick else "")
+    return out, arguments.write or (out if arguments.quick else ROOT / "docs") / "reproduction.md"
 
 
 def public_command(arguments: argparse.Namespace) -> str:

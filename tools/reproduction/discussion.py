@@ -61,8 +61,8 @@ errors under `filtered` stay within the family; {percent(chance)} would if error
 relatives are confused {"more" if share > chance else "no more"} than chance would have it. The lowest recall there:
 {lowest}.
 
-Among the faults are exact replicas, 22 excerpts that come from the same recordings as others, and many by one artist (35
-of reggae's hundred; all of this in the whole of GTZAN, Sturm 2012), which a random split rewards."""
+Among the faults are exact replicas, 22 excerpts that come from the same recordings as others, and many by one artist
+(35 of reggae's hundred; all of this in the whole of GTZAN, Sturm 2012), which a random split rewards."""
 
 
 def _sinks(study: Study, tables: dict[str, np.ndarray]) -> str:
@@ -85,15 +85,16 @@ def resolution(study: Study) -> str:
     r = study.resolution
     if r is None:
         return ""
+    splits = len(next(iter(r.results.values())))
     few, many = (intervals.answers([results]) for results in r.results.values())
     difference = intervals.gap(few, many)
     return f"""## 387 frames or 660
 
-On the {r.tracks} tracks of which {r.least_s:g} s of audio or more were at hand (unevenly many a genre, so the figures are
-not those above), over the same random splits, {len(next(iter(r.results.values())))} in number. Lengths and bandwidth of
-this audio differ by genre, and a network could learn those: so all are cut to {r.least_s:g} s, and bands that reach above
-{r.limit_hz:g} Hz are left out. What else its sources and codecs leave is in both rows alike: compare the two, and take
-neither for an accuracy on genres.
+On the {r.tracks} tracks of which {r.least_s:g} s of audio or more were at hand (unevenly many a genre, so the figures
+are not those above), over the same random splits, {splits} in number. Lengths and bandwidth of this audio differ by
+genre, and a network could learn those: so all are cut to {r.least_s:g} s, and bands that reach above {r.limit_hz:g} Hz
+are left out. What else its sources and codecs leave is in both rows alike: compare the two, and take neither for an
+accuracy on genres.
 
 {rows("| network | test accuracy, % |", [[name, cell(summary(x))] for name, x in r.results.items()])}
 
@@ -127,8 +128,8 @@ What the classifier would not name (low confidence) is a dash.
 
 {rows("| song of | its split | heard as | its imitation | noise | after the last step | sound |", cells)}
 
-The classifier gives {alike} of {len(study.imitations)} imitations the genre that it gives their song, and {as_folder} the
-genre of the song's folder, which it gives {known} of the songs themselves.
+The classifier gives {alike} of {len(study.imitations)} imitations the genre that it gives their song, and {as_folder}
+the genre of the song's folder, which it gives {known} of the songs themselves.
 
 The judge is no stranger: it is the network whose statistics were matched, all but its last layer, and so hears what it
 was made to hear. Nor are all songs new to it: their splits are told above, and what it learnt from, its bundle says:

@@ -103,7 +103,7 @@ def _ask(method: Method, split: Split) -> Result:
 def measure_long(
     kept: Kept, data: str, method: Method, split: Split, published: int, epochs: int
 ) -> tuple[Result, networks.Curves]:
-    """The paper's network, `method`, trained on beyond its end: its answers after `published` epochs, and its curves."""
+    """Of the paper's network, `method`, trained to `epochs`: its answers after `published` ones, and its curves."""
 
     def ask() -> dict[str, Any]:
         curves, learnt, said = networks.paper_curves(split, published, epochs)
