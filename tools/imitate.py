@@ -22,6 +22,7 @@ from training import unquantised
 
 from genre_edge import Classifier
 from genre_edge.errors import GenreEdgeError
+from genre_edge.model import Bundle, bundle_path
 
 DEFAULT_S = 10.0
 MAX_SEED = 2**32 - 1  # librosa's
@@ -122,6 +123,7 @@ def main() -> None:
     if wrong := fault(arguments):
         print(f"error: {wrong}", file=sys.stderr)
         sys.exit(2)
+    song.read(arguments.song, Bundle.load(bundle_path(arguments.model)))  # at once, because a network takes long to load
     found = Imitator(arguments.model).imitate(
         arguments.song, arguments.output, arguments.seconds, arguments.steps, arguments.seed, not sys.stderr.isatty()
     )
