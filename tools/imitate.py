@@ -123,7 +123,7 @@ def main() -> None:
     if wrong := fault(arguments):
         print(f"error: {wrong}", file=sys.stderr)
         sys.exit(2)
-    song.read(arguments.song, Bundle.load(bundle_path(arguments.model)))  # at once, because a network takes long to load
+    song.read(arguments.song, Bundle.load(bundle_path(arguments.model)))  # a bad song is told before the network loads
     found = Imitator(arguments.model).imitate(
         arguments.song, arguments.output, arguments.seconds, arguments.steps, arguments.seed, not sys.stderr.isatty()
     )
