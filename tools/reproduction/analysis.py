@@ -45,7 +45,7 @@ def most_confused(table: np.ndarray, labels: list[str], count: int = 5) -> list[
     share = table / np.maximum(1, table.sum(axis=1, keepdims=True))
     np.fill_diagonal(share, 0)
     order = np.argsort(-share, axis=None, kind="stable")[:count]
-    return [(labels[k // len(labels)], labels[k % len(labels)], float(share.flat[k])) for k in order]
+    return [(labels[k // len(labels)], labels[k % len(labels)], float(share.flat[k])) for k in order if share.flat[k]]
 
 
 def lowest_recall(table: np.ndarray, labels: list[str], count: int = 3) -> list[tuple[str, float]]:

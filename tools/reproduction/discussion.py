@@ -38,7 +38,7 @@ def confusions(study: Study) -> str:
     for protocol, table in tables.items():
         pairs = analysis.most_confused(table, study.labels)
         told = ", ".join(f"{a} as {b} ({percent(x)}; {analysis.faults((a, b), study.faults)})" for a, b, x in pairs)
-        confused.append(f"Most confused by the CNN, `{protocol}`: {told}.")
+        confused.append(f"Most confused by the CNN, `{protocol}`: {told or 'none'}.")
     share, chance = analysis.within_families(tables["filtered"], study.labels)
     families = "; ".join(", ".join(family) for family in analysis.FAMILIES)
     lowest = ", ".join(f"{g} ({percent(r)})" for g, r in analysis.lowest_recall(tables["filtered"], study.labels))

@@ -69,8 +69,8 @@ always the same, only the seed differs from run to run, so its ± is of seeds al
 
 {methods}
 
-The rivals' settings were set once; nothing in this repository tunes them on these splits. All networks learn by Adam
-with a rate of {RATE:g}, the rivals in batches of {BATCH}."""
+The rivals' settings were set once; nothing in this repository tunes them on these splits. The networks in Keras
+learn by Adam with a rate of {RATE:g}, the two rivals among them in batches of {BATCH}."""
 
 
 def _cnn(study: Study) -> str:
