@@ -48,10 +48,10 @@ def _usable(path: Path, bundle: Bundle) -> bool:
     except GenreEdgeError as error:
         print(f"skipped: {error}", file=sys.stderr)
         return False
-    if fine := frames.shape[1] >= _columns(song.fine(bundle.mel)):
-        return fine
-    print(f"skipped: {path}: holds less than {LEAST_S:g} s", file=sys.stderr)
-    return False
+    if frames.shape[1] < _columns(song.fine(bundle.mel)):
+        print(f"skipped: {path}: holds less than {LEAST_S:g} s", file=sys.stderr)
+        return False
+    return True
 
 
 def _columns(mel: MelConfig) -> int:
