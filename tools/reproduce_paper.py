@@ -32,7 +32,7 @@ from training.architectures import ARCHITECTURES
 
 from genre_edge.errors import GenreEdgeError
 from genre_edge.files import write_atomically
-from genre_edge.model import Model
+from genre_edge.model import Bundle, bundle_path
 
 ROOT = Path(__file__).parents[1]
 SONG = ROOT / "demo" / "song.ogg"
@@ -67,7 +67,7 @@ class Program:
         self.labels = sorted({track.genre for track in self._tracks})
         self._splits = list(splits(self._tracks, self._seeds))
         check_splits(self._splits, str(arguments.tracks))
-        self._judge = Model("edge").bundle
+        self._judge = Bundle.load(bundle_path("edge"))
         self._songs = material.first_songs(arguments.songs, self.labels, self._judge) if arguments.songs else []
         self._audio = (
             material.long_tracks(arguments.audio, RESOLUTIONS, self.labels, self._tracks) if arguments.audio else {}
