@@ -13,6 +13,7 @@ from conftest import ROOT
 
 pytest.importorskip("tensorflow", reason="the study needs the extra 'train'")
 pytest.importorskip("librosa", reason="imitations need the extra 'train'")
+import reproduce_paper
 
 GENRES = ("jazz", "metal", "pop")
 RATE = 22050
@@ -51,41 +52,85 @@ def songs(folder: Path, genres: tuple[str, ...] = GENRES) -> Path:
 
 def run(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(ROOT / "tools" / "reproduce_paper.py"), "--quick", "--out", str(folder / "out")]
-    command += ["--write", str(folder / "page.md"), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
 
 
 def test_a_rehearsal_writes_the_page_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     options = [*archive(tmp_path), "--songs", str(songs(tmp_path)), "--audio", str(tmp_path / "songs")]
+    real = tmp_path / "out" / "logistic-regression.random-0.json"  # what the whole study has kept
+    real.parent.mkdir()
+    real.write_text("kept")
     done = run(tmp_path, *options)
     assert done.returncode == 0, done.stderr[-2000:]
-    page = (tmp_path / "page.md").read_text()
+    out = tmp_path / "out" / "rehearsal"
+    assert done.stdout == f"{out / 'reproduction.md'}\n"
+    page = (out / "reproduction.md").read_text()
     assert "nan" not in page and str(tmp_path) not in page
-    assert "24 of GTZAN's 1000 (15 `train`, 6 `valid`, 3 `excluded`" in page
+    assert "This is a rehearsal" in page and "as log-mel spectrograms of 128 bands and 60 frames." in page
+    assert "24 of GTZAN's 1000 (15 `train`, 6 `valid`, 3 `excluded`" in " ".join(page.split())
+    assert "python tools/reproduce_paper.py --mels mel.npz --tracks tracks.csv --audio songs --songs songs" in page
     table = re.findall(r"^\| ([^|]+) \| ([\d.]+) ± .*\|$", page, flags=re.MULTILINE)
     assert len(table) >= 8 and ("logistic regression", "100.0") in table  # such genres anybody tells apart
-    assert all(f"\n| {genre} | " in page for genre in GENRES)
+    assert all(len(re.findall(rf"^\| {genre} \| ", page, flags=re.MULTILINE)) == 2 for genre in GENRES)
+    assert len(re.findall(r"^\| the paper's CNN, \d+ frames \|", page, flags=re.MULTILINE)) == 3
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", page)
     assert len(pictures) == 8
-    drawn = {name: (tmp_path / name).read_bytes() for name in pictures}
+    drawn = {name: (out / name).read_bytes() for name in pictures}
     assert all(svg.startswith(b"<?xml") for svg in drawn.values())
     for genre in GENRES:
-        y, rate = soundfile.read(tmp_path / "out" / f"imitation.{genre}.wav")
+        y, rate = soundfile.read(out / f"imitation.{genre}.wav")
         assert rate == RATE and len(y) > 9 * RATE and np.abs(y).max() > 0.5
 
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    answers = [*out.glob("*.json"), *out.glob("*.wav")]
+    kept = {path: path.stat().st_mtime_ns for path in answers}
     again = run(tmp_path, *options)
-    assert again.returncode == 0 and (tmp_path / "page.md").read_text() == page
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == kept
-    assert {name: (tmp_path / name).read_bytes() for name in pictures} == drawn
+    assert again.returncode == 0 and (out / "reproduction.md").read_text() == page
+    assert {path: path.stat().st_mtime_ns for path in [*out.glob("*.json"), *out.glob("*.wav")]} == kept
+    assert {name: (out / name).read_bytes() for name in pictures} == drawn
+    assert real.read_text() == "kept"
+
+
+def test_the_whole_study_and_its_rehearsal_write_to_different_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["x", "--mels", "a", "--tracks", "b"])
+    whole = reproduce_paper.places(reproduce_paper.parse_arguments())
+    monkeypatch.setattr(sys, "argv", ["x", "--mels", "a", "--tracks", "b", "--quick"])
+    rehearsal = reproduce_paper.places(reproduce_paper.parse_arguments())
+    assert whole == (Path("runs/reproduction"), ROOT / "docs" / "reproduction.md")
+    assert rehearsal == (Path("runs/reproduction/rehearsal"), Path("runs/reproduction/rehearsal/reproduction.md"))
+
+
+def test_the_command_on_the_page_names_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["x", "--mels=/a/mel.npz", "--tracks", "b/tracks.csv", "--out=/x", "--songs=/s/my music/", "--quick"]
+    monkeypatch.setattr(sys, "argv", words)
+    found = reproduce_paper.public_command(reproduce_paper.parse_arguments())
+    whole = "python tools/reproduce_paper.py --mels mel.npz --tracks tracks.csv --songs 'my music' --out x --quick"
+    assert found == whole
+
+
+def change(folder: Path, **columns: str) -> None:
+    """Give one entry of the table other values."""
+    path = folder / "tracks.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    for name, value in columns.items():
+        rows[4][rows[0].index(name)] = value
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def refused(folder: Path, options: list[str], reason: str) -> None:
+    done = run(folder, *options)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if "skipped" not in line] == [f"{folder}/{reason}"]
+    assert not (folder / "out").exists()
 
 
 @pytest.mark.parametrize(
     ("genres", "corrupt", "with_songs", "reason"),
     [
-        (("jazz",), False, (), "tracks.csv: one genre only (jazz)"),
-        (GENRES, True, (), "tracks.csv: track 'jazz.3' is corrupt"),
-        (GENRES, False, ("jazz", "pop"), "songs: no song of 29 s or more in a folder 'metal'"),
+        (("jazz",), False, (), "tracks.csv: one genre only (jazz); a study needs two or more"),
+        (GENRES, True, (), "tracks.csv: track 'jazz.3' is corrupt: its spectrogram holds nothing"),
+        (GENRES, False, ("jazz", "pop"), "songs: no usable song of 29 s or more in a folder 'metal'"),
     ],
 )
 def test_bad_input_is_told_before_hours_are_spent(
@@ -94,7 +139,47 @@ def test_bad_input_is_told_before_hours_are_spent(
     options = archive(tmp_path, genres, corrupt)
     if with_songs:
         options += ["--songs", str(songs(tmp_path, with_songs))]
-    done = run(tmp_path, *options)
-    lines = [line for line in done.stderr.splitlines() if reason in line]
-    assert done.returncode == 1 and len(lines) == 1 and "Traceback" not in done.stderr
-    assert not (tmp_path / "out").exists() and not (tmp_path / "page.md").exists()
+    refused(tmp_path, options, reason)
+
+
+def test_songs_that_cannot_be_imitated_are_told_before_hours_are_spent(tmp_path: Path) -> None:
+    options = [*archive(tmp_path), "--songs", str(songs(tmp_path))]
+    metal = tmp_path / "songs" / "metal"
+    soundfile.write(metal / "0.wav", np.zeros(30 * RATE), RATE)
+    soundfile.write(metal / "1.flac", 0.1 * np.random.default_rng(0).standard_normal(30 * RATE), RATE)
+    whole = (metal / "1.flac").read_bytes()
+    (metal / "1.wav").unlink()
+    (metal / "1.flac").write_bytes(whole[: len(whole) // 4])
+    soundfile.write(metal / "2.wav", np.full(30 * RATE, np.nan), RATE, subtype="FLOAT")
+    refused(tmp_path, options, "songs: no usable song of 29 s or more in a folder 'metal'")
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"genre": ""}, "tracks.csv: entry 4 has no genre"),
+        ({"split": " "}, "tracks.csv: entry 4 has no split"),
+        ({"track": ""}, "tracks.csv: entry 4 has no track"),
+        ({"row": "x"}, "tracks.csv: row 'x' is none of the archive's 24"),
+    ],
+)
+def test_a_table_with_holes_is_refused(tmp_path: Path, columns: dict[str, str], reason: str) -> None:
+    options = archive(tmp_path)
+    change(tmp_path, **columns)
+    refused(tmp_path, options, reason)
+
+
+@pytest.mark.parametrize(("entry", "fault"), [("24,x", "few"), ("24,x,pop,train,a,b", "many")])
+def test_a_line_of_the_table_that_is_too_short_or_too_long_is_refused(tmp_path: Path, entry: str, fault: str) -> None:
+    options = archive(tmp_path)
+    with (tmp_path / "tracks.csv").open("a") as file:
+        file.write(entry + "\n")
+    refused(tmp_path, options, f"tracks.csv: entry 25 has too {fault} fields")
+
+
+def test_too_few_tracks_are_refused(tmp_path: Path) -> None:
+    options = archive(tmp_path)
+    lines = (tmp_path / "tracks.csv").read_text().splitlines()
+    few = [line for line in lines if re.match(r"row|\d+,(jazz|pop)\.[12],", line)]
+    (tmp_path / "tracks.csv").write_text("\n".join(few) + "\n")
+    refused(tmp_path, options, "tracks.csv: too few tracks: random-0 has 2 to learn from, 5 are needed")

@@ -1,17 +1,23 @@
 """tools/reproduction: features against librosa and naive twins, methods on genres that anybody could tell apart."""
 
+import linecache
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import librosa
 import numpy as np
 import pytest
+import soundfile
 
 pytest.importorskip("tensorflow", reason="the study needs the extra 'train'")
-from reproduction import analysis, features, protocols, results
+from reproduction import analysis, charts, features, figures, intervals, material, protocols, results
 from reproduction.methods import METHODS, Method
-from reproduction.networks import networks, paper_curves
+from reproduction.networks import PAPER, networks, paper, paper_curves, paper_dropout
+from training import data
 from training.data import Track
+
+from genre_edge.mel import MelSpectrogram
 
 ALL = METHODS + networks()
 
@@ -112,17 +118,25 @@ def test_an_answer_is_kept_until_the_question_changes(tmp_path: Path, capsys: py
     assert "damaged" in capsys.readouterr().err
 
 
-def test_a_summary_and_its_intervals() -> None:
-    def result(protocol: str, right: int, n: int = 10) -> results.Result:
-        return results.Result(protocol, 0, 1.0, ["a"] * n, ["a"] * right + ["b"] * (n - right))
+def test_an_answer_of_other_code_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "code").mkdir()
+    monkeypatch.syspath_prepend(tmp_path / "code")
+    path = tmp_path / "code" / "some_method.py"
+    path.write_text("def fit(tracks, classes, seed):\n    return lambda others: [0] * len(others)\n")
+    import some_method
 
-    s = results.summary([result("random", right) for right in (5, 6, 7)])
-    assert s.mean == pytest.approx(0.6) and s.spread == pytest.approx(0.1)
-    assert s.high - s.mean == pytest.approx(4.3027 * 0.1 / 3**0.5, rel=1e-4)
-    fixed = results.summary([result("filtered", 50, 100)] * 3)
-    folds = results.summary([result("artists", 50, 100)] * 3)
-    assert (fixed.low, fixed.high) == pytest.approx((0.4038, 0.5962), abs=1e-4)
-    assert folds.high - folds.low < 0.6 * (fixed.high - fixed.low)  # three times the tracks
+    split = protocols.Split("random", 0, [some_track("jazz", "", "a")], [some_track("pop", "", "b", 1)])
+    kept = results.Kept(tmp_path / "kept")
+    method = Method("m", "", "", some_method.fit)
+    assert results.measure(kept, "data", method, split).predicted == ["jazz"]
+    asked: list[int] = []
+    monkeypatch.setattr(results, "_ask", lambda *question: asked.append(1) or results.Result("", 0, 1.0, [], [], []))
+    results.measure(kept, "data", method, split)
+    assert not asked
+    path.write_text(path.read_text() + "# changed\n")
+    linecache.checkcache()
+    results.measure(kept, "data", method, split)
+    assert asked
 
 
 def test_confusions_and_families() -> None:
@@ -138,22 +152,106 @@ def test_leaks_are_told_by_what_the_training_half_has() -> None:
     train = [some_track("jazz", "train", "miles")]
     test = [
         some_track("jazz", "valid", "miles"),
+        some_track("jazz", "valid", "ella"),
         some_track("pop", "valid", "abba"),
         some_track("pop", "excluded", "miles"),
         some_track("pop", "valid", ""),
     ]
-    result = results.Result("random", 0, 1.0, [t.genre for t in test], ["jazz", "jazz", "pop", "jazz"])
-    assert analysis.leaks([(protocols.Split("random", 0, train, test), result)]) == {
-        "has known faults or replicas": (1, 1.0),
-        "is by an artist of the training half": (1, 1.0),
-        "is by another artist": (1, 0.0),
-        "is by nobody known": (1, 0.0),
-    }
+    said = ["jazz", "pop", "jazz", "pop", "jazz"]
+    result = results.Result("random", 0, 1.0, [t.genre for t in test], list("aabcd"), said)
+    found = analysis.leaks([(protocols.Split("random", 0, train, test), result)])
+    assert [(x.kind, x.tracks, x.right, x.gap and x.gap.value) for x in found] == [
+        (analysis.FAULTY, 1, 1.0, 1.0),
+        (analysis.SAME, 1, 1.0, 1.0),
+        (analysis.OTHER, 2, 0.0, None),
+        (analysis.NOBODY, 1, 0.0, 0.0),
+    ]
 
 
-def test_curves_follow_both_parts() -> None:
-    tracks = [Track(str(i), str(c), "", genre(c, i)) for i, c in enumerate((0, 1) * 4)]
-    curves = paper_curves(protocols.Split("random", 0, tracks[:6], tracks[6:]), 2)
+def test_a_tracks_artist_is_kept_with_its_answer(tmp_path: Path) -> None:
+    tracks = [some_track(genre, "", group, i) for i, (genre, group) in enumerate([("a", "x"), ("b", ""), ("b", "x")])]
+    split = protocols.Split("random", 0, tracks, tracks)
+    floor = Method("m", "", "", lambda tracks, classes, seed: lambda others: np.zeros(len(others), dtype=int))
+    result = results.measure(results.Kept(tmp_path), "", floor, split)
+    assert result.artists == ["x", "alone b/b.1", "x"] and result.predicted == ["a"] * 3
+
+
+def test_faults_in_words() -> None:
+    assert analysis.faults(("jazz", "pop"), {"jazz": 13, "metal": 9}) == "known faults: jazz 13"
+    assert analysis.faults(("blues", "rock"), {"jazz": 13}) == "no known faults"
+
+
+def test_curves_follow_both_parts_and_hold_the_published_answers() -> None:
+    tracks = [Track(str(i), str(c), "", genre(c, i)) for i, c in enumerate((0, 1, 2) * 6)]
+    split = protocols.Split("random", 3, tracks[:12], tracks[12:])
+    curves, learnt, said = paper_curves(split, 2, 4)
     assert {key: len(values) for key, values in curves.items()} == dict.fromkeys(
-        ("accuracy", "loss", "val_accuracy", "val_loss"), 2
+        ("accuracy", "loss", "val_accuracy", "val_loss"), 4
     )
+    predict = paper(PAPER, 2).fit([t.frames for t in split.train], np.array([0, 1, 2] * 4), split.number)
+    noise = [Track(str(i), "0", "", some_frames(60, 100 + i)) for i in range(8)]
+    assert predict([t.frames for t in split.train]).tolist() == learnt.tolist()
+    assert predict([t.frames for t in split.test]).tolist() == said.tolist()
+    hard = paper_curves(protocols.Split("random", 3, tracks[:12], noise), 2, 3)[2]
+    assert predict([t.frames for t in noise]).tolist() == hard.tolist()
+
+
+def test_what_a_page_tells_of_a_network_is_what_it_has() -> None:
+    assert paper_dropout() == 0.25
+
+
+def test_audio_of_other_lengths_and_rates_becomes_equal(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, rate, seconds in (("a", 22050, 31), ("b", 16000, 29.5), ("c", 22050, 20)):
+        for folder in ("jazz", "pop"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            soundfile.write(tmp_path / folder / f"{name}.wav", 0.1 * rng.standard_normal(int(seconds * rate)), rate)
+    known = [some_track("jazz", "train", "miles")]
+    known[0] = replace(known[0], name="a")
+    found = material.long_tracks(tmp_path, ("paper", "paper660"), ["jazz", "pop"], known)
+    for tracks in found.values():
+        assert [(t.genre, t.name, t.group) for t in tracks] == [
+            ("jazz", "a", "miles"), ("jazz", "b", ""), ("pop", "a", ""), ("pop", "b", "")
+        ]  # fmt: skip
+        shapes = {t.frames.shape for t in tracks}
+        assert len(shapes) == 1 and shapes.pop()[0] < 128
+        # No band tells which had the lower rate.
+        levels = {t.name: t.frames.mean(axis=1) - t.frames.mean() for t in tracks if t.genre == "jazz"}
+        assert np.abs(levels["a"] - levels["b"]).max() < 1.0
+    frames = [tracks[0].frames.shape[1] for tracks in found.values()]
+    assert frames == [374, 638]
+    with pytest.raises(SystemExit, match="fewer than two readable tracks of 29 s in a folder 'rock'"):
+        material.long_tracks(tmp_path, ("paper",), ["jazz", "rock"], known)
+
+
+@pytest.mark.parametrize(
+    ("artists", "reason"),
+    [
+        (("a",) * 6, "too few tracks or artists of genre 'jazz': artists-0 has none to learn from"),
+        (tuple("abcabc"), "too few tracks or artists: artists-3 has none to be judged by"),
+    ],
+)
+def test_splits_that_leave_nothing_are_refused(artists: tuple[str, ...], reason: str) -> None:
+    tracks = [
+        some_track(genre, "valid" if i < 2 else "train", genre + artist, 100 * k + i)
+        for k, genre in enumerate(("jazz", "pop"))
+        for i, artist in enumerate(artists)
+    ]
+    with pytest.raises(SystemExit, match=f"x: {reason}"):
+        protocols.check_splits(list(protocols.splits(tracks, 5)), "x")
+
+
+def test_figures_say_what_they_show_and_survive_grey_print(tmp_path: Path, song_samples: np.ndarray) -> None:
+    tracks = [some_track(genre, "train", "", i) for i, genre in enumerate(("jazz", "pop"))]
+    figures.genres(tracks, ["jazz", "pop"], tmp_path / "genres.svg")
+    drawn = (tmp_path / "genres.svg").read_text()
+    assert "% of frames (square-root scale)" in drawn and "how often a mel band has a level" in drawn
+    rows = {"m": {p: intervals.Summary(0.5, 0.1, 0.4, 0.6, 1.0) for p in protocols.PROTOCOLS}}
+    charts.methods(rows, tmp_path / "methods.svg")
+    assert (tmp_path / "methods.svg").read_text().count("<pattern") == len(protocols.PROTOCOLS) - 1
+    history = {key: [0.5, 0.6, 0.7] for key in ("accuracy", "loss", "val_accuracy", "val_loss")}
+    charts.curves({"random": history, "filtered": history}, 2, tmp_path / "curves.svg")
+    assert charts.MARKERS["random"] != charts.MARKERS["filtered"] and (tmp_path / "curves.svg").exists()
+    coefficients = features.mfcc(MelSpectrogram(data.ARCHIVE_MEL).db(song_samples[: 10 * 22050]))
+    shown = np.abs(coefficients[figures.FIRST_MFCC :]).max(axis=1)
+    assert shown[0] < 3 * np.sort(shown)[-2]  # none fills the colours

@@ -3,7 +3,7 @@
     python tools/reproduce_paper.py --mels mel.npz --tracks tracks.csv --songs my_music/
 
 Interrupt it when you like: the same command goes on where it stopped (answers are kept in --out). --quick is a
-rehearsal in minutes: one seed and few epochs.
+rehearsal in minutes, one seed and few epochs; it keeps its answers, and by default its page, in a folder of its own.
 """
 
 import argparse
@@ -18,28 +18,29 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import numpy as np
+import imitate
 import soundfile
-from imitate import Imitator
-from reproduction import analysis, charts, document, figures, results
-from reproduction.methods import METHODS
-from reproduction.networks import PAPER, networks, paper, paper_curves
-from reproduction.protocols import CLEAN, TEST_SHARE, Split, check, splits
+from imitation import song, sound, style
+from reproduction import analysis, charts, document, figures, intervals, material, networks, results
+from reproduction.methods import METHODS, Method
+from reproduction.protocols import CLEAN, TEST_SHARE, Split, check, check_splits, check_table, splits
+from reproduction.study import Resolution, Study
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from training import data
+from training import data, unquantised
 from training.architectures import ARCHITECTURES
 
 from genre_edge.errors import GenreEdgeError
 from genre_edge.files import write_atomically
-from genre_edge.model import Model
+from genre_edge.model import Bundle, bundle_path
 
 ROOT = Path(__file__).parents[1]
 SONG = ROOT / "demo" / "song.ogg"
+OUT, REHEARSAL = Path("runs/reproduction"), "rehearsal"
 SEEDS, CURVE_EPOCHS, IMITATION_STEPS, IMITATION_S = 5, 60, 400, 10.0
+CURVED = ("random-0", "filtered-0")  # splits on which the paper's network is trained beyond its end
 RESOLUTIONS = ("paper", "paper660")
 QUICK_EPOCHS, QUICK_STEPS = 2, 20
-LONG_S = 29.0
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -48,31 +49,36 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--tracks", type=Path, required=True, help="the archive's tracks.csv")
     parser.add_argument("--audio", type=Path, help="a folder a genre: 387 against 660 frames, on what is long enough")
     parser.add_argument("--songs", type=Path, help="a folder a genre: the first song of each is imitated")
-    parser.add_argument("--out", type=Path, default=Path("runs/reproduction"), help="where answers are kept")
-    parser.add_argument("--write", type=Path, default=ROOT / "docs" / "reproduction.md", help="the page")
-    parser.add_argument("--quick", action="store_true", help="a rehearsal: one seed, few epochs")
+    parser.add_argument("--out", type=Path, help=f"where answers are kept (default: {OUT})")
+    parser.add_argument("--write", type=Path, help="the page (default: docs/reproduction.md)")
+    parser.add_argument("--quick", action="store_true", help=f"a rehearsal: one seed, few epochs, in OUT/{REHEARSAL}")
     return parser.parse_args()
 
 
 class Program:
-    """Asks everything that the page tells, in the order of its cost, showing progress on stderr."""
+    """Asks everything that the page tells, showing progress on stderr."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self._arguments, self._quick = arguments, arguments.quick
+        self._command, self._quick = public_command(arguments), arguments.quick
         self._seeds = 1 if self._quick else SEEDS
+        check_table(arguments.tracks)
         self._tracks = data.load_archive(arguments.mels, arguments.tracks)
         check(self._tracks, str(arguments.tracks))
         self.labels = sorted({track.genre for track in self._tracks})
-        self._songs = _first_songs(arguments.songs, self.labels) if arguments.songs else []
-        self._audio = {
-            name: _long_tracks(arguments.audio, name, self.labels) for name in RESOLUTIONS if arguments.audio
-        }
         self._splits = list(splits(self._tracks, self._seeds))
-        self._methods = [*METHODS, *networks(QUICK_EPOCHS if self._quick else None)]
-        self._imitator: Imitator | None = None
-        self._kept = results.Kept(arguments.out)
+        check_splits(self._splits, str(arguments.tracks))
+        self._judge = Bundle.load(bundle_path("edge"))
+        self._songs = material.first_songs(arguments.songs, self.labels, self._judge) if arguments.songs else []
+        self._audio = (
+            material.long_tracks(arguments.audio, RESOLUTIONS, self.labels, self._tracks) if arguments.audio else {}
+        )
+        self._methods = [*METHODS, *networks.networks(QUICK_EPOCHS if self._quick else None)]
+        self._published = min(networks.PAPER.schedule.epochs, QUICK_EPOCHS if self._quick else CURVE_EPOCHS)
+        self._imitator: imitate.Imitator | None = None
+        self._out, self.page = places(arguments)
+        self._kept = results.Kept(self._out)
         self._data = results.fingerprint(self._tracks)
-        jobs = len(self._methods) * len(self._splits) + 2 + len(self._songs) + self._seeds * len(self._audio)
+        jobs = len(self._methods) * len(self._splits) + len(self._songs) + self._seeds * len(self._audio)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self.progress = Progress(*columns, console=Console(stderr=True))
         self._task = self.progress.add_task("", total=jobs)
@@ -82,76 +88,78 @@ class Program:
         if not self.progress.console.is_terminal:
             print(what, file=sys.stderr, flush=True)
 
-    def study(self) -> document.Study:
-        found: dict[str, dict[str, list[results.Result]]] = {}
-        for method in self._methods:
-            for split in self._splits:
-                self._doing(f"{method.name}: {split.name}")
-                result = results.measure(self._kept, self._data, method, split)
-                found.setdefault(method.name, {}).setdefault(split.protocol, []).append(result)
-                self.progress.advance(self._task)
+    def study(self) -> Study:
         cnn = self._methods[-1].name
+        curves: dict[str, networks.Curves] = {}
+        found = {method.name: self._results(method, curves if method.name == cnn else None) for method in self._methods}
         at_random = [split for split in self._splits if split.protocol == "random"]
-        return document.Study(
-            command=_public_command(),
+        return Study(
+            command=self._command,
+            rehearsal=self._quick,
             counts=dict(Counter(track.split for track in self._tracks).most_common()),
+            shape=self._tracks[0].frames.shape,
             labels=self.labels,
             methods=self._methods,
             results=found,
             cnn=cnn,
-            curves=self._curves(),
-            published_epochs=min(PAPER.schedule.epochs, QUICK_EPOCHS if self._quick else PAPER.schedule.epochs),
+            dropout=networks.paper_dropout(),
+            curves=curves,
+            published_epochs=self._published,
             faults=dict(Counter(track.genre for track in self._tracks if track.split not in CLEAN)),
             correlation=analysis.correlation(self._tracks, self.labels),
             leaks=analysis.leaks(zip(at_random, found[cnn]["random"], strict=True)),
             resolution=self._resolution() if self._audio else None,
-            imitations=[self._imitation(song) for song in self._songs],
+            judge=self._judge.data,
+            imitations=[self._imitation(path) for path in self._songs],
         )
 
-    def _curves(self) -> dict[str, dict[str, list[float]]]:
-        epochs = 2 * QUICK_EPOCHS if self._quick else CURVE_EPOCHS
-        curves = {}
-        for protocol in ("random", "filtered"):
-            split = next(split for split in self._splits if split.protocol == protocol)
-            self._doing(f"curves of {epochs} epochs: {protocol}")
-            identity = [self._data, epochs, [track.name for track in split.train]]
-            curves[protocol] = self._kept.get(
-                f"curves.{protocol}", identity, lambda split=split: paper_curves(split, epochs)
-            )
+    def _results(self, method: Method, curves: dict[str, networks.Curves] | None) -> dict[str, list[results.Result]]:
+        """Of each protocol. With `curves`, the network of some splits is trained on, and its curves are put there."""
+        found: dict[str, list[results.Result]] = {}
+        for split in self._splits:
+            self._doing(f"{method.name}: {split.name}")
+            if curves is not None and split.name in CURVED:
+                epochs = 2 * QUICK_EPOCHS if self._quick else CURVE_EPOCHS
+                result, curves[split.protocol] = results.measure_long(
+                    self._kept, self._data, method, split, self._published, epochs
+                )
+            else:
+                result = results.measure(self._kept, self._data, method, split)
+            found.setdefault(split.protocol, []).append(result)
             self.progress.advance(self._task)
-        return curves
+        return found
 
-    def _resolution(self) -> dict[str, Any]:
-        rows = {}
+    def _resolution(self) -> Resolution:
+        found: dict[str, list[results.Result]] = {}
         for name, tracks in self._audio.items():
             architecture = ARCHITECTURES[name]
-            method = paper(architecture, QUICK_EPOCHS if self._quick else architecture.schedule.epochs)
-            mark, accuracies = results.fingerprint(tracks), []
+            method = networks.paper(architecture, QUICK_EPOCHS if self._quick else architecture.schedule.epochs)
+            mark = results.fingerprint(tracks)
             for seed in range(self._seeds):
                 split = Split("audio", seed, *data.random_split(tracks, TEST_SHARE, seed))
                 self._doing(f"{method.name}: {split.name}")
-                accuracies.append(results.measure(self._kept, mark, method, split).accuracy)
+                found.setdefault(method.name, []).append(results.measure(self._kept, mark, method, split))
                 self.progress.advance(self._task)
-            spread = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0
-            rows[method.name] = (float(np.mean(accuracies)), spread)
-        return {"tracks": len(tracks), "splits": self._seeds, "rows": rows}
+        return Resolution(len(tracks), material.LEAST_S, material.LIMIT_HZ, found)
 
-    def _imitation(self, song: Path) -> dict[str, Any]:
-        self._doing(f"imitating {song.name}")
+    def _imitation(self, path: Path) -> dict[str, Any]:
+        genre = path.parent.name
+        self._doing(f"imitating {path.name}")
         steps = QUICK_STEPS if self._quick else IMITATION_STEPS
-        identity = [steps, hashlib.sha256(song.read_bytes()).hexdigest(), Model("edge").bundle.sha256]
+        code = results.origin(imitate, song, sound, style, unquantised)
+        identity = [code, steps, hashlib.sha256(path.read_bytes()).hexdigest(), self._judge.sha256]
 
         def ask() -> dict[str, Any]:
-            self._imitator = self._imitator or Imitator()
-            output = self._arguments.out / f"imitation.{song.parent.name}.wav"
-            found = self._imitator.imitate(song, output, IMITATION_S, steps, 0, quiet=True)
-            return {"folder": song.parent.name, **asdict(found)}
+            self._imitator = self._imitator or imitate.Imitator()
+            output = self._out / f"imitation.{genre}.wav"
+            return asdict(self._imitator.imitate(path, output, IMITATION_S, steps, 0, quiet=True))
 
-        answer: dict[str, Any] = self._kept.get(f"imitation.{song.parent.name}", identity, ask)
+        answer: dict[str, Any] = self._kept.get(f"imitation.{genre}", identity, ask)
+        split = next((t.split for t in self._tracks if (t.genre, t.name) == (genre, path.stem)), "")
         self.progress.advance(self._task)
-        return answer
+        return {"folder": genre, "split": split, **answer}
 
-    def draw(self, study: document.Study, folder: Path) -> None:
+    def draw(self, study: Study, folder: Path) -> None:
         """All figures, SVG."""
         y, rate = soundfile.read(SONG, dtype="float32")
         figures.waveform(y, rate, folder / "waveform.svg")
@@ -162,56 +170,36 @@ class Program:
         charts.curves(study.curves, study.published_epochs, folder / "curves.svg")
         tables = {p: analysis.confusion(study.results[study.cnn][p], self.labels) for p in ("random", "filtered")}
         charts.confusion(tables, self.labels, folder / "confusion.svg")
-        rows = {name: {p: results.summary(r) for p, r in row.items()} for name, row in study.results.items()}
+        rows = {name: {p: intervals.summary(r) for p, r in row.items()} for name, row in study.results.items()}
         charts.methods(rows, folder / "methods.svg")
 
 
-def _first_songs(folder: Path, labels: list[str]) -> list[Path]:
-    """The first song of each genre that lasts long enough. Raises SystemExit where a genre has none."""
-    songs = []
-    for genre in labels:
-        files = (path for path, name in data.audio_files(folder) if name == genre and _lasts(path))
-        song = next(files, None)
-        if song is None:
-            raise SystemExit(f"{folder}: no song of {LONG_S:g} s or more in a folder {genre!r}")
-        songs.append(song)
-    return songs
+def places(arguments: argparse.Namespace) -> tuple[Path, Path]:
+    """Where answers are kept, and the page. A rehearsal touches nothing of the whole study."""
+    out: Path = (arguments.out or OUT) / (REHEARSAL if arguments.quick else "")
+    return out, arguments.write or (out if arguments.quick else ROOT / "docs") / "reproduction.md"
 
 
-def _lasts(path: Path) -> bool:
-    try:
-        return float(soundfile.info(str(path)).duration) >= LONG_S
-    except soundfile.LibsndfileError:
-        return False
-
-
-def _long_tracks(folder: Path, architecture: str, labels: list[str]) -> list[data.Track]:
-    """Tracks of 29 s or more; each genre must have some."""
-    mel = ARCHITECTURES[architecture].mel
-    least = LONG_S * mel.sr / mel.hop_length
-    tracks = [track for track in data.load_audio(folder, mel) if track.frames.shape[1] >= least]
-    for genre in labels:
-        if sum(track.genre == genre for track in tracks) < 2:
-            raise SystemExit(f"{folder}: fewer than two readable tracks of {LONG_S:g} s in a folder {genre!r}")
-    return [track for track in tracks if track.genre in labels]
-
-
-def _public_command() -> str:
+def public_command(arguments: argparse.Namespace) -> str:
     """The command without its maker's directories."""
-    words = [Path(word).name if os.sep in word else word for word in sys.argv[1:]]
-    return shlex.join(["python", "tools/reproduce_paper.py", *words])
+    words = ["python", "tools/reproduce_paper.py"]
+    for name, value in vars(arguments).items():
+        if isinstance(value, Path):
+            words += [f"--{name}", value.resolve().name]
+        elif value:
+            words.append(f"--{name}")
+    return shlex.join(words)
 
 
 def main() -> None:
-    arguments = parse_arguments()
-    program = Program(arguments)
+    program = Program(parse_arguments())
+    folder = program.page.parent / "reproduction"
+    folder.mkdir(parents=True, exist_ok=True)
     with program.progress:
         study = program.study()
-    folder = arguments.write.parent / "reproduction"
-    folder.mkdir(parents=True, exist_ok=True)
     program.draw(study, folder)
-    write_atomically(arguments.write, document.text(study).encode())
-    print(arguments.write)
+    write_atomically(program.page, document.text(study).encode())
+    print(program.page)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,14 @@ import numpy as np
 
 from genre_edge.mel import Frames
 from genre_edge.model import Bundle
+from imitation.song import FINE, span
 
-FINE = 4  # columns are this many times as close as the network's, or no sound could be made of them
 HOP = 10  # of the network's columns, from patch to patch
 DEEP = 4.0  # weight of what is nearest to the verdict
 FIRST_RATE, LAST_RATE = 2.0, 0.1  # dB a step
 FLOOR_DB = -80.0
+# Where a step's first patch begins. Few places, because each is a graph of its own; together they see every column.
+OFFSETS = tuple(range(0, 2 * FINE * (FINE + 1), FINE + 1))
 
 # How far a window of 2048 samples smears: over columns, and a little over bands.
 COLUMNS, BANDS = np.hanning(9)[1:-1] / 4, np.array([0.25, 0.5, 0.25])
@@ -28,14 +30,23 @@ class Style:
 
     def __init__(self, network: Any, bundle: Bundle) -> None:
         import keras
+        import tensorflow as tf
 
         self._bundle = bundle
-        # What leaves a block, and what the last layers see.
-        watched = [x.output for x in network.layers if type(x).__name__ == "ReLU" and _follows_sum(x)]
-        watched += [x.output for x in network.layers if type(x).__name__ == "Dense"]
-        watched += [x.output for x in network.layers if type(x).__name__ == "MaxPooling2D"]
-        self._eyes = keras.Model(network.input, watched)
-        self._span = (bundle.patch_frames - 1) * FINE + 1
+        # What leaves a block, and what the last layer sees; not what it says, by which the imitation is judged.
+        body = network.layers[:-1]
+        watched = [x.output for x in body if type(x).__name__ == "ReLU" and _follows_sum(x)]
+        watched += [x.output for x in body if type(x).__name__ == "Dense"]
+        watched += [x.output for x in body if type(x).__name__ == "MaxPooling2D"]
+        self._eyes = keras.Model(network.inputs, watched)
+        self._span = span(bundle)
+        # Of all songs, because to trace a graph takes seconds.
+        self._gradient = tf.function(self._slope)
+
+    @property
+    def shortest(self) -> int:
+        """Columns of the shortest picture that can be made: a patch at every offset."""
+        return self._span + OFFSETS[-1]
 
     def patches(self, picture: Any, first: int) -> Any:
         """All patches from column `first` on, normalised as the model does it, differentiable."""
@@ -91,30 +102,34 @@ class Style:
         each = [self.statistics(picture, first) for first in range(FINE)]
         return [tf.reduce_mean(tf.stack(parts), 0) for parts in zip(*each, strict=True)]
 
-    def imitate(self, wanted: list[Any], columns: int, steps: int, seed: int, told: Told) -> tuple[Frames, list[float]]:
-        """(picture, distances): from noise, a picture of `columns` whose statistics are those wanted."""
+    def away(self, frames: Frames, wanted: list[Any]) -> float:
+        """The distance of frames from what is wanted, both as of_song sees them."""
+        return float(self.distance(self.of_song(frames), wanted))
+
+    def imitate(self, wanted: list[Any], columns: int, steps: int, seed: int, told: Told) -> tuple[Frames, Frames]:
+        """(noise, picture), of `columns`: where it began, and what has the statistics that are wanted."""
         import keras
         import tensorflow as tf
 
         rng = np.random.default_rng(seed)
         hidden = tf.Variable(rng.normal(-40, 10, (self._bundle.mel.n_mels, columns)).astype(np.float32))
+        noise = _smooth(hidden).numpy()
         optimizer = keras.optimizers.Adam(FIRST_RATE)
-
-        @tf.function(reduce_retracing=False)
-        def gradient(first: int) -> tuple[Any, Any]:
-            with tf.GradientTape() as tape:
-                loss = self.distance(self.statistics(_smooth(hidden), first), wanted)
-            return loss, tape.gradient(loss, hidden)
-
-        distances = []
         for step in range(steps):
             optimizer.learning_rate = FIRST_RATE * (LAST_RATE / FIRST_RATE) ** (step / steps)
-            # Few offsets, because each is a graph of its own; together they see every column.
-            loss, slope = gradient(int(rng.integers(2 * FINE)) * (FINE + 1))
+            loss, slope = self._gradient(hidden.value(), OFFSETS[rng.integers(len(OFFSETS))], wanted)
             optimizer.apply([slope], [hidden])
-            distances.append(float(loss))
-            told(step + 1, distances[-1])
-        return _smooth(hidden).numpy(), distances
+            told(step + 1, float(loss))
+        return noise, _smooth(hidden).numpy()
+
+    def _slope(self, hidden: Any, first: int, wanted: list[Any]) -> tuple[Any, Any]:
+        """(distance, its gradient) of what `hidden` becomes, seen from column `first` on."""
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(hidden)
+            loss = self.distance(self.statistics(_smooth(hidden), first), wanted)
+        return loss, tape.gradient(loss, hidden)
 
 
 def _smooth(hidden: Any) -> Any:

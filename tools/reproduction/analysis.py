@@ -1,6 +1,7 @@
 """What the results mean: which genres are confused, and what random splits give away."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from training.architectures import ARCHITECTURES
@@ -9,6 +10,8 @@ from training.examples import TOP_DB
 
 from genre_edge.mel import Frames
 from genre_edge.model import normalise
+from reproduction import intervals
+from reproduction.intervals import Estimate
 from reproduction.protocols import Split
 from reproduction.results import Result
 
@@ -42,7 +45,7 @@ def most_confused(table: np.ndarray, labels: list[str], count: int = 5) -> list[
     share = table / np.maximum(1, table.sum(axis=1, keepdims=True))
     np.fill_diagonal(share, 0)
     order = np.argsort(-share, axis=None, kind="stable")[:count]
-    return [(labels[k // len(labels)], labels[k % len(labels)], float(share.flat[k])) for k in order]
+    return [(labels[k // len(labels)], labels[k % len(labels)], float(share.flat[k])) for k in order if share.flat[k]]
 
 
 def lowest_recall(table: np.ndarray, labels: list[str], count: int = 3) -> list[tuple[str, float]]:
@@ -61,18 +64,53 @@ def within_families(table: np.ndarray, labels: list[str]) -> tuple[float, float]
     return float(errors[related].sum() / total), float(evenly / total)
 
 
-def leaks(pairs: Iterable[tuple[Split, Result]]) -> dict[str, tuple[int, float]]:
-    """By what a test track has in its training half: how many there are, and the share told right."""
-    found: dict[str, list[bool]] = {"has known faults or replicas": [], "is by an artist of the training half": [],
-                                    "is by another artist": [], "is by nobody known": []}  # fmt: skip
-    for split, result in pairs:
-        artists = {track.group for track in split.train if track.group}
-        for track, said in zip(split.test, result.predicted, strict=True):
-            if track.split == "excluded":
-                kind = "has known faults or replicas"
-            elif not track.group:
-                kind = "is by nobody known"
-            else:
-                kind = "is by an artist of the training half" if track.group in artists else "is by another artist"
-            found[kind].append(said == track.genre)
-    return {kind: (len(right), float(np.mean(right))) for kind, right in found.items() if right}
+def faults(genres: Iterable[str], known: dict[str, int]) -> str:
+    """What is known of these genres' faults, in words. `known`: tracks with faults, by genre."""
+    found = ", ".join(f"{genre} {known[genre]}" for genre in genres if known.get(genre))
+    return f"known faults: {found}" if found else "no known faults"
+
+
+FAULTY, SAME, OTHER, NOBODY = (
+    "has known faults or replicas",
+    "is by an artist of the training half",
+    "is by another artist",
+    "is by nobody known",
+)
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Test tracks of one kind: how many, the share told right, and how much more often than OTHER in their genre."""
+
+    kind: str
+    tracks: int
+    right: float
+    gap: Estimate | None
+
+
+def leaks(pairs: Iterable[tuple[Split, Result]]) -> list[Leak]:
+    """By what a test track has in its training half."""
+    pairs = list(pairs)
+    kinds = np.concatenate([_kinds(split) for split, _ in pairs])
+    answers = intervals.answers([[result for _, result in pairs]])
+    return [
+        Leak(
+            kind,
+            int((kinds == kind).sum()),
+            float(answers.right[kinds == kind].mean()),
+            None if kind == OTHER else intervals.gap_within_genres(answers, kinds == kind, kinds == OTHER),
+        )
+        for kind in (FAULTY, SAME, OTHER, NOBODY)
+        if (kinds == kind).any()
+    ]
+
+
+def _kinds(split: Split) -> np.ndarray:
+    artists = {track.group for track in split.train if track.group}
+    return np.array(
+        [
+            FAULTY if track.split == "excluded" else NOBODY if not track.group
+            else SAME if track.group in artists else OTHER
+            for track in split.test
+        ]
+    )  # fmt: skip

@@ -6,14 +6,17 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from reproduction.figures import BLUE, GREEN, GREY, ORANGE, SKY, axes, save
+from reproduction.intervals import Summary
+from reproduction.networks import Curves
 from reproduction.protocols import PROTOCOLS
-from reproduction.results import Summary
 
 COLOURS = dict(zip(PROTOCOLS, (ORANGE, SKY, GREEN, BLUE), strict=True))
-Curves = dict[str, dict[str, list[float]]]  # by protocol: accuracy, loss, val_accuracy, val_loss, by epoch
+# So that they differ in grey print, too.
+HATCHES = dict(zip(PROTOCOLS, ("", "///", "...", "xxx"), strict=True))
+MARKERS = dict(zip(PROTOCOLS, ("o", "s", "^", "x"), strict=True))
 
 
-def curves(found: Curves, published: int, path: Path) -> None:
+def curves(found: dict[str, Curves], published: int, path: Path) -> None:
     """Accuracy and loss by epoch; `published` is where the paper stopped."""
     figure, panels = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     for panel, key, label in ((panels[0], "accuracy", "accuracy, %"), (panels[1], "loss", "cross-entropy, nats")):
@@ -22,7 +25,17 @@ def curves(found: Curves, published: int, path: Path) -> None:
             epochs = np.arange(1, len(history[key]) + 1)
             for name, style, of in ((key, ":", "train"), (f"val_{key}", "-", "test")):
                 values = scale * np.array(history[name])
-                panel.plot(epochs, values, style, color=COLOURS[protocol], lw=1.4, label=f"{protocol}, {of}")
+                panel.plot(
+                    epochs,
+                    values,
+                    style,
+                    color=COLOURS[protocol],
+                    marker=MARKERS[protocol],
+                    markevery=max(1, len(epochs) // 12),
+                    ms=4,
+                    lw=1.4,
+                    label=f"{protocol}, {of}",
+                )
         panel.axvline(published, color=GREY, lw=0.8, ls="--")
         panel.annotate(
             "the paper's end", (published, panel.get_ylim()[1]), (3, -9), textcoords="offset points", fontsize=7
@@ -55,7 +68,7 @@ def confusion(tables: dict[str, np.ndarray], labels: list[str], path: Path) -> N
 
 
 def methods(rows: dict[str, dict[str, Summary]], path: Path) -> None:
-    """Bars with 95 % intervals: a group a method, a colour a protocol."""
+    """Bars with 95 % intervals: a group a method, a colour and hatch a protocol."""
     height = 0.8 / len(PROTOCOLS)
     figure, panel = plt.subplots(figsize=(9, 0.75 * len(rows) + 1.2), layout="constrained")
     for k, protocol in enumerate(PROTOCOLS):
@@ -64,8 +77,17 @@ def methods(rows: dict[str, dict[str, Summary]], path: Path) -> None:
         error = [mean - 100 * np.array([s.low for s in found]), 100 * np.array([s.high for s in found]) - mean]
         place = np.arange(len(rows)) + (k - (len(PROTOCOLS) - 1) / 2) * height
         label = PROTOCOLS[protocol].replace("`", "").replace("->", "→")
-        panel.barh(place, mean, 0.9 * height, color=COLOURS[protocol], label=label)
-        panel.errorbar(mean, place, xerr=np.nan_to_num(np.abs(error)), fmt="none", ecolor="black", capsize=2, lw=0.8)
+        panel.barh(
+            place,
+            mean,
+            0.9 * height,
+            color=COLOURS[protocol],
+            hatch=HATCHES[protocol],
+            edgecolor="white",
+            lw=0,
+            label=label,
+        )
+        panel.errorbar(mean, place, xerr=np.abs(error), fmt="none", ecolor="black", capsize=2, lw=0.8)
     panel.set_yticks(range(len(rows)), list(rows))
     panel.invert_yaxis()
     panel.set_xlim(0, 100)

@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from training.data import Track
 
@@ -17,10 +18,11 @@ from genre_edge.mel_config import MelConfig
 from reproduction import features
 from reproduction.analysis import scaled
 
-# Okabe and Ito's colours: told apart by colour-blind eyes, and by their lightness in print.
+# Okabe and Ito's colours: told apart by colour-blind eyes. In grey they are not: charts.py adds hatches and markers.
 BLUE, ORANGE, GREEN, GREY, SKY = "#0072B2", "#D55E00", "#009E73", "#555555", "#56B4E9"
 SETTINGS = {"svg.hashsalt": "genre-edge", "svg.fonttype": "none", "font.size": 9, "axes.axisbelow": True}
 plt.rcParams.update(SETTINGS)
+FIRST_MFCC = 2  # 0 is level and 1 tilt: so much larger than the rest that they would fill the colours
 LEVELS = np.linspace(0, 1, 41)  # of the scaled pictures
 
 
@@ -68,14 +70,14 @@ def spectrum(y: np.ndarray, rate: int, path: Path) -> None:
 
 
 def cepstrum(y: np.ndarray, mel: MelConfig, path: Path) -> None:
-    """Log-mel and MFCC of ten seconds."""
+    """Log-mel and MFCC of ten seconds, these from FIRST_MFCC on."""
     frames = MelSpectrogram(mel).db(np.ascontiguousarray(y[: 10 * mel.sr]))
     figure, panels = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
-    for panel, x, label, unit in (
-        (panels[0], np.maximum(frames - frames.max(), -80), "mel band", "dB of the loudest"),
-        (panels[1], features.mfcc(frames)[1:], "coefficient", "dB"),
+    for panel, x, first, label, unit in (
+        (panels[0], np.maximum(frames - frames.max(), -80), 1, "mel band", "dB of the loudest"),
+        (panels[1], features.mfcc(frames)[FIRST_MFCC:], FIRST_MFCC, "coefficient", "dB"),
     ):
-        extent = (0, frames.shape[1] * mel.hop_length / mel.sr, 0.5, len(x) + 0.5)
+        extent = (0, frames.shape[1] * mel.hop_length / mel.sr, first - 0.5, first + len(x) - 0.5)
         picture = panel.imshow(x, origin="lower", aspect="auto", extent=extent, cmap="cividis", interpolation="none")
         figure.colorbar(picture, ax=panel, label=unit)
         panel.yaxis.get_major_locator().set_params(integer=True)
@@ -84,7 +86,7 @@ def cepstrum(y: np.ndarray, mel: MelConfig, path: Path) -> None:
 
 
 def genres(tracks: Sequence[Track], labels: list[str], path: Path) -> None:
-    """How often each band of a genre's spectrograms has which level: the data's pictures without their songs."""
+    """How often each band of a genre's spectrograms has which level: no spectrogram, because songs are not ours."""
     rows = -(-len(labels) // 5)
     figure, panels = plt.subplots(
         rows, 5, figsize=(9, 2.2 * rows), layout="constrained", sharex=True, sharey=True, squeeze=False
@@ -92,19 +94,21 @@ def genres(tracks: Sequence[Track], labels: list[str], path: Path) -> None:
     for panel, genre in zip(panels.flat, labels, strict=False):
         x = np.concatenate([scaled(t.frames) for t in tracks if t.genre == genre], axis=1)
         share = np.stack([np.histogram(band, LEVELS)[0] / x.shape[1] for band in x])
-        panel.imshow(
-            np.sqrt(share),
+        picture = panel.imshow(
+            100 * share,
             origin="lower",
             aspect="auto",
             cmap="cividis",
             extent=(0, 1, 0.5, len(x) + 0.5),
-            vmax=0.5,
+            norm=PowerNorm(0.5, 0, 25),
             interpolation="none",
         )
         panel.plot(x.mean(axis=1), np.arange(1, len(x) + 1), color="white", lw=1)
         panel.set_title(genre, fontsize=9)
     figure.supxlabel("level, scaled 0 (80 dB down) to 1 (the loudest)", fontsize=9)
     figure.supylabel("mel band", fontsize=9)
+    figure.suptitle("how often a mel band has a level; white: its mean", fontsize=9)
+    figure.colorbar(picture, ax=panels, label="% of frames (square-root scale)", shrink=0.8, extend="max")
     save(figure, path)
 
 

@@ -16,6 +16,9 @@ from sklearn.svm import SVC
 from genre_edge.mel import Frames
 from reproduction import features
 
+# Set once, to what is usual; nothing here tunes them.
+FLOOR_C, NEIGHBOURS, UNITS, DECAY, GAUSSIANS, MACHINE_C = 0.1, 5, 64, 0.1, 8, 10
+
 Tracks = Sequence[Frames]
 Predictor = Callable[[Tracks], np.ndarray]  # tracks -> classes
 Fit = Callable[[Tracks, np.ndarray, int], Predictor]  # tracks, classes, seed
@@ -49,7 +52,7 @@ def _mixtures(tracks: Tracks, classes: np.ndarray, seed: int) -> Predictor:
     mixtures = {}
     for c in np.unique(classes):
         own = np.concatenate([x for x, label in zip(coefficients, classes, strict=True) if label == c])
-        mixture = GaussianMixture(8, covariance_type="diag", reg_covar=1e-3, random_state=seed)
+        mixture = GaussianMixture(GAUSSIANS, covariance_type="diag", reg_covar=1e-3, random_state=seed)
         mixtures[c] = mixture.fit(scaler.transform(own))
     labels = np.array(list(mixtures))
 
@@ -74,38 +77,38 @@ def _mfcc_energy_vector(frames: Frames) -> np.ndarray:
 
 
 def _perceptron(seed: int) -> MLPClassifier:
-    return MLPClassifier(64, alpha=0.1, max_iter=1000, random_state=seed)
+    return MLPClassifier(UNITS, alpha=DECAY, max_iter=1000, random_state=seed)
 
 
 METHODS = (
     Method(
         "logistic regression",
         "the floor",
-        "mean and deviation of each mel band; logistic regression, C = 0.1",
-        _of_vectors(_mel_vector, lambda seed: LogisticRegression(C=0.1, max_iter=2000)),
+        f"mean and deviation of each mel band; logistic regression, C = {FLOOR_C:g}",
+        _of_vectors(_mel_vector, lambda seed: LogisticRegression(C=FLOOR_C, max_iter=2000)),
     ),
     Method(
         "MFCC, nearest neighbours",
         "Foote 1997",
-        "statistics of 20 MFCC and the energy; the 5 nearest tracks, weighted by distance",
-        _of_vectors(_mfcc_energy_vector, lambda seed: KNeighborsClassifier(5, weights="distance")),
+        f"statistics of {features.N_MFCC} MFCC and the energy; the {NEIGHBOURS} nearest tracks, weighted by distance",
+        _of_vectors(_mfcc_energy_vector, lambda seed: KNeighborsClassifier(NEIGHBOURS, weights="distance")),
     ),
     Method(
         "MFCC, perceptron",
         "Matityaho and Furst 1995, in spirit",
-        "statistics of 20 MFCC; one hidden layer of 64 units, weight decay 0.1",
+        f"statistics of {features.N_MFCC} MFCC; one hidden layer of {UNITS} units, weight decay {DECAY:g}",
         _of_vectors(_mfcc_vector, _perceptron),
     ),
     Method(
         "MFCC, Gaussian mixtures",
         "Yang et al. 2006",
-        "8 Gaussians with diagonal covariance a genre, over the MFCC of single frames",
+        f"{GAUSSIANS} Gaussians with diagonal covariance a genre, over the MFCC of single frames",
         _mixtures,
     ),
     Method(
         "MFCC, support vector machine",
         "Yang et al. 2006",
-        "statistics of 20 MFCC; radial basis functions, C = 10",
-        _of_vectors(_mfcc_vector, lambda seed: SVC(C=10, random_state=seed)),
+        f"statistics of {features.N_MFCC} MFCC; radial basis functions, C = {MACHINE_C:g}",
+        _of_vectors(_mfcc_vector, lambda seed: SVC(C=MACHINE_C, random_state=seed)),
     ),
 )

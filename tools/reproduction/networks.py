@@ -15,7 +15,12 @@ from reproduction.methods import Fit, Method, Predictor, Tracks
 from reproduction.protocols import Split
 
 PAPER = ARCHITECTURES["paper"]
+RATE = PAPER.schedule.learning_rate  # Adam's, of all networks
+BATCH, DROPOUT = 16, 0.25  # of the rivals
+FILTERS, UNITS = (16, 32, 64), 32
+CONVOLUTIONS_EPOCHS, RECURRENT_EPOCHS = 40, 30
 Shape = tuple[int, ...]
+Curves = dict[str, list[float]]  # accuracy, loss, val_accuracy, val_loss, by epoch
 
 
 def _fixed(x: np.ndarray, n: int) -> np.ndarray:
@@ -46,8 +51,7 @@ def _of_pictures(
 
         def predict(others: Tracks) -> np.ndarray:
             seen = (np.stack([picture(frames) for frames in others]).astype(np.float32) - centre) / spread
-            said = [np.asarray(network(seen[i : i + 64], training=False)) for i in range(0, len(seen), 64)]
-            return np.asarray(labels[np.concatenate(said).argmax(axis=1)])
+            return np.asarray(labels[_said(network, seen)])
 
         return predict
 
@@ -58,8 +62,15 @@ def _compiled(network: Any) -> Any:
     import keras
 
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    network.compile("adam", loss, metrics=["accuracy"], jit_compile=False)
+    network.compile(keras.optimizers.Adam(RATE), loss, metrics=["accuracy"], jit_compile=False)
     return network
+
+
+def _said(network: Any, x: np.ndarray) -> np.ndarray:
+    """The most probable output for each input."""
+    return np.concatenate(
+        [np.asarray(network(x[i : i + 64], training=False)).argmax(axis=1) for i in range(0, len(x), 64)]
+    )
 
 
 def convolutions_over_time(shape: Shape, n_outputs: int) -> Any:
@@ -69,7 +80,8 @@ def convolutions_over_time(shape: Shape, n_outputs: int) -> Any:
     def block(channels: int) -> list[Any]:
         return [layers.Conv1D(channels, 5, padding="same", activation="relu"), layers.MaxPooling1D(4)]
 
-    body = [*block(16), *block(32), *block(64), layers.GlobalAveragePooling1D(), layers.Dropout(0.25)]
+    blocks = [layer for channels in FILTERS for layer in block(channels)]
+    body = [*blocks, layers.GlobalAveragePooling1D(), layers.Dropout(DROPOUT)]
     return Sequential([layers.Input(shape), *body, layers.Dense(n_outputs)])
 
 
@@ -77,7 +89,7 @@ def recurrent(shape: Shape, n_outputs: int) -> Any:
     """A gated recurrent network that reads `(seconds, functionals)` both ways."""
     from keras import Sequential, layers
 
-    body = [layers.Bidirectional(layers.GRU(32)), layers.Dropout(0.25)]
+    body = [layers.Bidirectional(layers.GRU(UNITS)), layers.Dropout(DROPOUT)]
     return Sequential([layers.Input(shape), *body, layers.Dense(n_outputs)])
 
 
@@ -115,22 +127,32 @@ def networks(most_epochs: int | None = None) -> tuple[Method, ...]:
         Method(
             "MFCC, three 1-D convolutions",
             "Li, Chan and Chun 2010",
-            f"20 MFCC over 30 s; convolutions of 5 frames (16, 32, 64 filters), pooling by 4; {epochs(40)} epochs",
-            _of_pictures(_mfcc_frames, convolutions_over_time, epochs(40), batch_size=16, standardised=True),
+            f"{features.N_MFCC} MFCC over 30 s; convolutions of 5 frames ({', '.join(map(str, FILTERS))} filters), "
+            f"pooling by 4; {epochs(CONVOLUTIONS_EPOCHS)} epochs",
+            _of_pictures(_mfcc_frames, convolutions_over_time, epochs(CONVOLUTIONS_EPOCHS), BATCH, standardised=True),
         ),
         Method(
             "functionals, recurrent",
             "Weninger et al. 2014",
-            "six functionals of 20 MFCC a second (mean, deviation, slope, percentiles); GRU both ways, 32 units; "
-            f"{epochs(30)} epochs",
-            _of_pictures(_functionals, recurrent, epochs(30), batch_size=16, standardised=True),
+            f"six functionals of {features.N_MFCC} MFCC a second (mean, deviation, slope, percentiles); GRU both ways, "
+            f"{UNITS} units; {epochs(RECURRENT_EPOCHS)} epochs",
+            _of_pictures(_functionals, recurrent, epochs(RECURRENT_EPOCHS), BATCH, standardised=True),
         ),
         paper(PAPER, epochs(PAPER.schedule.epochs)),
     )
 
 
-def paper_curves(split: Split, epochs: int) -> dict[str, list[float]]:
-    """Accuracy and loss of the published network by epoch, as Keras tells them (`val_`: on the test tracks)."""
+def paper_dropout() -> float:
+    """The share that the published network drops, which its paper does not tell."""
+    network = paper_cnn(PAPER.shape, 2)
+    return float(next(layer.rate for layer in network.layers if type(layer).__name__ == "Dropout"))
+
+
+def paper_curves(split: Split, published: int, epochs: int) -> tuple[Curves, np.ndarray, np.ndarray]:
+    """Accuracy and loss of the published network by epoch, as Keras tells them (`val_`: on the test tracks).
+
+    Also what it said, after `published` epochs, of the training and the test tracks: what `paper` would have said.
+    """
     import keras
 
     labels = sorted({track.genre for track in split.train})
@@ -141,8 +163,22 @@ def paper_curves(split: Split, epochs: int) -> dict[str, list[float]]:
         return np.stack([picture(track.frames) for track in tracks]), y
 
     keras.utils.set_random_seed(split.number)
-    x, y = data(split.train)
+    (x, y), test = data(split.train), data(split.test)
     network = _compiled(paper_cnn(x.shape[1:], len(labels)))
-    size = PAPER.schedule.batch_size
-    log = network.fit(x, y, size, epochs, validation_data=data(split.test), verbose=0)
-    return {key: [round(float(v), 5) for v in values] for key, values in log.history.items()}
+    answers: list[np.ndarray] = []
+
+    def look(epoch: int, logs: Any) -> None:
+        if epoch + 1 == published:
+            answers.extend(_said(network, part) for part in (x, test[0]))
+
+    log = network.fit(
+        x,
+        y,
+        batch_size=PAPER.schedule.batch_size,
+        epochs=epochs,
+        validation_data=test,
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=look)],
+        verbose=0,
+    )
+    curves = {key: [round(float(v), 5) for v in values] for key, values in log.history.items()}
+    return curves, answers[0], answers[1]

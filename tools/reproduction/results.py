@@ -1,37 +1,47 @@
 """What came of each method on each split, kept in files, so that an interrupted study goes on where it stopped."""
 
 import hashlib
+import inspect
 import json
-import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from training.architectures import paper_cnn
 from training.data import Track
-from training.report import wilson
 
 from genre_edge.files import write_atomically
+from genre_edge.model import normalise
+from reproduction import features, networks
 from reproduction.methods import Method
 from reproduction.protocols import Split
 
 
 @dataclass(frozen=True)
 class Result:
-    """One method on one split: the genres of the test tracks, and what it said of them."""
+    """One method on one split: the genres and artists of the test tracks, and what it said of them.
+
+    A track of no known artist is its own.
+    """
 
     protocol: str
     number: int
     train_accuracy: float
     true: list[str]
+    artists: list[str]
     predicted: list[str]
 
     @property
+    def right(self) -> np.ndarray:
+        """Of each test track, whether it was told right."""
+        return np.array(self.true) == np.array(self.predicted)
+
+    @property
     def accuracy(self) -> float:
-        return float(np.mean(np.array(self.true) == np.array(self.predicted)))
+        return float(self.right.mean())
 
 
 class Kept:
@@ -66,11 +76,20 @@ def fingerprint(tracks: Iterable[Track]) -> str:
     return digest.hexdigest()
 
 
+def origin(*code: Any) -> str:
+    """One value for the source of modules or functions: what they answered before they changed is no answer."""
+    return hashlib.sha256("\0".join(map(inspect.getsource, code)).encode()).hexdigest()
+
+
+def _identity(data: str, method: Method, split: Split) -> list[Any]:
+    code = origin(features, sys.modules[method.fit.__module__], paper_cnn, normalise)
+    return [data, code, asdict(method) | {"fit": None}, split.name, [track.name for track in split.train]]
+
+
 def measure(kept: Kept, data: str, method: Method, split: Split) -> Result:
     """Train and test, unless that has been done before. `data`: the fingerprint of the tracks."""
-    identity = [data, asdict(method) | {"fit": None}, split.name, [t.name for t in split.train]]
     slug = "".join(c if c.isalnum() else "-" for c in method.name.lower())
-    answer = kept.get(f"{slug}.{split.name}", identity, lambda: asdict(_ask(method, split)))
+    answer = kept.get(f"{slug}.{split.name}", _identity(data, method, split), lambda: asdict(_ask(method, split)))
     return Result(**answer)
 
 
@@ -78,31 +97,26 @@ def _ask(method: Method, split: Split) -> Result:
     labels = sorted({track.genre for track in split.train})
     classes = np.array([labels.index(track.genre) for track in split.train])
     predict = method.fit([track.frames for track in split.train], classes, split.number)
-    learnt = float((predict([track.frames for track in split.train]) == classes).mean())
-    said = predict([track.frames for track in split.test])
+    return _judged(split, *(predict([track.frames for track in part]) for part in (split.train, split.test)))
+
+
+def measure_long(
+    kept: Kept, data: str, method: Method, split: Split, published: int, epochs: int
+) -> tuple[Result, networks.Curves]:
+    """Of the paper's network, `method`, trained to `epochs`: its answers after `published` ones, and its curves."""
+
+    def ask() -> dict[str, Any]:
+        curves, learnt, said = networks.paper_curves(split, published, epochs)
+        return {"curves": curves, "result": asdict(_judged(split, learnt, said))}
+
+    identity = [*_identity(data, method, split), published, epochs]
+    answer = kept.get(f"curves.{split.name}", identity, ask)
+    return Result(**answer["result"]), answer["curves"]
+
+
+def _judged(split: Split, learnt: Sequence[int] | np.ndarray, said: Sequence[int] | np.ndarray) -> Result:
+    labels = np.array(sorted({track.genre for track in split.train}))
+    right = labels[learnt] == np.array([track.genre for track in split.train])
     true = [track.genre for track in split.test]
-    return Result(split.protocol, split.number, learnt, true, [labels[i] for i in said])
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The mean over the splits of one protocol, their spread, and a 95 % interval."""
-
-    mean: float
-    spread: float
-    low: float
-    high: float
-    train_mean: float
-
-
-def summary(results: list[Result]) -> Summary:
-    """Intervals: of random splits, Student's t over the splits; where the test tracks are fixed, Wilson's over them."""
-    accuracies = np.array([result.accuracy for result in results])
-    mean, spread = float(accuracies.mean()), float(accuracies.std(ddof=1)) if len(results) > 1 else 0.0
-    if results[0].protocol in ("random", "clean"):
-        t = stats.t.ppf(0.975, len(results) - 1) if len(results) > 1 else math.nan
-        low, high = mean - t * spread / math.sqrt(len(results)), mean + t * spread / math.sqrt(len(results))
-    else:
-        tracks = len(results[0].true) if results[0].protocol == "filtered" else sum(len(r.true) for r in results)
-        low, high = wilson(round(mean * tracks), tracks)
-    return Summary(mean, spread, low, high, float(np.mean([result.train_accuracy for result in results])))
+    artists = [track.group or f"alone {track.genre}/{track.name}" for track in split.test]
+    return Result(split.protocol, split.number, float(right.mean()), true, artists, labels[said].tolist())
