@@ -138,6 +138,8 @@ def _student(
         songs = corpus.songs(paths, mel, None, job.out / "read")
         smooth, normalisation, history = distil.begin_from(job.start_from, heard, job.architecture, job.seed)
         print(f"begun from {job.start_from}: {history[-1]}", flush=True)
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        smooth.save(checkpoint / "network.keras")  # where distilling leaves it, too
     schedule = job.architecture.schedule
     rough, toughened = toughen.toughen(
         smooth,
