@@ -134,3 +134,6 @@ def test_the_card_tells_how_it_was_made(trained: Path) -> None:
     for text in (bundle.sha256, "fitted again, to all 30 tracks", "--listen listen --not-music noise"):
         assert text in card
     assert str(trained.parent) not in card
+    further = (trained.parent / "further" / "bundle" / "MODEL_CARD.md").read_text()
+    assert "--start-from measured" in further and str(trained.parent) not in further
+    assert Model(trained / "measured").bundle.sha256 in further

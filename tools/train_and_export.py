@@ -102,8 +102,8 @@ def random_splits(job: recipes.Job, tracks: list[data.Track], count: int) -> dic
 
 def public_command(arguments: argparse.Namespace) -> str:
     """The command that made the bundle, without the maker's directories."""
-    given = (arguments.audio, arguments.mels, arguments.tracks, arguments.out, *arguments.listen, *arguments.not_music)
-    paths = {str(path) for path in given if path}
+    given = (arguments.audio, arguments.mels, arguments.tracks, arguments.start_from, arguments.out)
+    paths = {str(path) for path in (*given, *arguments.listen, *arguments.not_music) if path}
     words = []
     for word in sys.argv[1:]:
         option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
