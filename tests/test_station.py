@@ -245,6 +245,22 @@ def test_a_source_that_is_not_there_yet_is_waited_for() -> None:
     assert one.join(20) and one.error is None
 
 
+def test_a_source_that_gives_no_sound_is_not_heard_but_is_alive() -> None:
+    source = HandFed()
+    one = station(Reconnecting("card", lambda: source, Patience()))
+    one.start()
+    for second in range(1, 4):
+        source.feed(np.full(RATE, np.nan, dtype=np.float32))
+        eventually(lambda second=second: one.status()["dropped_samples"] == second * RATE)
+        before_s = one._progress_s
+        assert one.alive() and one._progress_s > before_s  # the watchdog is told of it
+        assert not one.listening
+    source.music(1)
+    eventually(lambda: one.listening)
+    one.stop()
+    assert one.join(20) and one.error is None
+
+
 def test_a_source_that_is_lost_ends_it() -> None:
     one = station(Reconnecting("card", refuse, Patience(first_s=0.0, tries=3), wait=False))
     one.start()
