@@ -57,7 +57,7 @@ class Station:
         self.broker: str | None = None  # connected or failing, as Mqtt says; None without one
         self.verdict: dict[str, Any] | None = None  # the newest one
         self.heard: Counter[str] = Counter()  # verdicts by genre, or by reason where there was none
-        self._progress: tuple[int, float] = (0, 0.0)
+        self._progress: tuple[int, float, int] = (0, 0.0, 0)
         self._progress_s = self._started_s
         self.error: GenreEdgeError | None = None  # why it ended, if not because the source did
         self.ended = threading.Event()
@@ -121,7 +121,7 @@ class Station:
     def listening(self) -> bool:
         """Whether samples come."""
         fresh = time.monotonic() - self._meter.heard_s < FRESH_S
-        return self._meter.end_s > 0 and fresh and not self.ended.is_set()
+        return self._meter.heard and fresh and not self.ended.is_set()
 
     @property
     def outages(self) -> int:
@@ -131,7 +131,7 @@ class Station:
     def alive(self) -> bool:
         """Whether it hears or at least tries to, as a watchdog wants to know; asked now and then."""
         now = time.monotonic()
-        progress = (getattr(self._source, "failures", 0), self._meter.heard_s)
+        progress = (getattr(self._source, "failures", 0), self._meter.heard_s, self._meter.dropped_samples)
         if progress != self._progress:
             self._progress, self._progress_s = progress, now
         return not self.ended.is_set() and now - self._progress_s < _STUCK_S
@@ -145,7 +145,7 @@ class Station:
             "model": {"name": self.bundle.name, "version": self.bundle.version, "sha256": self.bundle.sha256},
             "labels": self.bundle.labels,
             "position_s": round(meter.end_s, 3),
-            "level_db": round(meter.level_db, 1) if meter.end_s > 0 else None,
+            "level_db": round(meter.level_db, 1) if meter.heard else None,
             "dropped_samples": meter.dropped_samples,
             "lag_ms": verdict.get("lag_ms") if verdict else None,
             "outages": self.outages,
