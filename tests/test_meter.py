@@ -29,6 +29,9 @@ def test_the_level_falls_within_a_second() -> None:
 def test_silence_and_nothing_have_a_level() -> None:
     found = Meter()
     assert (found.level_db, found.end_s) == (FLOOR_DB, 0.0)
-    found(Block(np.zeros(100, np.float32), RATE, 0))
-    found(Block(np.empty(0, np.float32), RATE, 300, dropped=200))
+    found(Block(np.empty(0, np.float32), RATE, 100, dropped=100))
+    assert (found.heard, found.dropped_samples) == (False, 100)
+    found(Block(np.zeros(100, np.float32), RATE, 100))
+    found(Block(np.empty(0, np.float32), RATE, 300, dropped=100))
+    assert found.heard
     assert (found.level_db, found.dropped_samples, found.end_s) == (FLOOR_DB, 200, 300 / RATE)

@@ -185,6 +185,22 @@ def test_before_anything_was_heard() -> None:
     assert (status["position_s"], status["dropped_samples"], status["outages"]) == (0, 0, 0)
 
 
+def test_what_is_lost_is_not_heard_but_a_sign_of_life() -> None:
+    source = HandFed()
+    one = station(source)
+    one.start()
+    for lost in (100, 200):
+        source.feed(np.empty(0, np.float32), dropped=100)
+        eventually(lambda lost=lost: one.status()["dropped_samples"] == lost)
+        before_s = one._progress_s
+        assert one.alive() and one._progress_s > before_s
+        assert (one.listening, one.status()["level_db"]) == (False, None)
+    source.music(1)
+    eventually(lambda: one.listening)
+    one.stop()
+    assert one.join(20)
+
+
 def test_what_happens_is_told_as_it_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     source = HandFed()
     one = station(source)

@@ -17,11 +17,13 @@ class Meter:
     Attributes:
         end_s: where the last block ended, counted at the source.
         dropped_samples: lost so far.
+        heard: whether samples came at all; what was lost is none.
         heard_s: monotonic clock when samples came last, or when this began.
     """
 
     def __init__(self) -> None:
         self.end_s, self.dropped_samples, self.heard_s = 0.0, 0, time.monotonic()
+        self.heard = False
         self._power = 0.0
 
     @property
@@ -34,7 +36,7 @@ class Meter:
         self.end_s = (block.position + n) / block.rate
         self.dropped_samples += block.dropped
         if n:
-            self.heard_s = time.monotonic()
+            self.heard, self.heard_s = True, time.monotonic()
             kept = math.exp(-n / block.rate / AVERAGING_S)
             power = float(np.dot(block.samples, block.samples)) / n
             self._power = kept * self._power + (1 - kept) * power

@@ -122,7 +122,7 @@ class Station:
     def listening(self) -> bool:
         """Whether samples come."""
         fresh = time.monotonic() - self._meter.heard_s < FRESH_S
-        return self._meter.end_s > 0 and fresh and not self.ended.is_set()
+        return self._meter.heard and fresh and not self.ended.is_set()
 
     @property
     def outages(self) -> int:
@@ -146,7 +146,7 @@ class Station:
             "model": {"name": self.bundle.name, "version": self.bundle.version, "sha256": self.bundle.sha256},
             "labels": self.bundle.labels,
             "position_s": round(meter.end_s, 3),
-            "level_db": round(meter.level_db, 1) if meter.end_s > 0 else None,
+            "level_db": round(meter.level_db, 1) if meter.heard else None,
             "dropped_samples": meter.dropped_samples,
             "lag_ms": verdict.get("lag_ms") if verdict else None,
             "outages": self.outages,
