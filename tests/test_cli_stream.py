@@ -124,7 +124,7 @@ def test_a_microphone_without_sounddevice_is_told(cli: Cli, tmp_path: Path) -> N
     done = cli("stream", env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin"})
     assert (done.returncode, done.stderr) == (
         1,
-        "genre-edge: a microphone needs sounddevice: pip install 'genre-edge[live]'\n",
+        "genre-edge: a microphone needs sounddevice: in the folder of genre-edge, pip install '.[live]'\n",
     )
 
 

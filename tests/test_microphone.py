@@ -286,7 +286,7 @@ def test_without_sounddevice_the_error_says_what_to_install(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(AudioError) as caught:
         Microphone()
-    assert str(caught.value) == "a microphone needs sounddevice: pip install 'genre-edge[live]'"
+    assert str(caught.value) == "a microphone needs sounddevice: in the folder of genre-edge, pip install '.[live]'"
 
 
 def test_a_portaudio_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

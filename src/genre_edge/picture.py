@@ -86,7 +86,7 @@ def _band_of(hz: float, centres: NDArray[np.float64]) -> float:
 def need_pillow() -> None:
     """Raises GenreEdgeError where Pillow is not installed."""
     if find_spec("PIL") is None:
-        raise GenreEdgeError("a picture needs Pillow: pip install 'genre-edge[picture]'")
+        raise GenreEdgeError("a picture needs Pillow: in the folder of genre-edge, pip install '.[picture]'")
 
 
 def draw(overview: Overview, mel: MelConfig, top_db: float, title: str) -> bytes:

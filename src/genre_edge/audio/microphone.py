@@ -121,7 +121,7 @@ def sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError:
-        raise AudioError("a microphone needs sounddevice: pip install 'genre-edge[live]'") from None
+        raise AudioError("a microphone needs sounddevice: in the folder of genre-edge, pip install '.[live]'") from None
     except OSError:
         raise AudioError("a microphone needs PortAudio (apt install libportaudio2)") from None
     except Exception as error:  # PortAudioError, which cannot be imported when this fails

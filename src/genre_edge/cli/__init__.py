@@ -8,7 +8,7 @@ import sys
 import typer
 
 from genre_edge.cli import bench, classify, devices, doctor, models, serve, spectrogram, stream
-from genre_edge.errors import GenreEdgeError, ModelError, ParameterError, SourceLostError
+from genre_edge.errors import GenreEdgeError
 
 app = typer.Typer(
     name="genre-edge",
@@ -59,12 +59,8 @@ def _run() -> int:
         finally:
             sys.stdout.flush()
         return 0
-    except (ParameterError, ModelError) as error:
-        return _fail(error, 2)
-    except SourceLostError as error:
-        return _fail(error, 3)
     except GenreEdgeError as error:
-        return _fail(error, 1)
+        return _fail(error, error.exit_code)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
