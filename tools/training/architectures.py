@@ -114,8 +114,9 @@ ARCHITECTURES = {
         schedule=Schedule(epochs=36, batch_size=128, learning_rate=2e-3, weight_decay=1e-3),
         about=(
             "A residual CNN of 3 s patches that learnt to say what MSD_musicnn (Pons and Serra 2019) says of "
-            "unlabelled music; on what it says stands a logistic regression, its last layer: docs/model.md. (The "
-            "teacher's weights, which are no part of this, are published under the ISC licence.)"
+            "unlabelled music, then to say the same in noise and narrow bands; on what it says stands a logistic "
+            "regression, its last layer: docs/model.md. (The teacher's weights, which are no part of this, are "
+            "published under the ISC licence.)"
         ),
         distilled=True,
     ),
