@@ -110,8 +110,9 @@ def test_the_bundle_finds_noise_less_like_music(trained: Path) -> None:
         frames = MelSpectrogram(model.bundle.mel).db(y.astype(np.float32))
         return float(model.probabilities(frames[:, : model.bundle.patch_frames])[-1])
 
-    noise = not_music(0.1 * np.random.default_rng(9).standard_normal(4 * RATE))
-    assert noise > max(not_music(sound(f, 99)) for f in BANDS.values())
+    noises = [0.1 * np.random.default_rng(seed).standard_normal(4 * RATE) for seed in range(6)]
+    tones = [sound(f, seed) for f in BANDS.values() for seed in (98, 99)]
+    assert np.mean([not_music(y) for y in noises]) > np.mean([not_music(y) for y in tones]) + 0.05
 
 
 def test_the_ablation_fills_its_page(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
