@@ -25,6 +25,7 @@ from station_helpers import eventually
 from view_helpers import RATE, console, row, view
 
 from genre_edge.cli.screen import LogKeeper, can_move, on_screen
+from genre_edge.model import MODELS, Bundle
 
 ALT_ON, ALT_OFF, HIDE, SHOW, HOME = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25l", b"\x1b[?25h", b"\x1b[H"
 
@@ -130,7 +131,7 @@ def test_the_song_on_a_terminal_until_a_signal(start: Start, song_samples: np.nd
     terminal.read_until(lambda: any("0:00:13" in line for line in terminal.screen()))
     shown = terminal.screen()
     assert len(shown) == 15
-    assert shown[0].split() == ["[edge", "2]", "standard", "input"]
+    assert shown[0].split() == ["[edge", f"{Bundle.load(MODELS / 'edge').version}]", "standard", "input"]
     assert re.match(r"classical \d\d% \(last \d+ s\)", shown[1])
     assert row(shown, "classical").startswith("> ") and row(shown, "classical").count("█") > 10
     assert re.search(r"-\d+ dB", row(shown, "level"))
@@ -154,7 +155,24 @@ def test_the_terminal_is_restored_at_whatever_moment_the_signals_come(start: Sta
         assert terminal.end() in (0, 130, -signal.SIGTERM)
 
 
+def can_be_stopped() -> bool:
+    """Linux lets nobody stop by SIGTSTP in a process group that no shell could wake again (an orphaned one)."""
+    sleeper = subprocess.Popen(["sleep", "60"])
+    try:
+        sleeper.send_signal(signal.SIGTSTP)
+        for _ in range(50):
+            if Path(f"/proc/{sleeper.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+                return True
+            time.sleep(0.02)
+        return False
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
 def test_ctrl_z_lends_the_screen_to_the_shell(start: Start, song_samples: np.ndarray) -> None:
+    if not can_be_stopped():
+        pytest.skip("no job control here: the process group is orphaned")
     terminal = start()
     terminal.play(song_samples)
     terminal.read_until(lambda: terminal.output.count(HOME) > 2)

@@ -157,9 +157,9 @@ def test_songs_that_cannot_be_imitated_are_told_before_hours_are_spent(tmp_path:
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ({"genre": ""}, "tracks.csv: entry 4 has no genre"),
+        ({"genre": ""}, "tracks.csv, line 5: no genre"),
         ({"split": " "}, "tracks.csv: entry 4 has no split"),
-        ({"track": ""}, "tracks.csv: entry 4 has no track"),
+        ({"track": ""}, "tracks.csv, line 5: no track"),
         ({"row": "x"}, "tracks.csv: row 'x' is none of the archive's 24"),
     ],
 )
@@ -169,12 +169,15 @@ def test_a_table_with_holes_is_refused(tmp_path: Path, columns: dict[str, str], 
     refused(tmp_path, options, reason)
 
 
-@pytest.mark.parametrize(("entry", "fault"), [("24,x", "few"), ("24,x,pop,train,a,b", "many")])
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [("24,x", ", line 26: no genre"), ("24,x,pop,train,a,b", ": entry 25 has too many fields")],
+)
 def test_a_line_of_the_table_that_is_too_short_or_too_long_is_refused(tmp_path: Path, entry: str, fault: str) -> None:
     options = archive(tmp_path)
     with (tmp_path / "tracks.csv").open("a") as file:
         file.write(entry + "\n")
-    refused(tmp_path, options, f"tracks.csv: entry 25 has too {fault} fields")
+    refused(tmp_path, options, f"tracks.csv{fault}")
 
 
 def test_too_few_tracks_are_refused(tmp_path: Path) -> None:
