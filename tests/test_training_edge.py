@@ -74,7 +74,8 @@ def run(words: str) -> None:
         patch.setattr(teacher, "Teacher", LoudBands)
         patch.setattr(teacher, "fetch", lambda directory: directory / "nothing")
         patch.setattr(unquantised, "TOLERANCE", 10.0)  # so short a training leaves ranges that music exceeds
-        patch.setattr(augment, "ROUGH", 0.0)  # tones have nothing left where their bands are cut
+        patch.setattr(augment, "NOISY", 0.0)
+        patch.setattr(augment, "NARROW", 0.0)  # tones have nothing left where their bands are cut
         patch.setattr(recipes, "copies", lambda tracks, seed: [[track.frames for track in tracks]])
         patch.setattr(ship, "_check_loss", lambda *figures: None)
         patch.setattr(toughen, "PATCHES", 256)
