@@ -8,7 +8,7 @@ import numpy as np
 from genre_edge.mel import Frames
 
 KNOTS = 6  # of an equaliser's curve
-NOISY, NARROW = 1 / 3, 1 / 2  # of the patches
+ROUGH = 1 / 3  # of the patches
 
 
 def crop(frames: Frames, first: int, length: int, step: float, rng: np.random.Generator) -> Frames:
@@ -38,10 +38,10 @@ def change(x: np.ndarray, rng: np.random.Generator, narrow: float = 0.125) -> np
 
 
 def roughen(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A third of the patches with noise, and half, independently, with a narrow band."""
+    """A third of the patches, or tracks, with noise, and a third, independently, with a narrow band."""
     x = x.copy()
-    for cause, share in ((noisy, NOISY), (cut_bands, NARROW)):
-        chosen = np.flatnonzero(rng.random(len(x)) < share)
+    for cause in (noisy, cut_bands):
+        chosen = np.flatnonzero(rng.random(len(x)) < ROUGH)
         x[chosen] = cause(x[chosen], rng)
     return x
 
@@ -49,7 +49,7 @@ def roughen(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def cut_bands(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Treble, bass or both are lost: telephones, old records, low bit rates."""
     k, n_mels, _ = x.shape
-    bottom, top = rng.uniform(-0.1, 0.15, (k, 1, 1)), rng.uniform(0.5, 1.0, (k, 1, 1))
+    bottom, top = rng.uniform(-0.15, 0.15, (k, 1, 1)), rng.uniform(0.5, 1.1, (k, 1, 1))
     return between(x, bottom * n_mels, top * n_mels, rng.uniform(8, 60, (k, 1, 1)))
 
 

@@ -17,7 +17,7 @@ from training.data import Track
 NOT_MUSIC = 0.7
 SHORTEST_S = 2.0
 FOLD_SEEDS = 3
-TOUGH_EPOCHS, TOUGH_RATE = 0.8, 0.3  # of distilling's
+TOUGH_EPOCHS, TOUGH_RATE = 0.4, 0.3  # of distilling's
 HEAD_NOISE_DB = 5.0, 25.0  # below the music, in the noisy copies that the last layer learns from
 WITNESSES = 300  # songs that the teacher hears when a network is there already
 
