@@ -148,6 +148,19 @@ def test_a_table_that_does_not_fit_is_told(
             data.load_archive(path, archive[1])
 
 
+def test_few_tracks_show_a_calibration_error_by_chance() -> None:
+    rng = np.random.default_rng(3)
+    for n in (60, 2000):
+        p = np.stack([x := rng.uniform(0.5, 1, n), 1 - x], axis=1)
+        # `true` is drawn from p, so that every confidence is exactly right.
+        found = [report.calibration_error(p, (rng.random(n) > p[:, 0]).astype(int)) for _ in range(300)]
+        mean, most = report.calibration_error_by_chance(p)
+        assert mean == pytest.approx(np.mean(found), rel=0.1) and most == pytest.approx(
+            np.quantile(found, 0.95), rel=0.2
+        )
+        assert (mean < 0.03) == (n == 2000)
+
+
 def test_figures_agree_with_scikit_learn() -> None:
     rng = np.random.default_rng(1)
     labels = ["a", "b", "c"]

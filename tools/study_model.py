@@ -187,6 +187,21 @@ def artists(tracks: list[data.Track], split: str) -> str:
     )
 
 
+def calibration(classifier: Classifier, tracks: list[data.Track]) -> str:
+    """The error of the split's tracks beside that of confidences that are exactly right."""
+    heard = [(classifier.classify_frames(track.frames).genres, track.genre) for track in tracks]
+    labels = classifier.bundle.labels
+    p = np.array(
+        [[dict((g.genre, g.probability) for g in genres).get(label, 0.0) for label in labels] for genres, _ in heard]
+    )
+    error = report.calibration_error(p, np.array([labels.index(genre) for _, genre in heard]))
+    mean, most = report.calibration_error_by_chance(p)
+    return (
+        f"Expected calibration error of the {len(tracks)} tracks: {error}. Were every confidence exactly right, so\n"
+        f"few tracks would show {mean} on average, and more than {most} one time in twenty.\n"
+    )
+
+
 def study(classifier: Classifier, material: Material, split: str) -> str:
     short = sum(song.seconds < WHOLE_S for song in material.songs)
     not_music, threshold = classifier.bundle.not_music, classifier.bundle.threshold
@@ -201,6 +216,7 @@ def study(classifier: Classifier, material: Material, split: str) -> str:
 By `tools/study_model.py`, with the network that was trained without split `{split}`. Of its tracks with audio, {short}
 have less than {WHOLE_S:g} s of it, which makes them harder.
 {artists(material.tracks, split)}
+{calibration(classifier, material.tracks)}
 {real_life(classifier, material.songs)}
 
 {against_archive(classifier, material.songs)}

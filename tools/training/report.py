@@ -83,6 +83,15 @@ def calibration_error(p: np.ndarray, true: np.ndarray) -> float:
     return round(sum(gaps) / len(true), 4)
 
 
+def calibration_error_by_chance(p: np.ndarray, bins: int = 10, draws: int = 2000) -> tuple[float, float]:
+    """Mean and 95 % quantile of `calibration_error` where every confidence is exactly right: few tracks, much error."""
+    confidence = p.max(axis=1)
+    index = np.minimum((confidence * bins).astype(int), bins - 1)
+    right = np.random.default_rng(0).random((draws, len(p))) < confidence
+    errors = np.abs((right - confidence) @ np.eye(bins)[index]).sum(axis=1) / len(p)
+    return round(float(errors.mean()), 4), round(float(np.quantile(errors, 0.95)), 4)
+
+
 def percent(share: float) -> str:
     """0.1234 -> "12.3 %"."""
     return f"{100 * share:.1f} %"
