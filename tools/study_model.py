@@ -189,12 +189,10 @@ def artists(tracks: list[data.Track], split: str) -> str:
 
 def calibration(classifier: Classifier, tracks: list[data.Track]) -> str:
     """The error of the split's tracks beside that of confidences that are exactly right."""
-    heard = [(classifier.classify_frames(track.frames).genres, track.genre) for track in tracks]
     labels = classifier.bundle.labels
-    p = np.array(
-        [[dict((g.genre, g.probability) for g in genres).get(label, 0.0) for label in labels] for genres, _ in heard]
-    )
-    error = report.calibration_error(p, np.array([labels.index(genre) for _, genre in heard]))
+    heard = [{g.genre: g.probability for g in classifier.classify_frames(track.frames).genres} for track in tracks]
+    p = np.array([[genres.get(label, 0.0) for label in labels] for genres in heard])
+    error = report.calibration_error(p, np.array([labels.index(track.genre) for track in tracks]))
     mean, most = report.calibration_error_by_chance(p)
     return (
         f"Expected calibration error of the {len(tracks)} tracks: {error}. Were every confidence exactly right, so\n"
