@@ -151,7 +151,7 @@ def test_the_fuzzer_finds_nothing_new(builds, tmp_path):
         [
             program,
             "-seed=1",
-            "-runs=2000",
+            "-runs=1000",
             "-max_len=128",
             f"-artifact_prefix={tmp_path}/",
             str(tmp_path),

@@ -40,7 +40,7 @@ OUT, REHEARSAL = Path("runs/reproduction"), "rehearsal"
 SEEDS, CURVE_EPOCHS, IMITATION_STEPS, IMITATION_S = 5, 60, 400, 10.0
 CURVED = ("random-0", "filtered-0")  # splits on which the paper's network is trained beyond its end
 RESOLUTIONS = ("paper", "paper660")
-QUICK_EPOCHS, QUICK_STEPS = 2, 20
+QUICK_EPOCHS, QUICK_STEPS = 2, 5
 
 
 def parse_arguments() -> argparse.Namespace:
