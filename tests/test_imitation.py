@@ -134,17 +134,13 @@ def run(*words: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    ("options", "lasts_s"), [(["--steps", 10, "--seconds", 6], 6), (["--steps", 2, "--model", "paper"], 30.6)]
-)
-def test_the_program_writes_a_sound_and_tells_how_near_it_came(
-    options: list[object], lasts_s: float, song: Path, tmp_path: Path
-) -> None:
-    done = run(song, "-o", tmp_path / "i.wav", *options)
+def test_the_program_writes_a_sound_and_tells_how_near_it_came(song: Path, tmp_path: Path) -> None:
+    """With the other model; the default one is heard by the README's command."""
+    done = run(song, "-o", tmp_path / "i.wav", "--steps", 2, "--model", "paper")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{song}: ") and "distance" in done.stdout
     y, _ = soundfile.read(tmp_path / "i.wav")
-    assert len(y) / 22050 == pytest.approx(lasts_s, abs=0.1) and np.std(y) > 0.01
+    assert len(y) / 22050 == pytest.approx(30.6, abs=0.1) and np.std(y) > 0.01
 
 
 @pytest.mark.parametrize(
