@@ -68,7 +68,7 @@ class FakeCard(SimpleNamespace):
     PortAudioError = PortAudioError
 
     def __init__(self, channels: int = 2, rate: float = RATE) -> None:
-        super().__init__(channels=channels, rate=rate, streams=[], fail=None)
+        super().__init__(channels=channels, rate=rate, streams=[], fail=None, default=SimpleNamespace(device=(0, 0)))
 
     def query_devices(self, device: Any, kind: str) -> dict[str, Any]:
         assert kind == "input"
@@ -230,6 +230,12 @@ def test_an_unknown_device_is_told(card: FakeCard, device: str, reason: str) -> 
     with pytest.raises(AudioError) as caught:
         Microphone(device)
     assert str(caught.value) == f"{device}: {reason}"
+
+
+def test_no_card_at_all_is_told(card: FakeCard) -> None:
+    card.default.device = (-1, -1)
+    with pytest.raises(AudioError, match=r"^microphone: no sound card that can be listened to$"):
+        Microphone()
 
 
 def test_a_portaudio_that_fails_to_look_for_cards_is_told_and_tried_again(card: FakeCard) -> None:

@@ -26,6 +26,8 @@ class Microphone(Source):
     def __init__(self, device: str | None = None) -> None:
         self.name = "microphone" if device is None else device
         portaudio = sounddevice()
+        if device is None and portaudio.default.device[0] < 0:
+            raise AudioError(f"{self.name}: no sound card that can be listened to")
         wanted = int(device) if device is not None and device.isdecimal() else device
         try:
             info: dict[str, Any] = portaudio.query_devices(wanted, "input")
