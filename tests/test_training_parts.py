@@ -94,6 +94,13 @@ def test_narrow_bands_lose_their_ends_alone() -> None:
     assert (lost >= 0).all() and (lost[:, -1] > 8).mean() > 0.5 and 0.2 < (lost[:, 0] > 8).mean() < 0.6
 
 
+def test_a_telephone_leaves_its_band_alone_and_nothing_else() -> None:
+    x = np.full((50, 128, 3), -20, dtype=np.float32)
+    lost = (x - augment.telephone(x, np.random.default_rng(1)))[..., 0]
+    assert not lost[:, 14:82].any() and (lost[:, [0, 7, 88, 127]] > 60).all()
+    assert len({tuple(row > 0) for row in lost}) > 10
+
+
 def test_roughening_leaves_some_as_they_are() -> None:
     x = np.random.default_rng(4).uniform(-20, 0, (300, 32, 12)).astype(np.float32)
     rough = augment.roughen(x, np.random.default_rng(1))

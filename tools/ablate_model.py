@@ -22,7 +22,6 @@ from training.architectures import ARCHITECTURES, Architecture
 
 SEEDS = 5
 NOISE_DB = 10.0  # below the music, made in the mel spectrogram
-TELEPHONE = 11, 84  # bands of 300 to 3400 Hz
 SAID = teacher.N_EMBEDDING + teacher.N_TAGS
 EDGE = ARCHITECTURES["edge"]
 FROM_LABELS = fit.Schedule(epochs=30, batch_size=64, learning_rate=1e-3)
@@ -124,7 +123,7 @@ def students(table: Table, trunks: dict[str, Path]) -> None:
     rng = np.random.default_rng(0)
     rough = [
         [augment.noisy(track[None], rng, NOISE_DB, NOISE_DB)[0] for track in frames],
-        [augment.between(track[None], *TELEPHONE, 60)[0] for track in frames],
+        [augment.between(track[None], *augment.TELEPHONE, 60)[0] for track in frames],
     ]
     copies = recipes.copies(table.tracks, seed=0)[1:]
 

@@ -9,6 +9,7 @@ from genre_edge.mel import Frames
 
 KNOTS = 6  # of an equaliser's curve
 ROUGH = 1 / 3  # of the patches
+TELEPHONE = 11, 84  # bands of 300 to 3400 Hz
 
 
 def crop(frames: Frames, first: int, length: int, step: float, rng: np.random.Generator) -> Frames:
@@ -51,6 +52,12 @@ def cut_bands(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     k, n_mels, _ = x.shape
     bottom, top = rng.uniform(-0.15, 0.15, (k, 1, 1)), rng.uniform(0.5, 1.1, (k, 1, 1))
     return between(x, bottom * n_mels, top * n_mels, rng.uniform(8, 60, (k, 1, 1)))
+
+
+def telephone(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A telephone's band, three bands more or less at either end; nothing is left beyond."""
+    bottom, top = (edge + rng.uniform(-3, 3, (len(x), 1, 1)) for edge in TELEPHONE)
+    return between(x, bottom, top, 60)
 
 
 def between(x: np.ndarray, bottom: np.ndarray | int, top: np.ndarray | int, steepness: np.ndarray | int) -> np.ndarray:

@@ -105,9 +105,13 @@ def _from_teacher(job: Job, tracks: list[Track], holdout: list[Track], run: str)
 
 
 def copies(tracks: list[Track], seed: int) -> list[list[Frames]]:
-    """The tracks as they are, in noise, and with narrow bands."""
+    """The tracks as they are, in noise, with narrow bands, and by telephone."""
     rng = np.random.default_rng([seed, 1])
-    rough = (lambda x: augment.noisy(x, rng, *HEAD_NOISE_DB), lambda x: augment.cut_bands(x, rng))
+    rough = (
+        lambda x: augment.noisy(x, rng, *HEAD_NOISE_DB),
+        lambda x: augment.cut_bands(x, rng),
+        lambda x: augment.telephone(x, rng),
+    )
     return [[t.frames for t in tracks], *([cause(t.frames[None])[0] for t in tracks] for cause in rough)]
 
 
