@@ -164,6 +164,26 @@ def test_no_patch_spans_a_gap_and_time_goes_on(n: int, dropped: int, size: int) 
     assert verdict.end_s == pytest.approx(origin_s + 2, abs=0.001)
 
 
+@pytest.mark.parametrize("window_s", [None, 0.0, 30.0])
+def test_no_verdict_spans_an_outage(window_s: float | None) -> None:
+    before, after = music(5.3, RATE, 1), music(4, RATE, 2)
+    there, lost = len(before) / RATE, 100 * RATE
+    found = list(tiny().stream(with_gap(before, lost, after), 2.0, window_s=window_s))
+    first = [verdict for verdict in found if verdict.start_s < there]
+    second = found[len(first) :]
+    assert first[-1].end_s == pytest.approx(there, abs=PATCH_S / 2) and first[-1].end_s < there + 0.001
+    assert min(verdict.start_s for verdict in second) >= there + 100 - 0.001
+    assert {v.dropped_samples for v in first} == {0} and {v.dropped_samples for v in second} == {lost}
+    alone = list(tiny().stream(ArraySource(before, RATE), 2.0, window_s=window_s))
+    assert [(v.start_s, v.end_s, v.genres) for v in first] == [(v.start_s, v.end_s, v.genres) for v in alone]
+
+
+def test_a_verdict_goes_on_across_a_gap_shorter_than_a_patch() -> None:
+    lost = int(0.9 * PATCH_S * RATE)
+    found = list(tiny().stream(with_gap(music(1, RATE, 1), lost, music(4, RATE, 2)), 4.0))
+    assert found[0].start_s == 0 and found[0].end_s > 3
+
+
 def test_a_source_that_comes_back_with_another_rate_keeps_its_time() -> None:
     before, after = music(2, RATE, 1), music(2, 48000, 2)
     blocks = [Block(before, RATE, 0), Block(after, 48000, 3 * 48000, dropped=48000)]

@@ -3,13 +3,13 @@
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from genre_edge.audio.block import Source
+from genre_edge.audio.block import Block, Source
 from genre_edge.audio.files import open_file
 from genre_edge.errors import AudioError, ParameterError
 from genre_edge.hearing import Heard, Hearing, Listener, OnFrames, Probabilities
@@ -85,6 +85,42 @@ class Pool:
         return None if confidence >= self._threshold else "low_confidence"
 
 
+class Turns:
+    """When an answer is due: every so many patches, and where a stretch of sound ends.
+
+    A pool that is no window begins anew after its answer.
+    """
+
+    def __init__(self, new_pool: Callable[[], Pool], patches: float, is_window: bool) -> None:
+        self._new_pool, self._patches, self._is_window = new_pool, patches, is_window
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pool, self._fresh = self._new_pool(), 0
+
+    def _add(self, heard: Heard) -> None:
+        self._pool.add(heard)
+        self._fresh += 1
+
+    def add(self, heard: Iterable[Heard]) -> Iterator[Pool]:
+        """The pool, as often as it is to answer."""
+        for one in heard:
+            self._add(one)
+            if self._fresh == self._patches:
+                yield self._pool
+                self._fresh = 0
+                if not self._is_window:
+                    self._begin()
+
+    def end(self, heard: Iterable[Heard]) -> Iterator[Pool]:
+        """The pool, if it holds what is not told yet. What comes later has nothing to do with it."""
+        for one in heard:
+            self._add(one)
+        if self._fresh:
+            yield self._pool
+        self._begin()
+
+
 class Classifier:
     """Hears the genre of files and streams. Use one in one thread at a time.
 
@@ -144,7 +180,8 @@ class Classifier:
         """A verdict every `interval_s` seconds of sound (a whole number of the model's patches), and one for the rest.
 
         Each is about the last `window_s` seconds, a patch at least, so 0 smooths nothing; None means since the verdict
-        before. With an infinite interval that is one verdict for all. `dropped_samples` counts from the stream's
+        before. No verdict spans an outage, a gap of a patch or more. With an infinite interval there is one verdict for
+        all, outages or not. `dropped_samples` counts from the stream's
         beginning. `on_frames` is shown each block with its frames, for a picture of what is heard. The caller closes
         the source.
 
@@ -157,30 +194,35 @@ class Classifier:
         if window_s is not None and not window_s >= 0:
             raise ParameterError(f"window_s must not be negative, got {window_s!r}")
         listener = Listener(self._model, self.mel, source, on_frames)
-        pool = self._pool(window_s, segments)
         hop_s = self.bundle.hop_frames * self.bundle.mel.hop_length / self.bundle.mel.sr
         patches = math.inf if math.isinf(interval_s) else max(1, round(interval_s / hop_s))
-        blocks = given = fresh = 0
+        turns = Turns(lambda: self._pool(window_s, segments), patches, window_s is not None)
+        blocks = given = 0
         arrived_s = time.monotonic()
         for block in source.blocks():
             blocks, arrived_s = blocks + 1, block.arrived_s
-            for heard in listener.push(block):
-                pool.add(heard)
-                fresh += 1
-                if fresh == patches:
-                    yield self._verdict(source, listener, pool.answer(), pool, arrived_s)
-                    given, fresh = given + 1, 0
-                    pool = self._pool(window_s, segments) if window_s is None else pool
+            for pool in self._due(listener, turns, block, outages=not math.isinf(patches)):
+                yield self._verdict(source, listener, pool.answer(), pool, arrived_s)
+                given += 1
         if not blocks:
             raise AudioError(f"{source.name}: holds no audio")
-        for heard in listener.flush():
-            pool.add(heard)
-            fresh += 1
-        if fresh or not given:
+        last = list(turns.end(listener.flush()))
+        for pool in last if given or last else [self._pool(window_s, segments)]:
             answer = pool.answer()
             if not given:
                 answer = replace(answer, start_s=0.0, end_s=round(listener.end_s, 3))
             yield self._verdict(source, listener, answer, pool, arrived_s)
+
+    def _due(self, listener: Listener, turns: Turns, block: Block, outages: bool) -> Iterator[Pool]:
+        """What is to answer now that `block` has come. With `outages`, no answer is about both sides of one.
+
+        A gap as long as a patch is one; a shorter one is no reason to hear less at a time.
+        """
+        if listener.is_broken_by(block):
+            is_outage = outages and block.dropped >= self.bundle.patch_s * block.rate
+            yield from (turns.end if is_outage else turns.add)(listener.flush())
+            listener.begin(block)
+        yield from turns.add(listener.push(block))
 
     def _pool(self, window_s: float | None, segments: bool) -> Pool:
         return Pool(self.bundle, self._threshold, segments, math.inf if window_s is None else window_s)

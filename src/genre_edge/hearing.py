@@ -109,15 +109,19 @@ class Listener:
         self.dropped = 0
         self.end_s = self._origin_s = 0.0
 
+    def is_broken_by(self, block: Block) -> bool:
+        """Whether a stretch ends before this block: nothing may be heard across a gap or a change of rate."""
+        return block.dropped > 0 or block.rate != self._rate
+
+    def begin(self, block: Block) -> None:
+        """Another stretch begins with this block; the one before was flushed. Time goes on at the source's count."""
+        self.dropped += block.dropped
+        self._origin_s, self._rate = block.position / block.rate, block.rate
+        self._front_end.reset(block.rate)
+        self._hearing.reset(self._origin_s)
+
     def push(self, block: Block) -> Iterator[Heard]:
         """What was heard in the patches that this block completes. Raises AudioError for unusable samples."""
-        if block.dropped or block.rate != self._rate:
-            # Nothing may be heard across a gap, and time goes on at the source's count.
-            yield from self.flush()
-            self.dropped += block.dropped
-            self._origin_s, self._rate = block.position / block.rate, block.rate
-            self._front_end.reset(block.rate)
-            self._hearing.reset(self._origin_s)
         self.end_s = (block.position + len(block.samples)) / block.rate
         frames = self._front_end.push(block)
         if self._on_frames is not None:
@@ -125,6 +129,6 @@ class Listener:
         yield from self._hearing.push(frames, self._front_end.n_samples)
 
     def flush(self) -> Iterator[Heard]:
-        """What is left at the end."""
+        """What is left at the end of a stretch."""
         yield from self._hearing.push(self._front_end.flush(), self._front_end.n_samples)
         yield from self._hearing.flush(self._front_end.n_samples)
