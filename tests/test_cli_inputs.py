@@ -110,6 +110,12 @@ def test_closed_standard_streams(song: Path, closed: str) -> None:
     assert (str(song) in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
 
 
+@pytest.mark.parametrize(("words", "code"), [(("classify", "nofile.wav"), 1), (("stream", "--tries", "0"), 2)])
+def test_a_failure_has_its_code_where_standard_error_is_closed(words: tuple[str, ...], code: int) -> None:
+    done = subprocess.run(["bash", "-c", 'exec "$0" -m genre_edge "$@" 2>&-', sys.executable, *words])
+    assert done.returncode == code
+
+
 def test_a_terminal_that_lacks_the_letters(song: Path, tmp_path: Path) -> None:
     names = [tmp_path / "naïve ♫.ogg", tmp_path / "plain.ogg"]
     for name in names:

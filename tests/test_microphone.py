@@ -74,6 +74,8 @@ class FakeCard(SimpleNamespace):
         assert kind == "input"
         if isinstance(device, str) and device not in "USB microphone":
             raise ValueError(f"No input device matching {device!r}")
+        if isinstance(device, int) and device > 1 << 31:
+            raise OverflowError(f"integer {device} does not fit 'int'")
         if isinstance(device, int) and device > 3:
             raise PortAudioError(f"Error querying device {device}")
         return {"name": "USB microphone", "default_samplerate": self.rate, "max_input_channels": self.channels}
@@ -224,7 +226,12 @@ def test_a_device_by_name_or_number(card: FakeCard, device: str | None, wanted: 
 
 
 @pytest.mark.parametrize(
-    ("device", "reason"), [("Nosuch", "No input device matching 'Nosuch'"), ("99", "Error querying device 99")]
+    ("device", "reason"),
+    [
+        ("Nosuch", "No input device matching 'Nosuch'"),
+        ("99", "Error querying device 99"),
+        ("99999999999", "integer 99999999999 does not fit 'int'"),
+    ],
 )
 def test_an_unknown_device_is_told(card: FakeCard, device: str, reason: str) -> None:
     with pytest.raises(AudioError) as caught:

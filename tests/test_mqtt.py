@@ -254,6 +254,8 @@ def test_stations_of_several_machines_do_not_overwrite_each_other(
         "mqtt://u:s3cret@broker:99999",
         "mqtt://u:s3cret@broker:0",
         "mqtt://u:s3cret/x@broker",
+        "mqtt://u:s3cret@broker/\udcff",
+        "mqtt://\udcff:s3cret@broker",
         "mqtt://u:s3cret@[broker",
         "mqtt://u:s3cret@" + "x" * 64 + ".org",
         "mqtt://u:s3cret@broker/a+b",

@@ -49,7 +49,7 @@ class Microphone(Source):
             except portaudio.PortAudioError:
                 self._stream.close()
                 raise
-        except (portaudio.PortAudioError, ValueError) as error:
+        except (portaudio.PortAudioError, ValueError, OverflowError) as error:
             raise AudioError(f"{self.name}: {error}") from None
 
     def _capture(self, samples: NDArray[np.float32], frames: int, timing: Any, status: Any) -> None:

@@ -73,18 +73,23 @@ def _run() -> int:
 
 def _write_no_more() -> None:
     """What standard output still holds goes nowhere, at exit neither."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _lead_nowhere(sys.stdout.fileno())
+
+
+def _lead_nowhere(number: int) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    if null != number:
+        os.dup2(null, number)
+        os.close(null)
 
 
 def _open_standard_streams() -> None:
     """Where a parent closed one of them, the first files that we open would take its place."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            null = os.open(os.devnull, os.O_RDWR)
-            if null != number:
-                os.dup2(null, number)
-                os.close(null)
-            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+            _lead_nowhere(number)
+            # Whoever replaces such a stream must not close its number with it.
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name that the terminal's encoding lacks
 
@@ -93,9 +98,7 @@ def _silence_libraries() -> None:
     """Keep stderr for our own lines: TensorFlow Lite greets there, and libmpg123 tells its troubles."""
     sys.stderr.flush()
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    os.close(null)
+    _lead_nowhere(2)
 
 
 class _OneLine(logging.Formatter):

@@ -68,6 +68,7 @@ class Broker:
     def of_url(cls, url: str) -> "Broker":
         """Raises ParameterError, which does not tell the address, as a password may be in it."""
         try:
+            url.encode()  # an argument's stray bytes
             parts = urlsplit(url)
             port = parts.port
             (parts.hostname or "").encode("idna")
