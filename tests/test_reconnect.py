@@ -194,32 +194,50 @@ class Endless(Source):
 
     name, rate, channels = "endless", 1000, 1
 
-    def __init__(self) -> None:
-        self._closed = threading.Event()
+    def __init__(self, n_blocks: int = 10**9) -> None:
+        self._n_blocks, self._closed = n_blocks, threading.Event()
 
     def blocks(self) -> Iterator[Block]:
-        position = 0
-        while not self._closed.wait(0.0005):
+        for position in range(0, 100 * self._n_blocks, 100):
+            if self._closed.wait(0.0005):
+                break
             yield Block(np.full(100, position, dtype=np.float32), self.rate, position)
-            position += 100
         raise ValueError("I/O operation on closed file")
 
     def close(self) -> None:
         self._closed.set()
 
 
-def test_a_pumped_source_is_never_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pumped_source_that_gives_too_fast_is_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconnect, "ROOM_S", 1.0)
+    found = []
+    with Pumped(Endless(50)) as source, pytest.raises(AudioError, match="endless: I/O operation on closed file"):
+        for block in source.blocks():
+            found.append(block)
+            time.sleep(0.005)
+    assert [block.position for block in found] == list(range(0, 5000, 100))
+    assert not any(block.dropped for block in found)
+
+
+def test_a_pumped_source_is_kept_waiting_only_once_for_a_reader_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconnect, "ROOM_S", 0.2)
     with Pumped(Endless()) as source:
         blocks = source.blocks()
         found = [next(blocks)]
-        time.sleep(0.1)  # the ring holds a tenth of what comes meanwhile
+        time.sleep(0.4)  # the ring holds 0.2 s, waits as long, and then loses
         found += [next(blocks) for _ in range(30)]
-    assert sum(block.dropped for block in found) > 0
+    lost = [block.dropped for block in found if block.dropped]
+    assert len(lost) == 1 and lost[0] >= 1000  # many blocks; a wait for each would have lost one or two
     for block in found:
         assert (block.samples == block.position).all()
-    with pytest.raises(AudioError, match="endless: I/O operation on closed file"):
-        list(blocks)
+
+
+def test_closing_ends_a_wait_for_room() -> None:
+    source = Pumped(Endless())
+    time.sleep(0.2)  # ten seconds of sound have come
+    began_s = time.monotonic()
+    source.close()
+    assert time.monotonic() - began_s < 2 and not source._thread.is_alive()
 
 
 def test_a_pumped_source_that_says_nothing_is_dead() -> None:

@@ -36,12 +36,16 @@ class Patience:
 
 
 class Pumped(Source):
-    """A source that is read by a thread of its own into a ring, so that it is never kept waiting."""
+    """A source that is read by a thread of its own into a ring.
+
+    One that gives faster than it is heard, as a file on a server does, is kept waiting; for `ROOM_S` at most, since one
+    that is live would be cut off.
+    """
 
     def __init__(self, source: Source, silent_s: float = SILENT_S) -> None:
         self.name, self.rate, self.channels = source.name, source.rate, source.channels
         self._source = source
-        self._ring = Ring(source.name, source.rate, ROOM_S, silent_s)
+        self._ring = Ring(source.name, source.rate, ROOM_S, silent_s, wait_s=ROOM_S)
         self._thread = threading.Thread(target=self._pump, name=f"pump {source.name}", daemon=True)
         self._thread.start()
 
@@ -59,6 +63,7 @@ class Pumped(Source):
         return self._ring.blocks()
 
     def close(self) -> None:
+        self._ring.end()  # a thread that waits for room need not
         self._source.close()
         self._thread.join(5)
 

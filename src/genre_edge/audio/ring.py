@@ -1,4 +1,4 @@
-"""A bounded ring between the thread that captures and the one that analyses: no waiting, and no loss unseen."""
+"""A bounded ring between the thread that captures and the one that analyses: no endless waiting, no loss unseen."""
 
 import threading
 import time
@@ -24,15 +24,16 @@ class Ring:
     Args:
         name: what errors call the source.
         silent_s: with no samples for this long, the source is gone.
+        wait_s: how long a source that can be kept waiting is; when that was in vain, no more until there is room.
     """
 
-    def __init__(self, name: str, rate: int, room_s: float, silent_s: float) -> None:
-        self._name, self._rate, self._silent_s = name, rate, silent_s
+    def __init__(self, name: str, rate: int, room_s: float, silent_s: float, wait_s: float = 0.0) -> None:
+        self._name, self._rate, self._silent_s, self._wait_s = name, rate, silent_s, wait_s
         self._room = round(rate * room_s)
         self._blocks: deque[Block] = deque()
         self._held = self._position = self._lost = 0
         self._put_s = time.monotonic()
-        self._ended = False
+        self._ended = self._full = False
         self._error: AudioError | None = None
         self._changed = threading.Condition()
 
@@ -41,7 +42,7 @@ class Ring:
         with self._changed:
             self._put_s = time.monotonic()
             self._lost += lost
-            if self._held + len(samples) > self._room:
+            if not self._has_room(len(samples)):
                 self._lost += len(samples)
                 return
             self._position += self._lost
@@ -51,12 +52,21 @@ class Ring:
             self._lost = 0
             self._changed.notify()
 
+    def _has_room(self, n: int) -> bool:
+        def fits() -> bool:
+            return self._held + n <= self._room
+
+        if not fits() and self._wait_s and not self._full:
+            self._changed.wait_for(lambda: fits() or self._ended, self._wait_s)
+        self._full = not fits()
+        return not self._full
+
     def end(self, error: AudioError | None = None) -> None:
         """No more will come; `error` is raised to the reader after the last block."""
         with self._changed:
             if not self._ended:
                 self._ended, self._error = True, error
-                self._changed.notify()
+                self._changed.notify_all()
 
     def blocks(self) -> Iterator[Block]:
         """The blocks as they come. A loss at the very end comes with an empty block. Raises AudioError."""
@@ -70,6 +80,7 @@ class Ring:
             if self._blocks:
                 block = self._blocks.popleft()
                 self._held -= len(block.samples)
+                self._changed.notify()
                 return block
             if self._lost:
                 lost, self._lost = self._lost, 0
