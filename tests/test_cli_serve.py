@@ -89,7 +89,7 @@ def sound(seconds: float) -> np.ndarray:
     return np.random.default_rng(0).uniform(-0.3, 0.3, round(8000 * seconds))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_serves_what_it_hears_until_a_signal(number: int, served: Callable[..., Served]) -> None:
     one = served()
     one.feed(sound(3))

@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 from conftest import Cli
 
 from genre_edge.audio.live import is_file_name
+from genre_edge.signals import ENDING
 
 RAW = ("--raw", "f32le:22050:1")
 
@@ -96,7 +96,7 @@ def _listening(song_samples: np.ndarray) -> "subprocess.Popen[bytes]":
 
 
 def test_verdicts_come_while_the_pipe_is_open_and_signals_end_it(song_samples: np.ndarray) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         process = _listening(song_samples)
         time.sleep(0.3)
         process.send_signal(number)
@@ -113,8 +113,8 @@ def test_only_the_main_thread_takes_signals_which_could_be_lost_otherwise(song_s
     process = _listening(song_samples)
     for thread in Path(f"/proc/{process.pid}/task").iterdir():
         blocked = int(re.findall(r"SigBlk:\s*(\w+)", (thread / "status").read_text())[0], 16)
-        both = 1 << signal.SIGINT - 1 | 1 << signal.SIGTERM - 1
-        assert blocked & both == (0 if thread.name == str(process.pid) else both)
+        ours = sum(1 << number - 1 for number in ENDING)
+        assert blocked & ours == (0 if thread.name == str(process.pid) else ours)
     process.kill()
     process.communicate()
 

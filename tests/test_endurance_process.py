@@ -169,16 +169,17 @@ def test_a_signal_at_any_moment_leaves_whole_lines(pcm: bytes) -> None:
     print(f"{MOMENTS} moments, the slowest end took {max(end.took_s for end in ends):.2f} s")
 
 
-def test_an_ignored_interrupt_stays_ignored(pcm: bytes) -> None:
-    """As of a program that a script starts in the background."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # children inherit it
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_an_ignored_signal_stays_ignored(number: int, pcm: bytes) -> None:
+    """As of a program that a script starts in the background, or `nohup`."""
+    before = signal.signal(number, signal.SIG_IGN)  # children inherit it
     try:
         streaming = Streaming(pcm)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
     with streaming:
         assert streaming.first_line.wait(60)
-        streaming.process.send_signal(signal.SIGINT)
+        streaming.process.send_signal(number)
         heard = len(streaming.out)
         while len(streaming.out) < heard + 100_000:
             assert streaming.process.poll() is None
@@ -206,7 +207,7 @@ def radio(caller: socket.socket) -> None:
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_ffmpeg_too(number: int) -> None:
     server = Radio(radio)
     command = [*STREAM[:4], server.url, "--interval", "1"]

@@ -18,7 +18,7 @@ from conftest import Cli
 from live_helpers import RATE, Answer, Radio, ffmpegs, sound
 
 from genre_edge.audio import ffmpeg, live, microphone
-from genre_edge.audio.ffmpeg import FfmpegSource, is_url, without_password
+from genre_edge.audio.ffmpeg import FfmpegSource, is_url, without_secrets
 from genre_edge.audio.live import open_live
 from genre_edge.audio.reconnect import Patience
 from genre_edge.errors import AudioError, ParameterError, SourceLostError
@@ -146,9 +146,19 @@ def test_what_is_an_address(source: str, is_one: bool) -> None:
     assert is_url(source) == is_one
 
 
-def test_a_password_is_not_told() -> None:
-    assert without_password("rtsp://user:p@ss@cam:554/a@b") == "rtsp://cam:554/a@b"
-    assert without_password("http://radio/live") == "http://radio/live"
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("rtsp://user:p@ss@cam:554/a@b", "rtsp://cam:554/a@b"),
+        ("rtsp://user:p?s@cam/1", "rtsp://cam/1"),
+        ("http://radio/live", "http://radio/live"),
+        ("https://radio/live?key=secret&a=b#there", "https://radio/live"),
+        ("http://radio#secret", "http://radio"),
+        ("http://u:p@a/b?c d: gone; was it https://e?f or g", "http://a/b d: gone; was it https://e or g"),
+    ],
+)
+def test_a_password_or_a_key_is_not_told(text: str, told: str) -> None:
+    assert without_secrets(text) == told
 
 
 @real_ffmpeg
@@ -156,13 +166,32 @@ def test_a_password_is_not_told_by_ffmpeg_either(radio: Callable[..., Radio]) ->
     server = radio()
     server.close()
     with pytest.raises(SourceLostError) as caught:
-        open_live(server.url.replace("//", "//user:secret@"), Patience(tries=1))
+        open_live(server.url.replace("//", "//user:secret@") + "?key=secret", Patience(tries=1))
     assert "secret" not in str(caught.value) and "ffmpeg: " in str(caught.value)
+
+
+@real_ffmpeg
+@pytest.mark.parametrize("scheme", ["icecast", "HTTP"])
+def test_what_players_call_an_address_is_opened(radio: Callable[..., Radio], scheme: str) -> None:
+    server = radio(sound(1))
+    url = server.url.replace("http", scheme)
+    with open_live(url, HASTY) as source:
+        assert len(next(source.blocks()).samples) > 0 and source.name == url
+
+
+@real_ffmpeg
+def test_what_ffmpeg_has_another_name_for() -> None:
+    known = subprocess.run(["ffmpeg", "-v", "error", "-protocols"], capture_output=True, text=True, check=True).stdout
+    demuxers = {"rtsp", "rtsps"}  # not among its protocols
+    for scheme in ffmpeg.NETWORK_SCHEMES:
+        name = ffmpeg._for_ffmpeg(f"{scheme.upper()}://Host/Path").removesuffix("://Host/Path")
+        assert name in {*known.partition("Output:")[0].split(), *demuxers}
+        assert name in ffmpeg._NETWORK_PROTOCOLS.split(",")
 
 
 def test_an_unknown_kind_of_address_is_told_at_once() -> None:
     with pytest.raises(ParameterError, match=r"^ftp://x/y: known are addresses with http, https, icecast, "):
-        open_live("ftp://x/y", Patience())
+        open_live("ftp://u:secret@x/y?secret", Patience())
 
 
 def test_without_ffmpeg_an_address_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,9 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from live_helpers import Radio, ffmpegs, sound
 from rich.console import Console
 from station_helpers import eventually
 from view_helpers import RATE, console, row, view
@@ -191,6 +194,36 @@ def test_ctrl_z_lends_the_screen_to_the_shell(start: Start, song_samples: np.nda
     for number in (signal.SIGTERM, signal.SIGCONT):  # ended while it stands still
         terminal.process.send_signal(number)
     assert terminal.end(taken=3) == 0
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
+def test_a_window_that_is_closed_ends_it_and_its_ffmpeg() -> None:
+    def answer(caller: socket.socket) -> None:
+        sound(10)(caller)
+        caller.recv(1)
+
+    def take_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(1, termios.TIOCSCTTY, 0)
+
+    radio, (window, inner) = Radio(answer), pty.openpty()
+    command = [sys.executable, "-m", "genre_edge", "stream", radio.url]
+    process = subprocess.Popen(
+        command, stdin=inner, stdout=inner, stderr=inner, preexec_fn=take_terminal, env=os.environ | {"TERM": "xterm"}
+    )
+    os.close(inner)
+    try:
+        output = b""
+        while output.count(HOME) < 3:
+            output += os.read(window, 65536)
+        (child,) = ffmpegs(process.pid)
+        os.close(window)
+        assert process.wait(10) >= 0  # it ended by itself, after SIGHUP
+    finally:
+        process.kill()
+        process.wait()
+        radio.close()
+    eventually(lambda: not Path(f"/proc/{child}").exists())
 
 
 def test_the_end_of_the_sound_leaves_the_last_answer(start: Start, song_samples: np.ndarray) -> None:

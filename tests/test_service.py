@@ -11,6 +11,7 @@ import pytest
 from server_helpers import Running
 from station_helpers import HandFed, eventually, station
 
+from genre_edge import signals
 from genre_edge.errors import AudioError, GenreEdgeError, SourceLostError
 from genre_edge.station import service
 from genre_edge.station.history import History
@@ -24,7 +25,7 @@ from genre_edge.station.web import application
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """Service takes the signals; give them back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in signals.ENDING}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -111,7 +112,7 @@ def test_the_watchdog_is_told_only_while_there_is_life(monkeypatch: pytest.Monke
     alive = [True]
     monkeypatch.setattr(one, "alive", lambda: alive[0])
     runner = Service(one, server, None)
-    monkeypatch.setattr(service.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(service.signals, "take", lambda _: None)
     thread = threading.Thread(target=runner.run, args=(lambda: None,))
     thread.start()
     eventually(lambda: told.count(("WATCHDOG=1",)) >= 3 and ("READY=1",) in told)

@@ -1,38 +1,36 @@
-"""Ctrl-C and SIGTERM: at first they end the program at once, later it is given the time to end well."""
+"""Ctrl-C, SIGTERM, a terminal that closes: at first they end the program at once, later it has the time to end well."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-ENDING = signal.SIGINT, signal.SIGTERM
+ENDING = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 GRACE_S = 5  # for a command that listens to close everything; what hangs longer is ended by the system
 
 
 def end_at_once() -> None:
-    """Ctrl-C ends the program without a word, as SIGTERM does anyway: out of an import it would be a page of traceback,
-    or look like a library that is missing. Where the parent has it ignored, as for programs in the background, it stays
-    ignored."""
+    """Ctrl-C ends the program without a word, as the others do anyway: out of an import it would be a page of
+    traceback, or look like a library that is missing. Where the parent has it ignored, as for programs in the
+    background, it stays ignored."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end_well() -> None:
-    """Both raise KeyboardInterrupt in the main thread. For when all is imported, and something is to be finished."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _interrupt)
+    """They raise KeyboardInterrupt in the main thread. For when all is imported, and something is to be finished."""
+    take(signal.default_int_handler)
 
 
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt
+def take(handler: Callable[[int, Any], None]) -> None:
+    """Let a function take them; not those that the parent has ignored, as `nohup` does."""
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def interrupt_once() -> None:
-    """For a command that listens: the first signal raises KeyboardInterrupt in the main thread, no other disturbs it.
-
-    Ctrl-C stays ignored where the parent has it so.
-    """
+    """For a command that listens: the first raises KeyboardInterrupt in the main thread, no other disturbs it."""
     came = False
 
     def interrupt(number: int, frame: Any) -> None:
@@ -42,9 +40,7 @@ def interrupt_once() -> None:
             signal.alarm(GRACE_S)
             raise KeyboardInterrupt
 
-    for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, interrupt)
+    take(interrupt)
 
 
 @contextmanager

@@ -23,12 +23,16 @@ FFMPEG_SUFFIXES = frozenset(
 
 
 # Nothing that reads local files or starts programs: a playlist on a server must not name /etc/passwd.
-NETWORK_SCHEMES = frozenset(["http", "https", "icecast", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "mms"])
-_NETWORK_PROTOCOLS = "http,https,httpproxy,icecast,rtsp,rtmp,rtmps,rtp,rtcp,srtp,srt,udp,tcp,tls,mmsh,mmst,crypto,data"
+NETWORK_SCHEMES = frozenset(
+    ["http", "https", "icecast", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "mms", "mmsh", "mmst"]
+)
+_NETWORK_PROTOCOLS = "http,https,httpproxy,rtsp,rtsps,rtmp,rtmps,rtp,rtcp,srtp,srt,udp,tcp,tls,mmsh,mmst,crypto,data"
+_AS_FFMPEG_SAYS = {"icecast": "http", "mms": "mmsh"}  # what is given away as such; ffmpeg itself only writes to icecast
 # What the network lost between a stream's own timestamps, so that time stays true; no sample is changed otherwise.
 _GAPS_ARE_SILENCE = ["-af", "aresample=async=1"]
 
-_USER = re.compile(r"//[^/\s]*@")  # a name and a password in an address; they are in no log
+_USER = re.compile(r"//[^/\s]*@")  # a name and a password in an address,
+_QUERY = re.compile(r"(://[^\s?#]*)[?#]\S*")  # and a key: they are in no log
 
 
 def is_url(source: str) -> bool:
@@ -44,9 +48,15 @@ def ffmpeg_program(name: str) -> str:
     return found
 
 
-def without_password(url: str) -> str:
-    """The address as it may stand in logs and verdicts."""
-    return _USER.sub("//", url, count=1)
+def without_secrets(text: str) -> str:
+    """Addresses as they may stand in logs and verdicts."""
+    return _QUERY.sub(r"\1", _USER.sub("//", text))
+
+
+def _for_ffmpeg(url: str) -> str:
+    """The address with a scheme that ffmpeg knows; of capitals it knows none."""
+    scheme, _, rest = url.partition("://")
+    return f"{_AS_FFMPEG_SAYS.get(scheme.lower(), scheme.lower())}://{rest}"
 
 
 _children: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()
@@ -106,8 +116,8 @@ class FfmpegSource(Source):
     @classmethod
     def of_url(cls, url: str, patience_s: float) -> "FfmpegSource":
         """A radio or a camera; a server that gives no sound for `patience_s` is given up. Raises AudioError."""
-        words = ["-protocol_whitelist", _NETWORK_PROTOCOLS, "-i", url, *_GAPS_ARE_SILENCE]
-        return cls(without_password(url), words, patience_s)
+        words = ["-protocol_whitelist", _NETWORK_PROTOCOLS, "-i", _for_ffmpeg(url), *_GAPS_ARE_SILENCE]
+        return cls(without_secrets(url), words, patience_s)
 
     def _end(self) -> None:
         """Let the child finish by itself, as one does that nobody listens to any more; else end it."""
@@ -121,7 +131,7 @@ class FfmpegSource(Source):
 
     def _last_error(self) -> str:
         line = self._complaints.last_line()
-        return f"{self.name}: ffmpeg: {_USER.sub('//', line)}" if line else ""
+        return f"{self.name}: ffmpeg: {without_secrets(line)}" if line else ""
 
     def blocks(self) -> Iterator[Block]:
         position = 0

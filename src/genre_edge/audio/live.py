@@ -4,7 +4,7 @@ import os
 
 from genre_edge.audio import microphone
 from genre_edge.audio.block import Source
-from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, FfmpegSource, ffmpeg_program, is_url, without_password
+from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, FfmpegSource, ffmpeg_program, is_url, without_secrets
 from genre_edge.audio.files import SUFFIXES
 from genre_edge.audio.reconnect import Patience, Pumped, Reconnecting
 from genre_edge.audio.ring import SILENT_S
@@ -33,11 +33,13 @@ def open_live(source: str, patience: Patience, *, wait: bool = True) -> Reconnec
         SourceLostError: there was nothing to be heard as often as `patience` allows.
     """
     if is_url(source):
-        name = without_password(source)
+        name = without_secrets(source)
         ffmpeg_program(name)
         return Reconnecting(name, lambda: Pumped(FfmpegSource.of_url(source, SILENT_S)), patience, wait=wait)
     if "://" in source:
-        raise ParameterError(f"{source}: known are addresses with {', '.join(sorted(NETWORK_SCHEMES))}")
+        raise ParameterError(
+            f"{without_secrets(source)}: known are addresses with {', '.join(sorted(NETWORK_SCHEMES))}"
+        )
     microphone.sounddevice()
     device = None if source == DEFAULT_DEVICE else source
     if device is not None and not device.isdecimal():

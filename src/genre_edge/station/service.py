@@ -1,14 +1,13 @@
 """All parts of a running station, started together, watched, and stopped within a moment."""
 
 import logging
-import signal
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+from genre_edge import signals
 from genre_edge.errors import GenreEdgeError
-from genre_edge.signals import ENDING
 from genre_edge.station.events import end_streams
 from genre_edge.station.mqtt import Mqtt
 from genre_edge.station.server import Server
@@ -40,9 +39,7 @@ class Service:
             SourceLostError, AudioError: why the source ended, if it did not simply end.
             GenreEdgeError: the server ended, which it should not.
         """
-        for number in ENDING:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._on_signal)
+        signals.take(self._on_signal)
         self._server.start()
         self._station.start()
         if self._mqtt is not None:
