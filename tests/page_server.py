@@ -91,6 +91,7 @@ class Station:
         self.columns = humming() if columns is None else columns
         self.past, self.bins = past or [], bins or []
         self.refuse: dict[str, HTTPStatus] = {}  # by path
+        self.ahead_s = 0.0  # of the true time, its clock
         self.mute = False  # events stop, though lines stay open
         self.requests: list[str] = []
         self.port = 0
@@ -156,8 +157,8 @@ class Station:
     def listen(self) -> None:
         """Adds a verdict when it is time for one."""
         with self._lock:
-            now = time.time()
-            if not self.verdicts or now - self.verdicts[-1]["time"] >= self.verdict_s:
+            now = time.time() + self.ahead_s
+            if not self.verdicts or abs(now - self.verdicts[-1]["time"]) >= self.verdict_s:
                 self.verdicts.append(verdict(now, self.heard(now), self.source, self.verdict_s))
 
     def n_columns(self) -> int:
@@ -175,6 +176,9 @@ class Answers(BaseHTTPRequestHandler):
     """Answers one connection for the `station` of a subclass."""
 
     station: Station
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(time.time() + self.station.ahead_s if timestamp is None else timestamp)
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")

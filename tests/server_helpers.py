@@ -51,9 +51,9 @@ class Running:
         client.sendall(b"".join(words))
         return client
 
-    def stream(self) -> socket.socket:
+    def stream(self, address: str = "127.0.0.1") -> socket.socket:
         """A client of the event stream that does not read it yet."""
-        return self.connect(b"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        return self.connect(b"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", address=address)
 
     def undisturbed(self) -> None:
         """The audio path goes on whatever clients do."""

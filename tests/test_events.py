@@ -51,18 +51,29 @@ def test_a_stream_says_when_to_come_back_and_ends_with_the_station() -> None:
 
 
 def test_streams_are_limited_and_those_that_go_make_room(running: Running) -> None:
-    clients = [running.stream() for _ in range(web.MAX_STREAMS)]
+    clients = [running.stream(f"127.0.0.{2 + i % 2}") for i in range(web.MAX_STREAMS)]
     assert all(b" 200 OK" in client.recv(20) for client in clients)
     status, body = running.get("/api/v1/events")
     assert status == 503 and json.loads(body) == {"error": f"{web.MAX_STREAMS} clients are listening already"}
     assert running.get("/api/v1/status")[0] == 200
     clients.pop().close()
     eventually(lambda: running.station.hub.subscribers == web.MAX_STREAMS - 1)
-    again = running.stream()
+    again = running.stream("127.0.0.3")
     assert b" 200 OK" in again.recv(20)
     for client in [*clients, again]:
         client.close()
     eventually(lambda: running.station.hub.subscribers == 0)
+
+
+def test_one_address_alone_cannot_take_all_streams(running: Running) -> None:
+    clients = [running.stream() for _ in range(web.MAX_STREAMS_OF_ONE)]
+    assert all(b" 200 OK" in client.recv(20) for client in clients)
+    status, body = running.get("/api/v1/events")
+    assert status == 503 and "clients of this address" in json.loads(body)["error"]
+    other = running.stream("127.0.0.2")
+    assert b" 200 OK" in other.recv(20)
+    for client in [*clients, other]:
+        client.close()
 
 
 def test_a_client_that_does_not_read_loses_events_and_delays_nobody(running: Running) -> None:

@@ -135,6 +135,31 @@ def test_what_waits_for_a_disk_is_bounded(tmp_path: Path, monkeypatch: pytest.Mo
     kept.close()
 
 
+def test_a_history_that_is_damaged_inside_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "h.db"
+    kept = History(path)
+    for i in range(2000):
+        kept.add(verdict(NOON + i))
+        if i % 500 == 0:
+            kept.flush()
+    kept.close()
+    size = path.stat().st_size
+    with path.open("r+b") as file:  # pages in the middle, as of a memory card that ages; its first page is well
+        file.seek(size // 4 // 4096 * 4096)
+        file.write(b"\xff" * (size // 2))
+    kept = History(path)
+    for i in range(5):
+        kept.add(verdict(NOON + 3000 + i))
+        kept.verdicts(), kept.day(NOON + 3000)
+        kept.flush()
+    assert kept.state == "file" and times(kept.verdicts()) == [NOON + 3000 + i for i in range(5)]
+    kept.close()
+    assert rows(path) == 5 and (tmp_path / "h.db.damaged").stat().st_size == size
+    fails, aside, written = [record.message for record in caplog.records]
+    assert fails.endswith("; the newest 1000 verdicts wait in memory") and written.endswith(": written again")
+    assert aside.endswith("; it is h.db.damaged now, and a new one begins")
+
+
 def test_a_file_that_breaks_while_in_use(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "h.db"
     kept = History(path)

@@ -97,6 +97,18 @@ def test_a_wrong_clock_of_the_viewer_moves_no_verdict(open_page: Open, hours_off
         assert 0.6 < left < right < 1
 
 
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_clock_that_is_set_leaves_the_newest_verdict_current(station: Station, open_page: Open, hours: int) -> None:
+    station.heard = lambda when: ("jazz", None)
+    page = open_page(station)
+    expect(page.locator("#timeline .block")).to_have_count(1)
+    expect(page.locator("#genre")).to_have_text("Jazz")
+    station.ahead_s, station.heard = 3600.0 * hours, lambda when: ("rock", None)
+    expect(page.locator("#genre")).to_have_text("Rock")
+    expect(page.locator("#changes strong")).to_have_text(["Rock"])  # jazz is hours ago, or hours ahead
+    expect(page.locator("#count")).to_have_text(re.compile("[3-9] verdicts"))
+
+
 def test_it_comes_back_after_the_station_was_restarted(station: Station, open_page: Open) -> None:
     page = open_page(station)
     spectrogram_begun(page)

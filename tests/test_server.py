@@ -45,6 +45,20 @@ def test_a_request_that_does_not_come_is_not_waited_for(
     assert gone(running.connect(words))
 
 
+def test_who_asks_again_and_again_keeps_the_connection(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SLOW_S", 0.3)
+    monkeypatch.setattr(server, "_CHECK_S", 0.05)
+    client = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
+    client.connect()
+    first, end_s = client.sock, time.monotonic() + 1.5
+    while time.monotonic() < end_s:
+        client.request("GET", "/healthz")
+        assert client.getresponse().read()
+        assert client.sock is first  # http.client would connect anew without a word
+        time.sleep(0.03)
+    client.close()
+
+
 def test_a_stream_lives_longer_than_the_patience_with_requests(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,11 +19,12 @@ _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-b
 class EventStream(Response):
     """One client's stream, until it goes or the station ends. What a slow client misses is lost for it alone.
 
-    It is among `streams` for as long as it lasts.
+    It is among `streams` for as long as it lasts; `address` is the client's.
     """
 
-    def __init__(self, station: Station, streams: set["EventStream"]) -> None:
+    def __init__(self, station: Station, streams: set["EventStream"], address: str | None) -> None:
         super().__init__()
+        self.address = address
         self._station, self._streams = station, streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,7 +2,8 @@
 
 New verdicts wait in memory and are written many at a time by a thread of their own, so that whoever adds one never
 waits for a disk. Readers see both. A file that cannot be used costs one line in the log, the newest verdicts wait on,
-and it is tried again at each batch: a station listens whatever its disk does.
+and it is tried again at each batch: a station listens whatever its disk does. One that is ours, but
+damaged, is set aside.
 
 Clocks are wrong at times (a Pi has none of its own), so what is old goes by the order in which it came.
 """
@@ -16,6 +17,8 @@ import time
 from collections import Counter, deque
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+from genre_edge.render import one_line
 
 log = logging.getLogger("genre_edge")
 
@@ -217,7 +220,13 @@ class History:
         """The database, perhaps anew: a file that fails may have been replaced. Raises sqlite3.Error."""
         if self._path is None and self._database is not None:
             return
-        database = _prepared(":memory:" if self._path is None else str(self._path))
+        name = ":memory:" if self._path is None else str(self._path)
+        database = _prepared(name)
+        if self._path is not None and self._failing and (damage := _damage(database)):
+            database.close()
+            self._close_database()
+            _set_aside(self._path, damage)
+            database = _prepared(name)
         self._close_database()
         self._database = database
 
@@ -225,6 +234,29 @@ class History:
         if self._database is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._database.close()
+
+
+def _damage(database: sqlite3.Connection) -> str | None:
+    """What is wrong inside. Raises sqlite3.Error where that cannot be told now."""
+    try:
+        found: str = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return None if found == "ok" else one_line(found)
+
+
+def _set_aside(path: Path, damage: str) -> None:
+    """For whoever wants to mend it; an earlier one makes room. Raises sqlite3.Error."""
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        for ending in ("-wal", "-shm", ""):  # the file itself last: as long as it is there, this is tried again
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{path}{ending}").replace(f"{aside}{ending}")
+    except OSError as error:
+        raise sqlite3.OperationalError(f"damaged, and cannot be set aside: {error.strerror}") from None
+    log.warning("history %s: %s; it is %s now, and a new one begins", path, damage, aside.name)
 
 
 def _prepared(name: str) -> sqlite3.Connection:

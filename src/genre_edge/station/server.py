@@ -51,6 +51,11 @@ class Connection(H11Protocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
 
+    def on_response_complete(self) -> None:
+        """A client that asks again and again over one connection is well each time."""
+        self._well_s = time.monotonic()
+        super().on_response_complete()
+
     def _check(self) -> None:
         """Well is who has asked and has read; others have `SLOW_S`."""
         if self not in self.connections:

@@ -24,6 +24,7 @@ from genre_edge.station.metrics import CONTENT_TYPE, Metrics
 from genre_edge.station.station import Station
 
 MAX_STREAMS = 16  # clients of /api/v1/events at a time
+MAX_STREAMS_OF_ONE = 8  # address, so that nobody alone shuts out the others
 MAX_VERDICTS = 1000  # in one answer
 PUBLIC = frozenset(["/", "/static/", "/healthz", "/openapi.json"])  # nothing that was heard
 _STATIC = Path(__file__).parent / "static"
@@ -104,7 +105,11 @@ class Web:
         _parameters(request)
         if len(self._streams) >= MAX_STREAMS:
             return error(503, f"{MAX_STREAMS} clients are listening already", {"retry-after": "5"})
-        return EventStream(self._station, self._streams)
+        address = request.client and request.client.host
+        if sum(stream.address == address for stream in self._streams) >= MAX_STREAMS_OF_ONE:
+            text = f"{MAX_STREAMS_OF_ONE} clients of this address are listening already"
+            return error(503, text, {"retry-after": "5"})
+        return EventStream(self._station, self._streams, address)
 
     async def healthz(self, request: Request) -> Response:
         _parameters(request)

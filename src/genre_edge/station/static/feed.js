@@ -1,6 +1,7 @@
 // The station's answers: plain fetches, and one stream of events that is opened again whatever happens to it.
 
 const DEAD_MS = 10000; // a status comes every 2 s: a line without any event for so long is dead, whatever TCP thinks
+const CHANGED_S = 60; // a verdict is told within moments; one from another minute shows that the clock was set
 const REFUSED_MS = 5000; // EventSource tries again by itself after a broken line, but never after a refusal
 
 /** The station's clock, unix seconds; this machine's may be wrong, or the station's. */
@@ -8,6 +9,10 @@ export const clock = {
   ahead: 0,
   now() {
     return Date.now() / 1000 + this.ahead;
+  },
+  /** It was set anew if what happened just now happened long ago, or will. */
+  heard(time) {
+    if (Math.abs(time - this.now()) > CHANGED_S) this.ahead = time - Date.now() / 1000;
   },
 };
 

@@ -29,7 +29,7 @@ const dayView = new Day(places("chart", "hours", "most", "legend", "table"));
 const health = new Health($("facts"));
 
 let status = null;
-let verdicts = []; // oldest first
+let verdicts = []; // as they came, the newest last; clocks that are set may say otherwise
 let day = null;
 let shownDay = null;
 let trouble = null; // why there is no connection
@@ -42,12 +42,11 @@ function latest() {
   return verdicts.at(-1) ?? status?.verdict ?? null;
 }
 
-/** Add verdicts that may overlap with those known, and forget the old ones. */
-function keep(more) {
-  const all = new Map([...verdicts, ...more].map((verdict) => [verdict.time, verdict]));
+/** Keep verdicts, those that came first first; they may overlap. The old ones are forgotten. */
+function keep(...all) {
   const since = clock.now() - KEPT_S;
-  const sorted = [...all.values()].sort((a, b) => a.time - b.time);
-  verdicts = sorted.filter((verdict) => verdict.time > since).slice(-MOST);
+  const known = new Map(all.map((verdict) => [verdict.time, verdict]));
+  verdicts = [...known.values()].filter((verdict) => verdict.time > since).slice(-MOST);
 }
 
 /** Show what is known with the next picture, unless the page is paused. */
@@ -73,7 +72,9 @@ function showAll() {
     verdictView.draw(verdict);
     spectrogram.rate = verdict.input.resampled_to;
   }
-  timeline.draw(verdicts, Math.max(clock.now(), verdict?.time ?? 0));
+  const now = Math.max(clock.now(), verdict?.time ?? 0);
+  const past = verdicts.filter(({ time }) => time <= now).sort((a, b) => a.time - b.time);
+  timeline.draw(past, now);
   if (day !== shownDay) dayView.draw(day, allLabels(), clock.now());
   shownDay = day;
 }
@@ -117,7 +118,7 @@ async function fetchAll() {
       ask(`api/v1/history?since=${since}&limit=${MOST}`),
       ask("api/v1/day"),
     ]);
-    keep(history.verdicts);
+    keep(...history.verdicts, ...verdicts);
     day = bins;
   } catch {
     clearTimeout(again); // where the line is dead, the stream of events knows
@@ -158,7 +159,8 @@ new Feed({
     show();
   },
   verdict(verdict) {
-    keep([verdict]);
+    clock.heard(verdict.time);
+    keep(...verdicts, verdict);
     if (day && day.bins.length === 0) fetchDay(); // the first one of the day
     show();
   },
