@@ -16,8 +16,9 @@ ROOT = Path(__file__).parents[1]
 SONG = ROOT / "demo" / "song.ogg"
 
 sys.path.insert(0, str(ROOT / "tools"))
-# A shell lets what it starts in the background ignore Ctrl-C, and children would inherit that.
+# A shell lets what it starts in the background ignore Ctrl-C, nohup the end of a terminal; children would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
