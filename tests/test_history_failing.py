@@ -1,5 +1,6 @@
 """History: a file that is bad, locked, full or broken keeps no station from listening."""
 
+import json
 import logging
 import os
 import sqlite3
@@ -135,29 +136,77 @@ def test_what_waits_for_a_disk_is_bounded(tmp_path: Path, monkeypatch: pytest.Mo
     kept.close()
 
 
-def test_a_history_that_is_damaged_inside_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def overwrite(path: Path, at: int, content: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(content)
+
+
+def stale_index(path: Path) -> None:
+    """An index that no longer is the table's."""
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA writable_schema = ON")
+    (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'verdicts_by_time'").fetchone()
+    (size,) = database.execute("PRAGMA page_size").fetchone()
+    database.close()
+    overwrite(path, (page - 1) * size + size - 200, b"\x00" * 200)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: overwrite(path, path.stat().st_size // 4096 // 4 * 4096, b"\xff" * (path.stat().st_size // 2)),
+        lambda path: os.truncate(path, path.stat().st_size // 2),
+        lambda path: os.truncate(path, path.stat().st_size - 4096),
+        lambda path: overwrite(path, 100, b"\xff" * 3000),
+        stale_index,
+    ],
+    ids=["pages", "half", "last page", "schema", "index"],
+)
+def test_a_history_that_is_damaged_inside_is_set_aside(
+    spoil: "object", tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "h.db"
-    kept = History(path)
-    for i in range(2000):
+    kept = History(path, limit=1500)
+    for i in range(1400):
         kept.add(verdict(NOON + i))
         if i % 500 == 0:
             kept.flush()
     kept.close()
+    spoil(path)  # type: ignore[operator]
     size = path.stat().st_size
-    with path.open("r+b") as file:  # pages in the middle, as of a memory card that ages; its first page is well
-        file.seek(size // 4 // 4096 * 4096)
-        file.write(b"\xff" * (size // 2))
-    kept = History(path)
-    for i in range(5):
+    kept = History(path, limit=1500)
+    for i in range(300):
         kept.add(verdict(NOON + 3000 + i))
-        kept.verdicts(), kept.day(NOON + 3000)
-        kept.flush()
-    assert kept.state == "file" and times(kept.verdicts()) == [NOON + 3000 + i for i in range(5)]
+        if i % 50 == 0:
+            kept.verdicts(), kept.day(NOON + 3000)
+            kept.flush()
+    assert kept.state == "file"
     kept.close()
-    assert rows(path) == 5 and (tmp_path / "h.db.damaged").stat().st_size == size
-    fails, aside, written = [record.message for record in caplog.records]
-    assert fails.endswith("; the newest 1000 verdicts wait in memory") and written.endswith(": written again")
-    assert aside.endswith("; it is h.db.damaged now, and a new one begins")
+    database = sqlite3.connect(path)
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",) and 1 <= rows(path) <= 300
+    database.close()
+    said = [record.message for record in caplog.records]
+    assert sum(line.endswith("; it is h.db.damaged now, and a new one begins") for line in said) == 1
+    assert len(said) <= 3 and (tmp_path / "h.db.damaged").stat().st_size >= size
+
+
+def test_a_byte_that_is_lost_spoils_one_verdict_at_most(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "h.db"
+    kept = History(path)
+    for i in range(3):
+        kept.add(verdict(NOON + i))
+    kept.close()
+    content = path.read_bytes()
+    begin = json.dumps(verdict(NOON), separators=(",", ":"))[:12].encode()
+    starts = [at for at in range(len(content)) if content.startswith(begin, at)]
+    assert len(starts) == 3
+    overwrite(path, starts[0], b"x")
+    overwrite(path, content.index(b'"genre":"', starts[1]) + 9, b"\xff")
+    kept = History(path)
+    assert len(kept.verdicts()) == 2 and kept.state == "file"
+    kept.close()
+    assert not caplog.records
 
 
 def test_a_file_that_breaks_while_in_use(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

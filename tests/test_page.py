@@ -109,6 +109,18 @@ def test_a_clock_that_is_set_leaves_the_newest_verdict_current(station: Station,
     expect(page.locator("#count")).to_have_text(re.compile("[3-9] verdicts"))
 
 
+def test_after_a_restart_that_forgot_all_the_new_verdict_is_current(open_page: Open) -> None:
+    with Station(lambda when: ("jazz", None), verdict_s=1000) as station:
+        page = open_page(station)
+        expect(page.locator("#genre")).to_have_text("Jazz")
+        station.stop()
+        expect(page.locator("#state")).to_have_text("Not connected")
+        station.heard = lambda when: ("reggae", None)
+        station.start()
+        station.listen()  # before anybody asks
+        expect(page.locator("#genre")).to_have_text("Reggae", timeout=20000)
+
+
 def test_it_comes_back_after_the_station_was_restarted(station: Station, open_page: Open) -> None:
     page = open_page(station)
     spectrogram_begun(page)

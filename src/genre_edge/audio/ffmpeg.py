@@ -31,8 +31,10 @@ _AS_FFMPEG_SAYS = {"icecast": "http", "mms": "mmsh"}  # what is given away as su
 # What the network lost between a stream's own timestamps, so that time stays true; no sample is changed otherwise.
 _GAPS_ARE_SILENCE = ["-af", "aresample=async=1"]
 
-_USER = re.compile(r"//[^/\s]*@")  # a name and a password in an address,
-_QUERY = re.compile(r"(://[^\s?#]*)[?#]\S*")  # and a key: they are in no log
+# Names, passwords and keys in addresses: they are in no log and no verdict.
+_USER = re.compile(r"//[^/\s]*@")
+_QUERY = re.compile(r"(://[^\s?#]*)[?#]\S*")
+_HOST = re.compile(r"(\[[^]]*\]|[^:]*)(:\d*)?")
 
 
 def is_url(source: str) -> bool:
@@ -48,9 +50,16 @@ def ffmpeg_program(name: str) -> str:
     return found
 
 
-def without_secrets(text: str) -> str:
-    """Addresses as they may stand in logs and verdicts."""
-    return _QUERY.sub(r"\1", _USER.sub("//", text))
+def without_secrets(url: str) -> str:
+    """The address as it may stand in logs and verdicts. Of what can be read in two ways, less is told."""
+    scheme, _, rest = url.partition("://")
+    place = re.split("[?#]", rest, maxsplit=1)[0]
+    host, slash, path = place.partition("/")
+    if "@" in rest[len(place) :] and not slash:  # a key, or the end of a password
+        return f"{scheme}://..."
+    if "@" in path and "@" not in host and not _HOST.fullmatch(host):  # a password with a slash
+        host, slash, path = path.rpartition("@")[2].partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _for_ffmpeg(url: str) -> str:
@@ -72,12 +81,13 @@ def end_children() -> None:
 class FfmpegSource(Source):
     """What one ffmpeg process decodes; it ends with the source.
 
-    `words` are its options and its input. With `patience_s` it is live: a process that gives nothing for so long at its
-    beginning is ended, and a failure later is an error; of a file, what was heard before it counts.
+    `words` are its options and its input; for the `secret` among them stands the name wherever it is told. With
+    `patience_s` it is live: a process that gives nothing for so long at its beginning is ended, and a failure later is
+    an error; of a file, what was heard before it counts.
     """
 
-    def __init__(self, name: str, words: list[str], patience_s: float | None = None) -> None:
-        self.name = name
+    def __init__(self, name: str, words: list[str], patience_s: float | None = None, secret: str | None = None) -> None:
+        self.name, self._secret = name, secret
         ffmpeg = ffmpeg_program(name)
         self._complaints = Complaints()
         command = [ffmpeg, "-nostdin", "-v", "error", *words, "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
@@ -116,8 +126,9 @@ class FfmpegSource(Source):
     @classmethod
     def of_url(cls, url: str, patience_s: float) -> "FfmpegSource":
         """A radio or a camera; a server that gives no sound for `patience_s` is given up. Raises AudioError."""
-        words = ["-protocol_whitelist", _NETWORK_PROTOCOLS, "-i", _for_ffmpeg(url), *_GAPS_ARE_SILENCE]
-        return cls(without_secrets(url), words, patience_s)
+        address = _for_ffmpeg(url)
+        words = ["-protocol_whitelist", _NETWORK_PROTOCOLS, "-i", address, *_GAPS_ARE_SILENCE]
+        return cls(without_secrets(url), words, patience_s, address)
 
     def _end(self) -> None:
         """Let the child finish by itself, as one does that nobody listens to any more; else end it."""
@@ -131,7 +142,10 @@ class FfmpegSource(Source):
 
     def _last_error(self) -> str:
         line = self._complaints.last_line()
-        return f"{self.name}: ffmpeg: {without_secrets(line)}" if line else ""
+        if self._secret:
+            line = line.replace(self._secret, self.name)
+        line = _QUERY.sub(r"\1", _USER.sub("//", line))
+        return f"{self.name}: ffmpeg: {line}" if line else ""
 
     def blocks(self) -> Iterator[Block]:
         position = 0

@@ -38,14 +38,13 @@ class Patience:
 class Pumped(Source):
     """A source that is read by a thread of its own into a ring.
 
-    One that gives faster than it is heard, as a file on a server does, is kept waiting; for `ROOM_S` at most, since one
-    that is live would be cut off.
+    While it is ahead of real time, as a file on a server is, it is kept waiting for room; what is live never is.
     """
 
     def __init__(self, source: Source, silent_s: float = SILENT_S) -> None:
         self.name, self.rate, self.channels = source.name, source.rate, source.channels
         self._source = source
-        self._ring = Ring(source.name, source.rate, ROOM_S, silent_s, wait_s=ROOM_S)
+        self._ring = Ring(source.name, source.rate, ROOM_S, silent_s, can_wait=True)
         self._thread = threading.Thread(target=self._pump, name=f"pump {source.name}", daemon=True)
         self._thread.start()
 

@@ -24,16 +24,18 @@ class Ring:
     Args:
         name: what errors call the source.
         silent_s: with no samples for this long, the source is gone.
-        wait_s: how long a source that can be kept waiting is; when that was in vain, no more until there is room.
+        can_wait: whether the source may be kept waiting for room. It is while it is ahead of real time, as a file on a
+            server is; a live one would be cut off.
     """
 
-    def __init__(self, name: str, rate: int, room_s: float, silent_s: float, wait_s: float = 0.0) -> None:
-        self._name, self._rate, self._silent_s, self._wait_s = name, rate, silent_s, wait_s
+    def __init__(self, name: str, rate: int, room_s: float, silent_s: float, can_wait: bool = False) -> None:
+        self._name, self._rate, self._silent_s, self._can_wait = name, rate, silent_s, can_wait
         self._room = round(rate * room_s)
         self._blocks: deque[Block] = deque()
         self._held = self._position = self._lost = 0
         self._put_s = time.monotonic()
-        self._ended = self._full = False
+        self._began_s: float | None = None
+        self._ended = False
         self._error: AudioError | None = None
         self._changed = threading.Condition()
 
@@ -41,6 +43,7 @@ class Ring:
         """Mono samples `(n,)`, kept as they are; `lost` samples went missing just before them."""
         with self._changed:
             self._put_s = time.monotonic()
+            self._began_s = self._began_s or self._put_s
             self._lost += lost
             if not self._has_room(len(samples)):
                 self._lost += len(samples)
@@ -56,10 +59,14 @@ class Ring:
         def fits() -> bool:
             return self._held + n <= self._room
 
-        if not fits() and self._wait_s and not self._full:
-            self._changed.wait_for(lambda: fits() or self._ended, self._wait_s)
-        self._full = not fits()
-        return not self._full
+        if not fits() and self._can_wait and (ahead_s := self._ahead_s()) > 0:
+            self._changed.wait_for(lambda: fits() or self._ended, ahead_s)
+        return fits()
+
+    def _ahead_s(self) -> float:
+        """By how much the samples so far are longer than the time in which they came."""
+        assert self._began_s is not None
+        return (self._position + self._lost) / self._rate - (self._put_s - self._began_s)
 
     def end(self, error: AudioError | None = None) -> None:
         """No more will come; `error` is raised to the reader after the last block."""

@@ -18,8 +18,6 @@ from collections import Counter, deque
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from genre_edge.render import one_line
-
 log = logging.getLogger("genre_edge")
 
 BIN_S = 900  # of the day's chart
@@ -120,7 +118,7 @@ class History:
         with self._database_lock:
             found: list[str] = [content for (content,) in self._read(_NEWEST, since, limit)]
             found += [one.content for one in self._copy() if one.time >= since]
-        return found[-limit:]
+        return [text for text in found[-limit:] if _is_json(text)]
 
     def day(self, now: float | None = None) -> list[dict[str, Any]]:
         """What was heard in the 24 hours before `now`, counted in bins of `BIN_S` seconds that are not empty."""
@@ -221,11 +219,13 @@ class History:
         if self._path is None and self._database is not None:
             return
         name = ":memory:" if self._path is None else str(self._path)
-        database = _prepared(name)
-        if self._path is not None and self._failing and (damage := _damage(database)):
-            database.close()
+        try:
+            database = _prepared(name, check=self._failing)
+        except sqlite3.DatabaseError as error:
+            if self._path is None or not _is_damaged(self._path, error):
+                raise
             self._close_database()
-            _set_aside(self._path, damage)
+            _set_aside(self._path, error)
             database = _prepared(name)
         self._close_database()
         self._database = database
@@ -236,32 +236,43 @@ class History:
                 self._database.close()
 
 
-def _damage(database: sqlite3.Connection) -> str | None:
-    """What is wrong inside. Raises sqlite3.Error where that cannot be told now."""
+def _is_damaged(path: Path, error: sqlite3.Error) -> bool:
+    """Whether an error tells that a file of ours is broken, rather than locked, or another program's."""
+    if "malformed" not in str(error):  # SQLITE_CORRUPT in words, as Python 3.10 tells no codes
+        return False
     try:
-        found: str = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    return None if found == "ok" else one_line(found)
+        with path.open("rb") as file:
+            return file.read(72)[68:] == _APPLICATION_ID.to_bytes(4, "big")  # where SQLite's file format has it
+    except OSError:
+        return False
 
 
-def _set_aside(path: Path, damage: str) -> None:
+def _set_aside(path: Path, error: sqlite3.Error) -> None:
     """For whoever wants to mend it; an earlier one makes room. Raises sqlite3.Error."""
     aside = path.with_name(f"{path.name}.damaged")
     try:
         for ending in ("-wal", "-shm", ""):  # the file itself last: as long as it is there, this is tried again
+            Path(f"{aside}{ending}").unlink(missing_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{path}{ending}").replace(f"{aside}{ending}")
-    except OSError as error:
-        raise sqlite3.OperationalError(f"damaged, and cannot be set aside: {error.strerror}") from None
-    log.warning("history %s: %s; it is %s now, and a new one begins", path, damage, aside.name)
+    except OSError as problem:
+        raise sqlite3.OperationalError(f"damaged, and cannot be set aside: {problem.strerror}") from None
+    log.warning("history %s: %s; it is %s now, and a new one begins", path, error, aside.name)
 
 
-def _prepared(name: str) -> sqlite3.Connection:
-    """A database that is ours, or is new, and can be written. Raises sqlite3.Error."""
+def _is_json(text: str) -> bool:
+    """A byte that a memory card has lost must not spoil the others' list."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _prepared(name: str, check: bool = False) -> sqlite3.Connection:
+    """A database that is ours, or is new, and can be written; `check` looks at all of it. Raises sqlite3.Error."""
     database = sqlite3.connect(name, timeout=BUSY_S, check_same_thread=False)
+    database.text_factory = lambda text: text.decode(errors="replace")
     try:
         owner, version = (
             database.execute(f"PRAGMA {what}").fetchone()[0] for what in ("application_id", "user_version")
@@ -269,6 +280,8 @@ def _prepared(name: str) -> sqlite3.Connection:
         tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if (owner, version) != (_APPLICATION_ID, _SCHEMA_VERSION) and (owner or version or tables):
             raise sqlite3.DatabaseError("no history of this version of genre-edge")
+        if check and database.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("database disk image is malformed")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")

@@ -32,7 +32,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._well_s = time.monotonic()
+        self._well_s, self._answered = time.monotonic(), False
         if len(self.connections) > MAX_CONNECTIONS or self._of_one_address() > MAX_OF_ONE_ADDRESS:
             transport.abort()
             return
@@ -52,18 +52,19 @@ class Connection(H11Protocol):
             self.transport.abort()
 
     def on_response_complete(self) -> None:
-        """A client that asks again and again over one connection is well each time."""
-        self._well_s = time.monotonic()
+        """Remember it: a client that asks now and then over one connection is mostly not asking."""
+        self._answered = True
         super().on_response_complete()
 
     def _check(self) -> None:
-        """Well is who has asked and has read; others have `SLOW_S`."""
+        """Well is who asks, or has got an answer lately, and has read; others have `SLOW_S`."""
         if self not in self.connections:
             return
         now = time.monotonic()
         asked = self.cycle is not None and not self.cycle.response_complete
-        if asked and not self.cycle.more_body and self.transport.get_write_buffer_size() == 0:
-            self._well_s = now
+        well = self._answered or (asked and not self.cycle.more_body)
+        if well and self.transport.get_write_buffer_size() == 0:
+            self._well_s, self._answered = now, False
         if now - self._well_s > SLOW_S:
             self.transport.abort()
         else:

@@ -42,10 +42,14 @@ function latest() {
   return verdicts.at(-1) ?? status?.verdict ?? null;
 }
 
-/** Keep verdicts, those that came first first; they may overlap. The old ones are forgotten. */
+/** Keep verdicts, those that came first first; of one that is there twice the last counts. The old ones are forgotten. */
 function keep(...all) {
   const since = clock.now() - KEPT_S;
-  const known = new Map(all.map((verdict) => [verdict.time, verdict]));
+  const known = new Map();
+  for (const verdict of all) {
+    known.delete(verdict.time); // or it would keep its old place
+    known.set(verdict.time, verdict);
+  }
   verdicts = [...known.values()].filter((verdict) => verdict.time > since).slice(-MOST);
 }
 
@@ -112,13 +116,15 @@ function showLoudest() {
 
 async function fetchAll() {
   try {
+    const before = verdicts;
     took(await ask("api/v1/status"));
     const since = Math.floor(clock.now() - KEPT_S);
     const [history, bins] = await Promise.all([
       ask(`api/v1/history?since=${since}&limit=${MOST}`),
       ask("api/v1/day"),
     ]);
-    keep(...history.verdicts, ...verdicts);
+    const meanwhile = verdicts.filter((verdict) => !before.includes(verdict));
+    keep(...before, ...history.verdicts, ...meanwhile);
     day = bins;
   } catch {
     clearTimeout(again); // where the line is dead, the stream of events knows
