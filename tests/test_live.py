@@ -149,7 +149,7 @@ def test_what_is_an_address(source: str, is_one: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("rtsp://user:p@ss@cam:554/a@b", "rtsp://cam:554/a@b"),
+        ("rtsp://user:p@ss@cam:554/a", "rtsp://cam:554/a"),
         ("rtsp://user:p?s@cam/1", "rtsp://..."),
         ("http://radio/live", "http://radio/live"),
         ("https://radio/live?key=secret&a=b#there", "https://radio/live"),
@@ -157,7 +157,13 @@ def test_what_is_an_address(source: str, is_one: bool) -> None:
         ("http://radio/live?key=a secret", "http://radio/live"),
         ("rtsp://user:a secret@cam/1", "rtsp://cam/1"),
         ("rtsp://user:se/cret@cam/1/a@b", "rtsp://b"),
-        ("http://[::1]:80/a@b", "http://[::1]:80/a@b"),
+        ("rtsp://user:p@s/s@cam/1", "rtsp://cam/1"),
+        ("rtsp://user:12/34@cam/1", "rtsp://cam/1"),
+        ("rtsp://user:/secret@cam/1", "rtsp://cam/1"),
+        ("rtsp://dom/user:secret@cam/1", "rtsp://cam/1"),
+        ("http://user:se/cr?et@host/x", "http://..."),
+        ("http://radio/@a/live", "http://radio/@a/live"),
+        ("http://user@[::1]:80/a", "http://[::1]:80/a"),
         ("http://127.0.0.1:9?user=me@secret", "http://..."),
     ],
 )

@@ -232,6 +232,22 @@ def test_a_pumped_source_whose_reader_hangs_loses_what_real_time_brings(monkeypa
         assert (block.samples == block.position).all()
 
 
+def test_a_source_that_the_network_made_late_may_still_be_ahead_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Segmented(Endless):
+        def blocks(self) -> Iterator[Block]:
+            for i in range(60):
+                time.sleep(0.6 if i % 20 == 0 else 0.0)  # then half a second of sound at once
+                yield Block(np.full(25, 25 * i, dtype=np.float32), self.rate, 25 * i)
+
+    monkeypatch.setattr(reconnect, "ROOM_S", 0.2)
+    found = []
+    with Pumped(Segmented()) as source:
+        for block in source.blocks():
+            found.append(block)
+            time.sleep(0.005)  # for a block of 0.025 s
+    assert [block.position for block in found] == list(range(0, 1500, 25))
+
+
 def test_a_live_source_is_not_held_back_by_a_reader_that_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     class Live(Endless):
         def blocks(self) -> Iterator[Block]:

@@ -34,7 +34,6 @@ _GAPS_ARE_SILENCE = ["-af", "aresample=async=1"]
 # Names, passwords and keys in addresses: they are in no log and no verdict.
 _USER = re.compile(r"//[^/\s]*@")
 _QUERY = re.compile(r"(://[^\s?#]*)[?#]\S*")
-_HOST = re.compile(r"(\[[^]]*\]|[^:]*)(:\d*)?")
 
 
 def is_url(source: str) -> bool:
@@ -54,12 +53,12 @@ def without_secrets(url: str) -> str:
     """The address as it may stand in logs and verdicts. Of what can be read in two ways, less is told."""
     scheme, _, rest = url.partition("://")
     place = re.split("[?#]", rest, maxsplit=1)[0]
-    host, slash, path = place.partition("/")
-    if "@" in rest[len(place) :] and not slash:  # a key, or the end of a password
+    if "@" in rest[len(place) :]:  # a key, or the end of a password
         return f"{scheme}://..."
-    if "@" in path and "@" not in host and not _HOST.fullmatch(host):  # a password with a slash
-        host, slash, path = path.rpartition("@")[2].partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    before, at, after = place.rpartition("@")
+    if at and (":" in before or "/" not in before):  # else a path that has an @ of its own
+        place = after
+    return f"{scheme}://{place}"
 
 
 def _for_ffmpeg(url: str) -> str:

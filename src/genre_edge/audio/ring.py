@@ -34,7 +34,7 @@ class Ring:
         self._blocks: deque[Block] = deque()
         self._held = self._position = self._lost = 0
         self._put_s = time.monotonic()
-        self._began_s: float | None = None
+        self._began_s = float("-inf")  # when it began, had the source been as fast as real time ever since
         self._ended = False
         self._error: AudioError | None = None
         self._changed = threading.Condition()
@@ -43,8 +43,9 @@ class Ring:
         """Mono samples `(n,)`, kept as they are; `lost` samples went missing just before them."""
         with self._changed:
             self._put_s = time.monotonic()
-            self._began_s = self._began_s or self._put_s
             self._lost += lost
+            if not self._blocks:  # nobody kept it waiting: what it is late by is its own doing, and forgiven
+                self._began_s = max(self._began_s, self._put_s - self._end_s())
             if not self._has_room(len(samples)):
                 self._lost += len(samples)
                 return
@@ -59,14 +60,14 @@ class Ring:
         def fits() -> bool:
             return self._held + n <= self._room
 
-        if not fits() and self._can_wait and (ahead_s := self._ahead_s()) > 0:
+        ahead_s = self._end_s() - (self._put_s - self._began_s)
+        if self._can_wait and ahead_s > 0 and not fits():
             self._changed.wait_for(lambda: fits() or self._ended, ahead_s)
         return fits()
 
-    def _ahead_s(self) -> float:
-        """By how much the samples so far are longer than the time in which they came."""
-        assert self._began_s is not None
-        return (self._position + self._lost) / self._rate - (self._put_s - self._began_s)
+    def _end_s(self) -> float:
+        """The seconds of the samples so far, lost ones included."""
+        return (self._position + self._lost) / self._rate
 
     def end(self, error: AudioError | None = None) -> None:
         """No more will come; `error` is raised to the reader after the last block."""

@@ -118,7 +118,7 @@ class History:
         with self._database_lock:
             found: list[str] = [content for (content,) in self._read(_NEWEST, since, limit)]
             found += [one.content for one in self._copy() if one.time >= since]
-        return [text for text in found[-limit:] if _is_json(text)]
+        return [text for text in found[-limit:] if _is_whole(text)]
 
     def day(self, now: float | None = None) -> list[dict[str, Any]]:
         """What was heard in the 24 hours before `now`, counted in bins of `BIN_S` seconds that are not empty."""
@@ -251,8 +251,9 @@ def _set_aside(path: Path, error: sqlite3.Error) -> None:
     """For whoever wants to mend it; an earlier one makes room. Raises sqlite3.Error."""
     aside = path.with_name(f"{path.name}.damaged")
     try:
-        for ending in ("-wal", "-shm", ""):  # the file itself last: as long as it is there, this is tried again
+        for ending in ("", "-wal", "-shm"):
             Path(f"{aside}{ending}").unlink(missing_ok=True)
+        for ending in ("-wal", "-shm", ""):  # the file itself last: as long as it is there, this is tried again
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{path}{ending}").replace(f"{aside}{ending}")
     except OSError as problem:
@@ -260,13 +261,13 @@ def _set_aside(path: Path, error: sqlite3.Error) -> None:
     log.warning("history %s: %s; it is %s now, and a new one begins", path, error, aside.name)
 
 
-def _is_json(text: str) -> bool:
-    """A byte that a memory card has lost must not spoil the others' list."""
+def _is_whole(content: object) -> bool:
+    """Whether it is a verdict: a byte that a memory card has lost must not spoil the others' list."""
     try:
-        json.loads(text)
+        found = json.loads(content) if isinstance(content, str) else None
     except ValueError:
         return False
-    return True
+    return isinstance(found, dict) and isinstance(found.get("time"), (int, float))
 
 
 def _prepared(name: str, check: bool = False) -> sqlite3.Connection:
@@ -280,11 +281,11 @@ def _prepared(name: str, check: bool = False) -> sqlite3.Connection:
         tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if (owner, version) != (_APPLICATION_ID, _SCHEMA_VERSION) and (owner or version or tables):
             raise sqlite3.DatabaseError("no history of this version of genre-edge")
-        if check and database.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("database disk image is malformed")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        if check and database.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":  # reads all, so not sooner
+            raise sqlite3.DatabaseError("database disk image is malformed")
     except sqlite3.Error:
         database.close()
         raise

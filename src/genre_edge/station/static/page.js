@@ -37,6 +37,7 @@ let connected = false;
 let paused = false;
 let planned = false;
 let again = 0;
+let asked = 0;
 
 function latest() {
   return verdicts.at(-1) ?? status?.verdict ?? null;
@@ -116,6 +117,7 @@ function showLoudest() {
 
 async function fetchAll() {
   try {
+    const mine = ++asked;
     const before = verdicts;
     took(await ask("api/v1/status"));
     const since = Math.floor(clock.now() - KEPT_S);
@@ -123,6 +125,7 @@ async function fetchAll() {
       ask(`api/v1/history?since=${since}&limit=${MOST}`),
       ask("api/v1/day"),
     ]);
+    if (mine !== asked) return; // asked again since: that answer is newer
     const meanwhile = verdicts.filter((verdict) => !before.includes(verdict));
     keep(...before, ...history.verdicts, ...meanwhile);
     day = bins;
