@@ -211,7 +211,7 @@ class Endless(Source):
 def test_a_pumped_source_that_gives_too_fast_is_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconnect, "ROOM_S", 1.0)
     found = []
-    with Pumped(Endless(50)) as source, pytest.raises(AudioError, match="endless: I/O operation on closed file"):
+    with Pumped(lambda: Endless(50)) as source, pytest.raises(AudioError, match="endless: I/O operation on closed file"):
         for block in source.blocks():
             found.append(block)
             time.sleep(0.005)
@@ -221,7 +221,7 @@ def test_a_pumped_source_that_gives_too_fast_is_kept_waiting(monkeypatch: pytest
 
 def test_a_pumped_source_whose_reader_hangs_loses_what_real_time_brings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconnect, "ROOM_S", 0.2)
-    with Pumped(Endless()) as source:
+    with Pumped(Endless) as source:
         blocks = source.blocks()
         found = [next(blocks)]
         time.sleep(1.0)  # 0.2 s wait in the ring, the rest of the second is lost
@@ -241,7 +241,7 @@ def test_a_source_that_the_network_made_late_may_still_be_ahead_later(monkeypatc
 
     monkeypatch.setattr(reconnect, "ROOM_S", 0.2)
     found = []
-    with Pumped(Segmented()) as source:
+    with Pumped(Segmented) as source:
         for block in source.blocks():
             found.append(block)
             time.sleep(0.005)  # for a block of 0.025 s
@@ -259,7 +259,7 @@ def test_a_live_source_is_not_held_back_by_a_reader_that_is_slow(monkeypatch: py
     live = Live()
     live.began_s = time.monotonic()
     position = lost = 0
-    with Pumped(live) as source:
+    with Pumped(lambda: live) as source:
         for block in source.blocks():
             time.sleep(0.03)  # for a block of 0.02 s
             position, lost = block.position, lost + block.dropped
@@ -269,7 +269,7 @@ def test_a_live_source_is_not_held_back_by_a_reader_that_is_slow(monkeypatch: py
 
 
 def test_closing_ends_a_wait_for_room() -> None:
-    source = Pumped(Endless())
+    source = Pumped(Endless)
     time.sleep(0.2)  # ten seconds of sound have come
     began_s = time.monotonic()
     source.close()
@@ -282,7 +282,7 @@ def test_a_pumped_source_that_says_nothing_is_dead() -> None:
             self._closed.wait()
             yield from ()
 
-    with Pumped(Mute(), silent_s=0.02) as source, pytest.raises(AudioError, match=r"no samples for 0\.02 s"):
+    with Pumped(Mute, silent_s=0.02) as source, pytest.raises(AudioError, match=r"no samples for 0\.02 s"):
         next(source.blocks())
 
 

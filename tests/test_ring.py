@@ -46,7 +46,7 @@ def test_every_sample_arrives_or_is_counted_in_its_place(steps: list[tuple]) -> 
             position += lost + n
             held += n if held + n <= RATE else 0
             assert held <= RATE
-        elif ring._blocks:  # the reader never waits here
+        elif not ring._blocks.empty():  # the reader never waits here
             read()
     ring.end()
     found += reader

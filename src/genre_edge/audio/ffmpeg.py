@@ -68,11 +68,16 @@ def _for_ffmpeg(url: str) -> str:
 
 
 _children: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()
+_starting = threading.RLock()  # from before there is a child until it is among them
 
 
 @atexit.register
 def end_children() -> None:
-    """End every ffmpeg that still runs, so that none outlives the program; a thread that waits for one goes on."""
+    """End every ffmpeg that still runs, so that none outlives the program; a thread that waits for one goes on.
+
+    The last that is done with them: the lock is kept, so none is started any more.
+    """
+    _starting.acquire(timeout=1)
     for child in list(_children):
         child.kill()
 
@@ -91,18 +96,20 @@ class FfmpegSource(Source):
         self._complaints = Complaints()
         command = [ffmpeg, "-nostdin", "-v", "error", *words, "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
         try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._complaints.child_end
-            )
+            with _starting:
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._complaints.child_end
+                )
+                _children.add(self._process)
         except OSError as error:
             self._complaints.close()
             raise AudioError(f"{name}: ffmpeg cannot be started: {error.strerror}") from None
-        _children.add(self._process)
         self._complaints.child_has_it()
         assert self._process.stdout is not None
         self._live = patience_s is not None
         impatience = None if patience_s is None else threading.Timer(patience_s, self._process.kill)
         if impatience:
+            impatience.daemon = True  # the program need not wait for it
             impatience.start()
         try:
             self._wav = WavSource(self._process.stdout, self.name)

@@ -50,7 +50,8 @@ class FileSource(Source):
         self.name = name
         self._size = os.fstat(file).st_size
         self._descriptor = file
-        self._reading = threading.Lock()  # a station closes it under its reader, and libsndfile would crash
+        # A station closes it under its reader, and libsndfile would crash. Who is interrupted there still can close it.
+        self._reading = threading.RLock()
         try:
             # By descriptor: the content alone decides, and any name will do.
             self._file = soundfile.SoundFile(file)

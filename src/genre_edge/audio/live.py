@@ -35,7 +35,7 @@ def open_live(source: str, patience: Patience, *, wait: bool = True) -> Reconnec
     if is_url(source):
         name = without_secrets(source)
         ffmpeg_program(name)
-        return Reconnecting(name, lambda: Pumped(FfmpegSource.of_url(source, SILENT_S)), patience, wait=wait)
+        return Reconnecting(name, lambda: Pumped(lambda: FfmpegSource.of_url(source, SILENT_S)), patience, wait=wait)
     if "://" in source:
         raise ParameterError(
             f"{without_secrets(source)}: known are addresses with {', '.join(sorted(NETWORK_SCHEMES))}"

@@ -4,14 +4,19 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 
 from genre_edge.audio.block import Block, Source
 from genre_edge.audio.ring import ROOM_S, SILENT_S, Ring
 from genre_edge.audio.usable import Usable
 from genre_edge.errors import AudioError, SourceLostError
+from genre_edge.signals import held
 
 log = logging.getLogger("genre_edge")
+
+_JOIN_S = 2.0  # less than a command that ends is given
 
 
 @dataclass(frozen=True)
@@ -36,27 +41,55 @@ class Patience:
 
 
 class Pumped(Source):
-    """A source that is read by a thread of its own into a ring.
+    """A source that a thread of its own opens and reads into a ring: a Ctrl-C interrupts neither.
 
     While it is ahead of real time, as a file on a server is, it is kept waiting for room; what is live never is.
+
+    Args:
+        open_source: opens it, in that thread; what it raises is raised here.
+        silent_s: with no samples for this long, it is gone.
     """
 
-    def __init__(self, source: Source, silent_s: float = SILENT_S) -> None:
-        self.name, self.rate, self.channels = source.name, source.rate, source.channels
-        self._source = source
-        self._ring = Ring(source.name, source.rate, ROOM_S, silent_s, can_wait=True)
-        self._thread = threading.Thread(target=self._pump, name=f"pump {source.name}", daemon=True)
-        self._thread.start()
-
-    def _pump(self) -> None:
+    def __init__(self, open_source: Callable[[], Source], silent_s: float = SILENT_S) -> None:
+        self._open_source, self._silent_s = open_source, silent_s
+        self._opened: SimpleQueue[Source | Exception] = SimpleQueue()
+        self._forsaken = False  # by a caller who was interrupted
+        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
         try:
-            for block in self._source.blocks():
+            with held():
+                self._thread.start()
+            found = self._opened.get()
+        except BaseException:
+            self._forsaken = True
+            raise
+        if isinstance(found, Exception):
+            raise found
+        self._source = found
+        self.name, self.rate, self.channels = found.name, found.rate, found.channels
+
+    def _run(self) -> None:
+        try:
+            source = self._open_source()
+        except Exception as error:
+            self._opened.put(error)
+            return
+        self._ring = Ring(source.name, source.rate, ROOM_S, self._silent_s, can_wait=True)
+        self._opened.put(source)
+        self._pump(source)
+        if self._forsaken:
+            source.close()
+
+    def _pump(self, source: Source) -> None:
+        try:
+            for block in source.blocks():
+                if self._forsaken:
+                    return
                 self._ring.put(block.samples, block.dropped)
             self._ring.end()
         except AudioError as error:
             self._ring.end(error)
         except Exception as error:  # closing under a reading thread may raise anything; nobody else would hear of it
-            self._ring.end(AudioError(f"{self.name}: {error}"))
+            self._ring.end(AudioError(f"{source.name}: {error}"))
 
     def blocks(self) -> Iterator[Block]:
         return self._ring.blocks()
@@ -64,7 +97,7 @@ class Pumped(Source):
     def close(self) -> None:
         self._ring.end()  # a thread that waits for room need not
         self._source.close()
-        self._thread.join(5)
+        self._thread.join(_JOIN_S)
 
 
 class Reconnecting(Source):
@@ -96,7 +129,7 @@ class Reconnecting(Source):
         self._back_s = 0.0  # clock at the first sample after the last outage
         self._gone = self._comes_and_goes = False
         self._missed_s = 0.0  # since the first failure that is not forgotten
-        self._closed = threading.Event()
+        self._closed, self._closing = False, SimpleQueue[None]()  # the latter ends a wait
         self.failures = self.outages = 0
         if wait:
             self.open()
@@ -104,22 +137,22 @@ class Reconnecting(Source):
     @property
     def closed(self) -> bool:
         """Whether `close` was called, perhaps while it was being opened."""
-        return self._closed.is_set()
+        return self._closed
 
     def open(self) -> None:
         """Open it, as often as that takes; rate and channels are known then. Raises SourceLostError."""
-        while self._source is None and not self._closed.is_set():
+        while self._source is None and not self._closed:
             try:
                 self._source = self._open_source()
                 self.rate, self.channels = self._source.rate, self._source.channels
             except AudioError as error:
                 self._failed(error)
-        if self.closed:  # meanwhile, by another thread
+        if self._closed:  # meanwhile, by another thread
             self._close_source()
 
     def _failed(self, reason: object) -> None:
         """Tell it, then wait."""
-        if self.closed:
+        if self._closed:
             return
         self.failures += 1
         if not self._gone:
@@ -128,7 +161,8 @@ class Reconnecting(Source):
             self._tell_it_is_gone(reason)
         if self._patience.tries is not None and self.failures >= self._patience.tries:
             raise SourceLostError(f"{reason}; given up after {self.failures} tries")
-        self._closed.wait(self._patience.wait_s(self.failures))
+        with suppress(Empty):
+            self._closing.get(timeout=self._patience.wait_s(self.failures))
 
     def _tell_it_is_gone(self, reason: object) -> None:
         if self.failures == 1:
@@ -182,8 +216,10 @@ class Reconnecting(Source):
     def _close_source(self) -> None:
         source, self._source = self._source, None
         if source is not None:
-            source.close()
+            with held():
+                source.close()
 
     def close(self) -> None:
-        self._closed.set()
+        self._closed = True
+        self._closing.put(None)
         self._close_source()

@@ -89,8 +89,8 @@ def stream(
         from genre_edge.classifier import Classifier
 
         classifier = Classifier(model, threshold)
-    interrupt_once()
     try:
+        interrupt_once()
         with open_source(source, raw, tries) as audio:
             if live:
                 _show(classifier, audio, interval, window, top)
