@@ -211,7 +211,10 @@ class Endless(Source):
 def test_a_pumped_source_that_gives_too_fast_is_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconnect, "ROOM_S", 1.0)
     found = []
-    with Pumped(lambda: Endless(50)) as source, pytest.raises(AudioError, match="endless: I/O operation on closed file"):
+    with (
+        Pumped(lambda: Endless(50)) as source,
+        pytest.raises(AudioError, match="endless: I/O operation on closed file"),
+    ):
         for block in source.blocks():
             found.append(block)
             time.sleep(0.005)

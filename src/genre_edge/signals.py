@@ -50,8 +50,9 @@ def held() -> Iterator[None]:
     The system gives a signal to any thread that takes it, and of two at once the main thread may see none. It would
     then go on waiting for sound, and Python's handlers run in no other thread.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # one that came just before is raised here, with all blocked
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -14,6 +14,7 @@ from genre_edge.audio.block import Block, Source
 from genre_edge.audio.complaints import Complaints
 from genre_edge.audio.pipe import WavSource
 from genre_edge.errors import AudioError
+from genre_edge.signals import held
 
 log = logging.getLogger("genre_edge")
 
@@ -96,7 +97,7 @@ class FfmpegSource(Source):
         self._complaints = Complaints()
         command = [ffmpeg, "-nostdin", "-v", "error", *words, "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
         try:
-            with _starting:
+            with held(), _starting:  # no interrupt comes between a child and its being known
                 self._process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._complaints.child_end
                 )

@@ -59,13 +59,13 @@ class Pumped(Source):
             with held():
                 self._thread.start()
             found = self._opened.get()
+            if isinstance(found, Exception):
+                raise found
+            self._source = found
+            self.name, self.rate, self.channels = found.name, found.rate, found.channels
         except BaseException:
             self._forsaken = True
             raise
-        if isinstance(found, Exception):
-            raise found
-        self._source = found
-        self.name, self.rate, self.channels = found.name, found.rate, found.channels
 
     def _run(self) -> None:
         try:
