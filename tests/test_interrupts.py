@@ -2,6 +2,7 @@
 
 import _thread
 import _weakrefset
+import io
 import shutil
 import signal
 import sys
@@ -14,8 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rich.live
 from audio_helpers import encode, music
 from live_helpers import RATE, ffmpegs
+from rich.console import Console
 from station_helpers import eventually
 
 from genre_edge.audio import ffmpeg, reconnect
@@ -23,10 +26,12 @@ from genre_edge.audio.block import Block, Source
 from genre_edge.audio.ffmpeg import end_children
 from genre_edge.audio.files import open_file
 from genre_edge.audio.reconnect import Patience, Pumped, Reconnecting
+from genre_edge.cli.screen import _give_back, _take
 from genre_edge.errors import AudioError
 
 HANGS_S = 10
 OPENED: list["Live"] = []
+LENT, GIVEN_BACK = ("\x1b[?1049h", "\x1b[?25l"), ("\x1b[?1049l", "\x1b[?25h")  # the second screen, the cursor
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 
@@ -132,6 +137,27 @@ def test_a_live_source(monkeypatch: pytest.MonkeyPatch) -> None:
         if went_on:
             break
     assert line > 500
+
+
+def is_whole(terminal: io.StringIO, codes: tuple[str, ...]) -> bool:
+    """Whether all of them were written, or none."""
+    return len({terminal.getvalue().count(code) for code in codes}) == 1
+
+
+@pytest.mark.parametrize("lends_or_takes", [_take, _give_back])
+def test_a_terminal_is_lent_and_given_back_whole(lends_or_takes: Callable[[rich.live.Live], None]) -> None:
+    for line in count(1, 7):
+        terminal = io.StringIO()
+        live = rich.live.Live("a picture", console=Console(file=terminal, force_terminal=True), screen=True)
+        if lends_or_takes is _give_back:
+            _take(live)
+        went_on = not interrupted(line, lambda live=live: lends_or_takes(live))
+        assert is_whole(terminal, LENT) and is_whole(terminal, GIVEN_BACK)
+        _give_back(live)
+        assert [terminal.getvalue().count(code) for code in LENT + GIVEN_BACK] in ([0, 0, 0, 0], [1, 1, 1, 1])
+        if went_on:
+            break
+    assert line > 200
 
 
 @pytest.fixture

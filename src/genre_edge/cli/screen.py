@@ -60,12 +60,17 @@ def on_screen(picture: RenderableType, console: Console, keeper: LogKeeper) -> I
             with _given_back_at_ctrl_z(live):
                 yield
         finally:
-            live.stop()
+            _give_back(live)
 
 
 def _take(live: Live) -> None:
     with held():
         live.start(refresh=True)
+
+
+def _give_back(live: Live) -> None:
+    with held():  # half of it would be the shell's
+        live.stop()
 
 
 @contextmanager
@@ -74,7 +79,7 @@ def _given_back_at_ctrl_z(live: Live) -> Iterator[None]:
 
     def stop(number: int, frame: Any) -> None:
         signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # another one must not find the screen half given
-        live.stop()
+        _give_back(live)
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         signal.raise_signal(signal.SIGTSTP)  # here it stands still until SIGCONT
         _take(live)
