@@ -169,6 +169,7 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     contents = {"good.wav": encode(noise(1000), 8000), "bad.wav": b"no audio", "rate.wav": bad_rate, "empty.wav": b""}
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
+    gc.collect()  # of other tests
     before = len(list(Path("/proc/self/fd").iterdir()))
     with open_file(tmp_path / "good.wav") as source:
         listen(source)
