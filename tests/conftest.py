@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+
+from genre_edge.audio import ffmpeg
 
 ROOT = Path(__file__).parents[1]
 SONG = ROOT / "demo" / "song.ogg"
@@ -84,3 +87,9 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
 
 def _word(argument: object) -> "str | Path | bytes":
     return argument if isinstance(argument, (str, Path, bytes)) else str(argument)
+
+
+@pytest.fixture
+def not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`end_children`, the last that a program does, keeps its lock for ever: let that be another one."""
+    monkeypatch.setattr(ffmpeg, "_starting", threading.RLock())

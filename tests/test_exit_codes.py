@@ -6,6 +6,8 @@ from genre_edge import cli
 from genre_edge.cli import serve
 from genre_edge.errors import AudioError, GenreEdgeError, ModelError, ParameterError, SourceLostError
 
+pytestmark = pytest.mark.usefixtures("not_the_end")
+
 
 @pytest.mark.parametrize(
     ("kind", "code"),

@@ -21,7 +21,7 @@ from live_helpers import RATE, ffmpegs
 from rich.console import Console
 from station_helpers import eventually
 
-from genre_edge.audio import ffmpeg, reconnect
+from genre_edge.audio import reconnect
 from genre_edge.audio.block import Block, Source
 from genre_edge.audio.ffmpeg import end_children
 from genre_edge.audio.files import open_file
@@ -160,12 +160,7 @@ def test_a_terminal_is_lent_and_given_back_whole(lends_or_takes: Callable[[rich.
     assert line > 200
 
 
-@pytest.fixture
-def ffmpeg_may_start_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ffmpeg, "_starting", threading.RLock())  # which `end_children` keeps
-
-
-@pytest.mark.usefixtures("ffmpeg_may_start_again")
+@pytest.mark.usefixtures("not_the_end")
 @pytest.mark.parametrize(("name", "step"), [("x.wav", 1), pytest.param("x.m4a", 17, marks=needs_ffmpeg)])
 def test_a_file(name: str, step: int, tmp_path: Path) -> None:
     path = tmp_path / name
