@@ -2,6 +2,7 @@
 
 import _thread
 import _weakrefset
+import gc
 import io
 import shutil
 import signal
@@ -43,12 +44,15 @@ def interrupts() -> Iterator[None]:
     def hangs(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"it hangs, in {frame}")
 
+    gc.collect()
+    gc.disable()  # what it runs is others', and swallowed as in `_frees`
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
         signal.SIGALRM: signal.signal(signal.SIGALRM, hangs),
     }
     yield
     signal.alarm(0)
+    gc.enable()
     for number, handler in before.items():
         signal.signal(number, handler)
 
