@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,7 +48,7 @@ def radio() -> Iterator[Callable[..., Radio]]:
 
 @real_ffmpeg
 def test_a_radio_that_comes_back_is_heard_on(radio: Callable[..., Radio]) -> None:
-    server = radio(sound(2), lambda caller: None, sound(3, 44100))
+    server = radio(sound(2), lambda caller: time.sleep(0.5), sound(3, 44100))  # longer than a block
     found = []
     with open_live(server.url, HASTY) as source, pytest.raises(SourceLostError, match="given up after 6 tries"):
         for block in source.blocks():
