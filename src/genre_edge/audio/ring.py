@@ -35,7 +35,7 @@ class Ring:
         self._name, self._rate, self._silent_s, self._can_wait = name, rate, silent_s, can_wait
         self._room = round(rate * room_s)
         self._blocks: SimpleQueue[Block | AudioError | None] = SimpleQueue()  # the last is the end, or why it is
-        self._taken_some: SimpleQueue[None] = SimpleQueue()  # one at most
+        self._taken_some: SimpleQueue[None] = SimpleQueue()  # one is enough
         self._put = self._taken = 0  # samples
         self._position = self._lost = 0
         self._put_s = time.monotonic()

@@ -60,7 +60,11 @@ def on_screen(picture: RenderableType, console: Console, keeper: LogKeeper) -> I
             with _given_back_at_ctrl_z(live):
                 yield
         finally:
-            _give_back(live)
+            try:
+                _give_back(live)
+            except KeyboardInterrupt:  # perhaps just before
+                _give_back(live)
+                raise
 
 
 def _take(live: Live) -> None:
