@@ -1,4 +1,4 @@
-"""Ctrl-C at every line of what the main thread does with a source: it always gets through, and nothing hangs."""
+"""Ctrl-C at the lines of what the main thread does with a source: it gets through, and nothing hangs."""
 
 import _thread
 import _weakrefset
@@ -27,6 +27,7 @@ from genre_edge.audio.block import Block, Source
 from genre_edge.audio.ffmpeg import end_children
 from genre_edge.audio.files import open_file
 from genre_edge.audio.reconnect import Patience, Pumped, Reconnecting
+from genre_edge.cli import screen
 from genre_edge.cli.screen import _give_back, _take
 from genre_edge.errors import AudioError
 
@@ -162,6 +163,22 @@ def test_a_terminal_is_lent_and_given_back_whole(lends_or_takes: Callable[[rich.
         if went_on:
             break
     assert line > 200
+
+
+def test_a_ctrl_c_before_a_terminal_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes after the end of the picture, but before signals are held."""
+    terminal, tries = io.StringIO(), iter([True])
+
+    def interrupted_once(live: rich.live.Live) -> None:
+        if next(tries, False):
+            raise KeyboardInterrupt
+        _give_back(live)
+
+    monkeypatch.setattr(screen, "_give_back", interrupted_once)
+    console = Console(file=terminal, force_terminal=True)
+    with pytest.raises(KeyboardInterrupt), screen.on_screen("a picture", console, screen.LogKeeper()):
+        pass
+    assert [terminal.getvalue().count(code) for code in LENT + GIVEN_BACK] == [1, 1, 1, 1]
 
 
 @pytest.mark.usefixtures("not_the_end")
