@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BUILD_INPUTS := pyproject.toml setup.py $(wildcard csrc/*.[ch] csrc/kernels/*.[ch]) src/genre_edge/_logmel.pyx
+BUILD_INPUTS := pyproject.toml setup.py $(wildcard csrc/*.[ch] csrc/kernels/*.[ch]) src/genre_edge/mel/_logmel.pyx
 SONG := demo/song.ogg
 
 .PHONY: demo test lint docs fuzz clean
@@ -21,10 +21,10 @@ lint: $(VENV)/.installed-for-tests
 
 # Tables and pages that are made from the code: the tests fail when they are out of date.
 docs: $(VENV)/.installed-for-tests
-	$(BIN)/python tools/conformance.py --write docs/mel.md
-	$(BIN)/python tools/count_instructions.py --write docs/mel.md
-	$(BIN)/python tools/cli_docs.py --write docs/cli.md
-	$(BIN)/python tools/golden.py --write src/genre_edge/health/golden.json
+	$(BIN)/python -m tools.conformance --write docs/mel.md
+	$(BIN)/python -m tools.count_instructions --write docs/mel.md
+	$(BIN)/python -m tools.cli_docs --write docs/cli.md
+	$(BIN)/python -m tools.golden --write src/genre_edge/diagnostics/golden.json
 	$(BIN)/genre-edge spectrogram $(SONG) -o docs/spectrogram.png
 
 $(VENV)/bin/python:
@@ -50,4 +50,4 @@ fuzz:
 	build/fuzz_logmel -runs=$(RUNS) -max_len=128 -artifact_prefix=build/ build/corpus csrc/test/corpus
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info src/genre_edge/_logmel.c src/genre_edge/*.so
+	rm -rf $(VENV) build dist src/*.egg-info src/genre_edge/mel/_logmel.c src/genre_edge/mel/*.so

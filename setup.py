@@ -5,12 +5,12 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 CORE = [path for room in ("csrc", "csrc/kernels") for path in sorted(Path(room).glob("*.[ch]"))]
-SOURCES = ["src/genre_edge/_logmel.pyx", *(str(path) for path in CORE if path.suffix == ".c")]
+SOURCES = ["src/genre_edge/mel/_logmel.pyx", *(str(path) for path in CORE if path.suffix == ".c")]
 
 setup(
     ext_modules=[
         Extension(
-            "genre_edge._logmel",
+            "genre_edge.mel._logmel",
             SOURCES,
             include_dirs=["csrc"],
             depends=[str(path) for path in CORE if path.suffix == ".h"],

@@ -16,9 +16,9 @@ import soundfile
 from genre_edge.audio import ffmpeg
 
 ROOT = Path(__file__).parents[1]
+DATA = ROOT / "tests" / "data"
 SONG = ROOT / "demo" / "song.ogg"
 
-sys.path.insert(0, str(ROOT / "tools"))
 # A shell lets what it starts in the background ignore Ctrl-C, nohup the end of a terminal; children would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -70,7 +70,7 @@ def cli() -> Cli:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium, for the tests of the station's page."""
-    from page_helpers import chromium
+    from tests.helpers.page import chromium
 
     with chromium() as browser:
         yield browser
@@ -79,7 +79,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     """Opens the page of a station: page_helpers.py."""
-    from page_helpers import opener
+    from tests.helpers.page import opener
 
     with opener(browser) as open_page:
         yield open_page
@@ -91,5 +91,5 @@ def _word(argument: object) -> "str | Path | bytes":
 
 @pytest.fixture
 def not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`end_children`, the last that a program does, keeps its lock for ever: let that be another one."""
+    """`kill_children`, the last that a program does, keeps its lock for ever: let that be another one."""
     monkeypatch.setattr(ffmpeg, "_starting", threading.RLock())

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from tests.conftest import ROOT
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -24,14 +25,14 @@ NOT_HERE = {
     "genre-edge serve": "needs a microphone; tests/test_cli_serve.py feeds a pipe",
     "GENRE_EDGE_TOKEN": "the same",
     "arecord": "needs a microphone",
-    "python tools/fetch_sounds.py": "downloads 2 GB; tests/test_fetch_sounds.py",
-    "python tools/train_and_export.py": "tests/test_training*.py train on small corpora",
-    "python tools/reproduce_paper.py": "takes an hour; tests/test_reproduce_paper.py rehearses it",
-    "python tools/soak.py": "takes a quarter of an hour; tests/test_soak.py",
-    "python tools/live_cost.py": "takes an hour; tests/test_soak.py",
+    "python -m tools.fetch_sounds": "downloads 2 GB; tests/test_fetch_sounds.py",
+    "python -m tools.train_and_export": "tests/test_training*.py train on small corpora",
+    "python -m tools.reproduce_paper": "takes an hour; tests/test_reproduce_paper.py rehearses it",
+    "python -m tools.soak": "takes a quarter of an hour; tests/test_soak.py",
+    "python -m tools.live_cost": "takes an hour; tests/test_soak.py",
     "python -m pytest": "this very run",
     "GENRE_EDGE_MOMENTS": "takes minutes; .ci/run tries fewer",
-    "python tools/evaluate.py": "tests/test_training.py evaluates on a small corpus",
+    "python -m tools.evaluate": "tests/test_training.py evaluates on a small corpus",
 }
 
 

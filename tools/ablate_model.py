@@ -1,6 +1,6 @@
 """What each step of the edge recipe buys, from a finished run of train_and_export.py: the table in docs/model.md.
 
-    python tools/ablate_model.py --run runs/edge --mels mel.npz --tracks tracks.csv --write docs/model.md
+    python -m tools.ablate_model --run runs/edge --mels mel.npz --tracks tracks.csv --write docs/model.md
 
 Each row is trained on split train and measured on valid, and on artist-disjoint folds of both (five seeds). Float.
 """
@@ -16,9 +16,10 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
-from pages import marked
-from training import augment, data, examples, fit, head, recipes, report, teacher, unquantised
-from training.architectures import ARCHITECTURES, Architecture
+
+from tools.docs.pages import marked
+from tools.training import augment, data, examples, fit, head, recipes, report, teacher, unquantised
+from tools.training.architectures import ARCHITECTURES, Architecture
 
 SEEDS = 5
 NOISE_DB = 10.0  # below the music, made in the mel spectrogram

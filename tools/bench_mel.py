@@ -1,9 +1,9 @@
 """How fast the log-mel core is, beside the FFT that it competes with and beside its peers: all in one run, as ratios.
 
-python tools/bench_mel.py                              # everybody who is installed, a few minutes
-python tools/bench_mel.py --quick --only ours,r2c      # a first impression
-python tools/bench_mel.py --json bench.json --chart bench.svg
-python tools/bench_mel.py --write README.md            # put the tables between the page's bench markers
+python -m tools.bench_mel                              # everybody who is installed, a few minutes
+python -m tools.bench_mel --quick --only ours,r2c      # a first impression
+python -m tools.bench_mel --json bench.json --chart bench.svg
+python -m tools.bench_mel --write README.md            # put the tables between the page's bench markers
 
 A frame is a 30 s signal in one call, divided by its frames; a hop is one frame of a stream, as it comes. Contestants
 take turns in rounds, each in a process and on a thread of its own. Best of all rounds, the median in brackets; ratios
@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench.peers import ENTRIES
-from bench.race import Pace, race
-from bench.setups import Floats, Setup
-from pages import marked
 
-from genre_edge.health import machine
+from genre_edge.system import machine
+from tools.docs.pages import marked
+from tools.peers.peers import ENTRIES
+from tools.peers.race import Pace, race
+from tools.peers.setups import Floats, Setup
 
 SETUPS = {"A": Setup(22050, 2048, 512, 128), "B": Setup(16000, 512, 256, 96)}
 THOROUGH, QUICK = Pace(rounds=200, burst_seconds=2e-3, starts=2), Pace(rounds=5, burst_seconds=1e-3, starts=1)
@@ -136,12 +136,12 @@ def main() -> None:
     report = measure(arguments.only, QUICK if arguments.quick else THOROUGH)
     print(tables(report), end="")
 
-    from genre_edge.files import write_atomically
+    from genre_edge.system.atomic_write import write_atomically
 
     if arguments.json:
         write_atomically(arguments.json, (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode())
     if arguments.chart:
-        from bench.chart import draw
+        from tools.peers.chart import draw
 
         write_atomically(arguments.chart, draw(report))
     if arguments.write:

@@ -1,6 +1,6 @@
 """Accuracy of the shipped models against their size and cost, and how far confidence can be trusted: docs/model.svg.
 
-python tools/chart_models.py --write docs/model.svg
+python -m tools.chart_models --write docs/model.svg
 """
 
 import argparse
@@ -14,9 +14,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
-from training.architectures import ARCHITECTURES, multiply_accumulates
 
-from genre_edge.model import MODELS, Bundle
+from genre_edge.model.bundle import MODELS, Bundle
+from tools.training.architectures import ARCHITECTURES, multiply_accumulates
 
 
 def reliability(panel: Any, bundle: Bundle) -> None:

@@ -1,7 +1,7 @@
 """docs/cli.md from the program's own commands and options, so that the two cannot differ.
 
-python tools/cli_docs.py --write docs/cli.md
-python tools/cli_docs.py --check docs/cli.md
+python -m tools.cli_docs --write docs/cli.md
+python -m tools.cli_docs --check docs/cli.md
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from genre_edge.cli import app
-from genre_edge.files import write_atomically
+from genre_edge.system.atomic_write import write_atomically
 
 HEAD = """# The command line
 

@@ -1,8 +1,8 @@
 """The table of differences from librosa: mel power and decibels, on the shipped song and on noise, on every path.
 
-python tools/conformance.py                     # print it
-python tools/conformance.py --write docs/mel.md   # put it between the page's conformance markers
-python tools/conformance.py --check docs/mel.md   # exit 1 if the page has other cases, or a figure is too large
+python -m tools.conformance                     # print it
+python -m tools.conformance --write docs/mel.md   # put it between the page's conformance markers
+python -m tools.conformance --check docs/mel.md   # exit 1 if the page has other cases, or a figure is too large
 
 A path is a processor and a width of its vectors. aarch64 is measured on x86-64 too, where its C compiler
 (Debian: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross) and qemu-user-static are installed.
@@ -26,10 +26,10 @@ import librosa
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from pages import marked
 
 from genre_edge import MelConfig, MelSpectrogram, ParameterError
-from genre_edge.files import write_atomically
+from genre_edge.system.atomic_write import write_atomically
+from tools.docs.pages import marked
 
 ROOT = Path(__file__).parents[1]
 SONG = ROOT / "demo" / "song.ogg"
@@ -37,7 +37,7 @@ CSRC = ROOT / "csrc"
 CROSS, QEMU = "aarch64-linux-gnu-gcc", "qemu-aarch64-static"
 
 FLOOR_DB = -100.0
-NEAR_DB = 50.0  # the figures count bands at most this far below the loudest band of their frame
+ACCURATE_RANGE_DB = 50.0  # the figures count bands at most this far below the loudest band of their frame
 LIMITS = (1e-4, 5e-4)  # of the relative difference and of the decibels
 
 CASES: list[dict[str, Any]] = [
@@ -103,7 +103,9 @@ def paths(folder: Path) -> dict[str, Compute]:
 def figures(compute: Compute, config: MelConfig, y: Signal, mel: Signal) -> Figures:
     """Largest differences: relative and in dB near the loudest band, and in dB in all bands above the floor."""
     db = librosa.power_to_db(mel, ref=1.0, amin=1e-10, top_db=None)
-    reach = NEAR_DB if config.power == 2 else NEAR_DB / 2  # 10 log10 of a magnitude is half its level
+    reach = (
+        ACCURATE_RANGE_DB if config.power == 2 else ACCURATE_RANGE_DB / 2
+    )  # 10 log10 of a magnitude is half its level
     above = db > FLOOR_DB
     near = above & (db >= db.max(axis=0) - reach)
     relative = np.abs(compute(config, y, False) - mel)[near] / mel[near]

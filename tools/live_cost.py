@@ -1,7 +1,7 @@
 """What `genre-edge stream -` costs while it listens in real time, or `genre-edge serve -`.
 
-    python tools/live_cost.py --seconds 600
-    python tools/live_cost.py --seconds 600 --serve
+    python -m tools.live_cost --seconds 600
+    python -m tools.live_cost --seconds 600 --serve
 
 Feeds a pipe as a recorder does, a tenth of a second at a time, and reads what the process uses by Linux's /proc.
 `serve` keeps its history in memory, and is asked for its status every two seconds. The start is told for itself. Exit
@@ -12,12 +12,12 @@ import argparse
 import sys
 import time
 
-from endurance.fed import Fed
-from endurance.ledger import ListenerError
-from endurance.listener import Listener
-from endurance.programme import Programme
-from endurance.served import Served
-from endurance.usage import Usage
+from tools.endurance.fed import Fed
+from tools.endurance.ledger import ListenerError
+from tools.endurance.listener import StreamPredictor
+from tools.endurance.programme import Programme
+from tools.endurance.served import Served
+from tools.endurance.usage import Usage
 
 LIMITS = {"stream": (0.5, 80.0), "serve": (1.0, 100.0)}  # percent of one core, MB
 START_S = 5.0  # imports, and the first patches
@@ -61,7 +61,7 @@ def main() -> None:
     arguments = parser.parse_args()
     command = "serve" if arguments.serve else "stream"
     try:
-        process = (Served if arguments.serve else Listener)(arguments.raw, arguments.interval, arguments.model)
+        process = (Served if arguments.serve else StreamPredictor)(arguments.raw, arguments.interval, arguments.model)
         before, after, count = measure(process, arguments.seconds)
     except ListenerError as error:
         sys.exit(f"live_cost: genre-edge {command} {error}")

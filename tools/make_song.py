@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile as sf
 
-from genre_edge.files import write_atomically
+from genre_edge.system.atomic_write import write_atomically
 
 Rng = np.random.Generator
 

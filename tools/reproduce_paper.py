@@ -1,6 +1,6 @@
 """The paper's study, again: its CNN, its rivals, its figures, and what its split hides -> docs/reproduction.md.
 
-    python tools/reproduce_paper.py --mels mel.npz --tracks tracks.csv --songs my_music/
+    python -m tools.reproduce_paper --mels mel.npz --tracks tracks.csv --songs my_music/
 
 Interrupt it when you like: the same command goes on where it stopped (answers are kept in --out). --quick is a
 rehearsal in minutes, one seed and few epochs; it keeps its answers, and by default its page, in a folder of its own.
@@ -18,21 +18,21 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import imitate
 import soundfile
-from imitation import song, sound, style
-from reproduction import analysis, charts, document, figures, intervals, material, networks, results
-from reproduction.methods import METHODS, Method
-from reproduction.protocols import CLEAN, TEST_SHARE, Split, check, check_splits, check_table, splits
-from reproduction.study import Resolution, Study
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from training import data, unquantised
-from training.architectures import ARCHITECTURES
 
 from genre_edge.errors import GenreEdgeError
-from genre_edge.files import write_atomically
-from genre_edge.model import Bundle, bundle_path
+from genre_edge.model.bundle import Bundle, bundle_path
+from genre_edge.system.atomic_write import write_atomically
+from tools import imitate
+from tools.paper import analysis, charts, document, figures, intervals, material, networks, results
+from tools.paper.imitation import song, sound, style
+from tools.paper.methods import METHODS, Method
+from tools.paper.protocols import CLEAN, TEST_SHARE, Split, check, check_splits, check_table, splits
+from tools.paper.study import Resolution, Study
+from tools.training import data, unquantised
+from tools.training.architectures import ARCHITECTURES
 
 ROOT = Path(__file__).parents[1]
 SONG = ROOT / "demo" / "song.ogg"

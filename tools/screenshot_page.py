@@ -1,7 +1,7 @@
 """Pictures of the station's page for the README: docs/page.png (wide, light) and docs/page-phone.png (narrow, dark).
 
-python tools/screenshot_page.py --write docs
-python tools/screenshot_page.py --write docs --url http://127.0.0.1:8080/
+python -m tools.screenshot_page --write docs
+python -m tools.screenshot_page --write docs --url http://127.0.0.1:8080/
 
 Without an address the page shows a made-up station: the shipped song, and a made-up day. Needs Chromium,
 Playwright and Pillow.
@@ -10,7 +10,6 @@ Playwright and Pillow.
 import argparse
 import io
 import math
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,11 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from genre_edge import MelConfig, MelSpectrogram
-from genre_edge.model import MODELS, Bundle
+from genre_edge.model.bundle import MODELS, Bundle
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
 
-from page_server import (  # noqa: E402
+from tests.helpers.page_server import (  # noqa: E402
     ARGUMENTS,
     BIN_S,
     CHROMIUM,

@@ -1,7 +1,7 @@
 """Compares the installed genre-edge with one on another machine: spectrograms, networks and verdict.
 
-python tools/selfcheck.py --write FILE.npz   # on a machine that is trusted: store its numbers
-python tools/selfcheck.py --check FILE.npz   # elsewhere: compute them again; exit 1 if they differ by too much
+python -m tools.selfcheck --write FILE.npz   # on a machine that is trusted: store its numbers
+python -m tools.selfcheck --check FILE.npz   # elsewhere: compute them again; exit 1 if they differ by too much
 
 tools/arm64.sh runs both. Decibels are as librosa's power_to_db(ref=1, amin=1e-10, top_db=None).
 """
@@ -19,8 +19,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from genre_edge import Classifier, GenreEdgeError, MelConfig, MelSpectrogram, _logmel, model
+from genre_edge import Classifier, GenreEdgeError, MelConfig, MelSpectrogram
 from genre_edge.audio.resample import Resampler
+from genre_edge.mel import _logmel
+from genre_edge.model import bundle as model
 
 SONG = Path(__file__).parents[1] / "demo" / "song.ogg"
 CONFIGS = (
@@ -33,7 +35,7 @@ PACKAGES = ("genre-edge", "numpy", "pyfftw", "soundfile", "soxr", "ai-edge-liter
 
 SAMPLE_LIMIT = 1e-5  # decoders and resamplers round by themselves; full scale is 1
 FLOOR_DB = -100.0
-NEAR_DB = 50.0  # bands further below their frame's loudest lose digits to float32
+ACCURATE_RANGE_DB = 50.0  # bands further below their frame's loudest lose digits to float32
 RELATIVE_LIMIT, DB_LIMIT = 1e-4, 5e-4
 STEP_LIMIT = 2  # processors have kernels of their own, which round the int8 sums in different ways
 
@@ -148,7 +150,7 @@ def compare(reference: Results, today: Results) -> Iterator[Check]:
 
 
 def spectrogram(name: str, value: NDArray[Any], expected: NDArray[Any], db: NDArray[Any]) -> Check:
-    near = (db > FLOOR_DB) & (db >= db.max(axis=0) - NEAR_DB)
+    near = (db > FLOOR_DB) & (db >= db.max(axis=0) - ACCURATE_RANGE_DB)
     apart = np.abs(value - expected)[near]
     if name.startswith("mel"):
         return within(f"{name}, relative", (apart / expected[near]).max(), RELATIVE_LIMIT)

@@ -1,6 +1,6 @@
 """Let `genre-edge stream -` hear days of sound as fast as it can, and watch what it uses.
 
-    python tools/soak.py --days 7 --csv soak.csv --chart soak.svg
+    python -m tools.soak --days 7 --csv soak.csv --chart soak.svg
 
 A row an hour of sound goes to the CSV. The same command goes on from the last row, in a new process, until the days are
 full; with more days, it goes on further. Exit code 1 if a limit was broken: 1 MB more resident memory after the first
@@ -12,11 +12,11 @@ import sys
 import time
 from pathlib import Path
 
-from endurance import record
-from endurance.ledger import ListenerError
-from endurance.listener import Listener
-from endurance.programme import Programme
-from endurance.record import Row
+from tools.endurance import record
+from tools.endurance.ledger import ListenerError
+from tools.endurance.listener import StreamPredictor
+from tools.endurance.programme import Programme
+from tools.endurance.record import Row
 
 DAY_S = 86400
 
@@ -24,7 +24,7 @@ DAY_S = 86400
 def soak(arguments: argparse.Namespace, rows: list[Row]) -> None:
     """One process's run; adds its rows. Raises ListenerError."""
     run, before_s = (rows[-1].run + 1, rows[-1].audio_s) if rows else (1, 0.0)
-    with Listener(arguments.raw, arguments.interval, arguments.model) as listener:
+    with StreamPredictor(arguments.raw, arguments.interval, arguments.model) as listener:
         programme = Programme(arguments.seed, listener.rate, listener.channels)
         cpu_s = 0.0
         while before_s + listener.fed_s < arguments.days * DAY_S:
@@ -42,7 +42,7 @@ def soak(arguments: argparse.Namespace, rows: list[Row]) -> None:
             raise ListenerError("the last verdict is out of place")
 
 
-def _row(listener: Listener, run: int, before_s: float, wall_s: float, cpu_before_s: float) -> Row:
+def _row(listener: StreamPredictor, run: int, before_s: float, wall_s: float, cpu_before_s: float) -> Row:
     usage, ledger = listener.usage(), listener.ledger
     return Row(
         run=run,
@@ -116,7 +116,7 @@ def main() -> None:
         return
     print(*report(rows), sep="\n")
     if arguments.chart:
-        from endurance import chart
+        from tools.endurance import chart
 
         chart.draw(rows, arguments.chart)
     if broken := list(record.faults(rows)):

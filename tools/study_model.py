@@ -1,6 +1,6 @@
 """What a bundle does in real life: codecs, levels, rooms, noise; what is no music; music with other labels.
 
-    python tools/study_model.py --bundle runs/edge/measured --mels mel.npz --tracks tracks.csv --split valid \\
+    python -m tools.study_model --bundle runs/edge/measured --mels mel.npz --tracks tracks.csv --split valid \\
         --audio gtzan/ --not-music sounds/not-music-test --other emotify/ --write models/edge/MODEL_CARD.md
 
 Give it a bundle that never saw the split. `--audio` is where the table's audio column begins. Needs ffmpeg.
@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from fetch_sounds import DIFFERS
-from pages import marked
-from training import data, report
-from training.conditions import CONDITIONS, may_cost
-from training.corpus import readable_audio
 
 from genre_edge import Classifier
+from genre_edge.classify.verdict import Segment
 from genre_edge.errors import GenreEdgeError
-from genre_edge.verdict import Segment
+from tools.docs.pages import marked
+from tools.fetch_sounds import DIFFERS
+from tools.training import data, report
+from tools.training.conditions import CONDITIONS, may_cost
+from tools.training.corpus import readable_audio
 
 WHOLE_S = 29.0  # tracks with that much audio are compared with the archive
 

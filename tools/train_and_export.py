@@ -1,8 +1,8 @@
 """Data -> trained network -> checked int8 bundle, in one command.
 
-    python tools/train_and_export.py --audio my_music/ --architecture paper660 --out runs/paper660
-    python tools/fetch_sounds.py sounds/
-    python tools/train_and_export.py --mels mel.npz --tracks tracks.csv --architecture edge --out runs/edge \\
+    python -m tools.train_and_export --audio my_music/ --architecture paper660 --out runs/paper660
+    python -m tools.fetch_sounds sounds/
+    python -m tools.train_and_export --mels mel.npz --tracks tracks.csv --architecture edge --out runs/edge \\
         --listen my_music/ sounds/music --not-music sounds/not-music --then-use-all
 
 `edge` listens to music without labels with a teacher (fetched with pip), learns to say what it says, and fits its last
@@ -21,10 +21,10 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
-from training import data, examples, recipes, report, ship
-from training.architectures import ARCHITECTURES, Architecture
 
 from genre_edge.errors import GenreEdgeError
+from tools.training import data, examples, recipes, report, ship
+from tools.training.architectures import ARCHITECTURES, Architecture
 
 RANDOM_HOLDOUT = 0.2
 

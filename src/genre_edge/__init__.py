@@ -1,23 +1,20 @@
-"""genre-edge hears the genre of music, offline, on a small computer. The public names, nothing else."""
+"""genre-edge: offline music genre classification and librosa-compatible log-mel spectrograms.
 
+The public names below are imported on first use (PEP 562), so `import genre_edge` loads no numpy.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from genre_edge.classifier import Classifier
-    from genre_edge.errors import AudioError, GenreEdgeError, ModelError, ParameterError
-    from genre_edge.features import melspectrogram, mfcc, power_to_db
-    from genre_edge.mel import MelSpectrogram, MelStream
-    from genre_edge.mel_config import MelConfig
-    from genre_edge.verdict import Segment, Verdict
+from genre_edge import _deprecated
 
-_HOMES = {
-    "classifier": ("Classifier",),
-    "errors": ("AudioError", "GenreEdgeError", "ModelError", "ParameterError"),
-    "features": ("melspectrogram", "mfcc", "power_to_db"),
-    "mel": ("MelSpectrogram", "MelStream"),
-    "mel_config": ("MelConfig",),
-    "verdict": ("Segment", "Verdict"),
-}
+if TYPE_CHECKING:
+    from genre_edge.classify.classifier import Classifier
+    from genre_edge.classify.verdict import Segment, Verdict
+    from genre_edge.errors import AudioError, GenreEdgeError, ModelError, ParameterError
+    from genre_edge.mel.config import MelConfig
+    from genre_edge.mel.features import melspectrogram, mfcc, power_to_db
+    from genre_edge.mel.spectrogram import MelSpectrogram, MelStream
 
 __all__ = [
     "AudioError",
@@ -35,12 +32,33 @@ __all__ = [
     "power_to_db",
 ]
 
+_MODULES = {
+    "AudioError": "errors",
+    "Classifier": "classify.classifier",
+    "GenreEdgeError": "errors",
+    "MelConfig": "mel.config",
+    "MelSpectrogram": "mel.spectrogram",
+    "MelStream": "mel.spectrogram",
+    "ModelError": "errors",
+    "ParameterError": "errors",
+    "Segment": "classify.verdict",
+    "Verdict": "classify.verdict",
+    "melspectrogram": "mel.features",
+    "mfcc": "mel.features",
+    "power_to_db": "mel.features",
+}
+
+_deprecated.install()
+
 
 def __getattr__(name: str) -> Any:
-    """Load a public name's module at its first use, so that `import genre_edge` costs nothing."""
-    from importlib import import_module
+    """Import a public name from its module."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'genre_edge' has no attribute {name!r}")
+    value = getattr(import_module(f"genre_edge.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
 
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"genre_edge.{module}"), name)
-    raise AttributeError(f"module 'genre_edge' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

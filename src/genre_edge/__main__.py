@@ -1,11 +1,11 @@
 """The program `genre-edge`, also as `python -m genre_edge`."""
 
-from genre_edge import signals
+from genre_edge.system import signals
 
 
 def main() -> None:
     """Entry point."""
-    signals.end_at_once()
+    signals.default_sigint()
     from genre_edge import cli  # takes a while
 
     cli.main()

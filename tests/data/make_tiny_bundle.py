@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from genre_edge.mel_config import MelConfig
-from genre_edge.model import Bundle, normalise
+from genre_edge.mel.config import MelConfig
+from genre_edge.model.bundle import Bundle
+from genre_edge.model.preprocessing import normalise
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

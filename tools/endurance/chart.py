@@ -7,7 +7,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-from endurance.record import Row, runs, speeds
+from tools.endurance.record import Row, runs, speeds
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
 DAY_S = 86400

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterable
 from types import TracebackType
 
-from endurance.ledger import PATIENCE_S, ListenerError
-from endurance.usage import Usage
 from genre_edge.audio.pipe import parse_raw
+from tools.endurance.ledger import PATIENCE_S, ListenerError
+from tools.endurance.usage import Usage
 
 
 class Fed:

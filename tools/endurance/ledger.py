@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from genre_edge.model import Bundle
+from genre_edge.model.bundle import Bundle
 
 PATIENCE_S = 60.0  # for a verdict that is due
 _ROUNDING_S = 0.0011  # of two times with three decimals

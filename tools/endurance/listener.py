@@ -5,12 +5,12 @@ import subprocess
 import threading
 from types import TracebackType
 
-from endurance.fed import Fed
-from endurance.ledger import PATIENCE_S, Ledger
-from genre_edge.model import Bundle, bundle_path
+from genre_edge.model.bundle import Bundle, bundle_path
+from tools.endurance.fed import Fed
+from tools.endurance.ledger import PATIENCE_S, Ledger
 
 
-class Listener(Fed):
+class StreamPredictor(Fed):
     """As `Fed`.
 
     Attributes:
@@ -34,7 +34,7 @@ class Listener(Fed):
         self._reader.join(PATIENCE_S)
         return self.ledger.count, self.ledger.misplaced + self.ledger.dropped
 
-    def __enter__(self) -> "Listener":
+    def __enter__(self) -> "StreamPredictor":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -8,7 +8,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from genre_edge.health.sound import music
+from genre_edge.diagnostics.synthetic_audio import music
 
 SONG = Path(__file__).parents[2] / "demo" / "song.ogg"
 PIECE_S = 30.0

@@ -5,8 +5,8 @@ import subprocess
 import threading
 import urllib.request
 
-from endurance.fed import Fed
-from endurance.ledger import PATIENCE_S, ListenerError
+from tools.endurance.fed import Fed
+from tools.endurance.ledger import PATIENCE_S, ListenerError
 
 ASK_S = 2.0  # as often as the page hears of it
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from genre_edge.mel_config import MelConfig
-from training.data import ARCHIVE_MEL
-from training.fit import Schedule
+from genre_edge.mel.config import MelConfig
+from tools.training.data import ARCHIVE_MEL
+from tools.training.fit import Schedule
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ ARCHITECTURES = {
         mel=ARCHIVE_MEL,
         patch_frames=39,  # 3 s, as the teacher hears
         hop_frames=20,  # a patch every 13 frames costs half as much again and hears the same (docs/model.md)
-        normalisation="live",
+        normalisation="active_bands",
         schedule=Schedule(epochs=36, batch_size=128, learning_rate=2e-3, weight_decay=1e-3),
         about=(
             "A residual CNN of 3 s patches that learnt to say what MSD_musicnn (Pons and Serra 2019) says of "

@@ -5,7 +5,7 @@ Every patch of a batch gets its own change; the same generator gives the same ch
 
 import numpy as np
 
-from genre_edge.mel import Frames
+from genre_edge.mel.spectrogram import Frames
 
 KNOTS = 6  # of an equaliser's curve
 ROUGH = 1 / 3  # of the patches

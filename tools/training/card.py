@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Callable
 
-from genre_edge.model import Bundle
-from training.report import percent
+from genre_edge.model.bundle import Bundle
+from tools.training.report import percent
 
 _DISJOINT = "artist-disjoint where artists are known"
 STUDY_BEGIN, STUDY_END = "<!-- study:begin -->", "<!-- study:end -->"  # filled by tools/study_model.py
@@ -114,19 +114,19 @@ def _regenerate(bundle: Bundle, command: str) -> str:
     measured = "OUT/measured" if "refitted" in bundle.metrics else "OUT/bundle"
     commands = [command]
     if bundle.not_music is not None:
-        commands.insert(0, "python tools/fetch_sounds.py sounds/")
+        commands.insert(0, "python -m tools.fetch_sounds sounds/")
     if not split.startswith("random"):
         tables = "--mels mel.npz --tracks tracks.csv"
         measure = f"--bundle {measured} {tables} --split {shlex.quote(split)}"
         commands += [
-            f"python tools/evaluate.py {measure}",
-            f"python tools/study_model.py {measure} --audio AUDIO/ --not-music sounds/not-music-test --other OTHER/ "
+            f"python -m tools.evaluate {measure}",
+            f"python -m tools.study_model {measure} --audio AUDIO/ --not-music sounds/not-music-test --other OTHER/ "
             "--write OUT/bundle/MODEL_CARD.md",
         ]
         if distilled:
             commands += [
-                f"python tools/ablate_model.py --run OUT {tables} --write docs/model.md",
-                "python tools/chart_models.py --write docs/model.svg",
+                f"python -m tools.ablate_model --run OUT {tables} --write docs/model.md",
+                "python -m tools.chart_models --write docs/model.svg",
             ]
     sha256 = bundle.metrics.get("measured_sha256")
     return (

@@ -10,11 +10,11 @@ import numpy as np
 import soundfile
 import soxr
 
-from genre_edge.cli.inputs import is_audio_name
-from genre_edge.files import write_atomically
-from genre_edge.mel import MelSpectrogram
-from genre_edge.mel_config import MelConfig
-from training import teacher
+from genre_edge.audio.paths import is_audio_name
+from genre_edge.mel.config import MelConfig
+from genre_edge.mel.spectrogram import MelSpectrogram
+from genre_edge.system.atomic_write import write_atomically
+from tools.training import teacher
 
 FINE = 4  # frames are kept this many times as close as the network's, so that crops may begin anywhere
 LONGEST_S = 240.0  # of a long file, its middle

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from genre_edge.audio.files import open_file
-from genre_edge.cli.inputs import is_audio_name
+from genre_edge.audio.paths import is_audio_name
+from genre_edge.classify.frontend import FrontEnd
 from genre_edge.errors import GenreEdgeError
-from genre_edge.frontend import frames_of
-from genre_edge.mel import Frames, MelSpectrogram
-from genre_edge.mel_config import MelConfig
-from genre_edge.model import Bundle
+from genre_edge.mel.config import MelConfig
+from genre_edge.mel.spectrogram import Frames, MelSpectrogram
+from genre_edge.model.bundle import Bundle
 
 ARCHIVE_RANGE_DB = 80.0
 # The archive keeps every 3.3366th frame of hop 512: this front end makes the same picture from audio.
@@ -109,7 +109,7 @@ def load_audio(root: Path, mel: MelConfig) -> list[Track]:
     for path, genre in audio_files(root):
         try:
             with open_file(path) as source:
-                frames = np.concatenate(list(frames_of(source, spectrogram)), axis=1)
+                frames = np.concatenate([chunk.frames for chunk in FrontEnd(source, spectrogram).chunks()], axis=1)
         except GenreEdgeError as error:
             print(f"skipped: {error}", file=sys.stderr)
             continue

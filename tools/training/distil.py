@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from genre_edge.model import Bundle, bundle_path, normalise
-from training import augment, examples, fit, unquantised
-from training.architectures import Architecture
-from training.corpus import FINE, Song
-from training.examples import TOP_DB
+from genre_edge.model.bundle import Bundle, bundle_path
+from genre_edge.model.preprocessing import normalise
+from tools.training import augment, examples, fit, unquantised
+from tools.training.architectures import Architecture
+from tools.training.corpus import FINE, Song
+from tools.training.examples import TOP_DB
 
 JITTER = 10  # fine frames (0.2 s) that a crop may begin before or after what the teacher heard
 MIXED = 0.3

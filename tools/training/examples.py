@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from genre_edge.hearing import PatchCutter
-from genre_edge.mel import Frames
-from genre_edge.model import Bundle, normalise, softmax
-from training.architectures import Architecture
-from training.data import Track
-from training.fit import Epoch
+from genre_edge.classify.patches import PatchExtractor
+from genre_edge.mel.spectrogram import Frames
+from genre_edge.model.bundle import Bundle
+from genre_edge.model.preprocessing import normalise, softmax
+from tools.training.architectures import Architecture
+from tools.training.data import Track
+from tools.training.fit import Epoch
 
 TOP_DB = 80.0
 _BATCH = 256
@@ -17,7 +18,7 @@ _BATCH = 256
 
 def cut(frames: Frames, lengths: Architecture | Bundle) -> list[Frames]:
     """A track's patches, as the classifier cuts them."""
-    cutter = PatchCutter(frames.shape[0], lengths.patch_frames, lengths.hop_frames)
+    cutter = PatchExtractor(frames.shape[0], lengths.patch_frames, lengths.hop_frames)
     return [patch for _, patch in (*cutter.push(frames), *cutter.flush())]
 
 

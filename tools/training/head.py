@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from training.data import Track
+from tools.training.data import Track
 
 # Inverse strength of regularisation; for genres the likeliest on artist-disjoint folds of the training tracks.
 GENRE_C, MUSIC_C = 0.01, 0.03

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from genre_edge.mel import Frames
-from genre_edge.model import Bundle, bundle_path
-from training import augment, corpus, distil, examples, fit, head, report, teacher, toughen
-from training.architectures import Architecture, multiply_accumulates
-from training.data import Track
+from genre_edge.mel.spectrogram import Frames
+from genre_edge.model.bundle import Bundle, bundle_path
+from tools.training import augment, corpus, distil, examples, fit, head, report, teacher, toughen
+from tools.training.architectures import Architecture, multiply_accumulates
+from tools.training.data import Track
 
 # From this probability on an answer is "not_music"; docs/model.md shows what that refuses.
 NOT_MUSIC = 0.7

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from genre_edge.model import softmax
+from genre_edge.model.preprocessing import softmax
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:

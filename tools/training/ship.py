@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from genre_edge.model import Bundle, Model, softmax
-from training import card, examples, export, report
-from training.architectures import Architecture
-from training.data import Track
-from training.recipes import Job, Trained
+from genre_edge.model.bundle import Bundle
+from genre_edge.model.prediction import Model
+from genre_edge.model.preprocessing import softmax
+from tools.training import card, examples, export, report
+from tools.training.architectures import Architecture
+from tools.training.data import Track
+from tools.training.recipes import Job, Trained
 
 LICENCE = "Weights: MIT, like the code. No recording that they were trained on is part of the project."
 # Confidence is calibrated, so this asks for an answer that is right at least one time in three.

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import soxr
 
-from genre_edge.files import write_atomically
-from genre_edge.mel import Frames, MelSpectrogram
-from genre_edge.mel_config import MelConfig
+from genre_edge.mel.config import MelConfig
+from genre_edge.mel.spectrogram import Frames, MelSpectrogram
+from genre_edge.system.atomic_write import write_atomically
 
 WHEEL = "musicnn-0.1.0-py3-none-any.whl"
 SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"

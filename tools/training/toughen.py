@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from genre_edge.mel import Frames
-from genre_edge.model import normalise
-from training import augment, examples, fit
-from training.architectures import Architecture
+from genre_edge.mel.spectrogram import Frames
+from genre_edge.model.preprocessing import normalise
+from tools.training import augment, examples, fit
+from tools.training.architectures import Architecture
 
 PATCHES = 12_000  # an epoch
 WATCHED = 1000  # patches of an epoch that is never learnt

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from genre_edge import interpreter
-from genre_edge.health.sound import music
-from genre_edge.mel import MelSpectrogram
-from genre_edge.model import Model, bundle_path, normalise
-from training.architectures import ARCHITECTURES
+from genre_edge.diagnostics.synthetic_audio import music
+from genre_edge.mel.spectrogram import MelSpectrogram
+from genre_edge.model import interpreter
+from genre_edge.model.bundle import bundle_path
+from genre_edge.model.prediction import Model
+from genre_edge.model.preprocessing import normalise
+from tools.training.architectures import ARCHITECTURES
 
 TOLERANCE = 0.1  # of the logits' spread; int8 rounds every layer's values
 

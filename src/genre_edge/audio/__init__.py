@@ -1,5 +1,6 @@
-"""Where samples come from: one file per kind of source, all yielding `Block`."""
+"""Audio sources: one module for each kind, all yielding `Block`."""
 
-from genre_edge.audio.block import Block, Source
+from genre_edge.audio.block import Block
+from genre_edge.audio.source import Source
 
 __all__ = ["Block", "Source"]

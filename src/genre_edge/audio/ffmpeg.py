@@ -10,11 +10,12 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-from genre_edge.audio.block import Block, Source
-from genre_edge.audio.complaints import Complaints
+from genre_edge.audio.block import Block
 from genre_edge.audio.pipe import WavSource
+from genre_edge.audio.source import Source
+from genre_edge.audio.stderr_tail import StderrTail
 from genre_edge.errors import AudioError
-from genre_edge.signals import held
+from genre_edge.system.signals import blocked
 
 log = logging.getLogger("genre_edge")
 
@@ -28,7 +29,7 @@ NETWORK_SCHEMES = frozenset(
     ["http", "https", "icecast", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "mms", "mmsh", "mmst"]
 )
 _NETWORK_PROTOCOLS = "http,https,httpproxy,rtsp,rtsps,rtmp,rtmps,rtp,rtcp,srtp,srt,udp,tcp,tls,mmsh,mmst,crypto,data"
-_AS_FFMPEG_SAYS = {"icecast": "http", "mms": "mmsh"}  # what is given away as such; ffmpeg itself only writes to icecast
+SCHEME_ALIASES = {"icecast": "http", "mms": "mmsh"}  # what is given away as such; ffmpeg itself only writes to icecast
 # What the network lost between a stream's own timestamps, so that time stays true; no sample is changed otherwise.
 _GAPS_ARE_SILENCE = ["-af", "aresample=async=1"]
 
@@ -50,7 +51,7 @@ def ffmpeg_program(name: str) -> str:
     return found
 
 
-def without_secrets(url: str) -> str:
+def redact_url(url: str) -> str:
     """The address as it may stand in logs and verdicts. Of what can be read in two ways, less is told."""
     scheme, _, rest = url.partition("://")
     place = re.split("[?#]", rest, maxsplit=1)[0]
@@ -65,7 +66,7 @@ def without_secrets(url: str) -> str:
 def _for_ffmpeg(url: str) -> str:
     """The address with a scheme that ffmpeg knows; of capitals it knows none."""
     scheme, _, rest = url.partition("://")
-    return f"{_AS_FFMPEG_SAYS.get(scheme.lower(), scheme.lower())}://{rest}"
+    return f"{SCHEME_ALIASES.get(scheme.lower(), scheme.lower())}://{rest}"
 
 
 _children: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()
@@ -73,7 +74,7 @@ _starting = threading.RLock()  # from before there is a child until it is among 
 
 
 @atexit.register
-def end_children() -> None:
+def kill_children() -> None:
     """End every ffmpeg that still runs, so that none outlives the program; a thread that waits for one goes on.
 
     The last that is done with them: the lock is kept, so none is started any more.
@@ -94,10 +95,10 @@ class FfmpegSource(Source):
     def __init__(self, name: str, words: list[str], patience_s: float | None = None, secret: str | None = None) -> None:
         self.name, self._secret = name, secret
         ffmpeg = ffmpeg_program(name)
-        self._complaints = Complaints()
+        self._complaints = StderrTail()
         command = [ffmpeg, "-nostdin", "-v", "error", *words, "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
         try:
-            with held(), _starting:  # no interrupt comes between a child and its being known
+            with blocked(), _starting:  # no interrupt comes between a child and its being known
                 self._process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._complaints.child_end
                 )
@@ -135,7 +136,7 @@ class FfmpegSource(Source):
         """A radio or a camera; a server that gives no sound for `patience_s` is given up. Raises AudioError."""
         address = _for_ffmpeg(url)
         words = ["-protocol_whitelist", _NETWORK_PROTOCOLS, "-i", address, *_GAPS_ARE_SILENCE]
-        return cls(without_secrets(url), words, patience_s, address)
+        return cls(redact_url(url), words, patience_s, address)
 
     def _end(self) -> None:
         """Let the child finish by itself, as one does that nobody listens to any more; else end it."""

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from genre_edge.audio.block import Block, Source, to_mono
+from genre_edge.audio.block import Block, to_mono
 from genre_edge.audio.ffmpeg import FFMPEG_SUFFIXES, FfmpegSource
 from genre_edge.audio.pipe import UNKNOWN_SIZE
+from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError
 
 log = logging.getLogger("genre_edge")

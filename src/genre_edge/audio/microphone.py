@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_edge.audio.block import Block, Source, to_mono
-from genre_edge.audio.ring import ROOM_S, SILENT_S, Ring
+from genre_edge.audio.block import Block, to_mono
+from genre_edge.audio.live.queue import ROOM_S, SILENT_S, BoundedBlockQueue
+from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError, ParameterError
 
 
@@ -34,7 +35,7 @@ class Microphone(Source):
             self.rate = int(info["default_samplerate"])
             self.channels = min(2, int(info["max_input_channels"]))
             self.check_format()
-            self._ring = Ring(self.name, self.rate, ROOM_S, SILENT_S)
+            self._ring = BoundedBlockQueue(self.name, self.rate, ROOM_S, SILENT_S)
             self._end_s = 0.0  # by the card's clock, of the last samples; 0 where it has none
             self._stream = portaudio.InputStream(
                 device=wanted,

@@ -11,7 +11,8 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_edge.audio.block import MAX_CHANNELS, MAX_RATE, MIN_RATE, Block, Source, to_mono
+from genre_edge.audio.block import MAX_RATE, MIN_RATE, Block, to_mono
+from genre_edge.audio.source import MAX_CHANNELS, Source
 from genre_edge.errors import AudioError, ParameterError
 
 log = logging.getLogger("genre_edge")

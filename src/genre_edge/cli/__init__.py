@@ -45,7 +45,7 @@ app.command()(bench.bench)
 
 
 def _fail(text: object, code: int) -> int:
-    from genre_edge.render import one_line
+    from genre_edge.output.text import one_line
 
     print(f"genre-edge: {one_line(str(text))}", file=sys.stderr)
     return code
@@ -105,7 +105,7 @@ class _OneLine(logging.Formatter):
     """Messages tell of names that others gave: of files, sound cards, servers."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
-        from genre_edge.render import one_line
+        from genre_edge.output.text import one_line
 
         return one_line(super().formatMessage(record))
 

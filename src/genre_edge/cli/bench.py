@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from genre_edge.cli.classify import ModelOption
-from genre_edge.cli.doctor import JsonOption
+from genre_edge.cli.options import JsonOption, ModelOption
 
 
 def bench(
@@ -17,9 +16,9 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure spectrogram, network, decoders and the whole way from a file to its genre, each on one core."""
-    from genre_edge.health import machine
-    from genre_edge.health.bench import measure
-    from genre_edge.health.timing import digits
+    from genre_edge.diagnostics.bench import measure
+    from genre_edge.diagnostics.timing import digits
+    from genre_edge.system import machine
 
     results = list(measure(model, seconds, bursts))
     where = machine.describe()

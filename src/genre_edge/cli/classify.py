@@ -7,16 +7,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genre_edge import signals
+from genre_edge.cli.options import ModelOption, RawOption, ThresholdOption, TopOption
 from genre_edge.errors import AudioError, ParameterError
+from genre_edge.system import signals
 
 if TYPE_CHECKING:
-    from genre_edge.classifier import Classifier
-    from genre_edge.verdict import Verdict
+    from genre_edge.classify.classifier import Classifier
+    from genre_edge.classify.verdict import Verdict
 
 
 class Format(str, Enum):
@@ -26,18 +27,6 @@ class Format(str, Enum):
     json = "json"
     jsonl = "jsonl"
     csv = "csv"
-
-
-ModelOption = Annotated[str, typer.Option(help="An installed model's name, or the directory of a bundle.")]
-TopOption = Annotated[int | None, typer.Option(min=1, help="How many genres to list (all in JSON, else 3).")]
-ThresholdOption = Annotated[
-    Optional[float],  # noqa: UP045
-    typer.Option(min=0, max=1, help="Answer low_confidence below this (the model says its own)."),
-]
-RawOption = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option(metavar="ENCODING:RATE:CHANNELS", help="Standard input is raw PCM, as in s16le:22050:1."),
-]
 
 
 def classify(
@@ -51,9 +40,9 @@ def classify(
     raw: RawOption = None,
 ) -> None:
     """Tell the genre of music files. Exit code 1 if a file failed; the others are still done."""
-    from genre_edge.classifier import Classifier
-    from genre_edge.cli.inputs import STDIN, expand
-    from genre_edge.render import FORMATS
+    from genre_edge.audio.paths import STDIN, expand
+    from genre_edge.classify.classifier import Classifier
+    from genre_edge.output.renderers import FORMATS
 
     _check_stdin(paths.count(STDIN), raw)
     items = list(dict.fromkeys(item for path in paths for item in expand(path)))  # each file once
@@ -69,7 +58,7 @@ def classify(
         return _one(local.classifier, item, segments, raw)
 
     failed = 0
-    signals.end_well()
+    signals.raise_interrupt()
     try:
         with FORMATS[format.value](sys.stdout, top) as renderer:
             for outcome in _progress(_in_order(work, items, jobs), len(items)):
@@ -97,7 +86,8 @@ def _check_stdin(mentions: int, raw: str | None) -> None:
 
 
 def _one(classifier: "Classifier", item: str, segments: bool, raw: str | None) -> "Verdict | AudioError":
-    from genre_edge.cli.inputs import STDIN, open_standard_input
+    from genre_edge.audio.opening import open_standard_input
+    from genre_edge.audio.paths import STDIN
 
     try:
         return classifier.classify(open_standard_input(raw) if item == STDIN else item, segments)
@@ -126,7 +116,7 @@ def _in_order(
 
 
 def _complain(error: AudioError) -> None:
-    from genre_edge.render import one_line
+    from genre_edge.output.text import one_line
 
     print(f"genre-edge: {one_line(str(error))}", file=sys.stderr)
 

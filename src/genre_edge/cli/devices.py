@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
-from genre_edge.cli.models import Format
+from genre_edge.cli.options import ListFormat
 
 
 def devices(
-    format: Annotated[Format, typer.Option(help="How the list is written.")] = Format.table,
+    format: Annotated[ListFormat, typer.Option(help="How the list is written.")] = ListFormat.table,
 ) -> None:
     """List the sound cards that can be listened to, by the numbers and names that `stream` takes."""
     from genre_edge.audio import microphone
-    from genre_edge.render import printable
+    from genre_edge.output.text import printable
 
     found = microphone.devices()
-    if format is Format.json:
+    if format is ListFormat.json:
         print(json.dumps([asdict(device) for device in found], indent=2))
         return
     print(f"{'number':>6}  {'channels':>8}  {'rate':>8}  name")

@@ -3,13 +3,11 @@
 import json
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
-from genre_edge.cli.classify import ModelOption
+from genre_edge.cli.options import JsonOption, ModelOption
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 _COLOURS = {"ok": "green", "warn": "yellow", "bad": "bold red"}
 
 
@@ -18,8 +16,8 @@ def doctor(model: ModelOption = "edge", as_json: JsonOption = False) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from genre_edge.health.doctor import Finding, examine, healthy
-    from genre_edge.render import printable
+    from genre_edge.diagnostics.doctor import Finding, examine, healthy
+    from genre_edge.output.text import printable
 
     def show(name: str, finding: Finding) -> None:
         state = Text(f"{finding.state:<4}", _COLOURS[finding.state])
@@ -28,7 +26,7 @@ def doctor(model: ModelOption = "edge", as_json: JsonOption = False) -> None:
             console.print(Text(f"{'':<17}to do: {printable(finding.advice)}"), soft_wrap=True)
 
     with suppress(ImportError):  # of a broken core, which has a line of its own
-        from genre_edge.model import bundle_path
+        from genre_edge.model.bundle import bundle_path
 
         bundle_path(model)  # a wrong name is wrong usage
     console, findings = Console(), {}

@@ -2,34 +2,29 @@
 
 import json
 import sys
-from enum import Enum
 from typing import Annotated, Any
 
 import typer
 
-
-class Format(str, Enum):
-    """How the list is written."""
-
-    table = "table"
-    json = "json"
+from genre_edge.cli.options import ListFormat
 
 
 def models(
-    format: Annotated[Format, typer.Option(help="How the list is written.")] = Format.table,
+    format: Annotated[ListFormat, typer.Option(help="How the list is written.")] = ListFormat.table,
 ) -> None:
     """List the installed models; each is loaded and its hash checked."""
-    from genre_edge import model
     from genre_edge.errors import ModelError
+    from genre_edge.model.bundle import installed
+    from genre_edge.model.prediction import Model
 
     rows, failed = [], 0
-    for name in model.installed():
+    for name in installed():
         try:
-            rows.append(_row(model.Model(name).bundle))
+            rows.append(_row(Model(name).bundle))
         except ModelError as error:
             failed += 1
             print(f"genre-edge: {error}", file=sys.stderr)
-    if format is Format.json:
+    if format is ListFormat.json:
         print(json.dumps(rows, indent=2))
     else:
         print(f"{'name':<10}  {'version':<7}  {'listens to':>10}  {'accuracy':>8}  SHA-256 (verified)")

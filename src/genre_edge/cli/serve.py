@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from genre_edge.cli.classify import ModelOption, RawOption, ThresholdOption
-from genre_edge.cli.stream import IntervalOption, SourceArgument, TriesOption, WindowOption, open_source
+from genre_edge.cli.options import (
+    IntervalOption,
+    ModelOption,
+    RawOption,
+    SourceArgument,
+    ThresholdOption,
+    TriesOption,
+    WindowOption,
+)
 from genre_edge.errors import GenreEdgeError, ParameterError
 
 if TYPE_CHECKING:
@@ -53,15 +60,18 @@ def serve(
 ) -> None:
     """Listen as stream does, and show it on a web page. Ctrl-C ends it. Needs the extra station."""
     try:
-        from genre_edge.station import guard, server, web
-        from genre_edge.station.mqtt import Broker, Mqtt
+        from genre_edge.station.http import app as web
+        from genre_edge.station.http import guard, server
+        from genre_edge.station.mqtt.client import Broker, Mqtt
         from genre_edge.station.service import Service
     except ImportError as error:
         raise GenreEdgeError(
             f"serve needs {error.name}: in the folder of genre-edge, pip install '.[station]'"
         ) from None
-    from genre_edge.classifier import Classifier
-    from genre_edge.station.history import History
+    from genre_edge.audio.live.reconnect import RetryPolicy
+    from genre_edge.audio.opening import open_source
+    from genre_edge.classify.classifier import Classifier
+    from genre_edge.station.history.store import History
     from genre_edge.station.station import Station
 
     secret = guard.Token(guard.check_token(token)) if token is not None else None
@@ -71,7 +81,7 @@ def serve(
         if names is None and secret is None and not insecure:
             raise ParameterError(f"{host} is reached by others: give a --token (GENRE_EDGE_TOKEN), or --insecure")
         classifier = Classifier(model, threshold)
-        audio = open_source(source, raw, tries, wait=False)
+        audio = open_source(source, raw, RetryPolicy(tries=tries), wait=False)
         station = Station(classifier, audio, History(history), interval, window)
         site = server.Server(web.application(station, secret, names), listener)
         _run(Service(station, site, Mqtt(station, broker) if broker else None), site.url)
@@ -91,10 +101,10 @@ def _run(service: "Service", url: str) -> None:
 
 def _leave(failure: GenreEdgeError | None) -> None:
     """End although a thread still waits for standard input, a disk or a device: nothing else ends it in time."""
-    from genre_edge.audio.ffmpeg import end_children
-    from genre_edge.render import one_line
+    from genre_edge.audio.ffmpeg import kill_children
+    from genre_edge.output.text import one_line
 
     if failure is not None:
         print(f"genre-edge: {one_line(str(failure))}", file=sys.stderr, flush=True)
-    end_children()
+    kill_children()
     os._exit(0 if failure is None else failure.exit_code)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from genre_edge import signals
-from genre_edge.cli.classify import ModelOption
+from genre_edge.cli.options import ModelOption
+from genre_edge.system import signals
 
 
 def spectrogram(
@@ -15,13 +15,13 @@ def spectrogram(
     model: ModelOption = "edge",
 ) -> None:
     """Draw a song's mel spectrogram as the model sees it, with axes in seconds and Hz, to a PNG."""
-    from genre_edge import picture
     from genre_edge.audio.files import open_file
+    from genre_edge.classify.frontend import FrontEnd
     from genre_edge.errors import GenreEdgeError
-    from genre_edge.files import write_atomically
-    from genre_edge.frontend import frames_of
-    from genre_edge.mel import MelSpectrogram
-    from genre_edge.model import Model
+    from genre_edge.mel.spectrogram import MelSpectrogram
+    from genre_edge.model.prediction import Model
+    from genre_edge.output import spectrogram_image as picture
+    from genre_edge.system.atomic_write import write_atomically
 
     picture.need_pillow()  # before the song is decoded
     if not output.parent.is_dir():
@@ -29,7 +29,7 @@ def spectrogram(
     bundle = Model(model).bundle
     overview = picture.Overview(bundle.mel.n_mels)
     with open_file(path) as source:
-        for frames in frames_of(source, MelSpectrogram(bundle.mel)):
-            overview.push(frames)
-    signals.end_well()
+        for chunk in FrontEnd(source, MelSpectrogram(bundle.mel)).chunks():
+            overview.push(chunk.frames)
+    signals.raise_interrupt()
     write_atomically(output, picture.draw(overview, bundle.mel, bundle.top_db, Path(path).name))

@@ -6,16 +6,24 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from genre_edge.cli.classify import ModelOption, RawOption, ThresholdOption, TopOption
+from genre_edge.cli.options import (
+    ModelOption,
+    RawOption,
+    SourceArgument,
+    ThresholdOption,
+    TopOption,
+    TriesOption,
+    WindowOption,
+)
 from genre_edge.errors import ParameterError
-from genre_edge.signals import held, interrupt_once
+from genre_edge.system.signals import blocked, raise_interrupt_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from genre_edge.audio.block import Source
-    from genre_edge.classifier import Classifier
-    from genre_edge.verdict import Verdict
+    from genre_edge.audio.source import Source
+    from genre_edge.classify.classifier import Classifier
+    from genre_edge.classify.verdict import Verdict
 
 _INTERVAL_S = 5.0
 _EVERY_PATCH_S = 0.1  # less than any model's patch
@@ -27,33 +35,6 @@ class StreamFormat(str, Enum):
 
     live = "live"
     jsonl = "jsonl"
-
-
-SourceArgument = Annotated[
-    str,
-    typer.Argument(
-        help="A sound card's name or number, an address (http, icecast, rtsp), a file, or - for standard input "
-        "(a WAV, or PCM with --raw)."
-    ),
-]
-IntervalOption = Annotated[float, typer.Option(min=0.1, max=86400, help="Seconds of sound from verdict to verdict.")]
-WindowOption = Annotated[
-    Optional[float],  # noqa: UP045
-    typer.Option(
-        min=0,
-        max=86400,
-        help="Seconds that a verdict is the mean of: all the smoothing there is. By default since the one before; 0 "
-        "turns it off: one patch of the model.",
-    ),
-]
-TriesOption = Annotated[
-    int,
-    typer.Option(
-        min=1,
-        help="How often a live source that is gone is tried, since it was last heard for a minute, before this ends "
-        "with code 3.",
-    ),
-]
 
 
 def stream(
@@ -85,13 +66,16 @@ def stream(
     """
     live = _is_live(format)
     interval, window = _pace(interval, window, live)
-    with held():  # numpy and the network begin threads
-        from genre_edge.classifier import Classifier
+    with blocked():  # numpy and the network begin threads
+        from genre_edge.classify.classifier import Classifier
 
         classifier = Classifier(model, threshold)
+        from genre_edge.audio.live.reconnect import RetryPolicy
+        from genre_edge.audio.opening import open_source
+
     try:
-        interrupt_once()
-        with open_source(source, raw, tries) as audio:
+        raise_interrupt_once()
+        with open_source(source, raw, RetryPolicy(tries=tries)) as audio:
             if live:
                 _show(classifier, audio, interval, window, top)
             else:
@@ -106,7 +90,7 @@ def _is_live(format: StreamFormat | None) -> bool:
         return False
     from rich.console import Console
 
-    from genre_edge.cli.screen import can_move
+    from genre_edge.cli.terminal.screen import can_move
 
     able = can_move(Console())
     if format is StreamFormat.live and not able:
@@ -124,7 +108,7 @@ def _pace(interval_s: float | None, window_s: float | None, live: bool) -> tuple
 
 
 def _print(verdicts: "Iterator[Verdict]", top: int | None) -> None:
-    from genre_edge.render import json_line
+    from genre_edge.output.renderers import json_line
 
     for verdict in verdicts:
         sys.stdout.write(json_line(verdict, top) + "\n")
@@ -137,12 +121,12 @@ def _show(
     """The live view while it lasts; its last answer is left on the terminal."""
     from rich.console import Console
 
-    from genre_edge.audio.meter import Meter
-    from genre_edge.cli.inputs import STDIN
-    from genre_edge.cli.live_view import LiveView, hours, in_words
-    from genre_edge.cli.screen import LogKeeper, on_screen
+    from genre_edge.audio.level_meter import LevelMeter
+    from genre_edge.audio.paths import STDIN
+    from genre_edge.cli.terminal.live_view import LiveView, hours, in_words
+    from genre_edge.cli.terminal.screen import LogKeeper, on_screen
 
-    bundle, meter, log = classifier.bundle, Meter(), LogKeeper()
+    bundle, meter, log = classifier.bundle, LevelMeter(), LogKeeper()
     name = "standard input" if audio.name == STDIN else audio.name
     view = LiveView(name, meter, bundle.labels, f"{bundle.name} {bundle.version}", log, top)
     try:
@@ -152,27 +136,3 @@ def _show(
     finally:
         if view.verdict is not None:
             print(f"{hours(view.verdict.end_s)}  {in_words(view.verdict)}")
-
-
-def open_source(source: str, raw: str | None, tries: int, *, wait: bool = True) -> "Source":
-    """What SOURCE means. A live one is opened here and now, or without `wait` by whoever reads it. A file is a stream
-    that ends.
-
-    Raises:
-        ParameterError, AudioError, SourceLostError: as `open_live`, `open_file` and `open_standard_input`.
-    """
-    if source == "-":
-        from genre_edge.cli.inputs import open_standard_input
-
-        return open_standard_input(raw)
-    if raw is not None:
-        raise ParameterError("--raw describes standard input: give - as the source")
-    from genre_edge.audio.live import is_file_name, open_live
-
-    if is_file_name(source):
-        from genre_edge.audio.files import open_file
-
-        return open_file(source)
-    from genre_edge.audio.reconnect import Patience
-
-    return open_live(source, Patience(tries=tries), wait=wait)

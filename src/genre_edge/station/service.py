@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from genre_edge import signals
 from genre_edge.errors import GenreEdgeError
-from genre_edge.station.events import end_streams
-from genre_edge.station.mqtt import Mqtt
-from genre_edge.station.server import Server
+from genre_edge.station.http.event_stream import end_streams
+from genre_edge.station.http.server import Server
+from genre_edge.station.mqtt.client import Mqtt
 from genre_edge.station.station import Station
 from genre_edge.station.systemd import Notifier
+from genre_edge.system import signals
 
 log = logging.getLogger("genre_edge")
 
@@ -39,7 +39,7 @@ class Service:
             SourceLostError, AudioError: why the source ended, if it did not simply end.
             GenreEdgeError: the server ended, which it should not.
         """
-        signals.take(self._on_signal)
+        signals.install(self._on_signal)
         self._server.start()
         self._station.start()
         if self._mqtt is not None:

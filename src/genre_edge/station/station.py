@@ -6,32 +6,33 @@ import time
 from collections import Counter, deque
 from typing import Any
 
-from genre_edge.audio.block import Block, Source
-from genre_edge.audio.meter import Meter
-from genre_edge.audio.reconnect import Patience, Reconnecting
-from genre_edge.audio.ring import SILENT_S
-from genre_edge.classifier import Classifier
+from genre_edge.audio.block import Block
+from genre_edge.audio.level_meter import LevelMeter
+from genre_edge.audio.live.queue import SILENT_S
+from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
+from genre_edge.audio.source import Source
+from genre_edge.classify.classifier import Classifier
+from genre_edge.classify.verdict import Verdict
 from genre_edge.errors import AudioError, GenreEdgeError
-from genre_edge.mel import Frames
-from genre_edge.render import portable
-from genre_edge.station import health
-from genre_edge.station.columns import EVENT_S, Columns
-from genre_edge.station.history import History
+from genre_edge.mel.spectrogram import Frames
+from genre_edge.output.text import portable
+from genre_edge.station.history.store import History
 from genre_edge.station.hub import Event, Hub
-from genre_edge.verdict import Verdict
+from genre_edge.station.spectrogram_columns import EVENT_S, SpectrogramColumns
+from genre_edge.system import process as health
 
 log = logging.getLogger("genre_edge")
 
 PICTURE_S = 30.0  # of columns kept for those who come later
 FRESH_S = 5.0  # with samples no older than this, the source is being heard
-_STUCK_S = Patience().longest_s + 2 * SILENT_S  # without samples or a try for so long, something hangs
+_STUCK_S = RetryPolicy().longest_s + 2 * SILENT_S  # without samples or a try for so long, something hangs
 
 
 class Station:
     """Hears one source in a thread of its own and tells `hub` and `history`, neither of which it waits for.
 
     Args:
-        source: closed by `stop`; a `Reconnecting` one is opened in the thread.
+        source: closed by `stop`; a `ReconnectingSource` one is opened in the thread.
         interval_s, window_s: as `Classifier.stream` has them.
     """
 
@@ -51,10 +52,10 @@ class Station:
         self.bundle = classifier.bundle
         self.started = time.time()
         self._started_s = time.monotonic()
-        self._columns = Columns(classifier.mel)
+        self._columns = SpectrogramColumns(classifier.mel)
         self.picture: deque[Event] = deque(maxlen=round(PICTURE_S / EVENT_S))
-        self._cpu = health.Cpu()
-        self._meter = Meter()
+        self._cpu = health.CpuMeter()
+        self._meter = LevelMeter()
         self.broker: str | None = None  # connected or failing, as Mqtt says; None without one
         self.verdict: dict[str, Any] | None = None  # the newest one
         self.heard: Counter[str] = Counter()  # verdicts by genre, or by reason where there was none
@@ -81,7 +82,7 @@ class Station:
 
     def _run(self) -> None:
         try:
-            if isinstance(self._source, Reconnecting):
+            if isinstance(self._source, ReconnectingSource):
                 self._source.open()
             if not self._stopping:
                 self._listen()

@@ -1,0 +1,97 @@
+"""Opens whatever the user named: standard input, a file, a sound card or an address."""
+
+import os
+import sys
+
+from genre_edge.audio import microphone
+from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, FfmpegSource, ffmpeg_program, is_url, redact_url
+from genre_edge.audio.files import SUFFIXES, open_file
+from genre_edge.audio.live.queue import SILENT_S
+from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
+from genre_edge.audio.live.threaded import ThreadedSource
+from genre_edge.audio.paths import STDIN
+from genre_edge.audio.pipe import open_pipe
+from genre_edge.audio.source import Source
+from genre_edge.errors import ParameterError
+
+DEFAULT_DEVICE = "microphone"
+
+
+def open_source(source: str, raw: str | None, retry: RetryPolicy, *, wait: bool = True) -> Source:
+    """Open standard input (`-`), a file, a sound card or an address.
+
+    Args:
+        source: what the user named.
+        raw: format of raw PCM on standard input, as ENCODING:RATE:CHANNELS; None for a WAV.
+        retry: how a live source is opened again after a failure.
+        wait: open a live source before returning; otherwise its `open` does that.
+
+    Raises:
+        AudioError: the source cannot be read as audio.
+        ParameterError: `raw` is invalid or does not apply, the address has an unknown scheme, or the name is ambiguous.
+        SourceLostError: the retry policy's attempts are used up.
+    """
+    if source == STDIN:
+        return open_standard_input(raw)
+    if raw is not None:
+        raise ParameterError("--raw describes standard input: give - as the source")
+    if is_file_name(source):
+        return open_file(source)
+    return open_live(source, retry, wait=wait)
+
+
+def open_standard_input(raw: str | None) -> Source:
+    """Open standard input as a WAV, or as raw PCM in the format `raw`.
+
+    Raises:
+        AudioError: the WAV header is missing or damaged.
+        ParameterError: `raw` is invalid.
+    """
+    # A parent may have left the pipe non-blocking; a read without data would then look like the end.
+    os.set_blocking(sys.stdin.fileno(), True)
+    return open_pipe(sys.stdin.buffer, STDIN, raw)
+
+
+def is_file_name(source: str) -> bool:
+    """Return True if a source is a file, existing or not, rather than a sound card or an address."""
+    if source == DEFAULT_DEVICE or source.isdecimal() or "://" in source:
+        return False
+    exists, suffix = os.path.isfile(source), os.path.splitext(source)[1].lower()  # noqa: PTH113, PTH122 (never raise)
+    return exists or os.sep in source or suffix in SUFFIXES
+
+
+def open_live(source: str, retry: RetryPolicy, *, wait: bool = True) -> ReconnectingSource:
+    """Open a sound card or an address as a source that reconnects.
+
+    Args:
+        source: `microphone` (the default sound card), a sound card's name or number, or an address such as http://...
+            or rtsp://...
+        retry: how the source is opened again after a failure.
+        wait: open the source before returning; otherwise its `open` does that, and `close` from another thread ends
+            the waiting.
+
+    Raises:
+        ParameterError: the address has an unknown scheme, or several sound cards have the name.
+        AudioError: sounddevice or ffmpeg, which the source needs, is not installed.
+        SourceLostError: the retry policy's attempts are used up. A device that is not plugged in yet is waited for.
+    """
+    if is_url(source):
+        name = redact_url(source)
+        ffmpeg_program(name)
+        return ReconnectingSource(
+            name, lambda: ThreadedSource(lambda: FfmpegSource.of_url(source, SILENT_S)), retry, wait=wait
+        )
+    if "://" in source:
+        raise ParameterError(
+            f"{redact_url(source)}: unknown address scheme; known: {', '.join(sorted(NETWORK_SCHEMES))}"
+        )
+    microphone.sounddevice()
+    device = None if source == DEFAULT_DEVICE else source
+    if device is not None and not device.isdecimal():
+        microphone.check_name(device)
+
+    def open_card() -> Source:
+        microphone.rescan()
+        return microphone.Microphone(device)
+
+    return ReconnectingSource(source, open_card, retry, wait=wait)

@@ -1,0 +1,65 @@
+"""`Source`: the protocol of everything that yields audio blocks."""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Protocol
+
+from genre_edge.audio.block import MAX_RATE, MIN_RATE, Block
+from genre_edge.errors import AudioError
+
+MAX_CHANNELS = 1024
+
+
+class Source(Protocol):
+    """Audio from one place. Use as a context manager; iterate `blocks()` once. Subclasses inherit the defaults.
+
+    Attributes:
+        name: how messages and verdicts name the source.
+        rate: sampling rate in Hz, as found at the source.
+        channels: number of channels, as found at the source.
+        failures: consecutive failed attempts to open a live source; 0 for other sources.
+        outages: how often a live source was lost; 0 for other sources.
+    """
+
+    name: str
+    rate: int
+    channels: int
+    failures: int = 0
+    outages: int = 0
+
+    def open(self) -> None:
+        """Connect a live source that was created unopened; other sources are open already.
+
+        Raises:
+            SourceLostError: the retry policy's attempts are used up.
+        """
+        return None
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield blocks of about a tenth of a second to a second.
+
+        Raises:
+            AudioError: the source fails.
+        """
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release the source's resources; a second call does nothing."""
+        return None
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def check_format(self) -> None:
+        """Check that rate and channel count are those of audio.
+
+        Raises:
+            AudioError: the rate or the channel count is out of range.
+        """
+        if not MIN_RATE <= self.rate <= MAX_RATE:
+            raise AudioError(f"{self.name}: a rate of {self.rate} Hz is outside {MIN_RATE} to {MAX_RATE}")
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise AudioError(f"{self.name}: {self.channels} channels are outside 1 to {MAX_CHANNELS}")

@@ -1,0 +1,151 @@
+"""Aggregation of patch results into segments, and the schedule of verdicts."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from genre_edge.classify.inference import Gap
+from genre_edge.classify.patches import PatchResult, Probabilities
+from genre_edge.classify.verdict import GenreProbability, Reason, Segment
+from genre_edge.model.bundle import Bundle
+
+_TOLERANCE_S = 1e-6  # times are sums of binary fractions
+
+
+class Aggregator:
+    """Mean of the probabilities of all patches, or of those in the last `window_s` seconds.
+
+    Memory is constant unless segments are kept. Silent patches do not count towards the mean.
+
+    Args:
+        bundle: labels and thresholds.
+        threshold: confidence below which the reason is "low_confidence".
+        keep_segments: keep a `Segment` for each patch.
+        window_s: length of the window in seconds, at least one patch; infinity for all patches.
+
+    Attributes:
+        start_s, end_s: times of the first patch's start and the last patch's end.
+        segments: one segment for each patch, if kept.
+    """
+
+    def __init__(self, bundle: Bundle, threshold: float, keep_segments: bool, window_s: float = math.inf) -> None:
+        self._bundle, self._threshold, self._keep_segments = bundle, threshold, keep_segments
+        self._window_s = max(window_s, bundle.patch_s)
+        self._recent: deque[PatchResult] = deque()  # the results in a finite window
+        self._sum: Probabilities = np.zeros(bundle.n_outputs)
+        self._n_audible = 0
+        self._n_patches = 0
+        self.start_s = self.end_s = 0.0
+        self.segments: list[Segment] = []
+
+    def add(self, result: PatchResult) -> None:
+        """Add one patch's result."""
+        self.end_s = result.end_s
+        if self._n_patches == 0:
+            self.start_s = result.start_s
+        self._n_patches += 1
+        if result.probabilities is not None:
+            self._sum += result.probabilities
+            self._n_audible += 1
+        if self._keep_segments:
+            self.segments.append(self._segment(result.start_s, result.end_s, result.probabilities, "silence"))
+        if not math.isinf(self._window_s):
+            self._recent.append(result)
+            if self._is_expired(self._recent[0]):
+                self._drop_expired()
+
+    def segment(self) -> Segment:
+        """Return the answer for the patches so far, rounded as in the verdict schema."""
+        mean = self._sum / self._n_audible if self._n_audible else None
+        return self._segment(self.start_s, self.end_s, mean, "silence" if self._n_patches else "too_short")
+
+    def _is_expired(self, result: PatchResult) -> bool:
+        return result.start_s < self.end_s - self._window_s - _TOLERANCE_S
+
+    def _drop_expired(self) -> None:
+        """Drop results that begin before the window, and sum the rest again: a running difference would drift."""
+        while self._is_expired(self._recent[0]):
+            self._recent.popleft()
+            del self.segments[:1]
+        audible = [result.probabilities for result in self._recent if result.probabilities is not None]
+        self._sum, self._n_audible = np.zeros(self._bundle.n_outputs), len(audible)
+        for probabilities in audible:
+            self._sum += probabilities
+        self.start_s = self._recent[0].start_s
+
+    def _segment(
+        self, start_s: float, end_s: float, probabilities: Probabilities | None, default_reason: Reason
+    ) -> Segment:
+        start_s, end_s = round(start_s, 3), round(end_s, 3)
+        if probabilities is None:
+            return Segment(start_s, end_s, None, None, default_reason, [])
+        labels = self._bundle.labels
+        by_label = probabilities[: len(labels)]
+        order = np.argsort(-by_label, kind="stable")
+        genres = [GenreProbability(labels[i], round(float(by_label[i]), 4)) for i in order]
+        reason = self._reason(probabilities, float(by_label[order[0]]))
+        return Segment(start_s, end_s, None if reason else genres[0].genre, genres[0].probability, reason, genres)
+
+    def _reason(self, probabilities: Probabilities, confidence: float) -> Reason | None:
+        """Return why no genre is named, or None."""
+        not_music = self._bundle.not_music
+        if not_music is not None and probabilities[-1] >= not_music:
+            return "not_music"
+        return None if confidence >= self._threshold else "low_confidence"
+
+
+class VerdictSchedule:
+    """Decides when a verdict is due: after every `n_patches` patches, at an outage, and at the end of the stream.
+
+    Args:
+        new_aggregator: creates an empty aggregator.
+        n_patches: patches from verdict to verdict; infinity for one verdict at the end.
+        is_window: keep the aggregator after a verdict, since its window moves on; otherwise start a new one.
+        outage_s: seconds of lost samples that separate verdicts; infinity to aggregate across all gaps.
+    """
+
+    def __init__(
+        self, new_aggregator: Callable[[], Aggregator], n_patches: float, is_window: bool, outage_s: float
+    ) -> None:
+        self._new_aggregator, self._n_patches = new_aggregator, n_patches
+        self._is_window, self._outage_s = is_window, outage_s
+        self._has_verdict = False
+        self._restart()
+
+    def push(self, item: PatchResult | Gap) -> Iterator[Aggregator]:
+        """Yield the aggregator each time that a verdict is due; read it before the next item.
+
+        A stream yields one verdict at least: at its end, if none was due before.
+        """
+        if isinstance(item, PatchResult):
+            yield from self._add(item)
+        elif item.discontinuity.lasts(self._outage_s):
+            yield from self._close(item)
+        else:
+            for result in item.tail:
+                yield from self._add(result)
+
+    def _restart(self) -> None:
+        self._aggregator, self._n_new = self._new_aggregator(), 0
+
+    def _add(self, result: PatchResult) -> Iterator[Aggregator]:
+        self._aggregator.add(result)
+        self._n_new += 1
+        if self._n_new == self._n_patches:
+            self._has_verdict = True
+            yield self._aggregator
+            self._n_new = 0
+            if not self._is_window:
+                self._restart()
+
+    def _close(self, gap: Gap) -> Iterator[Aggregator]:
+        """One verdict for all that has none yet; later patches start a new aggregator."""
+        for result in gap.tail:
+            self._aggregator.add(result)
+            self._n_new += 1
+        if self._n_new or (gap.discontinuity.is_end and not self._has_verdict):
+            self._has_verdict = True
+            yield self._aggregator
+        self._restart()

@@ -1,0 +1,141 @@
+"""`Classifier`: audio in, verdicts out. Files and streams go through `Classifier.stream`."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from genre_edge.audio.files import open_file
+from genre_edge.audio.source import Source
+from genre_edge.classify.aggregation import Aggregator, VerdictSchedule
+from genre_edge.classify.frontend import FrontEnd, OnFrames, whole_stream
+from genre_edge.classify.inference import Gap, StreamPredictor
+from genre_edge.classify.verdict import InputInfo, ModelInfo, Segment, Verdict
+from genre_edge.errors import ParameterError
+from genre_edge.mel.spectrogram import Frames, MelSpectrogram
+from genre_edge.model.prediction import Model
+
+
+class Classifier:
+    """Classifies the genre of files and streams. Use one classifier in one thread at a time.
+
+    Args:
+        model: an installed model's name, or the directory of a bundle.
+        threshold: confidence, 0 to 1, below which the reason is "low_confidence"; None for the bundle's own.
+
+    Attributes:
+        bundle: the model bundle.
+        mel: the spectrogram that the bundle specifies.
+
+    Raises:
+        ModelError: the bundle is missing, damaged or does not fit.
+        ParameterError: the threshold is not a probability.
+    """
+
+    def __init__(self, model: str | Path = "edge", threshold: float | None = None) -> None:
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise ParameterError(f"threshold must be from 0 to 1, got {threshold!r}")
+        self._model = Model(model)
+        self.bundle = self._model.bundle
+        self.mel = MelSpectrogram(self.bundle.mel)
+        self._threshold = self.bundle.threshold if threshold is None else threshold
+        self._info = ModelInfo(self.bundle.name, self.bundle.version, self.bundle.sha256)
+
+    def classify(self, source: str | Path | Source, segments: bool = False) -> Verdict:
+        """Classify a whole file or finite source, and close it.
+
+        Args:
+            source: a path, or an opened source.
+            segments: also return a segment for each patch.
+
+        Raises:
+            AudioError: the source cannot be read, or holds no audio.
+        """
+        audio = open_file(source) if isinstance(source, (str, Path)) else source
+        with audio:
+            (verdict,) = self.stream(audio, interval_s=math.inf, segments=segments)
+        return replace(verdict, lag_ms=None)
+
+    def classify_frames(self, frames: Frames) -> Segment:
+        """Classify frames `(n_mels, n)` in dB that the bundle's own front end (`bundle.mel`) computed.
+
+        Raises:
+            ParameterError: the frames have another number of bands, or are not finite.
+        """
+        mel = self.bundle.mel
+        if frames.ndim != 2 or frames.shape[0] != mel.n_mels or not np.isfinite(frames).all():
+            raise ParameterError(f"frames must be finite, ({mel.n_mels}, n), got shape {frames.shape}")
+        predictor = StreamPredictor(self._model, whole_stream(frames, mel.hop_length, mel.sr))
+        schedule = self._schedule(math.inf, None, segments=False)
+        (aggregator,) = (due for item in predictor.run() for due in schedule.push(item))
+        return aggregator.segment()
+
+    def stream(
+        self,
+        source: Source,
+        interval_s: float = 5.0,
+        segments: bool = False,
+        window_s: float | None = None,
+        on_frames: OnFrames | None = None,
+    ) -> Iterator[Verdict]:
+        """Yield a verdict every `interval_s` seconds of audio, and one for the rest. The caller closes the source.
+
+        No verdict spans an outage, which is a gap of at least one patch. With an infinite interval there is one
+        verdict for the whole stream, outages or not. `dropped_samples` counts from the beginning of the stream.
+
+        Args:
+            source: blocks of audio.
+            interval_s: seconds from verdict to verdict, rounded to a whole number of the model's patches.
+            segments: also return a segment for each patch.
+            window_s: seconds that a verdict is the mean of, one patch at least, so 0 disables smoothing; None means
+                since the previous verdict.
+            on_frames: called with each block and its frames, for example to draw a spectrogram.
+
+        Raises:
+            AudioError: the source fails, or ends without any audio.
+            ParameterError: the interval is not positive, or the window is negative.
+        """
+        if not interval_s > 0:
+            raise ParameterError(f"interval_s must be positive, got {interval_s!r}")
+        if window_s is not None and not window_s >= 0:
+            raise ParameterError(f"window_s must not be negative, got {window_s!r}")
+        front_end = FrontEnd(source, self.mel, on_frames)
+        schedule = self._schedule(interval_s, window_s, segments)
+        n_verdicts = 0
+        for item in StreamPredictor(self._model, front_end.chunks()).run():
+            for aggregator in schedule.push(item):
+                segment = aggregator.segment()
+                if n_verdicts == 0 and isinstance(item, Gap) and item.discontinuity.is_end:
+                    segment = replace(segment, start_s=0.0, end_s=round(front_end.end_s, 3))  # the whole stream
+                n_verdicts += 1
+                yield self._verdict(source, front_end, segment, aggregator.segments)
+
+    def _schedule(self, interval_s: float, window_s: float | None, segments: bool) -> VerdictSchedule:
+        bundle = self.bundle
+        hop_s = bundle.hop_frames * bundle.mel.hop_length / bundle.mel.sr
+        is_one_verdict = math.isinf(interval_s)
+
+        def new_aggregator() -> Aggregator:
+            return Aggregator(bundle, self._threshold, segments, math.inf if window_s is None else window_s)
+
+        return VerdictSchedule(
+            new_aggregator,
+            n_patches=math.inf if is_one_verdict else max(1, round(interval_s / hop_s)),
+            is_window=window_s is not None,
+            outage_s=math.inf if is_one_verdict else bundle.patch_s,
+        )
+
+    def _verdict(self, source: Source, front_end: FrontEnd, segment: Segment, segments: list[Segment]) -> Verdict:
+        assert front_end.arrived_s is not None
+        return Verdict(
+            **vars(segment),
+            source=source.name,
+            input=InputInfo(source.rate, source.channels, self.bundle.mel.sr),
+            model=self._info,
+            dropped_samples=front_end.dropped_samples,
+            segments=segments,
+            lag_ms=round(1000 * (time.monotonic() - front_end.arrived_s), 1),
+        )

@@ -1,0 +1,122 @@
+"""Front end: audio blocks -> mel frames at the model's rate (sample check, resampler, mel stream)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genre_edge.audio.block import Block
+from genre_edge.audio.resample import Resampler
+from genre_edge.audio.source import Source
+from genre_edge.errors import AudioError
+from genre_edge.mel.spectrogram import Frames, MelSpectrogram
+
+OnFrames = Callable[[Block, Frames], None]  # a block, and the dB frames `(n_mels, k)` that it completed
+
+
+@dataclass(frozen=True)
+class Discontinuity:
+    """The end of a contiguous stretch of samples: samples were lost, the rate changed, or the stream ended.
+
+    Attributes:
+        dropped_samples: samples lost at the source, at `rate`; 0 for a change of rate and at the end.
+        rate: sampling rate in Hz after the discontinuity.
+        resume_s: time of the first sample after the discontinuity, in seconds.
+        is_end: True at the end of the stream.
+    """
+
+    dropped_samples: int
+    rate: int
+    resume_s: float
+    is_end: bool = False
+
+    def lasts(self, seconds: float) -> bool:
+        """Return True if at least `seconds` of samples are missing; the end of a stream lasts for ever."""
+        return self.is_end or self.dropped_samples >= seconds * self.rate
+
+
+@dataclass(frozen=True)
+class FrameChunk:
+    """Consecutive mel frames of one contiguous stretch.
+
+    Attributes:
+        frames: `(n_mels, k)` float32 in dB, k >= 0.
+        n_samples: length of the stretch so far, in samples at the model's rate.
+        discontinuity: what follows these frames, if they are the last of their stretch.
+    """
+
+    frames: Frames
+    n_samples: int
+    discontinuity: Discontinuity | None = None
+
+
+class FrontEnd:
+    """Computes the mel frames of one source.
+
+    Args:
+        source: the audio; the caller closes it.
+        mel: the spectrogram at the model's rate.
+        on_frames: called with each block and the frames that it completed, before they are classified.
+
+    Attributes:
+        dropped_samples: samples lost at the source so far.
+        end_s: time of the end of the last block, in seconds of the source's sample count.
+        arrived_s: monotonic clock when the last block arrived; None before the first block.
+    """
+
+    def __init__(self, source: Source, mel: MelSpectrogram, on_frames: OnFrames | None = None) -> None:
+        self._source, self._sr, self._on_frames = source, mel.config.sr, on_frames
+        self._stream = mel.stream()
+        self._start_stretch(source.rate)
+        self.dropped_samples = 0
+        self.end_s = 0.0
+        self.arrived_s: float | None = None
+
+    def chunks(self) -> Iterator[FrameChunk]:
+        """Yield the frames of all blocks; the last chunk ends with the end of the stream.
+
+        Raises:
+            AudioError: the source fails, a sample is invalid, or there is no block at all.
+        """
+        for block in self._source.blocks():
+            self.arrived_s = block.arrived_s
+            if block.dropped > 0 or block.rate != self._rate:
+                resume_s = block.position / block.rate
+                yield self._flush(Discontinuity(block.dropped, block.rate, resume_s))
+                self.dropped_samples += block.dropped
+                self._start_stretch(block.rate)
+            self.end_s = (block.position + len(block.samples)) / block.rate
+            frames = self._push(block)
+            if self._on_frames is not None:
+                self._on_frames(block, frames)
+            yield FrameChunk(frames, self._n_samples)
+        if self.arrived_s is None:
+            raise AudioError(f"{self._source.name}: holds no audio")
+        yield self._flush(Discontinuity(0, self._rate, self.end_s, is_end=True))
+
+    def _start_stretch(self, rate: int) -> None:
+        self._rate = rate
+        self._stream.reset()
+        self._resampler = Resampler(rate, self._sr)
+        self._n_samples = 0
+
+    def _push(self, block: Block) -> Frames:
+        if fault := block.fault():
+            raise AudioError(f"{self._source.name}: {fault}")
+        return self._frames(self._resampler.push(block.samples))
+
+    def _flush(self, discontinuity: Discontinuity) -> FrameChunk:
+        resampled = self._frames(self._resampler.flush())
+        frames = np.concatenate([resampled, self._stream.flush()], axis=1)
+        return FrameChunk(frames, self._n_samples, discontinuity)
+
+    def _frames(self, samples: NDArray[np.float32]) -> Frames:
+        self._n_samples += len(samples)
+        return self._stream.push(samples)
+
+
+def whole_stream(frames: Frames, hop_length: int, sr: float) -> Iterator[FrameChunk]:
+    """Yield frames `(n_mels, n)` in dB that exist already, such as an archive's, as one stream of one chunk."""
+    n_samples = frames.shape[1] * hop_length
+    yield FrameChunk(frames, n_samples, Discontinuity(0, round(sr), n_samples / sr, is_end=True))

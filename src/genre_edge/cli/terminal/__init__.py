@@ -1,0 +1,1 @@
+"""The live view of `genre-edge stream` on a terminal."""

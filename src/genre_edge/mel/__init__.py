@@ -1,0 +1,17 @@
+"""Log-mel spectrograms and MFCC: the C core's binding and librosa-compatible functions."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genre_edge.mel.spectrogram import MelSpectrogram, MelStream
+
+__all__ = ["MelSpectrogram", "MelStream"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the two classes on first use, so that `genre_edge.mel.config` costs no more than it needs."""
+    if name not in __all__:
+        raise AttributeError(f"module 'genre_edge.mel' has no attribute {name!r}")
+    from genre_edge.mel import spectrogram
+
+    return getattr(spectrogram, name)

@@ -1,0 +1,176 @@
+"""A model bundle: load, verify, predict. Nothing else knows the format.
+
+A bundle is a directory with `bundle.json`, `model.tflite` and `MODEL_CARD.md`. The network has int8 in and out, batch
+1, input `(1, n_mels, frames, 1)`, output `(1, n_outputs)` logits: one a label, and if the bundle says `not_music` one
+more, the log odds that it is no music at all. The loader believes nothing: hash, schema, shapes and front end are
+checked, and a refusal says both values.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from genre_edge.audio.block import MAX_RATE, MIN_RATE
+from genre_edge.errors import ModelError, ParameterError
+from genre_edge.mel.config import MelConfig
+from genre_edge.model.preprocessing import NORMALISATIONS
+from genre_edge.system.atomic_write import write_atomically
+
+SCHEMA_VERSION = 1
+MODELS = Path(__file__).parents[1] / "models"
+_JSON_LIMIT = 1 << 20  # bytes; far above the shipped bundles
+_RENAMED_NORMALISATIONS = {"live": "active_bands"}  # of bundles made before version 0.2
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and value.isprintable()  # it goes to terminals
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_number(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+
+def _are_labels(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value) >= 2
+
+
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (_is_text, "a text"),
+    "version": (_is_text, "a text"),
+    "labels": (_are_labels, "a list of two or more different texts"),
+    "patch_frames": (_is_count, "a positive integer"),
+    "hop_frames": (_is_count, "a positive integer"),
+    "normalisation": (NORMALISATIONS.__contains__, f"one of {', '.join(NORMALISATIONS)}"),
+    "top_db": (lambda v: _is_number(v, 1, 1000), "a number from 1 to 1000"),
+    "temperature": (lambda v: _is_number(v, 1e-3, 1e3), "a number from 0.001 to 1000"),
+    "threshold": (lambda v: _is_number(v, 0, 1), "a number from 0 to 1"),
+    "silence_db": (lambda v: _is_number(v, -1000, 1000), "a number from -1000 to 1000"),
+    "not_music": (lambda v: v is None or _is_number(v, 0, 1), "null or a number from 0 to 1"),
+    "metrics": (lambda v: isinstance(v, dict), "an object"),
+    "data": (lambda v: isinstance(v, str), "a text"),
+    "licence": (lambda v: isinstance(v, str), "a text"),
+    "sha256": (lambda v: isinstance(v, str), "a text"),
+}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What `bundle.json` says. Lengths are in frames of `mel`, levels in dB of mel power (full scale +-1).
+
+    Args:
+        patch_frames, hop_frames: length of the network's input, and the distance from patch to patch.
+        normalisation, top_db: see `normalise`.
+        temperature: divides the logits before softmax.
+        threshold: below this confidence the answer is "low_confidence".
+        silence_db: a patch with no value above this is silence.
+        not_music: with a number, the network's last output is the log odds that this is no music, and from this
+            probability on the answer is "not_music".
+        metrics: measured figures, each with the split that it was measured on.
+    """
+
+    name: str
+    version: str
+    labels: list[str]
+    mel: MelConfig
+    patch_frames: int
+    hop_frames: int
+    normalisation: str
+    top_db: float = 80.0
+    temperature: float = 1.0
+    threshold: float = 0.0
+    silence_db: float = -60.0
+    not_music: float | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    data: str = ""
+    licence: str = ""
+    sha256: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        for name, (fine, allowed) in _FIELDS.items():
+            value = getattr(self, name)
+            if not fine(value):
+                raise ModelError(f"{name} must be {allowed}, got {value!r:.100}")
+        if not MIN_RATE <= self.mel.sr <= MAX_RATE:
+            raise ModelError(f"mel's sr must be from {MIN_RATE} to {MAX_RATE}, got {self.mel.sr!r}")
+        if self.hop_frames > self.patch_frames:
+            raise ModelError(f"hop_frames {self.hop_frames} is more than patch_frames {self.patch_frames}")
+
+    @property
+    def n_outputs(self) -> int:
+        """How many values the network gives."""
+        return len(self.labels) + (self.not_music is not None)
+
+    @property
+    def patch_s(self) -> float:
+        """How many seconds the network listens to at a time."""
+        return self.patch_frames * self.mel.hop_length / self.mel.sr
+
+    def save(self, directory: Path, tflite: bytes, card: str) -> "Bundle":
+        """Write the three files, each whole or not at all, and return the bundle with `tflite`'s hash."""
+        directory.mkdir(parents=True, exist_ok=True)
+        hashed = replace(self, sha256=hashlib.sha256(tflite).hexdigest())
+        write_atomically(directory / "model.tflite", tflite)
+        write_atomically(directory / "bundle.json", (json.dumps(asdict(hashed), indent=2) + "\n").encode())
+        write_atomically(directory / "MODEL_CARD.md", card.encode())
+        return hashed
+
+    @classmethod
+    def load(cls, directory: Path) -> "Bundle":
+        """Read and check `bundle.json`. Raises ModelError."""
+        path = directory / "bundle.json"
+        text = read_limited(path, _JSON_LIMIT)
+        try:
+            content = json.loads(text)
+            if not isinstance(content, dict):
+                raise ModelError("it is not a JSON object")
+            if content.get("schema_version") != SCHEMA_VERSION:
+                raise ModelError(f"schema_version is {content.get('schema_version')!r}, known: {SCHEMA_VERSION}")
+            normalisation = content.get("normalisation")
+            content["normalisation"] = _RENAMED_NORMALISATIONS.get(str(normalisation), normalisation)
+            return cls(**content | {"mel": _front_end(content.get("mel"))})
+        except (ValueError, TypeError, RecursionError, ModelError, ParameterError) as error:
+            raise ModelError(f"{path}: {error}") from None
+
+
+def _front_end(content: Any) -> MelConfig:
+    """The complete MelConfig: a default of ours that changes must not change somebody's model."""
+    if not isinstance(content, dict):
+        raise ModelError(f"mel must be an object, got {content!r:.100}")
+    if differing := set(content) ^ set(MelConfig.__dataclass_fields__):
+        raise ModelError(f"mel lacks, or should not have, {', '.join(sorted(differing))}")
+    return MelConfig(**content)
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}") from None
+    if len(content) > limit:
+        raise ModelError(f"{path}: larger than {limit} bytes")
+    return content
+
+
+def installed() -> list[str]:
+    """Names of the bundles that came with the package."""
+    return sorted(path.parent.name for path in MODELS.glob("*/bundle.json"))
+
+
+def bundle_path(model: str | Path) -> Path:
+    """The directory of an installed bundle's name, or of a path. Raises ModelError."""
+    if str(model) in installed():
+        return MODELS / str(model)
+    path = Path(model)
+    if not os.path.isdir(path):  # noqa: PTH112 (never raises, whatever the name)
+        raise ModelError(f"no model {str(model)!r}: neither a directory nor one of {', '.join(installed())}")
+    return path

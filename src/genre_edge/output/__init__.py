@@ -1,0 +1,1 @@
+"""Verdicts and spectrograms as text, JSON, CSV and pictures."""

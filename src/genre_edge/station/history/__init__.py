@@ -1,0 +1,1 @@
+"""The verdict history in SQLite."""

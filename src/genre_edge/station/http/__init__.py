@@ -1,0 +1,1 @@
+"""The HTTP API, the web page and the metrics of a station."""

@@ -1,0 +1,1 @@
+"""Operating system services: signals, atomic file writes, machine and process information."""

@@ -1,0 +1,318 @@
+"""Audio files: what is decoded is what was written, in constant memory; what cannot be read is told in one line."""
+
+import gc
+import logging
+import os
+import tempfile
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from genre_edge.audio.files import SOUNDFILE_SUFFIXES, open_file
+from genre_edge.errors import AudioError
+from tests.helpers.audio import PCM, chunk, decode, encode, fmt, in_a_process, listen, music, naive_mono, noise, riff
+from tests.helpers.bundles import tiny
+
+INTEGERS = [
+    ("WAV", "PCM_U8", 8),
+    ("WAV", "PCM_16", 16),
+    ("WAV", "PCM_24", 24),
+    ("WAV", "PCM_32", 32),
+    ("FLAC", "PCM_S8", 8),
+    ("FLAC", "PCM_16", 16),
+    ("FLAC", "PCM_24", 24),
+    ("AIFF", "PCM_S8", 8),
+    ("AIFF", "PCM_16", 16),
+    ("AIFF", "PCM_24", 24),
+    ("AU", "PCM_16", 16),
+    ("CAF", "PCM_24", 24),
+    ("W64", "PCM_16", 16),
+    ("RF64", "PCM_16", 16),
+]
+LOSSY = [("MP3", "MPEG_LAYER_III", 44100), ("MP3", "MPEG_LAYER_III", 22050), ("OGG", "VORBIS", 44100)]
+OPUS = [("OGG", "OPUS", 48000), ("OGG", "OPUS", 16000)]
+
+
+def error_of(path: Path) -> str:
+    """What is said of a file that cannot be read: one line with its name."""
+    with pytest.raises(AudioError) as caught:
+        listen(open_file(path))
+    text = str(caught.value)
+    assert text.startswith(f"{path}: ") and "\n" not in text
+    return text.removeprefix(f"{path}: ")
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("format", "subtype", "bits"), INTEGERS)
+def test_integers_come_back_exactly(tmp_path: Path, format: str, subtype: str, bits: int, channels: int) -> None:
+    rng = np.random.default_rng(bits)
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    values = rng.integers(low, high, (5000, channels), endpoint=True)
+    values[:2] = [[low] * channels, [high] * channels]
+    path = tmp_path / f"x.{format.lower()}"
+    # libsndfile takes integers left-aligned in 32 bits.
+    path.write_bytes(encode((values << (32 - bits)).astype(np.int32), 44100, format, subtype))
+    with open_file(path) as source:
+        assert (source.rate, source.channels, source.name) == (44100, channels, str(path))
+    expected = naive_mono((values / (1 << (bits - 1))).astype(np.float32))
+    heard = listen(open_file(path))
+    if bits <= 16 or channels == 1:
+        assert np.array_equal(heard, expected.astype(np.float32))
+    else:
+        np.testing.assert_allclose(heard, expected, atol=2**-23)
+
+
+@pytest.mark.parametrize(("subtype", "kind"), [("FLOAT", np.float32), ("DOUBLE", np.float64)])
+@pytest.mark.parametrize("format", ["WAV", "AIFF"])
+def test_floats_come_back_exactly_even_beyond_full_scale(tmp_path: Path, format: str, subtype: str, kind: type) -> None:
+    values = np.random.default_rng(1).normal(0, 2, 5000).astype(kind)
+    path = tmp_path / f"x.{format.lower()}"
+    path.write_bytes(encode(values, 48000, format, subtype))
+    assert np.array_equal(listen(open_file(path)), values.astype(np.float32))
+
+
+@pytest.mark.parametrize(("format", "subtype", "rate"), [*LOSSY, *OPUS])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_lossy_formats_sound_the_same(tmp_path: Path, format: str, subtype: str, rate: int, channels: int) -> None:
+    written = np.stack([music(3, rate, seed) for seed in range(channels)], axis=1)
+    path = tmp_path / {"MP3": "x.mp3", "VORBIS": "x.ogg", "OPUS": "x.opus"}.get(subtype, "x.mp3")
+    path.write_bytes(encode(written, rate, format, subtype))
+    with open_file(path) as source:
+        assert (source.rate, source.channels) == (rate, channels)
+    heard = listen(open_file(path))
+    assert len(heard) == len(written)
+    assert np.corrcoef(heard, naive_mono(written))[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("channels", [2, 3, 6, 8, 64])
+def test_mono_is_the_mean_over_channels(tmp_path: Path, channels: int) -> None:
+    samples = noise(3000 * channels, channels, 1.0).reshape(-1, channels)
+    path = tmp_path / "x.wav"
+    path.write_bytes(encode(samples, 48000, subtype="FLOAT"))
+    np.testing.assert_allclose(listen(open_file(path)), naive_mono(samples), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 8, 64, 1000])
+def test_memory_does_not_grow_with_length_or_channels(tmp_path: Path, channels: int) -> None:
+    path = tmp_path / "x.wav"
+    path.write_bytes(encode(np.zeros((4_000_000 // channels, channels), dtype=np.int16), 48000))
+    sizes = []
+    with open_file(path) as source:
+        tracemalloc.start()
+        try:
+            for block in source.blocks():
+                sizes.append(len(block.samples))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert sum(sizes) == 4_000_000 // channels and len(sizes) > 10
+    assert peak < 2 << 20  # the whole file as float32 is 16 MB
+
+
+def test_upper_case_suffixes_and_none_at_all(tmp_path: Path) -> None:
+    content = encode(noise(1000), 8000)
+    for name in ("X.WAV", "x", "x.unknown", "x.flac", "x.raw"):  # the content decides, whatever the name says
+        (tmp_path / name).write_bytes(content)
+        assert len(listen(open_file(tmp_path / name))) == 1000
+    assert {".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff"} <= SOUNDFILE_SUFFIXES
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "with space.wav",
+        "größe 音楽 🎵.wav",
+        "-rf.wav",
+        "--help.wav",
+        "a'b\"c.wav",
+        "50%s.wav",
+        os.fsdecode(b"caf\xe9.wav"),
+    ],
+)
+def test_any_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    samples = noise(1000)
+    (tmp_path / name).write_bytes(encode(samples, 8000, subtype="FLOAT"))
+    assert np.array_equal(listen(open_file(tmp_path / name)), samples)
+    monkeypatch.chdir(tmp_path)
+    assert np.array_equal(listen(open_file(name)), samples)
+    (tmp_path / name).write_bytes(b"no audio")
+    assert error_of(Path(name)) == "not an audio file that can be read"
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "link.wav").symlink_to(tmp_path / "nowhere.wav")
+    (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
+    (tmp_path / "directory.wav").mkdir()
+    (tmp_path / "text.wav").write_text("this is not audio\n" * 100)
+    (tmp_path / "noise.mp3").write_bytes(np.random.default_rng(0).bytes(5000))
+    expected = {
+        "empty.wav": "the file is empty",
+        "missing.wav": "No such file or directory",
+        "link.wav": "broken link",
+        "loop.wav": "Too many levels of symbolic links",
+        "directory.wav": "not a regular file",
+        "text.wav": "not an audio file that can be read",
+        "empty.wav/x.wav": "Not a directory",
+    }
+    assert {name: error_of(tmp_path / name) for name in expected} == expected
+    error_of(tmp_path / "noise.mp3")
+
+
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    bad_rate = riff(fmt(PCM, 1, 999, 16), chunk(b"data", bytes(2000)))
+    contents = {"good.wav": encode(noise(1000), 8000), "bad.wav": b"no audio", "rate.wav": bad_rate, "empty.wav": b""}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    gc.collect()  # of other tests
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with open_file(tmp_path / "good.wav") as source:
+        listen(source)
+        source.close()  # twice is allowed
+    for name in ("bad.wav", "rate.wav", "empty.wav", "."):
+        error_of(tmp_path / name)
+    gc.collect()  # pytest keeps the errors' frames
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".wav", "nul\0byte.wav"])
+def test_a_name_that_no_file_can_have(tmp_path: Path, name: str) -> None:
+    error_of(tmp_path / name)
+
+
+def test_a_headerless_file_is_told_not_crashed_on(tmp_path: Path) -> None:
+    (tmp_path / "take.raw").write_bytes(noise(1000).tobytes())
+    error_of(tmp_path / "take.raw")
+
+
+@pytest.mark.parametrize("name", ["x.wav", "x.m4a"])
+def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    program = "import sys; from genre_edge.audio.files import open_file; open_file(sys.argv[1])"
+    done = in_a_process(program, tmp_path / name)
+    assert done.stderr.splitlines()[-1] == f"genre_edge.errors.AudioError: {tmp_path / name}: not a regular file"
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """As a user without rights, if the tests run as root."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if before == 0:
+            os.seteuid(before)
+
+
+def test_without_permission() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # pytest's own directories are closed to others
+        directory = Path(name)
+        directory.chmod(0o755)
+        (directory / "closed").mkdir()
+        for path in (directory / "open.wav", directory / "x.wav", directory / "x.m4a", directory / "closed" / "x.wav"):
+            path.write_bytes(encode(noise(1000), 8000))
+        (directory / "x.wav").chmod(0)
+        (directory / "x.m4a").chmod(0)
+        (directory / "closed").chmod(0)
+        try:
+            with nobody():
+                assert len(listen(open_file(directory / "open.wav"))) == 1000
+                for path in ("x.wav", "x.m4a", "closed/x.wav"):
+                    assert error_of(directory / path) == "Permission denied"
+        finally:
+            (directory / "closed").chmod(0o755)
+
+
+@pytest.mark.parametrize("format", ["WAV", "AIFF", "OGG"])
+def test_a_file_of_no_samples_holds_no_audio(tmp_path: Path, format: str) -> None:
+    path = tmp_path / f"x.{format.lower()}"
+    path.write_bytes(encode(np.zeros(0, dtype=np.float32), 22050, format))
+    with pytest.raises(AudioError) as caught:
+        tiny().classify(path)
+    assert str(caught.value) == f"{path}: holds no audio"
+
+
+def heard_of_truncated(path: Path, content: bytes, share: float) -> "np.ndarray | None":
+    """What is decoded of the first part of a file; None for an error in one line."""
+    path.write_bytes(content[: int(len(content) * share)])
+    try:
+        return listen(open_file(path))
+    except AudioError as error:
+        assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+        return None
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "subtype"),
+    [("x.wav", "WAV", "PCM_16"), ("x.flac", "FLAC", "PCM_16"), ("x.mp3", "MP3", None), ("x.aiff", "AIFF", "PCM_16")],
+)
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_a_truncated_file_is_heard_as_far_as_it_goes_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, format: str, subtype: str | None, share: float
+) -> None:
+    content = encode(music(10, 22050), 22050, format, subtype)
+    whole = naive_mono(decode(content))
+    heard = heard_of_truncated(tmp_path / name, content, share)
+    if heard is not None:
+        sound = len(heard) - 2304  # an mp3's last two frames may be damaged
+        assert 0 < sound < len(whole)
+        np.testing.assert_allclose(heard[:sound], whole[:sound], atol=1e-6)
+        assert [record.levelno for record in caplog.records] == [logging.WARNING]
+        assert "ends early" in caplog.text and str(tmp_path / name) in caplog.text
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "MP3", "OGG", "AIFF"])
+def test_a_file_cut_or_changed_anywhere_is_audio_or_one_error(tmp_path: Path, format: str) -> None:
+    rng = np.random.default_rng(0)
+    content = encode(music(0.5, 22050), 22050, format)
+    for n in [*range(0, 120, 3), *rng.integers(120, len(content), 20)]:
+        heard_of_truncated(tmp_path / "cut", content, max(n, 1) / len(content))
+    for _ in range(100):
+        changed = bytearray(content)
+        for at in rng.integers(0, min(len(content), 400), 4):
+            changed[at] = rng.integers(256)
+        heard_of_truncated(tmp_path / "changed", bytes(changed), 1)
+
+
+def test_a_variable_bit_rate_mp3_without_its_index_is_not_cut_short_in_silence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    samples = np.concatenate([0.001 * music(4, 22050), noise(4 * 22050, 0, 0.5)])
+    path = tmp_path / "x.mp3"
+    with soundfile.SoundFile(path, "w", 22050, 1, format="MP3", bitrate_mode="VARIABLE") as file:
+        file.write(samples)
+    content = path.read_bytes()
+    assert b"Xing" in content[:100]
+    path.write_bytes(content[content.index(content[:2], 4) :])  # old encoders wrote no Xing frame
+    heard = listen(open_file(path))
+    assert len(heard) > len(samples) - 3000 or str(path) in caplog.text
+
+
+def test_closing_under_a_reader_is_no_crash(tmp_path: Path) -> None:
+    """As a station does that is stopped; in a process of its own, which a crash would end."""
+    (tmp_path / "long.flac").write_bytes(encode(noise(1 << 20), 44100, "FLAC"))
+    program = """
+import sys, threading
+from genre_edge.audio.files import open_file
+
+for moment in range(100):
+    source = open_file(sys.argv[1])
+    closing = threading.Timer(moment * 1e-4, source.close)
+    closing.start()
+    try:
+        for _ in source.blocks():
+            pass
+    except Exception:
+        pass
+    closing.join()
+print("alive")
+"""
+    done = in_a_process(program, tmp_path / "long.flac")
+    assert (done.returncode, done.stdout) == (0, "alive\n")

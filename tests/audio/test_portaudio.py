@@ -1,0 +1,78 @@
+"""The real PortAudio, with sound cards of ALSA's that exist in a file only: silence, far faster than real time."""
+
+import ctypes.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+
+ALSA = Path("/usr/share/alsa/alsa.conf")
+CARD = """
+pcm.{name} {{
+    type file
+    slave.pcm "null"
+    file "/dev/null"
+    infile "/dev/zero"
+    format "raw"
+    hint {{ show on description "{name}" }}
+}}
+"""
+
+pytestmark = [
+    pytest.mark.skipif(ctypes.util.find_library("portaudio") is None, reason="libportaudio2 is not installed"),
+    pytest.mark.skipif(not ALSA.exists(), reason="libasound2-data is not installed"),
+]
+
+
+@pytest.fixture
+def cards(tmp_path: Path) -> dict[str, str]:
+    """An environment with two of them."""
+    pytest.importorskip("sounddevice")
+    text = f"<{ALSA}>\n" + "".join(CARD.format(name=name) for name in ("zeros_left", "zeros_right"))
+    (tmp_path / "asound.conf").write_text(text)
+    return os.environ | {"ALSA_CONFIG_PATH": str(tmp_path / "asound.conf")}
+
+
+def test_the_cards_are_listed(cards: dict[str, str], cli: Cli) -> None:
+    found = json.loads(cli("devices", "--format", "json", env=cards).stdout)
+    assert {"zeros_left", "zeros_right"} <= {device["name"] for device in found}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_card_is_heard_and_its_losses_are_told_until_a_signal(cards: dict[str, str], number: int) -> None:
+    command = [sys.executable, "-m", "genre_edge", "stream", "zeros_left", "--interval", "1", "--tries", "1"]
+    with subprocess.Popen(command, env=cards, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        lines = []
+        while not lines or json.loads(lines[-1])["dropped_samples"] == 0:  # it gives more than anybody can hear
+            lines.append(process.stdout.readline() or process.stderr.read())
+        process.send_signal(number)
+        lines += process.stdout.read().splitlines()
+        assert (process.wait(60), process.stderr.read()) == (0, b"")
+    verdicts = [json.loads(line) for line in lines]
+    dropped = [verdict["dropped_samples"] for verdict in verdicts]
+    assert dropped == sorted(dropped) and dropped[-1] > 0
+    assert {verdict["source"] for verdict in verdicts} == {"zeros_left"}
+    assert {verdict["reason"] for verdict in verdicts} <= {"silence", "too_short"}
+
+
+def test_a_name_of_two_cards_is_refused_in_a_line_at_once(cards: dict[str, str], cli: Cli) -> None:
+    done = cli("stream", "zeros", env=cards)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("genre-edge: zeros: several sound cards have this name: ")
+    assert "zeros_left" in done.stderr and "zeros_right" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_name_of_no_card_is_waited_for(cards: dict[str, str], cli: Cli) -> None:
+    done = cli("stream", "Nosuch", "--tries", 2, env=cards)
+    assert done.returncode == 3
+    assert done.stderr == (
+        "genre-edge: Nosuch: No input device matching 'Nosuch'; trying again\n"
+        "genre-edge: Nosuch: No input device matching 'Nosuch'; given up after 2 tries\n"
+    )

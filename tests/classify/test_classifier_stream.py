@@ -1,0 +1,231 @@
+"""Verdicts of a stream that goes on: how often, over what time, and across gaps."""
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genre_edge.audio.block import Block
+from genre_edge.classify.aggregation import Aggregator
+from genre_edge.classify.classifier import Classifier
+from genre_edge.classify.verdict import Verdict
+from genre_edge.errors import ParameterError
+from tests.helpers.audio import ArraySource, BlockSource, Samples, music, noise, tone
+from tests.helpers.bundles import HOP_S, PATCH_S, RATE, tiny, variant
+
+
+def verdicts(samples: Samples, interval_s: float, classifier: Classifier | None = None) -> list[Verdict]:
+    return list((classifier or tiny()).stream(ArraySource(samples, RATE, (800,)), interval_s, segments=True))
+
+
+@pytest.mark.parametrize("interval_s", [0.1, 0.5, 1.0, 2.5])
+@pytest.mark.parametrize("hop_frames", [2, 4, 8])
+def test_a_verdict_comes_every_interval(tmp_path: Path, interval_s: float, hop_frames: int) -> None:
+    classifier = Classifier(variant(tmp_path / "b", hop_frames=hop_frames))
+    hop_s = hop_frames * 128 / RATE
+    found = verdicts(music(20, RATE), interval_s, classifier)
+    starts = [verdict.start_s for verdict in found]
+    spacing = np.diff(starts)
+    assert starts[0] == 0
+    assert spacing[:-1].max() - spacing[:-1].min() < 0.0011  # all the same
+    assert abs(spacing[0] - interval_s) < hop_s + 0.001 or interval_s < hop_s
+
+
+@pytest.mark.parametrize("n", [80_000, 80_100, 81_000, 87_999])
+@pytest.mark.parametrize("interval_s", [0.5, 1.0, 3.0])
+def test_the_times_follow_one_another_to_the_end(n: int, interval_s: float) -> None:
+    found = verdicts(music(n / RATE, RATE), interval_s)
+    assert found[0].start_s == 0
+    assert n / RATE - HOP_S / 2 - 0.002 <= found[-1].end_s <= n / RATE + 0.001
+    for verdict in found:
+        assert (verdict.start_s, verdict.end_s) == (verdict.segments[0].start_s, verdict.segments[-1].end_s)
+    for before, after in pairwise(found):
+        assert 0 <= before.end_s - after.start_s <= PATCH_S - HOP_S + 0.0011
+
+
+def test_patches_that_do_not_overlap_are_told_without_overlap(tmp_path: Path) -> None:
+    classifier = Classifier(variant(tmp_path / "b", hop_frames=8))
+    found = verdicts(music(10, RATE), 0.128 * 4, classifier)
+    assert [verdict.start_s for verdict in found[1:]] == [verdict.end_s for verdict in found[:-1]]
+    assert {len(verdict.segments) for verdict in found[:-1]} == {4}
+
+
+def shown(verdict: Verdict) -> tuple[object, ...]:
+    return verdict.start_s, verdict.end_s, verdict.genre, verdict.reason, verdict.genres
+
+
+@pytest.mark.parametrize("window_s", [0, 1e-3, PATCH_S])
+def test_a_window_of_one_patch_gives_the_segments_of_the_file(window_s: float) -> None:
+    samples = music(10, RATE)
+    samples[3 * RATE : 5 * RATE] = 0
+    (whole,) = verdicts(samples, math.inf)
+    found = tiny().stream(ArraySource(samples, RATE, (333,)), HOP_S, window_s=window_s)
+    assert [shown(verdict) for verdict in found] == [
+        (s.start_s, s.end_s, s.genre, s.reason, s.genres) for s in whole.segments
+    ]
+
+
+@pytest.mark.parametrize("window_s", [0.7, 2.0, 5.0])
+def test_a_window_is_the_mean_of_the_patches_in_it(window_s: float) -> None:
+    samples = music(9, RATE)
+    (whole,) = verdicts(samples, math.inf)
+    patches = [(s.start_s, s.end_s, s.genres) for s in whole.segments]
+    for verdict in tiny().stream(ArraySource(samples, RATE, (800,)), 0.5, segments=True, window_s=window_s):
+        inside = [p for p in patches if verdict.end_s - window_s - 0.002 <= p[0] and p[1] <= verdict.end_s]
+        assert [(s.start_s, s.end_s, s.genres) for s in verdict.segments] == inside
+        assert verdict.start_s == inside[0][0]
+        for best in verdict.genres:
+            of_patches = [next(g.probability for g in genres if g.genre == best.genre) for _, _, genres in inside]
+            assert best.probability == pytest.approx(np.mean(of_patches), abs=2e-4)
+
+
+@pytest.mark.parametrize("window_s", [-1, math.nan])
+def test_a_window_is_no_negative_time(window_s: float) -> None:
+    with pytest.raises(ParameterError, match="window_s must not be negative"):
+        next(tiny().stream(ArraySource(music(1, RATE), RATE), window_s=window_s))
+
+
+def test_a_window_forgets_what_lies_before_a_long_gap() -> None:
+    blocks = [Block(music(4, RATE, 1), RATE, 0), Block(music(1, RATE, 2), RATE, 104 * RATE, dropped=100 * RATE)]
+    *_, last = tiny().stream(BlockSource(blocks, RATE), 0.5, window_s=3.0)
+    assert last.start_s >= 104 and last.dropped_samples == 100 * RATE
+
+
+def test_a_window_keeps_no_more_than_it_needs() -> None:
+    pool = Aggregator(tiny().bundle, 0.0, keep_segments=True, window_s=2.0)
+    for i in range(5000):
+        pool.add((i * HOP_S, i * HOP_S + PATCH_S, np.array([0.2, 0.3, 0.5])))
+    assert len(pool.segments) == len(pool._recent) <= 2.0 / HOP_S + 1
+
+
+def test_the_last_verdict_is_for_the_rest() -> None:
+    whole = verdicts(music(2.5, RATE), math.inf)
+    found = verdicts(music(2.5, RATE), 1.0)
+    assert len(found) == 3
+    assert found[-1].end_s - found[-1].start_s < 1.0
+    assert [segment for verdict in found for segment in verdict.segments] == whole[0].segments
+
+
+def test_each_verdict_is_about_its_own_time() -> None:
+    samples = np.concatenate([tone(hz, 2.048, RATE) + noise(16384, 0, 0.003) for hz in (150, 3000, 1000)])
+    found = verdicts(samples, 0.5)
+    middles = [(verdict.start_s + verdict.end_s) / 2 for verdict in found]
+    for label, start_s in (("low", 0), ("high", 2.048), ("middle", 4.096)):
+        inside = [v.genre for v, at in zip(found, middles, strict=True) if start_s + 0.4 < at < start_s + 1.6]
+        assert set(inside) == {label} and len(inside) >= 2
+
+
+def test_verdicts_come_while_the_source_still_runs() -> None:
+    given: list[int] = []
+
+    def endless() -> Iterator[Block]:
+        samples, position = music(0.1, RATE), 0
+        while True:
+            given.append(position)
+            yield Block(samples, RATE, position)
+            position += len(samples)
+
+    stream = tiny().stream(BlockSource(endless(), RATE), 1.0)
+    first, second = next(stream), next(stream)
+    assert first.end_s < second.end_s and len(given) < 25
+    assert first.lag_ms is not None and first.lag_ms >= 0
+
+
+# -- gaps ------------------------------------------------------------------------------------------------------------
+
+
+def with_gap(before: Samples, dropped: int, after: Samples, size: int = 800) -> BlockSource:
+    """Two stretches with `dropped` samples lost between them."""
+    blocks = [Block(before[i : i + size], RATE, i) for i in range(0, len(before), size)]
+    for i in range(0, len(after), size):
+        blocks.append(Block(after[i : i + size], RATE, len(before) + dropped + i, dropped if i == 0 else 0))
+    return BlockSource(blocks, RATE)
+
+
+def shifted(verdict: Verdict, by_s: float) -> list[tuple[float, float, object]]:
+    return [(round(s.start_s + by_s, 3), round(s.end_s + by_s, 3), s.genres) for s in verdict.segments]
+
+
+@pytest.mark.parametrize("size", [1, 800, 10_000])
+@pytest.mark.parametrize(("n", "dropped"), [(16_000, 8000), (16_123, 1), (12_345, 123_456)])
+def test_no_patch_spans_a_gap_and_time_goes_on(n: int, dropped: int, size: int) -> None:
+    before, after = music(n / RATE, RATE, 1), music(2, RATE, 2)
+    (verdict,) = tiny().stream(with_gap(before, dropped, after, max(size, 40)), math.inf, segments=True)
+    origin_s = (len(before) + dropped) / RATE
+    alone = [tiny().classify(ArraySource(part, RATE), segments=True) for part in (before, after)]
+    expected = shifted(alone[0], 0) + shifted(alone[1], origin_s)
+    found = shifted(verdict, 0)
+    assert [genres for *_, genres in found] == [genres for *_, genres in expected]
+    np.testing.assert_allclose([times[:2] for times in found], [times[:2] for times in expected], atol=0.0011)
+    assert all(s.end_s <= len(before) / RATE + 0.001 or s.start_s >= origin_s - 0.001 for s in verdict.segments)
+    assert verdict.dropped_samples == dropped
+    assert verdict.end_s == pytest.approx(origin_s + 2, abs=0.001)
+
+
+@pytest.mark.parametrize("window_s", [None, 0.0, 30.0])
+def test_no_verdict_spans_an_outage(window_s: float | None) -> None:
+    before, after = music(5.3, RATE, 1), music(4, RATE, 2)
+    there, lost = len(before) / RATE, 100 * RATE
+    found = list(tiny().stream(with_gap(before, lost, after), 2.0, window_s=window_s))
+    first = [verdict for verdict in found if verdict.start_s < there]
+    second = found[len(first) :]
+    assert first[-1].end_s == pytest.approx(there, abs=PATCH_S / 2) and first[-1].end_s < there + 0.001
+    assert min(verdict.start_s for verdict in second) >= there + 100 - 0.001
+    assert {v.dropped_samples for v in first} == {0} and {v.dropped_samples for v in second} == {lost}
+    alone = list(tiny().stream(ArraySource(before, RATE), 2.0, window_s=window_s))
+    assert [(v.start_s, v.end_s, v.genres) for v in first] == [(v.start_s, v.end_s, v.genres) for v in alone]
+
+
+def test_a_verdict_goes_on_across_a_gap_shorter_than_a_patch() -> None:
+    lost = int(0.9 * PATCH_S * RATE)
+    found = list(tiny().stream(with_gap(music(1, RATE, 1), lost, music(4, RATE, 2)), 4.0))
+    assert found[0].start_s == 0 and found[0].end_s > 3
+
+
+def test_a_source_that_comes_back_with_another_rate_keeps_its_time() -> None:
+    before, after = music(2, RATE, 1), music(2, 48000, 2)
+    blocks = [Block(before, RATE, 0), Block(after, 48000, 3 * 48000, dropped=48000)]
+    (verdict,) = tiny().stream(BlockSource(blocks, RATE), math.inf, segments=True)
+    parts = ((before, RATE), (after, 48000))
+    alone = [tiny().classify(ArraySource(samples, rate), segments=True) for samples, rate in parts]
+    assert shifted(verdict, 0) == shifted(alone[0], 0) + shifted(alone[1], 3)
+    assert (verdict.end_s, verdict.dropped_samples) == (5.0, 48000)
+
+
+def test_every_lost_sample_is_counted() -> None:
+    blocks, position = [], 0
+    for i in range(60):
+        dropped = 37 if i % 10 == 5 else 0
+        position += dropped
+        blocks.append(Block(music(0.1, RATE, i), RATE, position, dropped))
+        position += 800
+    found = list(tiny().stream(BlockSource(blocks, RATE), 1.0))
+    counts = [verdict.dropped_samples for verdict in found]
+    assert counts == sorted(counts) and counts[-1] == 6 * 37
+    assert found[-1].end_s <= position / RATE + 0.001
+
+
+def test_a_gap_before_the_first_block() -> None:
+    samples = music(2, RATE)
+    late = BlockSource([Block(samples, RATE, 4000, dropped=4000)], RATE)
+    (verdict,) = tiny().stream(late, math.inf, segments=True)
+    assert verdict.dropped_samples == 4000
+    assert verdict.segments[0].start_s == 0.5 and verdict.end_s == 2.5
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_stretches_shorter_than_a_second_are_heard_as_far_as_patches_are_whole(level: float) -> None:
+    blocks = [Block(music(0.5, RATE) * np.float32(level), RATE, i * 5000, 1000 if i else 0) for i in range(4)]
+    (verdict,) = tiny().stream(BlockSource(blocks, RATE), math.inf, segments=True)
+    starts = [segment.start_s for segment in verdict.segments]
+    # 4000 samples are 32 frames: patches at 0, 4, ... 24, in each of the four stretches.
+    assert starts == [round(i * 0.625 + k * HOP_S, 3) for i in range(4) for k in range(7)]
+
+
+def test_too_short_before_and_after_gaps() -> None:
+    blocks = [Block(tone(440, 0.05, RATE), RATE, i * 500, 100 if i else 0) for i in range(5)]
+    (verdict,) = tiny().stream(BlockSource(blocks, RATE), 1.0)
+    assert (verdict.reason, verdict.dropped_samples, verdict.end_s) == ("too_short", 400, 0.3)

@@ -1,0 +1,139 @@
+"""The front end: any cutting of the samples gives the same frames, and what is no sound is refused by its place."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genre_edge.audio.block import Block
+from genre_edge.audio.resample import Resampler
+from genre_edge.audio.source import Source
+from genre_edge.classify.frontend import FrontEnd
+from genre_edge.errors import AudioError
+from genre_edge.mel._logmel import MAX_SAMPLE
+from genre_edge.mel.config import MelConfig
+from genre_edge.mel.spectrogram import Frames, MelSpectrogram
+from tests.helpers.audio import ArraySource, BlockSource, Samples, music, noise, tone
+
+RATE = 22050
+RATES = (1000, 8000, 16000, 22050, 44100, 44101, 48000, 96000, 768_000)
+MEL = MelSpectrogram(MelConfig(sr=RATE, n_fft=1024, hop_length=300, n_mels=40))
+
+
+def resampled(samples: Samples, rate: int, sizes: list[int]) -> Samples:
+    """`samples` pushed in pieces of these sizes, again and again."""
+    resampler, position, pieces = Resampler(rate, RATE), 0, []
+    while position < len(samples):
+        size = sizes[len(pieces) % len(sizes)]
+        pieces.append(resampler.push(samples[position : position + size]))
+        position += size
+    return np.concatenate([*pieces, resampler.flush()])
+
+
+def frames_of(source: Source) -> Frames:
+    return np.concatenate([chunk.frames for chunk in FrontEnd(source, MEL).chunks()], axis=1)
+
+
+def all_frames(samples: Samples, rate: int, sizes: tuple[int, ...]) -> Frames:
+    return frames_of(ArraySource(samples, rate, sizes))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rate=st.sampled_from(RATES),
+    n=st.integers(1, 30_000),
+    sizes=st.lists(st.integers(1, 5000), min_size=1, max_size=5),
+    seed=st.integers(0, 99),
+)
+def test_resampling_does_not_depend_on_the_pieces(rate: int, n: int, sizes: list[int], seed: int) -> None:
+    samples = noise(n, seed)
+    sizes[-1] = max(sizes[-1], n // 500 + 1)  # not thousands of calls
+    assert np.array_equal(resampled(samples, rate, sizes), resampled(samples, rate, [n]))
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_frames_do_not_depend_on_the_blocks(rate: int) -> None:
+    samples = music(1.3, rate)
+    whole = all_frames(samples, rate, (len(samples),))
+    for sizes in [(1, 2, 3, 5000), (rate // 10,), (777,), (1 << 16,)]:
+        assert np.array_equal(all_frames(samples, rate, sizes), whole)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_length_is_kept_in_seconds(rate: int) -> None:
+    n = int(1.5 * rate) + 1
+    assert len(resampled(noise(n), rate, [4096])) == pytest.approx(n * RATE / rate, abs=1)
+    assert all_frames(noise(n), rate, (4096,)).shape == (40, 1 + round(n * RATE / rate) // 300)
+
+
+def test_the_same_rate_passes_untouched() -> None:
+    samples = noise(5000)
+    assert np.array_equal(resampled(samples, RATE, [999]), samples)
+    assert np.array_equal(all_frames(samples, RATE, (999,)), MEL.db(samples))
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000, 96000, 768_000])
+@pytest.mark.parametrize("hz", [110.0, 1000.0, 3500.0])
+def test_a_tone_keeps_its_pitch_its_level_and_its_time(rate: int, hz: float) -> None:
+    heard = resampled(tone(hz, 1.0, rate), rate, [5000])
+    inner = slice(1000, -1000)
+    np.testing.assert_allclose(heard[inner], tone(hz, 1.0, RATE)[inner], atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [44100, 48000, 96000, 768_000])
+@pytest.mark.parametrize("hz", [12_500.0, 15_000.0, 20_000.0])
+def test_what_is_above_the_new_nyquist_is_gone(rate: int, hz: float) -> None:
+    heard = resampled(tone(hz, 1.0, rate), rate, [5000])[1000:-1000]
+    assert np.abs(heard).max() < 0.3 * 1e-4  # 80 dB down, where nothing may fold back
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e13, -1e13])
+@pytest.mark.parametrize("rate", [RATE, 48000])
+@pytest.mark.parametrize("at", [0, 1, 4095, 4096, 9999])
+def test_a_sample_that_is_no_sound_is_named(bad: float, rate: int, at: int) -> None:
+    samples = noise(10_000)
+    samples[at] = bad
+    samples[at + 1 :: 7] = math.nan  # the first one is told
+    source = ArraySource(samples, rate, (4096,), name="my song.wav")
+    with pytest.raises(AudioError) as caught:
+        frames_of(source)
+    assert str(caught.value) == f"my song.wav: sample {at} is {bad:g}, not a sound"
+
+
+def test_the_named_position_is_the_sources_own() -> None:
+    bad = np.array([0, 0, math.nan], dtype=np.float32)
+    source = BlockSource([Block(noise(500), RATE, 0), Block(bad, RATE, 90_000, dropped=89_500)], RATE, name="live")
+    with pytest.raises(AudioError, match="live: sample 90002 is nan"):
+        frames_of(source)
+
+
+@pytest.mark.parametrize("rate", [RATE, 44100, 8000])
+def test_the_loudest_that_is_allowed_is_heard_or_refused_by_name(rate: int) -> None:
+    # A square wave overshoots when it is resampled: beyond what the mel core takes.
+    samples = np.where(np.arange(20_000) // 50 % 2, MAX_SAMPLE, -MAX_SAMPLE).astype(np.float32)
+    try:
+        frames = all_frames(samples, rate, (4096,))
+    except AudioError as error:
+        assert "array: sample " in str(error)
+    else:
+        assert np.isfinite(frames).all() and frames.max() > 100
+
+
+def test_frontend_rate_change() -> None:
+    """A change of rate starts a new stretch: its frames equal those of its samples alone."""
+    samples = music(1.0, 48000)
+    blocks = [Block(noise(7777, 5, 1.0), 44100, 0), Block(samples, 48000, 0)]
+    chunks = list(FrontEnd(BlockSource(blocks, 44100), MEL).chunks())
+    (change,) = (i for i, chunk in enumerate(chunks[:-1]) if chunk.discontinuity)
+    second = np.concatenate([chunk.frames for chunk in chunks[change + 1 :]], axis=1)
+    assert np.array_equal(second, all_frames(samples, 48000, (len(samples),)))
+
+
+@pytest.mark.parametrize("n", [1, 2, 100])
+@pytest.mark.parametrize("rate", [1000, RATE, 1_000_000])
+def test_a_few_samples_are_frames_too(n: int, rate: int) -> None:
+    frames = all_frames(noise(n), rate, (1,))
+    assert frames.shape[0] == 40 and np.isfinite(frames).all()
+    assert frames.shape[1] == pytest.approx(1 + n * RATE / rate // 300, abs=1)

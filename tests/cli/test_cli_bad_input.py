@@ -1,0 +1,137 @@
+"""Bad input: one clear line on stderr that names the file, the right exit code, and the rest is still done."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.conftest import Cli
+
+RATE = 22050
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, song_samples: np.ndarray) -> Path:
+    """Everything that goes wrong in real folders, beside two good files."""
+    path = tmp_path_factory.mktemp("bad input")
+    excerpt = song_samples[: 8 * RATE]
+    soundfile.write(path / "good.wav", excerpt, RATE)
+    soundfile.write(path / "whole.mp3", excerpt, RATE)
+    (path / "truncated.mp3").write_bytes((path / "whole.mp3").read_bytes()[:20000])
+    (path / "empty.wav").touch()
+    (path / "text.wav").write_text("this is not audio\n" * 100)
+    soundfile.write(path / "header only.wav", np.zeros(0, dtype=np.float32), RATE)
+    (path / "broken link.wav").symlink_to(path / "nowhere.wav")
+    soundfile.write(path / "768k.wav", np.tile(excerpt, 5), 768_000, subtype="PCM_16")
+    soundfile.write(path / "eight.wav", np.repeat(excerpt[:, None], 8, axis=1), RATE)
+    soundfile.write(path / "short.wav", excerpt[: RATE // 10], RATE)
+    soundfile.write(path / "silence.wav", np.zeros(5 * RATE, dtype=np.float32), RATE)
+    soundfile.write(path / "nan.wav", np.full(5 * RATE, np.nan, dtype=np.float32), RATE, subtype="FLOAT")
+    (path / "forbidden.wav").write_bytes((path / "good.wav").read_bytes())
+    return path
+
+
+FAILURES = {
+    "empty.wav": "the file is empty",
+    "text.wav": "not an audio file that can be read",
+    "header only.wav": "holds no audio",
+    "broken link.wav": "broken link",
+    "nan.wav": "sample 0 is nan, not a sound",
+    "missing.wav": "No such file or directory",
+}
+HONEST = {"short.wav": "too_short", "silence.wav": "silence"}
+HEARD = ("good.wav", "whole.mp3", "truncated.mp3", "768k.wav", "eight.wav")
+
+
+@pytest.mark.parametrize(("name", "reason"), FAILURES.items())
+def test_a_file_that_fails_is_named_with_the_reason(cli: Cli, folder: Path, name: str, reason: str) -> None:
+    done = cli("classify", folder / name, "--format", "json")
+    assert done.returncode == 1
+    assert done.stderr == f"genre-edge: {folder / name}: {reason}\n"
+    assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize(("name", "reason"), HONEST.items())
+def test_nothing_to_hear_is_an_honest_answer(cli: Cli, folder: Path, name: str, reason: str) -> None:
+    done = cli("classify", folder / name, "--format", "json")
+    (verdict,) = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (verdict["genre"], verdict["confidence"], verdict["reason"]) == (None, None, reason)
+
+
+@pytest.mark.parametrize("name", HEARD)
+def test_unusual_but_sound(cli: Cli, folder: Path, name: str) -> None:
+    done = cli("classify", folder / name, "--format", "json")
+    (verdict,) = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert len(verdict["genres"]) == 10
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_the_rest_of_the_batch_is_still_done(cli: Cli, folder: Path, jobs: int) -> None:
+    names = [*FAILURES, *HONEST, *HEARD]
+    done = cli("classify", *(folder / name for name in names), "--format", "jsonl", "--jobs", jobs)
+    sources = [Path(json.loads(line)["source"]).name for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert sources == [*HONEST, *HEARD]
+    for name, reason in FAILURES.items():
+        assert done.stderr.count(f"{folder / name}: {reason}\n") == 1
+
+
+def test_a_truncated_mp3_is_heard_as_far_as_it_goes(cli: Cli, folder: Path) -> None:
+    done = cli("classify", folder / "whole.mp3", folder / "truncated.mp3", "--format", "json")
+    whole, truncated = json.loads(done.stdout)
+    assert 1 < truncated["end_s"] < whole["end_s"]
+
+
+def test_no_permission(cli: Cli, folder: Path) -> None:
+    path = folder / "forbidden.wav"
+    path.chmod(0)
+    options = {}
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything; tests/test_audio_files.py lowers its rights for this")
+    done = cli("classify", path, **options)
+    assert (done.returncode, done.stderr) == (1, f"genre-edge: {path}: Permission denied\n")
+
+
+def test_a_directory_without_audio_and_a_pattern_without_match(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no music here")
+    done = cli("classify", tmp_path, tmp_path / "*.flac")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"genre-edge: {tmp_path}: no audio files in this directory",
+        f"genre-edge: {tmp_path}/*.flac: the pattern matches nothing",
+    ]
+
+
+def test_m4a_without_ffmpeg_says_so(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "song.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    done = cli("classify", tmp_path / "song.m4a", env={"PATH": str(tmp_path)})
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "song.m4a: needs ffmpeg, which is not installed" in done.stderr
+
+
+@pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WAVE", b"ID3 something else entirely"])
+def test_standard_input_that_is_no_wav(cli: Cli, data: bytes) -> None:
+    done = cli("classify", "-", input=data)
+    assert done.returncode == 1
+    assert done.stderr.startswith("genre-edge: -: ") and done.stderr.count("\n") == 1
+
+
+def test_a_file_name_cannot_write_to_the_terminal(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "evil\x1b[31m\nname.wav"
+    path.write_text("no audio")
+    done = cli("classify", path)
+    assert "\x1b" not in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_warning_about_a_file_cannot_write_to_the_terminal(cli: Cli, folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "evil\x1b[31m\nname.wav"
+    path.write_bytes((folder / "good.wav").read_bytes()[:-RATE])
+    done = cli("classify", path)
+    assert done.returncode == 0 and "name.wav: ends early, after " in done.stderr
+    assert "\x1b" not in done.stderr and done.stderr.count("\n") == 1

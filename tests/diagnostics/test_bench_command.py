@@ -1,0 +1,110 @@
+"""`genre-edge bench`: that it measures what it says and that its figures make sense; never how fast anything is."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from genre_edge.diagnostics import bench
+from genre_edge.diagnostics.synthetic_audio import Made, music, noise
+from genre_edge.diagnostics.timing import digits, time_of
+from genre_edge.errors import GenreEdgeError
+from genre_edge.mel.spectrogram import MelSpectrogram
+from tests.conftest import Cli
+
+QUICK = ("bench", "--seconds", 2, "--bursts", 2)
+UNITS = {"µs", "ms", "x real time"}
+
+
+def test_json_has_a_row_a_step_and_leaves_no_file(cli: Cli, tmp_path: Path) -> None:
+    done = cli(*QUICK, "--json", env=os.environ | {"TMPDIR": str(tmp_path)})
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, "", [])
+    report = json.loads(done.stdout)
+    assert set(report) == {"machine", "model", "seconds", "bursts", "results"}
+    assert (report["model"], report["seconds"], report["bursts"]) == ("edge", 2, 2)
+    assert {"processor", "os", "python", "lanes", "fftw"} == set(report["machine"])
+    names = [row["name"] for row in report["results"]]
+    assert len(set(names)) == len(names)
+    for start in ("mel, a frame in one piece", "mel, a frame of a stream", "load and verify edge", "network, a patch"):
+        assert any(name.startswith(start) for name in names)
+    assert {"decode wav", "decode flac", "decode ogg", "classify wav"} <= set(names)
+    for row in report["results"]:
+        assert set(row) == {"name", "unit", "best", "median"} and row["unit"] in UNITS
+        worst, best = sorted((row["best"], row["median"]), reverse=row["unit"] != "x real time")
+        assert best == row["best"] and min(best, worst) > 0
+
+
+def test_the_table_has_the_same_rows_and_a_model_can_be_named(cli: Cli) -> None:
+    done = cli(*QUICK, "--model", "paper")
+    rows = [line for line in done.stdout.splitlines() if line.startswith("│")]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert any("load and verify paper" in row for row in rows)
+    assert all(float(row.split("│")[column]) > 0 for row in rows for column in (2, 3))
+    assert all(row.split("│")[4].strip() in UNITS for row in rows)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--seconds", 0), ("--seconds", 301), ("--bursts", 0), ("--model", "nosuch"), ("--nonsense",)]
+)
+def test_wrong_usage(cli: Cli, arguments: tuple[object, ...]) -> None:
+    done = cli("bench", *arguments)
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(GenreEdgeError, match="cannot be written"):
+        bench.written(tmp_path / "none", 1.0)
+
+
+def test_the_files_hold_the_music(tmp_path: Path) -> None:
+    files = bench.written(tmp_path, 1.5)
+    expected = music(1.5, bench.RATE)
+    assert {"wav", "flac", "ogg"} <= set(files)
+    for path in files.values():
+        samples, rate = soundfile.read(path, dtype="float32")
+        assert (rate, samples.shape[1]) == (bench.RATE, 2)
+        assert len(samples) == pytest.approx(len(expected), abs=2 * 1152)  # mp3 pads
+    assert np.abs(soundfile.read(files["wav"], dtype="float32")[0][:, 0] - expected).max() < 1e-4
+
+
+def test_a_format_that_libsndfile_cannot_write_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("soundfile.available_formats", lambda: {"WAV": "", "FLAC": ""})
+    assert set(bench.written(tmp_path, 0.2)) == {"wav", "flac"}
+
+
+def test_a_hop_is_a_frame() -> None:
+    push = bench.one_hop(MelSpectrogram(), music(1.0, 22050))
+    shapes = [np.shape(push()) for _ in range(100)]
+    assert shapes[10:] == [(128, 1)] * 90
+
+
+def test_a_call_is_timed_as_often_as_asked() -> None:
+    calls: list[int] = []
+    timing = time_of(lambda: calls.append(1), bursts=3)
+    assert 0 < timing.best <= timing.median
+    assert len(calls) > 3 * 10  # a burst of so short a call is many calls
+    with pytest.raises(ZeroDivisionError):
+        time_of(lambda: 1 / 0, bursts=1)
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.2944, "0.294"), (1.209, "1.21"), (39.6, "40"), (2886.1, "2886")])
+def test_digits(value: float, text: str) -> None:
+    assert digits(value) == text
+
+
+def test_made_music_is_the_same_bits_everywhere() -> None:
+    y = music(3.0, 22050)
+    assert (y.dtype, y.shape) == (np.float32, (66150,)) and 0.3 < np.abs(y).max() <= 1
+    assert hashlib.sha256(y.astype("<f4").tobytes()).hexdigest()[:16] == "53c12e31f606a09d"
+    assert hashlib.sha256(noise(1000, 7).astype("<f4").tobytes()).hexdigest()[:16] == "2753822d32dc0322"
+
+
+def test_made_music_is_a_source_in_order() -> None:
+    y = music(2.5, 8000)
+    blocks = list(Made(y, 8000).blocks())
+    assert [block.position for block in blocks] == [0, 8000, 16000]
+    assert np.array_equal(np.concatenate([block.samples for block in blocks]), y)

@@ -1,0 +1,148 @@
+"""Sounds, files, WAV bytes made by hand and sources made of arrays, for the tests of everything that hears."""
+
+import io
+import struct
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from genre_edge.audio.block import Block
+from genre_edge.audio.source import Source
+
+Samples = NDArray[np.float32]
+
+UNKNOWN_SIZE = 0xFFFFFFFF
+PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
+GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
+
+
+def tone(hz: float, seconds: float, rate: int, amplitude: float = 0.3) -> Samples:
+    """A sine."""
+    return (amplitude * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def noise(n: int, seed: int = 0, amplitude: float = 0.1) -> Samples:
+    """White noise, below full scale."""
+    return np.random.default_rng(seed).uniform(-amplitude, amplitude, n).astype(np.float32)
+
+
+def music(seconds: float, rate: int, seed: int = 0) -> Samples:
+    """A melody over a little noise: every tenth of a second sounds different from the one before."""
+    rng = np.random.default_rng(seed)
+    n = round(seconds * rate)
+    hz = rng.choice([110, 220, 330, 880, 1500, 2500, 3300], -(-n * 10 // rate) + 1)
+    phase = np.cumsum(2 * np.pi * np.repeat(hz, -(-rate // 10))[:n] / rate)
+    return (0.3 * np.sin(phase) + rng.uniform(-0.01, 0.01, n)).astype(np.float32)
+
+
+def naive_mono(samples: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Mean over channels in double precision; `(n,)` or `(n, channels)`."""
+    wide = np.asarray(samples, dtype=np.float64)
+    return wide if wide.ndim == 1 else wide.mean(axis=1)
+
+
+class ArraySource(Source):
+    """Samples cut into blocks of the given sizes (the last one is repeated)."""
+
+    def __init__(self, samples: Samples, rate: int, sizes: Iterable[int] = (4096,), name: str = "array") -> None:
+        self.name, self.rate, self.channels = name, rate, 1
+        self._samples, self._sizes = samples, list(sizes)
+        self.closed = False
+
+    def blocks(self) -> Iterator[Block]:
+        position, sizes = 0, list(self._sizes)
+        while position < len(self._samples):
+            size = sizes.pop(0) if len(sizes) > 1 else sizes[0]
+            yield Block(self._samples[position : position + size], self.rate, position)
+            position += size
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class BlockSource(Source):
+    """Blocks as given, with gaps and all."""
+
+    def __init__(self, blocks: Iterable[Block], rate: int, name: str = "blocks") -> None:
+        self.name, self.rate, self.channels = name, rate, 1
+        self._blocks = blocks
+
+    def blocks(self) -> Iterator[Block]:
+        yield from self._blocks
+
+
+class Trickle(io.RawIOBase):
+    """A stream that gives fewer bytes than asked for, as a pipe does, and cannot seek."""
+
+    def __init__(self, content: bytes, sizes: Iterable[int]) -> None:
+        self._content, self._sizes, self._turn = io.BytesIO(content), list(sizes), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        size = min(len(buffer), self._sizes[self._turn % len(self._sizes)])
+        self._turn += 1
+        data = self._content.read(size)
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def listen(source: Source) -> Samples:
+    """All samples of a source that loses none; checks that its blocks follow one another."""
+    heard: list[Samples] = []
+    position = 0
+    with source:
+        for block in source.blocks():
+            assert (block.position, block.dropped, block.rate) == (position, 0, source.rate)
+            assert block.samples.dtype == np.float32 and block.samples.ndim == 1 and len(block.samples) > 0
+            heard.append(block.samples)
+            position += len(block.samples)
+    return np.concatenate([np.empty(0, dtype=np.float32), *heard])
+
+
+def encode(samples: NDArray[np.generic], rate: int, format: str = "WAV", subtype: str | None = None) -> bytes:
+    """A file's bytes, written by libsndfile."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=format, subtype=subtype)
+    return file.getvalue()
+
+
+def decode(content: bytes) -> Samples:
+    """`(n, channels)` float32 as libsndfile reads them."""
+    samples: Samples = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)[0]
+    return samples
+
+
+def chunk(marker: bytes, content: bytes, size: int | None = None) -> bytes:
+    """One RIFF chunk, padded to an even length; `size` is what its header claims, if not the truth."""
+    return struct.pack("<4sI", marker, len(content) if size is None else size) + content + bytes(len(content) % 2)
+
+
+def fmt(tag: int, channels: int, rate: int, bits: int, extra: bytes = b"") -> bytes:
+    """A WAV's fmt chunk."""
+    frame_bytes = channels * bits // 8
+    head = struct.pack("<HHIIHH", tag, channels, rate, rate * frame_bytes % (1 << 32), frame_bytes % (1 << 16), bits)
+    return chunk(b"fmt ", head + extra)
+
+
+def extensible(tag: int, channels: int, rate: int, bits: int) -> bytes:
+    """A WAVE_FORMAT_EXTENSIBLE fmt chunk; the real encoding stands in its GUID."""
+    return fmt(EXTENSIBLE, channels, rate, bits, struct.pack("<HHIH", 22, bits, 0, tag) + GUID_TAIL)
+
+
+def riff(*chunks: bytes, form: bytes = b"RIFF", size: int | None = None) -> bytes:
+    """A WAV of these chunks."""
+    body = b"WAVE" + b"".join(chunks)
+    return form + struct.pack("<I", len(body) if size is None else size) + body
+
+
+def in_a_process(program: str, *arguments: "str | Path", timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
+    """Run Python code in a process of its own: for what could hang or crash. subprocess.TimeoutExpired if it hangs."""
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)

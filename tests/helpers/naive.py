@@ -1,0 +1,83 @@
+"""Mel spectrograms by definition: float64, one frame after another, nothing clever. The tests' own reference."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genre_edge.mel.config import MelConfig
+
+Array = NDArray[np.float64]
+
+
+def hz_to_mel(hz: float, htk: bool) -> float:
+    if htk:
+        return 2595 * np.log10(1 + hz / 700)
+    return 3 * hz / 200 if hz < 1000 else 15 + 27 * np.log(hz / 1000) / np.log(6.4)
+
+
+def mel_to_hz(mel: float, htk: bool) -> float:
+    if htk:
+        return 700 * (10 ** (mel / 2595) - 1)
+    return 200 * mel / 3 if mel < 15 else 1000 * 6.4 ** ((mel - 15) / 27)
+
+
+def filterbank(config: MelConfig) -> Array:
+    """Triangles over the FFT's bins, `(n_mels, 1 + n_fft // 2)`."""
+    bins = np.arange(1 + config.n_fft // 2) * config.sr / config.n_fft
+    fmax = config.sr / 2 if config.fmax is None else config.fmax
+    mels = np.linspace(hz_to_mel(config.fmin, config.htk), hz_to_mel(fmax, config.htk), config.n_mels + 2)
+    edges = [mel_to_hz(mel, config.htk) for mel in mels]
+    rows = []
+    for lower, centre, upper in zip(edges, edges[1:], edges[2:], strict=False):
+        triangle = np.maximum(0, np.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)))
+        rows.append(triangle * 2 / (upper - lower) if config.norm == "slaney" else triangle)
+    return np.array(rows)
+
+
+def window(config: MelConfig) -> Array:
+    """A periodic Hann window with zeros on both sides, `(n_fft,)`."""
+    length = config.n_fft if config.win_length is None else config.win_length
+    hann = np.ones(1) if length == 1 else 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    left = (config.n_fft - length) // 2
+    return np.pad(hann, (left, config.n_fft - length - left))
+
+
+def spectrum(y: Array, config: MelConfig) -> Array:
+    """Power (or magnitude) of each frame's DFT, `(1 + n_fft // 2, n_frames)`."""
+    columns = []
+    if len(y) > 0:
+        padded = np.pad(y, config.n_fft // 2, mode=config.pad_mode) if config.center else y
+        for start in range(0, len(padded) - config.n_fft + 1, config.hop_length):
+            frame = padded[start : start + config.n_fft] * window(config)
+            columns.append(np.abs(np.fft.rfft(frame)) ** config.power)
+    return np.array(columns).reshape(-1, 1 + config.n_fft // 2).T
+
+
+def melspectrogram(y: Array, config: MelConfig) -> Array:
+    return filterbank(config) @ spectrum(np.asarray(y, dtype=np.float64), config)
+
+
+def power_to_db(power: Array, ref: float = 1.0, amin: float = 1e-10, top_db: float | None = 80.0) -> Array:
+    db = 10 * np.log10(np.maximum(amin, power)) - 10 * np.log10(max(amin, abs(ref)))
+    return db if top_db is None or db.size == 0 else np.maximum(db, db.max() - top_db)
+
+
+def patches(frames: np.ndarray, length: int, hop: int) -> list[tuple[int, np.ndarray]]:
+    """The rule in the plainest words: whole patches, then the rest, repeated, if it is more than half a hop."""
+    n = frames.shape[1]
+    whole = [(at, frames[:, at : at + length]) for at in range(0, n - length + 1, hop)]
+    end = whole[-1][0] + length if whole else 0
+    start = whole[-1][0] + hop if whole else 0
+    if n and (not whole or n - end > hop / 2):
+        rest = [frames[:, start + i % (n - start)] for i in range(length)]
+        whole.append((start, np.stack(rest, axis=1)))
+    return whole
+
+
+def mfcc(S: np.ndarray, n_mfcc: int, lifter: float) -> np.ndarray:
+    """Sums of cosines, DCT-II, orthonormal; then librosa's lifter."""
+    n_mels = S.shape[0]
+    c, m = np.arange(n_mfcc)[:, np.newaxis], np.arange(n_mels)
+    rows = np.cos(np.pi * c * (m + 0.5) / n_mels) * np.sqrt(np.where(c == 0, 1, 2) / n_mels)
+    if lifter > 0:
+        rows *= 1 + lifter / 2 * np.sin(np.pi * (c + 1) / lifter)
+    return rows @ S.astype(np.float64)

@@ -1,0 +1,237 @@
+"""Verdicts as text: each format can be read back, whatever the file's name and whenever the writing stops."""
+
+import copy
+import csv
+import io
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genre_edge.classify.verdict import GenreProbability, InputInfo, ModelInfo, Segment, Verdict
+from genre_edge.output.renderers import FORMATS, Csv, Json, JsonLines, Table, json_line
+from genre_edge.output.text import portable, printable
+from tests.conftest import DATA
+from tests.helpers.audio import ArraySource, Samples, music, tone
+from tests.helpers.bundles import RATE, tiny
+
+SCHEMA = json.loads((DATA / "verdict.schema.json").read_text())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+NAMES = {
+    "plain": "song.wav",
+    "comma": "a, b,c.wav",
+    "quotes": "\"so\" it's 'called'.wav",
+    "newlines": "one\ntwo\r\nthree\rfour.wav",
+    "spaces": "  in front and behind  ",
+    "unicode": "größe 音楽 🎵 \u202egnp.wav",
+    "not utf-8": os.fsdecode(b"caf\xe9 \xff.wav"),
+    "terminal": "\x1b[31mred\x1b]0;title\x07\x9b2J\x00\x7f\t.wav",
+    "formula": "=1+1.wav",
+}
+
+
+def segment(start_s: float, *genres: tuple[str, float]) -> Segment:
+    ranked = [GenreProbability(*genre) for genre in genres]
+    return Segment(start_s, start_s + 1, *((ranked[0].genre, ranked[0].probability, None) if ranked else QUIET), ranked)
+
+
+QUIET = (None, None, "silence")
+RANKED = (("jazz", 0.61), ("blues", 0.25), ("rock", 0.09), ("pop", 0.05))
+HEARD = Verdict(
+    **vars(segment(0.0, *RANKED)),
+    source="song.wav",
+    input=InputInfo(44100, 2, 22050),
+    model=ModelInfo("edge", "1", "0" * 64),
+    segments=[segment(0.0, *RANKED), segment(1.0), segment(2.0, *RANKED[::-1])],
+)
+SILENT = replace(HEARD, **vars(segment(0.0)), segments=[])
+
+
+def rendered(format: str, *verdicts: Verdict, top: int | None = None) -> str:
+    out = io.StringIO(newline="")
+    with FORMATS[format](out, top) as renderer:
+        for verdict in verdicts:
+            renderer.verdict(verdict)
+    return out.getvalue()
+
+
+def without(key: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda verdict: verdict.pop(key)
+
+
+def test_the_schema_is_one_and_is_strict() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    sound = json.loads(json_line(HEARD, None))
+    assert VALIDATOR.is_valid(sound)
+    spoil: list[Callable[[dict[str, Any]], Any]] = [without(key) for key in sound]
+    spoil += [
+        lambda v: v.update(extra=1),
+        lambda v: v["segments"][0].update(extra=1),
+        lambda v: v["input"].update(extra=1),
+        lambda v: v["model"].pop("sha256"),
+        lambda v: v.update(schema_version=2),
+        lambda v: v.update(reason="tired", genre=None),
+        lambda v: v.update(reason="silence"),
+        lambda v: v.update(genre=None),
+        lambda v: v.update(confidence=1.5),
+        lambda v: v.update(dropped_samples=0.5),
+        lambda v: v["genres"][0].pop("probability"),
+    ]
+    for edit in spoil:
+        spoilt = copy.deepcopy(sound)
+        edit(spoilt)
+        assert not VALIDATOR.is_valid(spoilt), spoilt
+
+
+@pytest.mark.parametrize("format", ["json", "jsonl"])
+@pytest.mark.parametrize("name", NAMES)
+def test_json_conforms_and_keeps_the_name(format: str, name: str) -> None:
+    verdicts = [replace(HEARD, source=NAMES[name]), replace(SILENT, source=NAMES[name], lag_ms=12.5)]
+    text = rendered(format, *verdicts)
+    found = json.loads(text) if format == "json" else [json.loads(line) for line in text.splitlines()]
+    for verdict in found:
+        VALIDATOR.validate(verdict)
+    shown = portable(NAMES[name])  # lone surrogates are no JSON to strict readers
+    assert (shown == NAMES[name]) == (name != "not utf-8")
+    assert found == [verdict.to_dict() | {"source": shown} for verdict in verdicts]
+    assert ("lag_ms" in found[0], found[1]["lag_ms"]) == (False, 12.5)
+    assert text.isascii() and (format == "json" or text.count("\n") == 2)
+
+
+SOUNDS: list[Callable[[], Samples]] = [
+    lambda: music(3, RATE),
+    lambda: tone(3000, 2, RATE),
+    lambda: np.zeros(3 * RATE, dtype=np.float32),
+    lambda: tone(440, 0.05, RATE),
+    lambda: np.concatenate([tone(150, 1, RATE), np.zeros(RATE, dtype=np.float32)]),
+]
+
+
+@pytest.mark.parametrize("sound", SOUNDS)
+def test_the_classifiers_own_verdicts_conform(sound: Callable[[], Samples]) -> None:
+    verdicts = [tiny().classify(ArraySource(sound(), RATE), segments=True)]
+    verdicts += tiny().stream(ArraySource(sound(), RATE), 0.5)
+    for line in rendered("jsonl", *verdicts).splitlines():
+        VALIDATOR.validate(json.loads(line))
+    assert "lag_ms" not in verdicts[0].to_dict() and "lag_ms" in verdicts[1].to_dict()
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+def test_a_json_array_of_any_length(n: int) -> None:
+    assert json.loads(rendered("json", *[HEARD] * n)) == [HEARD.to_dict()] * n
+    assert len(rendered("jsonl", *[HEARD] * n).splitlines()) == n
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+@pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt])
+def test_a_json_array_is_valid_after_an_interrupt(n: int, stop: type[BaseException]) -> None:
+    out = io.StringIO()
+    with pytest.raises(stop), Json(out, None) as renderer:
+        for _ in range(n):
+            renderer.verdict(HEARD)
+        raise stop
+    assert json.loads(out.getvalue()) == [HEARD.to_dict()] * n
+
+
+@pytest.mark.parametrize("n", [0, 2])
+def test_a_json_array_is_valid_after_a_verdict_that_cannot_be_written(n: int) -> None:
+    out = io.StringIO()
+    with pytest.raises(ValueError), Json(out, None) as renderer:
+        for _ in range(n):
+            renderer.verdict(HEARD)
+        renderer.verdict(replace(HEARD, confidence=float("nan")))
+    assert json.loads(out.getvalue()) == [HEARD.to_dict()] * n
+
+
+def test_each_verdict_is_written_at_once() -> None:
+    for kind in (Json, JsonLines, Csv, Table):
+        out = io.StringIO()
+        with kind(out, None) as renderer:
+            renderer.verdict(replace(HEARD, source="first"))
+            assert "first" in out.getvalue()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_csv_reads_back(name: str) -> None:
+    verdict = replace(HEARD, source=NAMES[name])
+    rows = list(csv.DictReader(io.StringIO(rendered("csv", verdict, SILENT), newline="")))
+    assert [row["kind"] for row in rows] == ["file", "segment", "segment", "segment", "file"]
+    assert None not in rows[0] and all(None not in row.values() for row in rows)  # every row as wide as the head
+    survives = NAMES[name].encode(errors="surrogateescape").decode(errors="replace")
+    assert {row["source"] for row in rows[:4]} == {survives}
+    assert (survives == NAMES[name]) == (name != "not utf-8")
+    file, _, quiet, last, _ = rows
+    assert (file["genre"], float(file["confidence"]), file["reason"]) == ("jazz", 0.61, "")
+    assert (file["genre_2"], float(file["probability_2"])) == ("blues", 0.25)
+    assert (quiet["genre"], quiet["confidence"], quiet["reason"], quiet["genre_1"]) == ("", "", "silence", "")
+    assert (float(last["start_s"]), float(last["end_s"]), last["genre"]) == (2.0, 3.0, "pop")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_written_can_be_encoded(format: str) -> None:
+    for name in NAMES.values():
+        rendered(format, replace(HEARD, source=name)).encode("utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_table_is_one_clean_line_a_part(name: str) -> None:
+    text = rendered("table", replace(HEARD, source=NAMES[name]), SILENT)
+    lines = text.split("\n")
+    assert len(lines) == 1 + 4 + 1 + 1 and lines[-1] == ""
+    assert all(c.isprintable() for line in lines for c in line)
+    assert lines[1].split()[:2] == ["jazz", "61%"] and lines[5].split()[:3] == ["-", "-", "silence"]
+    assert lines[5].endswith("  song.wav")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.characters(codec=None, exclude_categories=()), max_size=30) | st.binary(max_size=30).map(os.fsdecode))
+def test_any_name_becomes_printable(name: str) -> None:
+    try:
+        name.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        name = name.encode(errors="replace").decode()  # no file has such a name
+    clean = printable(name)
+    assert all(c.isprintable() for c in clean)
+    assert printable(clean) == clean and (clean == name) == name.isprintable()
+    clean.encode()
+
+
+@pytest.mark.parametrize("format", ["json", "jsonl"])
+@pytest.mark.parametrize(("top", "n"), [(1, 1), (3, 3), (4, 4), (99, 4), (None, 4)])
+def test_top_limits_json(format: str, top: int | None, n: int) -> None:
+    text = rendered(format, HEARD, top=top)
+    verdict = json.loads(text)[0] if format == "json" else json.loads(text)
+    assert [len(part["genres"]) for part in (verdict, *verdict["segments"])] == [n, n, 0, n]
+    VALIDATOR.validate(verdict)
+    assert len(HEARD.genres) == 4  # the verdict itself is as it was
+
+
+@pytest.mark.parametrize(("top", "n", "columns"), [(1, 1, 1), (2, 2, 2), (99, 4, 99), (None, 3, 3)])
+def test_top_limits_csv_and_table(top: int | None, n: int, columns: int) -> None:
+    row = next(csv.DictReader(io.StringIO(rendered("csv", HEARD, top=top))))
+    assert len([key for key in row if key.startswith("genre_")]) == columns
+    assert len([key for key in row if key.startswith("genre_") and row[key]]) == n
+    line = rendered("table", HEARD, top=top).splitlines()[1]
+    assert [genre in line.split(":")[0][19:] for genre, _ in RANKED] == [i < n for i in range(4)]
+
+
+def test_the_reason_is_told_beside_the_genres() -> None:
+    unsure = replace(HEARD, genre=None, reason="low_confidence")
+    line = rendered("table", unsure).splitlines()[1]
+    assert line.split()[:4] == ["-", "61%", "low_confidence:", "jazz"]
+    VALIDATOR.validate(json.loads(rendered("jsonl", unsure)))
+
+
+def test_nothing_is_sure_of_a_genre_in_what_is_no_music() -> None:
+    noise = replace(HEARD, genre=None, reason="not_music")
+    noise = replace(noise, segments=[replace(HEARD.segments[0], genre=None, reason="not_music")])
+    for line in rendered("table", noise).splitlines()[1:]:
+        assert line.split()[:5] == ["-", "-", "not_music:", "jazz", "61%,"]

@@ -1,0 +1,262 @@
+"""What live sources do in months: they die a thousand times, and come faster than they are heard."""
+
+import logging
+import os
+import random
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from genre_edge import Classifier
+from genre_edge.audio.block import Block
+from genre_edge.audio.live.queue import BoundedBlockQueue
+from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
+from genre_edge.audio.opening import open_live
+from genre_edge.audio.source import Source
+from genre_edge.errors import AudioError, SourceLostError
+from tests.helpers.audio import music
+from tests.helpers.live import RATE, Radio, ffmpegs, sound
+
+
+class Clock:
+    now_s = 1000.0
+
+
+@dataclass(frozen=True)
+class Patient(RetryPolicy):
+    """Waits by a clock that only it and the sound move."""
+
+    clock: Clock = field(default_factory=Clock)
+
+    def wait_s(self, failures: int) -> float:
+        self.clock.now_s += super().wait_s(failures)
+        return 0.0
+
+
+class Life(Source):
+    """A few blocks, and then its end or an error."""
+
+    name, rate, channels = "station", 100, 1
+
+    def __init__(self, station: "UnsteadyStation") -> None:
+        self._station = station
+
+    def blocks(self) -> Iterator[Block]:
+        for position in range(0, self.rate * self._station.rng.randrange(3, 7), self.rate):
+            self._station.clock.now_s += 1
+            samples = np.zeros(self.rate, dtype=np.float32)
+            yield Block(samples, self.rate, position, 0, self._station.clock.now_s)
+        self._station.lose()
+
+    def close(self) -> None:
+        self._station.open = 0
+
+
+class UnsteadyStation:
+    """Is on the air for seconds, away for none or many, and some day for ever; remembers how long it was away."""
+
+    def __init__(self, lives: int) -> None:
+        self.clock, self.rng = Clock(), random.Random(6)
+        self.open = self.most_open = 0
+        self._lives, self._back_s = lives, 0.0
+        self.away_s: list[float] = []
+
+    def listen(self) -> Source:
+        if self._lives == 0 or self.clock.now_s < self._back_s:
+            raise AudioError("station: connection refused")
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        return Life(self)
+
+    def lose(self) -> None:
+        self._lives -= 1
+        self.away_s.append(self.rng.choice([0.0, self.rng.expovariate(1 / 5), self.rng.expovariate(1 / 300)]))
+        self._back_s = self.clock.now_s + self.away_s[-1]
+        if self.rng.random() < 0.5:
+            raise AudioError("station: connection reset")
+
+
+def test_a_thousand_deaths(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    station = UnsteadyStation(1000)
+    patience = Patient(tries=100, steady_s=2.0, clock=station.clock)
+    found: list[Block] = []
+    with ReconnectingSource("station", station.listen, patience) as source, pytest.raises(SourceLostError):
+        found.extend(source.blocks())
+    assert station.most_open == 1 and station.open == 0
+    assert source.outages == len(station.away_s) == 1000
+
+    ends = [block.position + len(block.samples) for block in found]
+    assert [block.position - block.dropped for block in found] == [0, *ends[:-1]]  # all is accounted for
+    first_s, last_s = found[0].arrived_s - 1, found[-1].arrived_s
+    assert ends[-1] == pytest.approx((last_s - first_s) * Life.rate, abs=len(station.away_s))
+    gaps_s = [block.dropped / Life.rate for block in found if block.dropped]
+    assert len(gaps_s) == 999
+    for gap_s, away_s in zip(gaps_s, station.away_s, strict=False):  # back within the back-off
+        longest_wait_s = min(patience.longest_s, away_s / (1 - patience.jitter) + patience.first_s)
+        assert away_s - 0.01 <= gap_s <= away_s + longest_wait_s + 0.01
+
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 1000 + 999  # each death, each return
+    assert all(line.endswith("; trying again") for line in lines[::2])
+    assert all(line.startswith("station: listening again after ") for line in lines[1::2])
+
+
+def test_a_source_that_comes_and_goes_is_waited_for_ever_longer(caplog: pytest.LogCaptureFixture) -> None:
+    """Half a day of five seconds each: few openings, few lines, each gap counted, and an end."""
+    clock, opened = Clock(), 0
+
+    class ShortLife(Source):
+        name, rate, channels = "station", 100, 1
+
+        def blocks(self) -> Iterator[Block]:
+            for position in range(0, 500, 100):
+                clock.now_s += 1
+                yield Block(np.zeros(100, dtype=np.float32), 100, position, 0, clock.now_s)
+            raise AudioError("station: connection reset")
+
+    def listen() -> Source:
+        nonlocal opened
+        opened += 1
+        return ShortLife()
+
+    found: list[Block] = []
+    with (
+        ReconnectingSource("station", listen, Patient(tries=30, clock=clock)) as source,
+        pytest.raises(SourceLostError) as end,
+    ):
+        found.extend(source.blocks())
+    assert str(end.value) == "station: connection reset; given up after 30 tries"
+    assert opened == source.outages == 30
+    assert caplog.messages[0] == "station: connection reset; trying again"
+    assert caplog.messages[1].startswith("station: listening again after ")
+    assert caplog.messages[2:] == ["station: connection reset; it comes and goes: no more of this until it stays"]
+    assert len([block for block in found if block.dropped]) == 29
+    total = found[-1].position + len(found[-1].samples)
+    assert total / 100 == pytest.approx(found[-1].arrived_s - found[0].arrived_s + 1, abs=0.5)
+
+
+def test_a_source_that_stays_at_last_is_told_and_forgiven(caplog: pytest.LogCaptureFixture) -> None:
+    clock, lengths_s = Clock(), [10, 20, 5, 61, 10]
+
+    class Life(Source):
+        name, rate, channels = "station", 100, 1
+
+        def blocks(self) -> Iterator[Block]:
+            for second in range(lengths_s.pop(0)):
+                clock.now_s += 1
+                yield Block(np.zeros(100, dtype=np.float32), 100, 100 * second, 0, clock.now_s)
+
+    def listen() -> Source:
+        if not lengths_s:
+            raise AudioError("station: gone")
+        return Life()
+
+    patience = Patient(first_s=1.0, jitter=0.0, tries=4, clock=clock)
+    with ReconnectingSource("station", listen, patience) as source, pytest.raises(SourceLostError):
+        for _ in source.blocks():
+            pass
+    ended = "station: the source has ended"
+    assert caplog.messages == [
+        f"{ended}; trying again",
+        "station: listening again after 1.0 s",
+        f"{ended}; it comes and goes: no more of this until it stays",
+        "station: listening again, and it stays; missed 7.0 s",
+        f"{ended}; trying again",
+        "station: listening again after 1.0 s",
+        f"{ended}; it comes and goes: no more of this until it stays",
+    ]
+
+
+def open_here() -> tuple[int, int]:
+    """This process's descriptors and Python's threads."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join(5)  # a cancelled one ends, as soon as it can run
+    return len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
+def test_ten_deaths_of_ffmpeg(caplog: pytest.LogCaptureFixture) -> None:
+    """Every second time the server drops the connection, else ffmpeg is killed while it listens."""
+
+    def play_on(caller: socket.socket) -> None:
+        sound(5)(caller)
+        caller.recv(1)
+
+    server = Radio(*[sound(0.5), play_on] * 5)
+    alive, killed, watching = [], 0, True
+
+    def watch() -> None:
+        while watching:
+            alive.append(len(ffmpegs()))
+            time.sleep(0.002)
+
+    before = open_here()
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    patience = RetryPolicy(first_s=0.02, longest_s=0.1, tries=5, steady_s=0.0)
+    with open_live(server.url, patience) as source, pytest.raises(SourceLostError):
+        for _ in source.blocks():
+            if server.calls == 2 * (killed + 1):
+                os.kill(ffmpegs()[0], signal.SIGKILL)
+                killed += 1
+    watching = False
+    watcher.join()
+    after = open_here()
+    server.close()
+    assert after == before
+    assert set(alive) == {0, 1} and not ffmpegs()
+    assert killed == 5 and source.outages == 10
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 10 + 9, lines
+    assert all(line.endswith("; trying again") for line in lines[::2])
+
+
+class OverrunCard(Source):
+    """A sound card whose samples pile up in its ring whenever nobody reads: what fits is read then, and no more comes.
+
+    `injected` counts what could not fit.
+    """
+
+    name, rate, channels = "card", RATE, 1
+    ROOM, BLOCK = 20, RATE // 10  # blocks, samples
+
+    def __init__(self, samples: np.ndarray, seed: int) -> None:
+        self._blocks = np.split(samples, len(samples) // self.BLOCK)
+        self._rng = random.Random(seed)
+        self.injected = 0
+
+    def blocks(self) -> Iterator[Block]:
+        ring = BoundedBlockQueue(self.name, self.rate, self.ROOM * self.BLOCK / self.rate, silent_s=1.0)
+        reader = ring.blocks()
+        while self._blocks:
+            n = self._rng.choice([1, 5, 20, 21, 33, 150])
+            n = min(n, len(self._blocks) - self.ROOM) or self.ROOM  # the end is heard
+            burst, self._blocks = self._blocks[:n], self._blocks[n:]
+            for samples in burst:
+                ring.put(samples)
+            self.injected += self.BLOCK * max(0, len(burst) - self.ROOM)
+            for _ in burst[: self.ROOM]:
+                yield next(reader)
+        ring.end()
+        yield from reader
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_stalled_reader_is_told_every_sample_that_it_lost(seed: int) -> None:
+    samples = music(300, RATE)
+    card = OverrunCard(samples, seed)
+    verdicts = list(Classifier().stream(card, interval_s=2))
+    assert card.injected > 50 * RATE
+    assert verdicts[-1].dropped_samples == card.injected
+    told = [verdict.dropped_samples for verdict in verdicts]
+    assert told == sorted(told) and len(set(told)) > 10
+    assert verdicts[-1].end_s <= 300

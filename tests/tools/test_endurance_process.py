@@ -1,0 +1,287 @@
+"""`genre-edge stream` as a process: ended at any moment, and on a system that forbids nearly all."""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.audio import music
+from tests.helpers.live import RATE, Radio, ffmpegs, sound
+from tests.helpers.station import eventually
+from tools.endurance.usage import Usage
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux about its processes")
+
+FORMAT = f"s16le:{RATE}:1"
+STREAM = [sys.executable, "-m", "genre_edge", "stream", "-", "--raw", FORMAT, "--interval", "1", "--top", "1"]
+MOMENTS = int(os.environ.get("GENRE_EDGE_MOMENTS", "20"))  # 200 before a release
+END_S = 2.0  # of a processor, until it has ended
+
+
+@pytest.fixture(scope="module", autouse=True)
+def interrupts() -> Iterator[None]:
+    """Children inherit that SIGINT is ignored, as it is where a script runs the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def pcm() -> bytes:
+    """A minute of sound as `FORMAT`."""
+    return (32767 * music(60, RATE)).astype("<i2").tobytes()
+
+
+class Streaming:
+    """`genre-edge stream -` that is fed without end, or `stream URL`; a context manager."""
+
+    def __init__(self, pcm: bytes, url: str | None = None) -> None:
+        command = STREAM if url is None else [*STREAM[:4], url, *STREAM[7:]]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.out, self.first_line = b"", threading.Event()
+        self._threads = [threading.Thread(target=self._feed, args=(pcm,)), threading.Thread(target=self._read)]
+        for thread in self._threads:
+            thread.start()
+
+    def _feed(self, pcm: bytes) -> None:
+        pipe = self.process.stdin
+        assert pipe is not None
+        with contextlib.suppress(BrokenPipeError), pipe:
+            while True:
+                pipe.write(pcm)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.out += line
+            self.first_line.set()
+
+    def wait_for_our_code(self) -> None:
+        """Until Python has started and our first line has run: it lets go of the signal that Python caught."""
+        limit_s = time.monotonic() + 5
+        for caught in (True, False):
+            while self._catches_interrupt() != caught and time.monotonic() < limit_s:
+                time.sleep(0.001)
+
+    def _catches_interrupt(self) -> bool:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return bool(int(status.split("SigCgt:")[1].split()[0], 16) & 1 << signal.SIGINT - 1)
+
+    def end_by(self, number: int) -> float:
+        """Send a signal; the seconds until it has ended, without those in which no processor was free for it."""
+        sent_s, waited_s = time.monotonic(), self._waited_s()
+        self.process.send_signal(number)
+        while os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            assert time.monotonic() < sent_s + 60
+            time.sleep(0.002)
+        took_s = time.monotonic() - sent_s - (self._waited_s() - waited_s)
+        self.process.wait()
+        return took_s
+
+    def _waited_s(self) -> float:
+        """How long its main thread wanted a processor and got none."""
+        try:
+            return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[1]) / 1e9
+        except OSError:  # of a kernel that does not count it
+            return 0.0
+
+    def __enter__(self) -> "Streaming":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        for thread in self._threads:
+            thread.join()
+        assert self.process.stderr is not None
+        with self.process.stderr:
+            self.errors = self.process.stderr.read()
+
+
+@dataclass(frozen=True)
+class Ending:
+    started: bool  # it had given a verdict
+    took_s: float
+    code: int
+    out: bytes
+    errors: bytes
+
+
+def interrupted(moment: int, pcm: bytes) -> Ending:
+    """What comes of a signal at a moment: three of ten are in the program's start. Every second one hears a radio."""
+    if moment % 2 == 0 or shutil.which("ffmpeg") is None:
+        return _interrupted(random.Random(moment), Streaming(pcm))
+    server = Radio(radio)
+    try:
+        end = _interrupted(random.Random(moment), Streaming(pcm, server.url))
+        eventually(lambda: not _named(server.url))  # no ffmpeg outlives it, though the radio goes on
+    finally:
+        server.close()
+    return end
+
+
+def _named(word: str) -> list[Path]:
+    """Processes with this in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if word.encode() in path.read_bytes():
+                found.append(path)
+    return found
+
+
+def _interrupted(rng: random.Random, streaming: Streaming) -> Ending:
+    with streaming:
+        if rng.random() < 0.3:
+            streaming.wait_for_our_code()
+        else:
+            assert streaming.first_line.wait(60)
+        time.sleep(rng.uniform(0, 0.3))
+        started = streaming.first_line.is_set()
+        took_s = streaming.end_by(rng.choice([signal.SIGINT, signal.SIGTERM]))
+    return Ending(started, took_s, streaming.process.returncode, streaming.out, streaming.errors)
+
+
+def test_a_signal_at_any_moment_leaves_whole_lines(pcm: bytes) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        ends = list(pool.map(lambda moment: interrupted(moment, pcm), range(MOMENTS)))
+    for end in ends:
+        assert end.errors == b""
+        assert end.took_s < END_S
+        # SIGALRM is its own, after `GRACE_S`: with a short `took_s`, on a machine that had no time for it.
+        assert end.code in (0, -signal.SIGALRM) or (end.code in (-signal.SIGINT, -signal.SIGTERM) and not end.started)
+        assert end.out.endswith(b"\n") or (end.out == b"" and not end.started)
+        for line in end.out.splitlines():
+            assert json.loads(line)["schema_version"] == 1
+    assert 0 < sum(end.started for end in ends) < MOMENTS
+    print(f"{MOMENTS} moments, the slowest end took {max(end.took_s for end in ends):.2f} s")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_an_ignored_signal_stays_ignored(number: int, pcm: bytes) -> None:
+    """As of a program that a script starts in the background, or `nohup`."""
+    before = signal.signal(number, signal.SIG_IGN)  # children inherit it
+    try:
+        streaming = Streaming(pcm)
+    finally:
+        signal.signal(number, before)
+    with streaming:
+        assert streaming.first_line.wait(60)
+        streaming.process.send_signal(number)
+        heard = len(streaming.out)
+        while len(streaming.out) < heard + 100_000:
+            assert streaming.process.poll() is None
+            time.sleep(0.01)
+        streaming.end_by(signal.SIGTERM)
+    assert (streaming.process.returncode, streaming.errors) == (0, b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_closes_the_array_of_classify(number: int, song: Path) -> None:
+    command = [sys.executable, "-m", "genre_edge", "classify", song, "-", "--raw", FORMAT, "--format", "json"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        begun = process.stdout.readline()
+        process.send_signal(number)  # it waits for more of standard input
+        (verdict,) = json.loads(begun + process.stdout.read())
+        assert process.stderr.read() == b""
+    assert verdict["source"] == str(song) and process.returncode == 130
+
+
+def radio(caller: socket.socket) -> None:
+    """Half a minute at once, and then nothing more."""
+    sound(30)(caller)
+    caller.recv(1)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_ffmpeg_too(number: int) -> None:
+    server = Radio(radio)
+    command = [*STREAM[:4], server.url, "--interval", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        json.loads(process.stdout.readline())
+        (ffmpeg,) = ffmpegs(process.pid)
+        process.send_signal(number)
+        lines = process.stdout.read().splitlines()
+        process.wait(timeout=60)
+        assert (process.returncode, process.stderr.read()) == (0, b"")
+    server.close()
+    assert all(json.loads(line)["source"] == server.url for line in lines)
+    assert not Path(f"/proc/{ffmpeg}").exists()
+
+
+# Reads what anybody may not (Python may lie in root's home); all else of root's power is gone.
+NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs", "--bounding-set=-all,+dac_read_search"]
+NOBODY += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
+READ_ONLY = (
+    "for place in $(findmnt -rno TARGET -t nosysfs,noproc,nocgroup,nocgroup2,nodevtmpfs,nodevpts); do "
+    'mount -o remount,bind,ro "$place" || exit 99; done; exec "$@"'
+)
+JAIL = ["unshare", "--mount", "--net", "sh", "-c", READ_ONLY, "sh", "setpriv", *NOBODY]
+
+
+@pytest.fixture(scope="module")
+def jail() -> list[str]:
+    """What runs a command as nobody, on file systems that are read-only, without a network."""
+    probe = "cd /tmp; touch genre-edge-probe 2>/dev/null && exit 98; id -u; ls /sys/class/net"
+    try:
+        done = subprocess.run([*JAIL, "sh", "-c", probe], capture_output=True, text=True, timeout=60)
+    except FileNotFoundError as error:
+        pytest.skip(f"{error.filename} is not installed")
+    if done.returncode:
+        pytest.skip(f"this user or system cannot make a jail: {done.stderr.strip()}")
+    assert done.stdout.split()[0] == "65534"
+    return JAIL
+
+
+def test_it_streams_as_nobody_on_a_read_only_system_without_network(jail: list[str], pcm: bytes) -> None:
+    def verdicts(words: list[str]) -> list[dict]:
+        done = subprocess.run(words, input=pcm, capture_output=True, timeout=60, cwd="/")
+        assert (done.returncode, done.stderr) == (0, b"")
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        for verdict in found:
+            del verdict["lag_ms"]
+        return found
+
+    free = verdicts(STREAM)
+    assert len(free) > 30
+    assert verdicts([*jail, *STREAM]) == free
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
+def test_it_hears_a_radio_as_nobody_on_a_read_only_system(jail: list[str]) -> None:
+    server = Radio(radio)
+    command = [*(word for word in jail if word != "--net"), *STREAM[:4], server.url, "--interval", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        for _ in range(10):
+            assert json.loads(process.stdout.readline() or process.stderr.read())["source"] == server.url
+        (ffmpeg,) = ffmpegs(process.pid)
+        assert Usage.of(process.pid).written_bytes == Usage.of(ffmpeg).written_bytes == 0
+        process.terminate()
+    server.close()
+
+
+def test_nothing_is_written_to_disks(pcm: bytes) -> None:
+    with Streaming(pcm) as streaming:
+        assert streaming.first_line.wait(60)
+        while streaming.out.count(b"\n") < 3000:  # an hour of sound, and more
+            time.sleep(0.01)
+        usage = Usage.of(streaming.process.pid)
+    assert usage.written_bytes == 0
+    assert usage.cpu_s > 0

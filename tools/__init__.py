@@ -1,0 +1,1 @@
+"""Programs for developers: training, the paper's study, benchmarks and generated documentation."""
