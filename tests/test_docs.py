@@ -111,7 +111,10 @@ def test_docs_python_example(page: str, program: str, playground: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("tool", "page"), [("cli_docs", "docs/cli.md"), ("conformance", "docs/mel.md")])
+@pytest.mark.parametrize(
+    ("tool", "page"),
+    [("cli_docs", "docs/cli.md"), pytest.param("conformance", "docs/mel.md", marks=pytest.mark.slow)],
+)
 def test_docs_generated_page_up_to_date(tool: str, page: str) -> None:
     """The page has the text that `make docs` generates."""
     subprocess.run([sys.executable, "-m", f"tools.{tool}", "--check", page], cwd=ROOT, check=True, timeout=TIMEOUT_S)

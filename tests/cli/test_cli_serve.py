@@ -1,7 +1,6 @@
 """`genre-edge serve` as a process: HTTP, history, systemd, MQTT, signals and usage errors."""
 
 import contextlib
-import json
 import os
 import random
 import re
@@ -16,7 +15,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -25,55 +23,10 @@ from tests.conftest import TIMEOUT_S, Cli
 from tests.helpers.bundles import TINY
 from tests.helpers.live import ffmpegs
 from tests.helpers.mqtt import Ear, Mosquitto, free_port, real_mosquitto
+from tests.helpers.serve_process import RAW, ServeProcess
 from tests.helpers.station import eventually
 
-RAW = ("--raw", "f32le:8000:1")
 requires_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
-
-
-class ServeProcess:
-    """A process `genre-edge serve` with the tiny model, which classifies what `feed` writes to standard input.
-
-    Attributes:
-        lines: its messages before the URL.
-        url: where it serves.
-    """
-
-    def __init__(self, *arguments: object, source: str = "-", **environment: str) -> None:
-        command = [sys.executable, "-m", "genre_edge", "serve", source, "--port", "0", "--model", TINY]
-        command += ["--interval", "0.5", *(RAW if source == "-" else ()), *arguments]
-        self.process = subprocess.Popen(
-            list(map(str, command)), stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | environment
-        )
-        assert self.process.stderr is not None
-        self.lines = []
-        while not (line := self.process.stderr.readline().decode()).startswith("genre-edge: http"):
-            assert line, "".join(self.lines)
-            self.lines.append(line)
-        self.url = line.split()[1]
-
-    def feed(self, samples: np.ndarray) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(samples.astype("<f4").tobytes())
-        self.process.stdin.flush()
-
-    def get(self, path: str, token: str = "") -> Any:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        request = urllib.request.Request(self.url + path, headers=headers)
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
-            return json.load(response)
-
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Send a signal; return the exit code and the messages since the URL."""
-        self.process.send_signal(number)
-        assert self.process.stdin is not None and self.process.stderr is not None
-        code = self.process.wait(TIMEOUT_S)
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        messages = self.process.stderr.read().decode()
-        self.process.stderr.close()
-        assert "Traceback" not in messages, messages
-        return code, messages
 
 
 @pytest.fixture
@@ -122,6 +75,7 @@ def test_serve_ends_with_pipe(start: Callable[..., ServeProcess], tmp_path: Path
     database.close()
 
 
+@pytest.mark.slow
 def test_serve_signal_at_any_moment(tmp_path: Path) -> None:
     """A signal during start-up ends the process without error messages."""
     rng = random.Random(0)
@@ -230,6 +184,7 @@ def receive(channel: socket.socket) -> str:
     return channel.recv(4096).decode()
 
 
+@pytest.mark.slow
 def test_systemd_notifications(start: Callable[..., ServeProcess], tmp_path: Path) -> None:
     """systemd receives READY, WATCHDOG and STOPPING."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
@@ -248,6 +203,7 @@ def test_systemd_notifications(start: Callable[..., ServeProcess], tmp_path: Pat
         assert last == "STOPPING=1"
 
 
+@pytest.mark.slow
 def test_systemd_watchdog_of_other_process(start: Callable[..., ServeProcess]) -> None:
     """A watchdog of another process (WATCHDOG_PID) is not notified."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
@@ -281,6 +237,7 @@ def test_serve_lost_source(start: Callable[..., ServeProcess]) -> None:
     assert "s3cret" not in messages
 
 
+@pytest.mark.slow
 @requires_ffmpeg
 def test_serve_ends_with_silent_radio(start: Callable[..., ServeProcess]) -> None:
     """The end leaves no ffmpeg process, even while a radio sends nothing."""

@@ -103,6 +103,7 @@ def _start_stream(song_samples: np.ndarray) -> "subprocess.Popen[bytes]":
     return process
 
 
+@pytest.mark.slow
 def test_stream_ends_at_signal(song_samples: np.ndarray) -> None:
     """Verdicts are printed while the pipe is open, and each signal ends the process with exit code 0."""
     for number in ENDING:
