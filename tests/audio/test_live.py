@@ -271,7 +271,7 @@ def test_a_card_that_is_not_there_at_boot_is_waited_for(monkeypatch: pytest.Monk
 
 
 def test_devices_are_those_that_record(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from genre_edge.cli import devices
+    from genre_edge.cli.devices import devices
 
     monkeypatch.setitem(sys.modules, "sounddevice", LateCard())
     devices(ListFormat.json)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _PENDING_PER_JOB = 4  # limits how many results wait for a slower one before them
 
 
-class Format(str, Enum):
+class OutputFormat(str, Enum):
     """Output formats of verdicts."""
 
     table = "table"
@@ -34,7 +34,7 @@ class Format(str, Enum):
 
 def classify(
     paths: Annotated[list[str], typer.Argument(help="Files, directories, glob patterns, or - for standard input.")],
-    format: Annotated[Format, typer.Option(help="Output format.")] = Format.table,
+    format: Annotated[OutputFormat, typer.Option(help="Output format.")] = OutputFormat.table,
     top: TopOption = None,
     segments: Annotated[bool, typer.Option("--segments", help="Also list the genre of every few seconds.")] = False,
     model: ModelOption = "edge",
