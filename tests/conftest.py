@@ -71,10 +71,11 @@ def cli() -> Cli:
 
 
 @pytest.fixture
-def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Cli]:
+def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """Run `genre-edge ARGUMENTS` in this process: faster than `cli`, with empty standard input."""
 
     def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
+        handlers = {number: signal.getsignal(number) for number in ENDING}
         monkeypatch.setattr(sys, "argv", ["genre-edge", *map(os.fsdecode, map(_argument, arguments))])
         with Path(os.devnull).open() as stdin:
             monkeypatch.setattr(sys, "stdin", stdin)
@@ -82,13 +83,13 @@ def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
                 code = command_line._run()
             except SystemExit as end:
                 code = end.code  # type: ignore[assignment]
+            finally:
+                for number, handler in handlers.items():
+                    signal.signal(number, handler)
         out, err = capsys.readouterr()
         return subprocess.CompletedProcess(sys.argv, code, out, err)
 
-    handlers = {number: signal.getsignal(number) for number in ENDING}
-    yield run
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open the page of a station: tests/helpers/page.py."""
+    """Opens the page of a station: page_helpers.py."""
     from tests.helpers.page import opener
 
     with opener(browser) as open_page:
