@@ -13,6 +13,10 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
+from genre_edge.station.mqtt.broker_address import BrokerAddress
+from genre_edge.station.mqtt.client import BrokerClient
+from genre_edge.station.mqtt.publisher import MqttPublisher
+from genre_edge.station.station import Station
 from tests.helpers.station import eventually
 
 # Debian installs it in /usr/sbin, which is not in the PATH of users.
@@ -91,3 +95,12 @@ class MqttSubscriber:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+
+def start_publisher(station: Station, url: str) -> MqttPublisher:
+    """Connect a station to the broker at `url` in the background."""
+    client = BrokerClient(BrokerAddress.from_url(url))
+    station.mqtt_state = client.state
+    publisher = MqttPublisher(station, client)
+    publisher.start()
+    return publisher

@@ -1,4 +1,4 @@
-"""Home Assistant discovery: valid by its documentation, the same at every start, and true to what is published."""
+"""Home Assistant discovery: messages that are valid by its documentation and match the published topics."""
 
 import json
 import re
@@ -9,10 +9,12 @@ import jsonschema
 import pytest
 
 from genre_edge.classify.verdict import Reason
-from genre_edge.station.mqtt.client import Broker, Mqtt
-from genre_edge.station.mqtt.client import home_assistant as discovery
+from genre_edge.station.mqtt import home_assistant
+from genre_edge.station.mqtt.broker_address import BrokerAddress
+from genre_edge.station.mqtt.client import BrokerClient
+from genre_edge.station.mqtt.publisher import MqttPublisher
 from tests.helpers.bundles import DATA
-from tests.helpers.station import HandFed, station, verdict
+from tests.helpers.station import QueueSource, make_station, make_verdict
 
 SCHEMA = json.loads((DATA / "home_assistant.schema.json").read_text())
 LABELS = ["blues", "classical"]
@@ -24,19 +26,21 @@ def validate(content: dict[str, Any], component: str) -> None:
 
 
 def entities(prefix: str = "genre-edge", has_temperature: bool = True) -> dict[str, dict[str, Any]]:
-    return discovery.messages(discovery.node_id(prefix), prefix, LABELS, "edge 2", has_temperature)
+    node = home_assistant.node_id(prefix)
+    return home_assistant.discovery_messages(node, prefix, LABELS, "edge 2", has_temperature)
 
 
-def test_every_message_is_valid() -> None:
-    found = entities()
-    assert len(found) == 8
-    for topic, content in found.items():
+def test_messages_valid() -> None:
+    """Each message has the documented schema; ids are unique and the device is the same."""
+    messages = entities()
+    assert len(messages) == 8
+    for topic, content in messages.items():
         match = TOPIC.fullmatch(topic)
         assert match
         validate(content, match[1])
-    ids = [content["unique_id"] for content in found.values()]
+    ids = [content["unique_id"] for content in messages.values()]
     assert len(set(ids)) == len(ids)
-    assert len({json.dumps(content["device"]) for content in found.values()}) == 1
+    assert len({json.dumps(content["device"]) for content in messages.values()}) == 1
 
 
 @pytest.mark.parametrize(
@@ -52,54 +56,61 @@ def test_every_message_is_valid() -> None:
         ("listening", {"state_topic": "a/+"}),
     ],
 )
-def test_the_schema_refuses_what_the_documentation_does(entity: str, change: dict[str, Any]) -> None:
+def test_schema_rejects(entity: str, change: dict[str, Any]) -> None:
+    """The schema of these tests rejects what the documentation excludes."""
     topic, content = next((t, c) for t, c in entities().items() if t.endswith(f"/{entity}/config"))
     with pytest.raises(jsonschema.ValidationError):
         validate(content | change, topic.split("/")[1])
 
 
-def test_ids_last_and_differ_by_prefix_and_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_node_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids are constant, differ by prefix and machine, and do not disclose the machine id."""
     machine = tmp_path / "machine-id"
-    monkeypatch.setattr(discovery, "_MACHINE_ID", machine)
-    without = discovery.node_id("a")
-    assert without == discovery.node_id("a") != discovery.node_id("b")
+    monkeypatch.setattr(home_assistant, "_MACHINE_ID", machine)
+    without = home_assistant.node_id("a")
+    assert without == home_assistant.node_id("a") != home_assistant.node_id("b")
     machine.write_text("0123456789abcdef0123456789abcdef\n")
-    one = discovery.node_id("a")
+    one = home_assistant.node_id("a")
     machine.write_text("fedcba98765432100123456789abcdef\n")
-    assert len({without, one, discovery.node_id("a")}) == 3
+    assert len({without, one, home_assistant.node_id("a")}) == 3
     assert "fedcba98" not in json.dumps(entities())
 
 
-def test_a_machine_without_a_sensor_has_no_temperature() -> None:
+def test_no_temperature_sensor() -> None:
+    """A machine without a temperature sensor has no temperature entity."""
     names = {topic.split("/")[3] for topic in entities()} - {topic.split("/")[3] for topic in entities("p", False)}
     assert names == {"temperature"}
 
 
 def published(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
-    """What a station publishes, by topic."""
-    one, found = station(HandFed()), {}
-    one.verdict = verdict(1e9, None, "silence")
-    teller = Mqtt(one, Broker("nowhere", 1, False, "genre-edge"))
-    monkeypatch.setattr(teller, "_publish", lambda name, content: found.update({f"genre-edge/{name}": content}))
-    teller._publish_verdict()
-    teller._publish_health()
-    return found
+    """Return the verdict and health messages of a station, by topic."""
+    station = make_station(QueueSource())
+    station.verdict = make_verdict(1e9, None, "silence")
+    client = BrokerClient(BrokerAddress("nowhere", 1, False, "genre-edge"))
+    messages: dict[str, dict[str, Any]] = {}
+    monkeypatch.setattr(client, "publish", lambda name, content: messages.update({f"genre-edge/{name}": content}))
+    publisher = MqttPublisher(station, client)
+    publisher._publish_verdict()
+    publisher._publish_health()
+    return messages
 
 
-def test_templates_name_what_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_templates_match_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each template reads a key that is published to its topic."""
     messages = published(monkeypatch)
-    looked_up = 0
+    checked = 0
     for content in entities().values():
-        places = [(content["state_topic"], content["value_template"])]
-        places += [(a["topic"], a["value_template"]) for a in content["availability"] if "value_template" in a]
-        for topic, template in places:
+        references = [(content["state_topic"], content["value_template"])]
+        references += [(a["topic"], a["value_template"]) for a in content["availability"] if "value_template" in a]
+        for topic, template in references:
             (name,) = re.findall(r"value_json\.(\w+)", template)
             assert name in messages[topic]
-            looked_up += 1
-    assert looked_up >= 10
+            checked += 1
+    assert checked >= 10
 
 
-def test_what_is_heard_is_always_one_of_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_genre_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The options of the genre entity are all labels and all reasons."""
     (genre,) = (content for topic, content in entities().items() if topic.endswith("/genre/config"))
     assert set(genre["options"]) == {*LABELS, *get_args(Reason)}
     assert published(monkeypatch)["genre-edge/verdict"]["heard"] == "silence"
