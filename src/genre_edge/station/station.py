@@ -19,7 +19,7 @@ from genre_edge.output.text import portable
 from genre_edge.station.history.store import History
 from genre_edge.station.hub import Event, Hub
 from genre_edge.station.spectrogram_columns import EVENT_S, SpectrogramColumns
-from genre_edge.system import process as health
+from genre_edge.system import machine, process
 
 log = logging.getLogger("genre_edge")
 
@@ -54,7 +54,7 @@ class Station:
         self._started_s = time.monotonic()
         self._columns = SpectrogramColumns(classifier.mel)
         self.picture: deque[Event] = deque(maxlen=round(PICTURE_S / EVENT_S))
-        self._cpu = health.CpuMeter()
+        self._cpu = process.CpuMeter()
         self._meter = LevelMeter()
         self.broker: str | None = None  # connected or failing, as Mqtt says; None without one
         self.verdict: dict[str, Any] | None = None  # the newest one
@@ -140,7 +140,7 @@ class Station:
 
     def status(self) -> dict[str, Any]:
         """As told at /api/v1/status."""
-        verdict, temperature_c, meter = self.verdict, health.temperature_c(), self._meter
+        verdict, temperature_c, meter = self.verdict, machine.temperature_c(), self._meter
         return {
             "source": self.name,
             "listening": self.listening,
@@ -155,7 +155,7 @@ class Station:
             "mqtt": self.broker,
             "cpu_percent": round(self._cpu.percent(), 2),
             "temperature_c": None if temperature_c is None else round(temperature_c, 1),
-            "memory_mb": round(health.memory_mb(), 1),
+            "memory_mb": round(process.memory_mb(), 1),
             "uptime_s": round(time.monotonic() - self._started_s, 3),
             "started": round(self.started, 3),
             "verdict": verdict,
