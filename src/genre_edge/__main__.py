@@ -1,12 +1,12 @@
-"""The program `genre-edge`, also as `python -m genre_edge`."""
+"""Entry point of the program `genre-edge` and of `python -m genre_edge`."""
 
 from genre_edge.system import signals
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the command line."""
     signals.default_sigint()
-    from genre_edge import cli  # takes a while
+    from genre_edge import cli  # slow: after Ctrl-C has its default action
 
     cli.main()
 

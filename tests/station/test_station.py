@@ -1,11 +1,8 @@
 """Station, hub, columns and health: what is heard is told, to slow and to quick, and the end is told too."""
 
 import base64
-import mmap
 import time
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +20,6 @@ from genre_edge.model.bundle import Bundle
 from genre_edge.station import hub
 from genre_edge.station.hub import Event, Hub
 from genre_edge.station.spectrogram_columns import SpectrogramColumns, loudest_db
-from genre_edge.system import process as health
 from tests.helpers.audio import ArraySource, music, tone
 from tests.helpers.bundles import RATE, TINY, tiny
 from tests.helpers.station import HandFed, eventually, station
@@ -120,44 +116,6 @@ def test_a_loss_is_a_jump_and_columns_never_go_back(blocks: list[tuple[int, int,
         end_s = (position + len(samples)) / rate
     assert expected - total < 63 / 2 + 1  # what waits for the next event
     assert reached <= end_s * RATE / 128 + 2 * len(blocks) + 1
-
-
-# Health
-
-
-def test_the_share_of_a_core_that_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = SimpleNamespace(now=100.0, used=3.0)
-    monkeypatch.setattr(health.time, "monotonic", lambda: clock.now)
-    monkeypatch.setattr(health, "cpu_s", lambda: clock.used)
-    cpu = health.CpuMeter(100.0, 3.0)
-    clock.now, clock.used = 104.0, 4.0
-    assert cpu.percent() == 25.0
-    clock.now, clock.used = 104.5, 4.5
-    assert cpu.percent() == 25.0  # too soon for another figure
-    clock.now = 106.0
-    assert cpu.percent() == 25.0
-
-
-def test_temperature_is_the_hottest_sensible_sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_THERMAL", tmp_path)
-    assert health.temperature_c() is None
-    for i, text in enumerate(["41000\n", "55500\n", "", "nonsense", "-273000", "999999999"]):
-        (tmp_path / f"thermal_zone{i}").mkdir()
-        (tmp_path / f"thermal_zone{i}" / "temp").write_text(text)
-    (tmp_path / "thermal_zone9").mkdir()
-    assert health.temperature_c() == 55.5
-
-
-def test_memory_grows_with_what_is_held() -> None:
-    before = health.memory_mb()
-    with mmap.mmap(-1, 40_000_000) as held:  # not from an allocator, which may have that much left from other tests
-        np.frombuffer(held, np.uint8)[:] = 1
-        assert before > 5 and 35 < health.memory_mb() - before < 60
-
-
-def test_a_system_without_proc_tells_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_STATM", Path("/nowhere"))
-    assert health.memory_mb() == 0.0
 
 
 # Station

@@ -9,7 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.registry import Collector
 
 from genre_edge.station.station import Station
-from genre_edge.system import process as health
+from genre_edge.system import process
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -43,7 +43,7 @@ class Metrics(Collector):
         yield _gauge("confidence", "Of the newest verdict.", (status["verdict"] or {}).get("confidence"))
         yield _gauge("lag_seconds", "From sound to its verdict.", _scaled(status["lag_ms"], 1e-3))
         yield _gauge("level_dbfs", "Level of the sound, mean square.", status["level_db"])
-        yield _counter("cpu_seconds", "Processor time of this process.", health.cpu_s())
+        yield _counter("cpu_seconds", "Processor time of this process.", process.cpu_s())
         yield _gauge("resident_memory_bytes", "Memory of this process.", _scaled(status["memory_mb"], 1e6))
         yield _gauge("temperature_celsius", "Of the hottest sensor of the machine.", status["temperature_c"])
         yield _gauge(
