@@ -10,7 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
-from genre_edge import station as station_module
+from genre_edge.station import station as station_module
 from genre_edge.station.http import app as web
 from genre_edge.station.http.app import application
 from genre_edge.station.http.guard import Token
