@@ -94,12 +94,12 @@ class Web:
         given = _parameters(request, "since", "limit")
         since = _number("since", given.get("since", "0"), math.inf)
         limit = int(_number("limit", given.get("limit", str(MAX_VERDICTS)), MAX_VERDICTS, whole=True))
-        verdicts = await self._read(self._station.history.texts, since, limit)
+        verdicts = await self._read(self._station.history.verdicts_json, since, limit)
         return Response(f'{{"verdicts":[{",".join(verdicts)}]}}', media_type="application/json")
 
     async def day(self, request: Request) -> Response:
         _parameters(request)
-        return JSONResponse({"bin_s": BIN_S, "bins": await self._read(self._station.history.day)})
+        return JSONResponse({"bin_s": BIN_S, "bins": await self._read(self._station.history.day_bins)})
 
     async def events(self, request: Request) -> Response:
         _parameters(request)

@@ -49,15 +49,15 @@ class EventStream(Response):
             gone = loop.create_task(_until_gone(receive))
             gone.add_done_callback(lambda _: news.set())
             try:
-                first = [Event("status", station.status()), *station.picture.copy()]
-                await send(_body(_RETRY + b"".join(event.text for event in first)))
+                first = [Event("status", station.status()), *station.recent_spectrogram.copy()]
+                await send(_body(_RETRY + b"".join(event.sse for event in first)))
                 while True:
                     await news.wait()
                     news.clear()
-                    events = subscription.take()
+                    events = subscription.drain()
                     if gone.done() or any(event.kind == "end" for event in events):
                         return
-                    await send(_body(b"".join(event.text for event in events)))
+                    await send(_body(b"".join(event.sse for event in events)))
             finally:
                 gone.cancel()
 

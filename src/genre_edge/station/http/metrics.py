@@ -39,7 +39,7 @@ class Metrics(Collector):
         yield _counter("audio_seconds", "Sound since the start, lost samples included.", status["position_s"])
         yield _counter("dropped_samples", "Samples lost before they were heard.", status["dropped_samples"])
         yield _counter("outages", "How often the source was gone.", status["outages"])
-        yield _verdicts(station.heard)
+        yield _verdicts(station.verdict_counts)
         yield _gauge("confidence", "Of the newest verdict.", (status["verdict"] or {}).get("confidence"))
         yield _gauge("lag_seconds", "From sound to its verdict.", _scaled(status["lag_ms"], 1e-3))
         yield _gauge("level_dbfs", "Level of the sound, mean square.", status["level_db"])
