@@ -23,7 +23,7 @@ import pytest
 
 from tests.conftest import Cli
 from tests.helpers.bundles import TINY
-from tests.helpers.mqtt import Ear, Mosquitto, free_port, real_mosquitto
+from tests.helpers.mqtt import Mosquitto, MqttSubscriber, free_port, requires_mosquitto
 from tests.helpers.station import eventually
 
 RAW = ("--raw", "f32le:8000:1")
@@ -147,7 +147,7 @@ def test_a_client_that_listens_does_not_hold_up_the_end(served: Callable[..., Se
     [
         (("--host", "0.0.0.0"), "0.0.0.0 is reached by others: give a --token (GENRE_EDGE_TOKEN), or --insecure"),
         (("--token", "short"), "the token must be 8 to 256 letters, digits or signs"),
-        (("--mqtt", "http://u:s3cret@x"), "the broker must be mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX]"),
+        (("--mqtt", "http://u:s3cret@x"), "the MQTT broker URL must be mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX]"),
         (("--raw", "s16le"), "--raw must be ENCODING:RATE:CHANNELS"),
         (("--model", "nothing"), "no model 'nothing'"),
         (("--port", "99999"), "Invalid value for '--port'"),
@@ -205,7 +205,8 @@ def test_a_spoilt_history_does_not_keep_it_from_listening(served: Callable[..., 
     code, said = one.end()
     assert code == 0 and re.fullmatch(r"genre-edge: \d+ verdicts were not saved\n", said)
     assert one.lines == [
-        f"genre-edge: history {tmp_path}/h.db: file is not a database; the newest 1000 verdicts wait in memory\n"
+        f"genre-edge: history {tmp_path}/h.db: file is not a database; "
+        "keeping the newest 1000 verdicts in memory and retrying\n"
     ]
 
 
@@ -283,10 +284,10 @@ def test_ending_while_a_radio_says_nothing_leaves_no_child(served: Callable[...,
     eventually(lambda: not Path(f"/proc/{child}").exists())
 
 
-@real_mosquitto
+@requires_mosquitto
 def test_a_broker_is_told_and_its_password_is_not(served: Callable[..., Served], tmp_path: Path) -> None:
     broker = Mosquitto(tmp_path)
-    ear = Ear(broker.port)
+    ear = MqttSubscriber(broker.port)
     one = served(GENRE_EDGE_MQTT=f"mqtt://ann:s3cret@127.0.0.1:{broker.port}/den")
     one.feed(sound(2))
     eventually(lambda: ear.topics.get("den/verdict"))

@@ -12,7 +12,7 @@ from genre_edge.station.http.event_stream import end_streams
 from genre_edge.station.http.guard import Token
 from genre_edge.station.http.server import Server, bind
 from tests.helpers.bundles import RATE
-from tests.helpers.station import HandFed, eventually, station
+from tests.helpers.station import QueueSource, eventually, make_station
 
 Event = tuple[str, dict[str, Any]]
 
@@ -21,8 +21,8 @@ class Running:
     """A station that listens to what a test feeds, and its server."""
 
     def __init__(self, token: str | None = None) -> None:
-        self.source = HandFed()
-        self.station = station(self.source)
+        self.source = QueueSource()
+        self.station = make_station(self.source)
         self.listener = bind("127.0.0.1", 0)
         self.port = self.listener.getsockname()[1]
         app = web.application(self.station, Token(token) if token else None, frozenset(["127.0.0.1"]))
@@ -56,7 +56,7 @@ class Running:
 
     def undisturbed(self) -> None:
         """The audio path goes on whatever clients do."""
-        self.source.music(1)
+        self.source.feed_music(1)
         self.all_heard()
 
     def all_heard(self) -> None:

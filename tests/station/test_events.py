@@ -24,14 +24,14 @@ def running() -> Iterator[Running]:
 
 def test_the_stream_tells_all_that_happens(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "STATUS_S", 0.1)
-    running.source.music(2)
+    running.source.feed_music(2)
     running.all_heard()
     with contextlib.closing(told(running.stream())) as stream:
         kind, status = next(stream)
-        assert kind == "status" and status["source"] == "hand"
-        earlier = [next(stream) for _ in running.station.picture.copy()]
+        assert kind == "status" and status["source"] == "queue"
+        earlier = [next(stream) for _ in running.station.recent_spectrogram.copy()]
         assert [kind for kind, _ in earlier] == ["frames"] * len(earlier) and earlier[0][1]["first"] == 0
-        running.source.music(2)
+        running.source.feed_music(2)
         found: dict[str, list[dict[str, Any]]] = {"verdict": [], "frames": [], "status": []}
         while len(found["verdict"]) < 3 or len(found["frames"]) < 3 or len(found["status"]) < 2:
             kind, data = next(stream)
@@ -82,7 +82,7 @@ def test_a_client_that_does_not_read_loses_events_and_delays_nobody(running: Run
     asleep = running.stream()
     eventually(lambda: running.station.hub.subscribers == 1)
     while running.station.hub.lost == 0:  # until all buffers between are full
-        running.source.music(10)
+        running.source.feed_music(10)
         running.all_heard()
     running.undisturbed()
     assert running.get("/api/v1/status")[0] == 200
@@ -95,7 +95,7 @@ def test_a_client_that_does_not_read_does_not_hold_up_the_end(caplog: pytest.Log
     asleep = one.stream()
     eventually(lambda: one.station.hub.subscribers == 1)
     while one.station.hub.lost == 0:
-        one.source.music(10)
+        one.source.feed_music(10)
         one.all_heard()
     one.stop()
     assert gone(asleep) and not caplog.records
@@ -107,7 +107,7 @@ def test_a_client_that_never_reads_is_cut_off(running: Running, monkeypatch: pyt
     asleep = running.stream()
     eventually(lambda: running.station.hub.subscribers == 1)
     while running.station.hub.subscribers:
-        running.source.music(10)
+        running.source.feed_music(10)
         time.sleep(0.05)
     running.undisturbed()
     asleep.close()

@@ -18,7 +18,7 @@ from genre_edge.station.station import Station
 from tests.helpers.audio import ArraySource, music
 from tests.helpers.bundles import RATE
 from tests.helpers.server import Running, gone, refused, told
-from tests.helpers.station import eventually, station
+from tests.helpers.station import eventually, make_station
 
 TOKEN = "correct-horse-battery"
 
@@ -168,7 +168,7 @@ def test_hammered_by_threads_while_it_hears(running: Running) -> None:
     threads = [threading.Thread(target=hammer(path)) for path in paths]
     for thread in threads:
         thread.start()
-    running.source.music(20)
+    running.source.feed_music(20)
     for thread in threads:
         thread.join()
     assert len(statuses) == 120 and set(statuses) <= {200, 503}
@@ -194,7 +194,7 @@ def test_the_address_in_words() -> None:
     assert not one.server.alive
     if socket.has_ipv6:
         with contextlib.suppress(GenreEdgeError), bind("::1", 0) as listener:
-            finished: Station = station(ArraySource(music(1, RATE), RATE))
+            finished: Station = make_station(ArraySource(music(1, RATE), RATE))
             served = Server(web.application(finished, None, None), listener)
             assert served.url == f"http://[::1]:{listener.getsockname()[1]}/"
 

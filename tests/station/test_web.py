@@ -19,7 +19,7 @@ from genre_edge.station.http.guard import Token, check_token
 from genre_edge.station.station import Station
 from tests.helpers.audio import ArraySource, music
 from tests.helpers.bundles import RATE
-from tests.helpers.station import HandFed, eventually, station, verdict
+from tests.helpers.station import QueueSource, eventually, make_station, make_verdict
 
 TOKEN = "correct-horse-battery"
 HOSTS = frozenset(["testserver", "localhost"])
@@ -29,10 +29,10 @@ OPENAPI: dict[str, Any] = json.loads((Path(web.__file__).parent / "openapi.json"
 @pytest.fixture
 def heard() -> Iterator[Station]:
     """A station that has heard some seconds and goes on listening."""
-    source = HandFed()
-    one = station(source)
+    source = QueueSource()
+    one = make_station(source)
     one.start()
-    source.music(4)
+    source.feed_music(4)
     eventually(lambda: one.status()["position_s"] == 4.0)
     yield one
     one.stop()
@@ -70,12 +70,12 @@ def check_schema(content: Any, schema: dict[str, Any]) -> None:
 def test_the_state(client: TestClient, heard: Station) -> None:
     status = client.get("/api/v1/status").json()
     check(status, "/api/v1/status")
-    assert status["listening"] is True and status["position_s"] == 4.0 and status["source"] == "hand"
+    assert status["listening"] is True and status["position_s"] == 4.0 and status["source"] == "queue"
     assert status["verdict"] == heard.verdict
 
 
 def test_the_state_before_anything_was_heard() -> None:
-    with TestClient(application(station(HandFed()), None, None)) as client:
+    with TestClient(application(make_station(QueueSource()), None, None)) as client:
         check(client.get("/api/v1/status").json(), "/api/v1/status")
         silent = client.get("/healthz")
         assert (silent.status_code, silent.json()) == (503, {"listening": False})
@@ -96,7 +96,7 @@ def test_the_past(client: TestClient, heard: Station) -> None:
 def test_the_day(client: TestClient, heard: Station) -> None:
     now = time.time()
     for genre in ("low", "low", None):
-        heard.history.add(verdict(now - 7200, genre, None if genre else "silence"))
+        heard.history.add(make_verdict(now - 7200, genre, None if genre else "silence"))
     day = client.get("/api/v1/day").json()
     check(day, "/api/v1/day")
     start = int(now - 7200) // BIN_S * BIN_S
@@ -116,7 +116,7 @@ def test_health_and_metrics(client: TestClient, heard: Station) -> None:
     assert found["genre_edge_listening", None] == 1
     assert found["genre_edge_audio_seconds_total", None] == 4.0
     verdicts = {labels: n for (name, labels), n in found.items() if name == "genre_edge_verdicts_total"}
-    assert verdicts == heard.heard
+    assert verdicts == heard.verdict_counts
     assert 5e6 < found["genre_edge_resident_memory_bytes", None] < 1e11
     assert found["genre_edge_model_info", None] == 1 and found["genre_edge_lost_events_total", None] == 0
 
@@ -132,10 +132,10 @@ def test_what_fails_is_in_state_and_metrics(
 
     assert told() == ("memory", None, set())
     monkeypatch.setattr(type(heard.history), "state", "failing")
-    heard.broker = "failing"
+    monkeypatch.setattr(heard, "mqtt_state", lambda: "failing")
     assert told() == ("failing", "failing", {"genre_edge_history_failing 1.0", "genre_edge_mqtt_failing 1.0"})
     monkeypatch.setattr(type(heard.history), "state", "file")
-    heard.broker = "connected"
+    monkeypatch.setattr(heard, "mqtt_state", lambda: "connected")
     assert told() == ("file", "connected", {"genre_edge_history_failing 0.0", "genre_edge_mqtt_failing 0.0"})
 
 
@@ -297,7 +297,7 @@ def test_tokens_that_cannot_travel_are_refused_and_not_told(token: str) -> None:
 
 
 def test_answers_are_the_same_of_a_source_that_has_ended() -> None:
-    one = station(ArraySource(music(2, RATE), RATE))
+    one = make_station(ArraySource(music(2, RATE), RATE))
     one.start()
     assert one.join(20)
     with TestClient(application(one, None, None)) as client:

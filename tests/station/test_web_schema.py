@@ -10,11 +10,10 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
-from genre_edge.station import station as station_module
 from genre_edge.station.http import app as web
 from genre_edge.station.http.app import application
 from genre_edge.station.http.guard import Token
-from tests.helpers.station import HandFed, eventually, station
+from tests.helpers.station import QueueSource, eventually, make_station
 
 TOKEN = "correct-horse-battery"
 EVENTS = "/api/v1/events"  # never ends; tests/test_server.py reads it
@@ -24,13 +23,13 @@ PATHS = sorted(set(json.loads((Path(web.__file__).parent / "openapi.json").read_
 @pytest.fixture(scope="module")
 def api() -> Iterator[Any]:
     """The described API of a station that has heard something."""
-    source = HandFed()
-    one = station(source)
+    source = QueueSource()
+    one = make_station(source)
     one.start()
-    source.music(3)
+    source.feed_music(3)
     eventually(lambda: one.status()["position_s"] == 3.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(station_module, "FRESH_S", 1e9)  # or it would count as deaf before the test ends
+        patch.setattr("genre_edge.station.station.MAX_SAMPLE_AGE_S", 1e9)  # stay `listening` for the whole test
         yield schemathesis.openapi.from_asgi("/openapi.json", application(one, Token(TOKEN), None))
     one.stop()
     assert one.join(20)

@@ -45,6 +45,7 @@ class Station:
         error: the error that ended the thread; None if the source ended or `stop` was called.
         history: the given history.
         hub: publishes `verdict` and `frames` events.
+        mqtt_state: the given function.
         recent_spectrogram: the `frames` events of the last `SPECTROGRAM_S` seconds.
         verdict: the latest verdict in the schema of /api/v1/history; None before the first.
         verdict_counts: number of verdicts by genre, or by reason for those without a genre.
@@ -61,7 +62,7 @@ class Station:
     ) -> None:
         self._classifier, self._source = classifier, source
         self._interval_s, self._window_s = interval_s, window_s
-        self._mqtt_state = mqtt_state
+        self.mqtt_state = mqtt_state
         self._name = portable(source.name)
         self.history = history
         self.hub = Hub()
@@ -166,7 +167,7 @@ class Station:
             "lag_ms": verdict.get("lag_ms") if verdict else None,
             "outages": self.outages,
             "history": self.history.state,
-            "mqtt": self._mqtt_state(),
+            "mqtt": self.mqtt_state(),
             "cpu_percent": round(self._cpu.percent(), 2),
             "temperature_c": None if temperature_c is None else round(temperature_c, 1),
             "memory_mb": round(health.memory_mb(), 1),
