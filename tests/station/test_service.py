@@ -12,13 +12,13 @@ import pytest
 from genre_edge.errors import AudioError, GenreEdgeError, SourceLostError
 from genre_edge.station import service
 from genre_edge.station.history.store import History
-from genre_edge.station.http.app import application
+from genre_edge.station.http.app import create_app
 from genre_edge.station.http.server import Server, bind
 from genre_edge.station.service import Service
 from genre_edge.station.station import Station
 from genre_edge.station.systemd import Notifier
 from genre_edge.system import signals
-from tests.helpers.server import Running
+from tests.helpers.server import RunningServer
 from tests.helpers.station import HandFed, eventually, station
 
 
@@ -33,7 +33,7 @@ def handlers() -> Iterator[None]:
 
 def parts(source: HandFed) -> tuple[Station, Server]:
     one = station(source)
-    return one, Server(application(one, None, None), bind("127.0.0.1", 0))
+    return one, Server(create_app(one, None, None), bind("127.0.0.1", 0))
 
 
 def soon(what: Any, *arguments: Any) -> None:
@@ -71,7 +71,7 @@ def test_a_source_that_is_lost_while_the_history_is_locked(tmp_path: Path, caplo
     path = tmp_path / "h.db"
     source, history = HandFed(), History(path)
     one = station(source, history)
-    server = Server(application(one, None, None), bind("127.0.0.1", 0))
+    server = Server(create_app(one, None, None), bind("127.0.0.1", 0))
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     source.music(2)
@@ -140,7 +140,7 @@ def test_how_long_systemd_waits(micros: str, pid: str, expected: float | None, m
 
 
 def test_a_server_is_asked_to_end_before_it_began() -> None:
-    one = Running()
+    one = RunningServer()
     for _ in range(3):
         one.server.stop()
     assert one.server.join(10)
