@@ -11,13 +11,13 @@ import pytest
 from genre_edge.errors import AudioError, GenreEdgeError, SourceLostError
 from genre_edge.station import service as service_module
 from genre_edge.station.history.verdict_history import VerdictHistory
-from genre_edge.station.http.app import application
+from genre_edge.station.http.app import create_app
 from genre_edge.station.http.server import Server, bind
 from genre_edge.station.service import Service
 from genre_edge.station.station import Station
 from genre_edge.station.systemd import Notifier
 from genre_edge.system import signals
-from tests.helpers.server import Running
+from tests.helpers.server import RunningServer
 from tests.helpers.station import QueueSource, eventually, make_station
 
 
@@ -41,7 +41,7 @@ def timing(monkeypatch: pytest.MonkeyPatch) -> None:
 def make_parts(source: QueueSource, history: VerdictHistory | None = None) -> tuple[Station, Server]:
     """Return a station and its server, not started."""
     station = make_station(source, history)
-    return station, Server(application(station, None, None), bind("127.0.0.1", 0))
+    return station, Server(create_app(station, None, None), bind("127.0.0.1", 0))
 
 
 def test_signal(caplog: pytest.LogCaptureFixture) -> None:
@@ -137,7 +137,7 @@ def test_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_server_stop_while_starting() -> None:
     """A server may be stopped several times, and before it has started."""
-    running = Running()
+    running = RunningServer()
     for _ in range(3):
         running.server.stop()
     assert running.server.join(40)
