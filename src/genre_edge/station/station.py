@@ -35,17 +35,17 @@ class Station:
     Args:
         classifier: used by the station's thread alone.
         source: opened by the station's thread, closed by `stop`.
-        history: stores the verdicts.
+        history: receives the verdicts; closed by the caller.
         interval_s, window_s: see `Classifier.stream`.
-        mqtt_state: returns the state of the MQTT connection, or None without MQTT.
+        mqtt_state: see the attribute.
 
     Attributes:
         bundle: the classifier's model bundle.
         ended: set when the thread has ended.
         error: the error that ended the thread; None if the source ended or `stop` was called.
-        history: the given history.
+        history: stores the verdicts.
         hub: publishes `verdict` and `frames` events.
-        mqtt_state: the given function.
+        mqtt_state: returns the state of the MQTT connection, `connected` or `failing`; None without MQTT.
         recent_spectrogram: the `frames` events of the last `SPECTROGRAM_S` seconds.
         verdict: the latest verdict in the schema of /api/v1/history; None before the first.
         verdict_counts: number of verdicts by genre, or by reason for those without a genre.
@@ -142,7 +142,7 @@ class Station:
 
     @property
     def outages(self) -> int:
-        """How often a live source was lost."""
+        """Number of times that a live source was lost."""
         return self._source.outages
 
     def is_progressing(self) -> bool:
