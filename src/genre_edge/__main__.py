@@ -1,12 +1,12 @@
-"""Entry point of the program `genre-edge` and of `python -m genre_edge`."""
+"""Entry point of `genre-edge` and of `python -m genre_edge`."""
 
 from genre_edge.system import signals
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; Ctrl-C during the imports ends the program silently."""
     signals.default_sigint()
-    from genre_edge import cli  # slow: after Ctrl-C has its default action
+    from genre_edge import cli  # slow, so only after the signal set-up
 
     cli.main()
 
