@@ -22,7 +22,7 @@ import pytest
 from tests.conftest import TIMEOUT_S, Cli
 from tests.helpers.bundles import TINY
 from tests.helpers.live import ffmpegs
-from tests.helpers.mqtt import Ear, Mosquitto, free_port, real_mosquitto
+from tests.helpers.mqtt import Mosquitto, MqttSubscriber, free_port, requires_mosquitto
 from tests.helpers.serve_process import RAW, ServeProcess
 from tests.helpers.station import eventually
 
@@ -112,7 +112,7 @@ def test_serve_ends_with_open_event_stream(start: Callable[..., ServeProcess]) -
     [
         (("--host", "0.0.0.0"), "other machines can connect to 0.0.0.0: set --token (GENRE_EDGE_TOKEN) or --insecure"),
         (("--token", "short"), "the token must be 8 to 256 letters, digits or signs"),
-        (("--mqtt", "http://u:s3cret@x"), "the broker must be mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX]"),
+        (("--mqtt", "http://u:s3cret@x"), "the MQTT broker URL must be mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX]"),
         (("--raw", "s16le"), "--raw must be ENCODING:RATE:CHANNELS"),
         (("--model", "nothing"), "no model 'nothing'"),
         (("--port", "99999"), "Invalid value for '--port'"),
@@ -173,7 +173,8 @@ def test_serve_damaged_history(start: Callable[..., ServeProcess], tmp_path: Pat
     code, messages = server.end()
     assert code == 0 and re.fullmatch(r"genre-edge: \d+ verdicts were not saved\n", messages)
     assert server.lines == [
-        f"genre-edge: history {tmp_path}/h.db: file is not a database; the newest 1000 verdicts wait in memory\n"
+        f"genre-edge: history {tmp_path}/h.db: file is not a database; "
+        "keeping the newest 1000 verdicts in memory and retrying\n"
     ]
 
 
@@ -251,17 +252,17 @@ def test_serve_ends_with_silent_radio(start: Callable[..., ServeProcess]) -> Non
     eventually(lambda: not Path(f"/proc/{child}").exists())
 
 
-@real_mosquitto
+@requires_mosquitto
 def test_serve_mqtt(start: Callable[..., ServeProcess], tmp_path: Path) -> None:
     """Verdicts and availability are published; the broker's password is not printed."""
     broker = Mosquitto(tmp_path)
-    ear = Ear(broker.port)
+    subscriber = MqttSubscriber(broker.port)
     server = start(GENRE_EDGE_MQTT=f"mqtt://ann:s3cret@127.0.0.1:{broker.port}/den")
     server.feed(noise(2))
-    eventually(lambda: ear.topics.get("den/verdict"))
-    eventually(lambda: ear.topics.get("den/availability") == "online")
+    eventually(lambda: subscriber.topics.get("den/verdict"))
+    eventually(lambda: subscriber.topics.get("den/availability") == "online")
     code, messages = server.end()
-    eventually(lambda: ear.topics["den/availability"] == "offline")
+    eventually(lambda: subscriber.topics["den/availability"] == "offline")
     assert code == 0 and "s3cret" not in messages + "".join(server.lines)
-    ear.close()
+    subscriber.close()
     broker.stop()

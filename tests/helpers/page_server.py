@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tests.conftest import ROOT
 
-STATIC = ROOT / "src" / "genre_edge" / "station" / "static"
+STATIC = ROOT / "src" / "genre_edge" / "station" / "http" / "static"
 KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 LABELS = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 FRAME_S = 1708 / 22050

@@ -1,4 +1,4 @@
-"""For tests of the service: a station with the tiny bundle, sources in a test's hand, and verdicts made up."""
+"""Stations with the tiny bundle, a source that tests feed, synthetic verdicts, and polling of a condition."""
 
 import queue
 import sqlite3
@@ -12,7 +12,7 @@ import numpy as np
 from genre_edge.audio.block import Block
 from genre_edge.audio.source import Source
 from genre_edge.classify.classifier import Classifier
-from genre_edge.station.history.store import DAY_S, History
+from genre_edge.station.history.verdict_history import DAY_S, VerdictHistory
 from genre_edge.station.station import Station
 from tests.helpers.audio import Samples, music
 from tests.helpers.bundles import RATE, TINY
@@ -21,26 +21,28 @@ NOON = 1_700_000_000 // DAY_S * DAY_S + DAY_S / 2
 MODEL = {"name": "tiny", "version": "1", "sha256": "0" * 64}
 
 
-class HandFed(Source):
-    """Gives the blocks that a test feeds, as they come, until it is closed; or raises the error that it is fed."""
+class QueueSource(Source):
+    """Yields the queued blocks until it is closed, or raises a queued error."""
 
-    name, rate, channels = "hand", RATE, 1
+    name, rate, channels = "queue", RATE, 1
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Block | Exception | None] = queue.SimpleQueue()
         self.position = 0
 
     def feed(self, samples: Samples, dropped: int = 0) -> None:
+        """Queue one block after `dropped` lost samples."""
         self.position += dropped
         self._queue.put(Block(samples, self.rate, self.position, dropped))
         self.position += len(samples)
 
-    def music(self, seconds: float) -> None:
-        """In tenths of a second."""
+    def feed_music(self, seconds: float) -> None:
+        """Queue synthetic music in blocks of a tenth of a second."""
         for block in np.split(music(seconds, RATE), round(10 * seconds)):
             self.feed(block)
 
     def fail(self, error: Exception) -> None:
+        """Queue an error."""
         self._queue.put(error)
 
     def blocks(self) -> Iterator[Block]:
@@ -53,22 +55,22 @@ class HandFed(Source):
         self._queue.put(None)
 
 
-def station(source: Source, history: History | None = None, interval_s: float = 0.5) -> Station:
-    """One that is not started; of a classifier of its own, as it hears in a thread of its own."""
-    return Station(Classifier(TINY), source, history or History(), interval_s)
+def make_station(source: Source, history: VerdictHistory | None = None, interval_s: float = 0.5) -> Station:
+    """Return a station that is not started, with a classifier of its own, since classifiers are not thread-safe."""
+    return Station(Classifier(TINY), source, history or VerdictHistory(), interval_s)
 
 
-def eventually(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
-    """Wait until it is true, and return what it gave."""
-    end_s = time.monotonic() + timeout_s
-    while not (found := condition()):
-        assert time.monotonic() < end_s, "it did not happen"
+def eventually(condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
+    """Poll `condition` until its result is true, and return that result."""
+    deadline_s = time.monotonic() + timeout_s
+    while not (result := condition()):
+        assert time.monotonic() < deadline_s, f"the condition was not met within {timeout_s} s"
         time.sleep(0.005)
-    return found
+    return result
 
 
-def verdict(when: float, genre: str | None = "low", reason: str | None = None) -> dict[str, Any]:
-    """A verdict as a station tells it, at `when` in unix seconds."""
+def make_verdict(when: float, genre: str | None = "low", reason: str | None = None) -> dict[str, Any]:
+    """Return a verdict as a station publishes it, at `when` in unix seconds."""
     return {
         "schema_version": 1,
         "source": "made up",
@@ -88,13 +90,14 @@ def verdict(when: float, genre: str | None = "low", reason: str | None = None) -
 
 
 def times(verdicts: list[dict]) -> list[float]:
-    return [one["time"] for one in verdicts]
+    """Return the times of verdicts."""
+    return [verdict["time"] for verdict in verdicts]
 
 
-def rows(path: Path) -> int:
-    """Verdicts in the file, as another program sees them."""
-    other = sqlite3.connect(path)
+def count_rows(path: Path) -> int:
+    """Count the verdicts in a history file through a second connection."""
+    database = sqlite3.connect(path)
     try:
-        return int(other.execute("SELECT count(*) FROM verdicts").fetchone()[0])
+        return int(database.execute("SELECT count(*) FROM verdicts").fetchone()[0])
     finally:
-        other.close()
+        database.close()

@@ -63,8 +63,11 @@ def serve(
     """Classify a live source and show the results on a web page, until Ctrl-C. Requires the extra `station`."""
     try:
         from genre_edge.station.http import app as web
-        from genre_edge.station.http import guard, server
-        from genre_edge.station.mqtt.client import Broker, Mqtt
+        from genre_edge.station.http import server
+        from genre_edge.station.http.middleware.token import Token, validate_token
+        from genre_edge.station.mqtt.broker_address import BrokerAddress
+        from genre_edge.station.mqtt.client import BrokerClient
+        from genre_edge.station.mqtt.publisher import MqttPublisher
         from genre_edge.station.service import Service
     except ImportError as error:
         raise GenreEdgeError(
@@ -73,20 +76,21 @@ def serve(
     from genre_edge.audio.live.reconnect import RetryPolicy
     from genre_edge.audio.opening import open_source
     from genre_edge.classify.classifier import Classifier
-    from genre_edge.station.history.store import History
+    from genre_edge.station.history.verdict_history import VerdictHistory
     from genre_edge.station.station import Station
 
-    secret = guard.Token(guard.check_token(token)) if token is not None else None
-    broker = Broker.of_url(mqtt) if mqtt is not None else None
+    secret = Token(validate_token(token)) if token is not None else None
+    broker = BrokerClient(BrokerAddress.from_url(mqtt)) if mqtt is not None else None
     with server.bind(host, port) as listener:
-        names = server.local_names(listener, host)
+        names = server.allowed_hosts(listener, host)
         if names is None and secret is None and not insecure:
             raise ParameterError(f"other machines can connect to {host}: set --token (GENRE_EDGE_TOKEN) or --insecure")
         classifier = Classifier(model, threshold)
         audio = open_source(source, raw, RetryPolicy(tries=tries), wait=False)
-        station = Station(classifier, audio, History(history), interval, window)
-        site = server.Server(web.application(station, secret, names), listener)
-        _run(Service(station, site, Mqtt(station, broker) if broker else None), site.url)
+        mqtt_state = broker.state if broker else lambda: None
+        station = Station(classifier, audio, VerdictHistory(history), interval, window, mqtt_state)
+        site = server.Server(web.create_app(station, secret, names), listener)
+        _run(Service(station, site, MqttPublisher(station, broker) if broker else None), site.url)
 
 
 def _run(service: "Service", url: str) -> None:

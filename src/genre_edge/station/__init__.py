@@ -1,1 +1,1 @@
-"""The service behind `genre-edge serve`: it listens for months, and tells by page, API, metrics and MQTT."""
+"""The service behind `genre-edge serve`: continuous classification with a web page, HTTP API, metrics and MQTT."""

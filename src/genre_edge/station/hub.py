@@ -1,4 +1,4 @@
-"""From the thread that listens to all that want to know: bounded, and nobody is waited for."""
+"""Non-blocking publish/subscribe between threads: each subscriber has a bounded queue, and slow ones lose events."""
 
 import json
 import threading
@@ -8,86 +8,103 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-ROOM = 64  # events that one subscriber may be behind
+QUEUE_SIZE = 64  # events queued for one subscriber
 
 
 @dataclass(frozen=True)
 class Event:
-    """What happened: `kind` is verdict, frames or status; `data` is ready for JSON."""
+    """A published event.
+
+    Attributes:
+        kind: verdict, frames, status or end.
+        data: content that json.dumps accepts.
+    """
 
     kind: str
     data: dict[str, Any]
 
     @cached_property
-    def text(self) -> bytes:
-        """As a server-sent event; made once for all who want it."""
+    def sse(self) -> bytes:
+        """The event in server-sent events format, encoded once for all subscribers.
+
+        https://html.spec.whatwg.org/multipage/server-sent-events.html
+        """
         return f"event: {self.kind}\ndata: {json.dumps(self.data, allow_nan=False)}\n\n".encode()
 
 
 class Subscription:
-    """One subscriber's queue. The oldest events make room for new ones, and are counted in `lost`."""
+    """A subscriber's queue of at most `QUEUE_SIZE` events. When it is full, the oldest event is discarded.
 
-    def __init__(self, hub: "Hub", kinds: Collection[str], wake: Callable[[], None]) -> None:
-        self._hub, self.kinds, self._wake = hub, kinds, wake
-        self._events: deque[Event] = deque(maxlen=ROOM)
+    Attributes:
+        kinds: the kinds of events subscribed to.
+        lost: number of discarded events.
+    """
+
+    def __init__(self, hub: "Hub", kinds: Collection[str], notify: Callable[[], None]) -> None:
+        self._hub, self.kinds, self._notify = hub, kinds, notify
+        self._events: deque[Event] = deque(maxlen=QUEUE_SIZE)
         self._lock = threading.Lock()
         self.lost = 0
 
     def put(self, event: Event) -> None:
-        """Called by the hub."""
+        """Queue an event and notify the subscriber. Called by the hub."""
         with self._lock:
-            self.lost += len(self._events) == ROOM
+            self.lost += len(self._events) == QUEUE_SIZE
             self._events.append(event)
-        self._wake()
+        self._notify()
 
-    def take(self) -> list[Event]:
-        """What came since the last call, oldest first."""
+    def drain(self) -> list[Event]:
+        """Remove and return all queued events, oldest first."""
         with self._lock:
             events = list(self._events)
             self._events.clear()
         return events
 
     def close(self) -> None:
-        """No more events; allowed twice."""
-        self._hub.leave(self)
+        """Unsubscribe; a second call does nothing."""
+        self._hub.unsubscribe(self)
 
 
 class Hub:
-    """Gives each event to all who subscribed to its kind."""
+    """Delivers each event to the subscribers of its kind. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._subscriptions: tuple[Subscription, ...] = ()
-        self._lost = 0  # by those who have left
+        self._lost = 0  # by subscriptions that have been closed
 
-    def subscribe(self, kinds: Collection[str], wake: Callable[[], None]) -> Subscription:
-        """Events of these kinds from now on. `wake` is called after each, in the thread that published it: it must
-        neither wait nor raise."""
-        subscription = Subscription(self, kinds, wake)
+    def subscribe(self, kinds: Collection[str], notify: Callable[[], None]) -> Subscription:
+        """Subscribe to events of these kinds.
+
+        Args:
+            kinds: kinds of events.
+            notify: called after each event is queued, in the publishing thread; must neither block nor raise.
+        """
+        subscription = Subscription(self, kinds, notify)
         with self._lock:
             self._subscriptions += (subscription,)
         return subscription
 
-    def leave(self, subscription: Subscription) -> None:
-        """End a subscription."""
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Remove a subscription; a second call does nothing."""
         with self._lock:
             if subscription in self._subscriptions:
                 self._subscriptions = tuple(one for one in self._subscriptions if one is not subscription)
                 self._lost += subscription.lost
 
     def publish(self, event: Event) -> None:
-        """Give an event to all who want it."""
+        """Queue an event for each subscriber of its kind; does not block."""
         for subscription in self._subscriptions:
             if event.kind in subscription.kinds:
                 subscription.put(event)
 
     @property
     def subscribers(self) -> int:
-        """How many there are."""
+        """Number of subscriptions."""
         return len(self._subscriptions)
 
     @property
     def lost(self) -> int:
-        """Events that subscribers were too slow for, all together."""
+        """Number of events lost by all subscribers, past ones included."""
         with self._lock:
             return self._lost + sum(one.lost for one in self._subscriptions)

@@ -1,103 +1,118 @@
-"""The part that listens: one thread from the source to verdicts, and what all others may ask about it."""
+"""`Station`: classification of one source in a thread of its own, with its current state for the other threads."""
 
 import logging
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Any
 
 from genre_edge.audio.block import Block
 from genre_edge.audio.level_meter import LevelMeter
 from genre_edge.audio.live.queue import SILENT_S
-from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
+from genre_edge.audio.live.reconnect import RetryPolicy
 from genre_edge.audio.source import Source
 from genre_edge.classify.classifier import Classifier
 from genre_edge.classify.verdict import Verdict
 from genre_edge.errors import AudioError, GenreEdgeError
 from genre_edge.mel.spectrogram import Frames
 from genre_edge.output.text import portable
-from genre_edge.station.history.store import History
+from genre_edge.station.history.verdict_history import VerdictHistory
 from genre_edge.station.hub import Event, Hub
 from genre_edge.station.spectrogram_columns import EVENT_S, SpectrogramColumns
-from genre_edge.system import process as health
+from genre_edge.system import machine, process
 
 log = logging.getLogger("genre_edge")
 
-PICTURE_S = 30.0  # of columns kept for those who come later
-FRESH_S = 5.0  # with samples no older than this, the source is being heard
-_STUCK_S = RetryPolicy().longest_s + 2 * SILENT_S  # without samples or a try for so long, something hangs
+SPECTROGRAM_S = 30.0  # seconds of the spectrogram that a new client receives
+MAX_SAMPLE_AGE_S = 5.0  # `listening` is false once the newest sample is older
+_STALL_TIMEOUT_S = RetryPolicy().longest_s + 2 * SILENT_S  # without samples or reconnection attempts
 
 
 class Station:
-    """Hears one source in a thread of its own and tells `hub` and `history`, neither of which it waits for.
+    """Classifies one source in a thread; publishes to `hub` and `history`, neither of which blocks that thread.
 
     Args:
-        source: closed by `stop`; a `ReconnectingSource` one is opened in the thread.
-        interval_s, window_s: as `Classifier.stream` has them.
+        classifier: used by the station's thread alone.
+        source: opened by the station's thread, closed by `stop`.
+        history: receives the verdicts; closed by the caller.
+        interval_s, window_s: see `Classifier.stream`.
+        mqtt_state: see the attribute.
+
+    Attributes:
+        bundle: the classifier's model bundle.
+        ended: set when the thread has ended.
+        error: the error that ended the thread; None if the source ended or `stop` was called.
+        history: stores the verdicts.
+        hub: publishes `verdict` and `frames` events.
+        mqtt_state: returns the state of the MQTT connection, `connected` or `failing`; None without MQTT.
+        recent_spectrogram: the `frames` events of the last `SPECTROGRAM_S` seconds.
+        verdict: the latest verdict in the schema of /api/v1/history; None before the first.
+        verdict_counts: number of verdicts by genre, or by reason for those without a genre.
     """
 
     def __init__(
         self,
         classifier: Classifier,
         source: Source,
-        history: History,
+        history: VerdictHistory,
         interval_s: float = 5.0,
         window_s: float | None = None,
+        mqtt_state: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._classifier, self._source = classifier, source
         self._interval_s, self._window_s = interval_s, window_s
+        self.mqtt_state = mqtt_state
+        self._name = portable(source.name)
         self.history = history
         self.hub = Hub()
-        self.name = portable(source.name)
         self.bundle = classifier.bundle
-        self.started = time.time()
-        self._started_s = time.monotonic()
+        self.verdict: dict[str, Any] | None = None
+        self.verdict_counts: Counter[str] = Counter()
+        self.recent_spectrogram: deque[Event] = deque(maxlen=round(SPECTROGRAM_S / EVENT_S))
         self._columns = SpectrogramColumns(classifier.mel)
-        self.picture: deque[Event] = deque(maxlen=round(PICTURE_S / EVENT_S))
-        self._cpu = health.CpuMeter()
         self._meter = LevelMeter()
-        self.broker: str | None = None  # connected or failing, as Mqtt says; None without one
-        self.verdict: dict[str, Any] | None = None  # the newest one
-        self.heard: Counter[str] = Counter()  # verdicts by genre, or by reason where there was none
+        self._cpu = process.CpuMeter()
+        self._start_time = time.time()
+        self._started_s = time.monotonic()
         self._progress: tuple[int, float, int] = (0, 0.0, 0)
-        self._progress_s = self._started_s
-        self.error: GenreEdgeError | None = None  # why it ended, if not because the source did
+        self._progress_s = self._started_s  # monotonic clock of the last change of `_progress`
+        self.error: GenreEdgeError | None = None
         self.ended = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="station", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the source, which ends the thread; does not wait for that. Allowed twice."""
+        """Close the source, which ends the thread, without waiting for it. A second call does nothing."""
         self._stopping = True
         self._source.close()
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for the thread. Returns whether it has ended."""
+        """Wait for the thread. Return whether it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:
-            if isinstance(self._source, ReconnectingSource):
-                self._source.open()
+            self._source.open()
             if not self._stopping:
-                self._listen()
-        except Exception as error:  # whatever it is: a service that lives on without its ears would deceive
+                self._classify()
+        except Exception as error:  # any error ends the service, which must not seem healthy without its audio thread
             if self._stopping:
-                return  # closing under a reading thread may raise anything
+                return  # closing a source while a thread reads it may raise any error
             if isinstance(error, GenreEdgeError):
                 self.error = error
             else:
-                log.exception("%s: listening failed", self.name)
-                self.error = AudioError(f"{self.name}: listening failed: {error!r}")
+                log.exception("%s: classification failed", self._name)
+                self.error = AudioError(f"{self._name}: classification failed: {error!r}")
         finally:
             self.ended.set()
 
-    def _listen(self) -> None:
+    def _classify(self) -> None:
         for verdict in self._classifier.stream(
             self._source, self._interval_s, window_s=self._window_s, on_frames=self._on_frames
         ):
@@ -105,44 +120,44 @@ class Station:
 
     def _on_frames(self, block: Block, frames: Frames) -> None:
         if self._stopping:
-            raise AudioError(f"{self.name}: stopped")  # a pipe is not ended by closing it
+            raise AudioError(f"{self._name}: stopped")  # closing a pipe does not end its iteration
         self._meter(block)
         for data in self._columns.push(block, frames):
             event = Event("frames", data)
-            self.picture.append(event)
+            self.recent_spectrogram.append(event)
             self.hub.publish(event)
 
     def _on_verdict(self, verdict: Verdict) -> None:
         now = time.time()
-        self.verdict = verdict.to_dict() | {"source": self.name, "time": round(now, 3)}
-        self.heard[verdict.genre or verdict.reason or ""] += 1
+        self.verdict = verdict.to_dict() | {"source": self._name, "time": round(now, 3)}
+        self.verdict_counts[verdict.genre or verdict.reason or ""] += 1
         self.history.add(self.verdict)
         self.hub.publish(Event("verdict", self.verdict))
 
     @property
     def listening(self) -> bool:
-        """Whether samples come."""
-        fresh = time.monotonic() - self._meter.heard_s < FRESH_S
-        return self._meter.heard and fresh and not self.ended.is_set()
+        """True while samples arrive: the newest one is at most `MAX_SAMPLE_AGE_S` seconds old."""
+        is_recent = time.monotonic() - self._meter.heard_s < MAX_SAMPLE_AGE_S
+        return self._meter.heard and is_recent and not self.ended.is_set()
 
     @property
     def outages(self) -> int:
-        """How often the source was gone."""
-        return getattr(self._source, "outages", 0)
+        """Number of times that a live source was lost."""
+        return self._source.outages
 
-    def alive(self) -> bool:
-        """Whether it hears or at least tries to, as a watchdog wants to know; asked now and then."""
+    def is_progressing(self) -> bool:
+        """Return whether samples arrive or the source is being reconnected, for a watchdog that polls."""
         now = time.monotonic()
-        progress = (getattr(self._source, "failures", 0), self._meter.heard_s, self._meter.dropped_samples)
+        progress = (self._source.failures, self._meter.heard_s, self._meter.dropped_samples)
         if progress != self._progress:
             self._progress, self._progress_s = progress, now
-        return not self.ended.is_set() and now - self._progress_s < _STUCK_S
+        return not self.ended.is_set() and now - self._progress_s < _STALL_TIMEOUT_S
 
     def status(self) -> dict[str, Any]:
-        """As told at /api/v1/status."""
-        verdict, temperature_c, meter = self.verdict, health.temperature_c(), self._meter
+        """Return the current state in the schema of /api/v1/status (openapi.json)."""
+        verdict, temperature_c, meter = self.verdict, machine.temperature_c(), self._meter
         return {
-            "source": self.name,
+            "source": self._name,
             "listening": self.listening,
             "model": {"name": self.bundle.name, "version": self.bundle.version, "sha256": self.bundle.sha256},
             "labels": self.bundle.labels,
@@ -152,11 +167,11 @@ class Station:
             "lag_ms": verdict.get("lag_ms") if verdict else None,
             "outages": self.outages,
             "history": self.history.state,
-            "mqtt": self.broker,
+            "mqtt": self.mqtt_state(),
             "cpu_percent": round(self._cpu.percent(), 2),
             "temperature_c": None if temperature_c is None else round(temperature_c, 1),
-            "memory_mb": round(health.memory_mb(), 1),
+            "memory_mb": round(process.memory_mb(), 1),
             "uptime_s": round(time.monotonic() - self._started_s, 3),
-            "started": round(self.started, 3),
+            "started": round(self._start_time, 3),
             "verdict": verdict,
         }

@@ -1,4 +1,4 @@
-"""What systemd wants to hear of a service (sd_notify(3)); without systemd all of it does nothing."""
+"""Service notifications to systemd: sd_notify(3). Without systemd they do nothing."""
 
 import contextlib
 import os
@@ -6,25 +6,29 @@ import socket
 
 
 class Notifier:
-    """Reads NOTIFY_SOCKET and WATCHDOG_USEC once.
+    """Sends states such as READY=1 to systemd's notification socket.
+
+    Removes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from the environment, so that child processes do not use them.
 
     Attributes:
-        watchdog_s: how long systemd waits for `WATCHDOG=1` before it kills; None if it does not.
+        watchdog_s: watchdog timeout in seconds: the interval in which systemd requires `WATCHDOG=1`
+            (sd_watchdog_enabled(3)); None without a watchdog.
     """
 
     def __init__(self) -> None:
-        address = os.environ.pop("NOTIFY_SOCKET", "")  # it is meant for us and not for our children
-        self._address = "\0" + address[1:] if address.startswith("@") else address
-        micros, pid = os.environ.pop("WATCHDOG_USEC", ""), os.environ.pop("WATCHDOG_PID", "")
-        ours = not pid or pid == str(os.getpid())
-        self.watchdog_s = int(micros) / 1e6 if ours and micros.isdecimal() and int(micros) > 0 else None
+        address = os.environ.pop("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address  # @: abstract socket
+        usec, pid = os.environ.pop("WATCHDOG_USEC", ""), os.environ.pop("WATCHDOG_PID", "")
+        is_for_this_process = not pid or pid == str(os.getpid())
+        is_enabled = is_for_this_process and usec.isdecimal() and int(usec) > 0
+        self.watchdog_s = int(usec) / 1e6 if is_enabled else None
 
-    def tell(self, *lines: str) -> None:
-        """Send lines such as READY=1. A systemd that does not listen is no trouble of ours."""
+    def notify(self, *states: str) -> None:
+        """Send states such as READY=1. Errors are ignored: the service works without systemd."""
         if not self._address:
             return
         with (
             contextlib.suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as channel,
         ):
-            channel.sendto("\n".join(lines).encode(), self._address)
+            channel.sendto("\n".join(states).encode(), self._address)

@@ -1,1 +1,1 @@
-"""The verdict history in SQLite."""
+"""The verdict history: SQLite storage with a write-behind queue."""

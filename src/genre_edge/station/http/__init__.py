@@ -1,1 +1,1 @@
-"""The HTTP API, the web page and the metrics of a station."""
+"""HTTP: routes, middleware, server, event stream, metrics and the web page. `openapi.json` describes the API."""

@@ -1,4 +1,7 @@
-"""Server-sent events: what the hub tells, to browsers and programs that listen by HTTP."""
+"""Server-sent events: the station's events for the web page and other HTTP clients.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
 
 import asyncio
 import contextlib
@@ -10,75 +13,80 @@ from starlette.types import Receive, Scope, Send
 from genre_edge.station.hub import Event
 from genre_edge.station.station import Station
 
-KINDS = frozenset(["verdict", "frames", "status", "end"])
-STATUS_S = 2.0
-_RETRY = b"retry: 2000\n\n"  # milliseconds until a browser comes back
+MAX_STREAMS = 16  # open at a time
+MAX_STREAMS_PER_ADDRESS = 8  # so that one client cannot lock out the others
+EVENT_KINDS = frozenset(["verdict", "frames", "status", "end"])
+STATUS_INTERVAL_S = 2.0
+_RETRY = b"retry: 2000\n\n"  # milliseconds before a browser reconnects
 _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
 
 
 class EventStream(Response):
-    """One client's stream, until it goes or the station ends. What a slow client misses is lost for it alone.
+    """A response that sends events until the client disconnects or the station ends. A slow client loses events.
 
-    It is among `streams` for as long as it lasts; `address` is the client's.
+    Args:
+        station: the station whose events are sent.
+        open_streams: the set of open streams; contains this one while it is open.
+        address: the client's IP address.
     """
 
-    def __init__(self, station: Station, streams: set["EventStream"], address: str | None) -> None:
+    def __init__(self, station: Station, open_streams: set["EventStream"], address: str | None) -> None:
         super().__init__()
         self.address = address
-        self._station, self._streams = station, streams
+        self._station, self._open_streams = station, open_streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._streams.add(self)
+        self._open_streams.add(self)
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             if scope["method"] != "HEAD":
-                await self._tell(receive, send)
-            await send(_body(b"", more=False))
+                await self._send_events(receive, send)
+            await send(_body(b"", more_body=False))
         finally:
-            self._streams.discard(self)
+            self._open_streams.discard(self)
 
-    async def _tell(self, receive: Receive, send: Send) -> None:
-        loop, news = asyncio.get_running_loop(), asyncio.Event()
+    async def _send_events(self, receive: Receive, send: Send) -> None:
+        loop, wake_up = asyncio.get_running_loop(), asyncio.Event()
 
-        def wake() -> None:
+        def notify() -> None:
             with contextlib.suppress(RuntimeError):  # the loop has been closed
-                loop.call_soon_threadsafe(news.set)
+                loop.call_soon_threadsafe(wake_up.set)
 
         station = self._station
-        with contextlib.closing(station.hub.subscribe(KINDS, wake)) as subscription:
-            gone = loop.create_task(_until_gone(receive))
-            gone.add_done_callback(lambda _: news.set())
+        with contextlib.closing(station.hub.subscribe(EVENT_KINDS, notify)) as subscription:
+            disconnect = loop.create_task(_wait_for_disconnect(receive))
+            disconnect.add_done_callback(lambda _: wake_up.set())
             try:
-                first = [Event("status", station.status()), *station.picture.copy()]
-                await send(_body(_RETRY + b"".join(event.text for event in first)))
+                initial = [Event("status", station.status()), *station.recent_spectrogram.copy()]
+                await send(_body(_RETRY + b"".join(event.sse for event in initial)))
                 while True:
-                    await news.wait()
-                    news.clear()
-                    events = subscription.take()
-                    if gone.done() or any(event.kind == "end" for event in events):
+                    await wake_up.wait()
+                    wake_up.clear()
+                    events = subscription.drain()
+                    if disconnect.done() or any(event.kind == "end" for event in events):
                         return
-                    await send(_body(b"".join(event.text for event in events)))
+                    await send(_body(b"".join(event.sse for event in events)))
             finally:
-                gone.cancel()
+                disconnect.cancel()
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _body(content: bytes, more: bool = True) -> dict[str, Any]:
-    return {"type": "http.response.body", "body": content, "more_body": more}
+def _body(content: bytes, more_body: bool = True) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": content, "more_body": more_body}
 
 
-async def tell_status(station: Station) -> None:
-    """Publish the status every `STATUS_S` seconds while there is somebody to read it."""
+async def publish_status(station: Station) -> None:
+    """Publish a `status` event every `STATUS_INTERVAL_S` seconds while there are subscribers. Runs until cancelled."""
     while True:
-        await asyncio.sleep(STATUS_S)
+        await asyncio.sleep(STATUS_INTERVAL_S)
         if station.hub.subscribers:
             station.hub.publish(Event("status", station.status()))
 
 
 def end_streams(station: Station) -> None:
-    """Let every client go."""
+    """End all event streams of a station. Thread-safe."""
     station.hub.publish(Event("end", {}))

@@ -1,4 +1,4 @@
-"""Prometheus metrics, made from the station's own figures at the moment of asking."""
+"""Prometheus metrics, collected from the station at each scrape."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,52 +9,60 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.registry import Collector
 
 from genre_edge.station.station import Station
-from genre_edge.system import process as health
+from genre_edge.system import process
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
+__all__ = ["CONTENT_TYPE", "StationCollector"]
 
 
-class Metrics(Collector):
-    """One station's metrics, in a registry of their own."""
+class StationCollector(Collector):
+    """Collects the metrics of one station, in a registry of its own."""
 
     def __init__(self, station: Station) -> None:
         self._station = station
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
-    def text(self) -> bytes:
-        """In Prometheus' text format."""
+    def exposition(self) -> bytes:
+        """Return all metrics in Prometheus text format; its content type is `CONTENT_TYPE`."""
         return generate_latest(self._registry)
 
     def describe(self) -> list[Metric]:
+        """Describe no metrics in advance: their names are unique to this registry."""
         return []
 
     def collect(self) -> Iterator[Metric]:
+        """Yield the current values. A metric without a value has no sample."""
         station = self._station
         status = station.status()
-        model = status["model"]
-        yield _info("genre_edge_model", "The model that listens.", model)
-        yield _gauge("listening", "Whether samples come: 1 or 0.", float(status["listening"]))
-        yield _gauge("start_time_seconds", "When the station was started, unix time.", status["started"])
-        yield _counter("audio_seconds", "Sound since the start, lost samples included.", status["position_s"])
-        yield _counter("dropped_samples", "Samples lost before they were heard.", status["dropped_samples"])
-        yield _counter("outages", "How often the source was gone.", status["outages"])
-        yield _verdicts(station.heard)
-        yield _gauge("confidence", "Of the newest verdict.", (status["verdict"] or {}).get("confidence"))
-        yield _gauge("lag_seconds", "From sound to its verdict.", _scaled(status["lag_ms"], 1e-3))
-        yield _gauge("level_dbfs", "Level of the sound, mean square.", status["level_db"])
-        yield _counter("cpu_seconds", "Processor time of this process.", health.cpu_s())
-        yield _gauge("resident_memory_bytes", "Memory of this process.", _scaled(status["memory_mb"], 1e6))
-        yield _gauge("temperature_celsius", "Of the hottest sensor of the machine.", status["temperature_c"])
-        yield _gauge(
-            "history_failing", "Whether the history's file cannot be used: 1 or 0.", _failing(status["history"])
+        model, verdict = status["model"], status["verdict"] or {}
+        yield _info("genre_edge_model", "Model in use.", model)
+        yield _gauge("listening", "1 if samples arrived in the last 5 seconds, else 0.", float(status["listening"]))
+        yield _gauge("start_time_seconds", "Start time of the station in unix seconds.", status["started"])
+        yield _counter(
+            "audio_seconds", "Seconds of audio since the start, dropped samples included.", status["position_s"]
         )
-        yield _gauge("mqtt_failing", "Whether the MQTT broker cannot be reached: 1 or 0.", _failing(status["mqtt"]))
-        yield _gauge("subscribers", "Clients of the event stream and other listeners.", station.hub.subscribers)
-        yield _counter("lost_events", "Events that slow clients did not get.", station.hub.lost)
+        yield _counter("dropped_samples", "Samples that were dropped and not classified.", status["dropped_samples"])
+        yield _counter("outages", "Times that the source was lost.", status["outages"])
+        yield _verdicts(station.verdict_counts)
+        yield _gauge("confidence", "Confidence of the latest verdict, from 0 to 1.", verdict.get("confidence"))
+        yield _gauge(
+            "lag_seconds", "Seconds from the last audio of a verdict to the verdict.", _scaled(status["lag_ms"], 1e-3)
+        )
+        yield _gauge("level_dbfs", "RMS level in dB relative to a full-scale square wave.", status["level_db"])
+        yield _counter("cpu_seconds", "CPU time of the process in seconds.", process.cpu_s())
+        yield _gauge(
+            "resident_memory_bytes", "Resident memory of the process in bytes.", _scaled(status["memory_mb"], 1e6)
+        )
+        yield _gauge("temperature_celsius", "Temperature of the machine's hottest sensor.", status["temperature_c"])
+        yield _gauge("history_failing", "1 if the history file cannot be used, else 0.", _is_failing(status["history"]))
+        yield _gauge("mqtt_failing", "1 if the MQTT broker is not connected, else 0.", _is_failing(status["mqtt"]))
+        yield _gauge(
+            "subscribers", "Subscribers of the station's events: event streams and MQTT.", station.hub.subscribers
+        )
+        yield _counter("lost_events", "Events that slow subscribers lost.", station.hub.lost)
 
 
-def _failing(state: str | None) -> float | None:
+def _is_failing(state: str | None) -> float | None:
     return None if state in (None, "memory") else float(state == "failing")
 
 
@@ -62,26 +70,26 @@ def _scaled(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
 
 
-def _gauge(name: str, text: str, value: float | None) -> Metric:
-    """With no sample where there is nothing to tell."""
-    family = GaugeMetricFamily(f"genre_edge_{name}", text)
+def _gauge(name: str, help_text: str, value: float | None) -> Metric:
+    family = GaugeMetricFamily(f"genre_edge_{name}", help_text)
     if value is not None:
         family.add_metric([], value)
     return family
 
 
-def _counter(name: str, text: str, value: float) -> Metric:
-    return CounterMetricFamily(f"genre_edge_{name}", text, value=value)
+def _counter(name: str, help_text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"genre_edge_{name}", help_text, value=value)
 
 
-def _info(name: str, text: str, labels: dict[str, str]) -> Metric:
-    family = GaugeMetricFamily(f"{name}_info", text, labels=list(labels))
+def _info(name: str, help_text: str, labels: dict[str, str]) -> Metric:
+    family = GaugeMetricFamily(f"{name}_info", help_text, labels=list(labels))
     family.add_metric(list(labels.values()), 1)
     return family
 
 
-def _verdicts(heard: Counter[str]) -> Metric:
-    family = CounterMetricFamily("genre_edge_verdicts", "Verdicts by genre, or why there was none.", labels=["heard"])
-    for name, count in sorted(heard.copy().items()):
+def _verdicts(counts: Counter[str]) -> Metric:
+    help_text = "Verdicts by genre, or by reason for those without a genre."
+    family = CounterMetricFamily("genre_edge_verdicts", help_text, labels=["heard"])
+    for name, count in sorted(counts.copy().items()):
         family.add_metric([name], count)
     return family

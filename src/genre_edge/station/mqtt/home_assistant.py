@@ -1,7 +1,7 @@
-"""What a station tells Home Assistant about itself, by MQTT discovery.
+"""Home Assistant's MQTT discovery messages for a station.
 
-https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery: one retained message an entity, under
-`homeassistant/COMPONENT/NODE/OBJECT/config`.
+One retained message for each entity, to `homeassistant/COMPONENT/NODE/OBJECT/config`:
+https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-ROOT = "homeassistant"
+DISCOVERY_PREFIX = "homeassistant"  # Home Assistant's default
 REASONS = ("silence", "not_music", "low_confidence", "too_short")
 _MACHINE_ID = Path("/etc/machine-id")
 
@@ -18,17 +18,30 @@ Config = dict[str, Any]
 
 
 def node_id(prefix: str) -> str:
-    """The same for this machine and this prefix at every start, and it does not give the machine's own id away."""
+    """Return an identifier of this machine and `prefix`: constant, and a hash that does not disclose /etc/machine-id.
+
+    systemd asks for that: machine-id(5).
+    """
     try:
         machine = _MACHINE_ID.read_text().strip()
     except OSError:
         machine = ""
-    secret = f"genre-edge {machine or socket.gethostname()} {prefix}"
-    return f"genre_edge_{hashlib.sha256(secret.encode()).hexdigest()[:12]}"
+    identity = f"genre-edge {machine or socket.gethostname()} {prefix}"
+    return f"genre_edge_{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
-def messages(node: str, prefix: str, labels: list[str], model: str, has_temperature: bool) -> dict[str, Config]:
-    """Topic -> content, for each entity of the station `node` that publishes under `prefix`."""
+def discovery_messages(
+    node: str, prefix: str, labels: list[str], model: str, has_temperature: bool
+) -> dict[str, Config]:
+    """Return the discovery messages of a station as {topic: content}.
+
+    Args:
+        node: identifier of the station, see `node_id`.
+        prefix: prefix of the topics that the station publishes to.
+        labels: genres of the model.
+        model: name and version of the model.
+        has_temperature: whether the machine has a temperature sensor.
+    """
     release = version("genre-edge")
     common: Config = {
         "device": {
@@ -42,49 +55,49 @@ def messages(node: str, prefix: str, labels: list[str], model: str, has_temperat
         "availability_mode": "all",
         "qos": 1,
     }
-    found = {}
-    for component, name, own in _entities(prefix, labels, has_temperature):
+    messages = {}
+    for component, name, config in _entities(prefix, labels, has_temperature):
         identity = {"name": name[0].upper() + name[1:], "unique_id": f"{node}_{name.replace(' ', '_')}"}
-        topic = f"{ROOT}/{component}/{node}/{name.replace(' ', '_')}/config"
-        found[topic] = common | identity | own
-    return found
+        topic = f"{DISCOVERY_PREFIX}/{component}/{node}/{name.replace(' ', '_')}/config"
+        messages[topic] = common | identity | config
+    return messages
 
 
 def _entities(prefix: str, labels: list[str], has_temperature: bool) -> list[tuple[str, str, Config]]:
-    """(component, name, what is its own)."""
+    """Return (component, name, entity-specific configuration)."""
     station = {"topic": f"{prefix}/availability"}
-    hearing = {
+    listening = {
         "topic": f"{prefix}/health",
         "value_template": "{{ 'online' if value_json.listening else 'offline' }}",
     }
-    verdict: Config = {"state_topic": f"{prefix}/verdict", "availability": [station, hearing]}
+    verdict: Config = {"state_topic": f"{prefix}/verdict", "availability": [station, listening]}
     health: Config = {"state_topic": f"{prefix}/health", "availability": [station]}
     diagnostic = health | {"entity_category": "diagnostic"}
-    measured, counted = {"state_class": "measurement"}, {"state_class": "total_increasing"}
+    gauge, counter = {"state_class": "measurement"}, {"state_class": "total_increasing"}
     entities: list[tuple[str, str, Config]] = [
-        ("sensor", "genre", verdict | _value("heard") | {"device_class": "enum", "options": [*labels, *REASONS]}),
-        ("sensor", "confidence", verdict | _value("confidence_percent") | measured | {"unit_of_measurement": "%"}),
-        ("sensor", "level", health | _value("level_db") | measured | {"unit_of_measurement": "dBFS"}),
+        ("sensor", "genre", verdict | _template("heard") | {"device_class": "enum", "options": [*labels, *REASONS]}),
+        ("sensor", "confidence", verdict | _template("confidence_percent") | gauge | {"unit_of_measurement": "%"}),
+        ("sensor", "level", health | _template("level_db") | gauge | {"unit_of_measurement": "dBFS"}),
         (
             "binary_sensor",
             "listening",
             diagnostic
             | {"value_template": "{{ 'ON' if value_json.listening else 'OFF' }}", "device_class": "connectivity"},
         ),
-        ("sensor", "dropped samples", diagnostic | _value("dropped_samples") | counted),
-        ("sensor", "outages", diagnostic | _value("outages") | counted),
+        ("sensor", "dropped samples", diagnostic | _template("dropped_samples") | counter),
+        ("sensor", "outages", diagnostic | _template("outages") | counter),
         (
             "sensor",
             "lag",
-            diagnostic | _value("lag_ms") | measured | {"device_class": "duration", "unit_of_measurement": "ms"},
+            diagnostic | _template("lag_ms") | gauge | {"device_class": "duration", "unit_of_measurement": "ms"},
         ),
     ]
     if has_temperature:
-        warm = {"device_class": "temperature", "unit_of_measurement": "°C"}
-        entities.append(("sensor", "temperature", diagnostic | _value("temperature_c") | measured | warm))
+        temperature = {"device_class": "temperature", "unit_of_measurement": "°C"}
+        entities.append(("sensor", "temperature", diagnostic | _template("temperature_c") | gauge | temperature))
     return entities
 
 
-def _value(name: str) -> Config:
-    """Of null Home Assistant makes "unknown"."""
+def _template(name: str) -> Config:
+    """Return the template of one JSON key; Home Assistant renders null as "unknown"."""
     return {"value_template": f"{{{{ value_json.{name} }}}}"}

@@ -1,0 +1,93 @@
+"""Connection limits that uvicorn has no settings for, and a main loop that wakes up less often.
+
+The only module that overrides parts of uvicorn. They are not a public interface, so pyproject.toml admits tested
+versions only, and `tests/station/http/test_connection_limits.py` names the parts that a new version lacks.
+"""
+
+import asyncio
+import contextlib
+import time
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+MAX_SERVED_CONNECTIONS = 64  # requests on further connections are answered 503
+MAX_CONNECTIONS = 128  # further connections are closed
+MAX_CONNECTIONS_PER_ADDRESS = 32  # further ones are closed, so that one client cannot lock out the others
+IDLE_TIMEOUT_S = 30.0
+_IDLE_CHECK_INTERVAL_S = 5.0
+_TICK_INTERVAL_S = 1.0
+
+
+class LimitedConnection(H11Protocol):
+    """One HTTP/1.1 connection, which is aborted when there are too many or when it is idle for `IDLE_TIMEOUT_S`.
+
+    A connection is idle unless it has a pending or recent response and an empty write buffer: slow senders and slow
+    readers are idle, too.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._last_active_s, self._has_recent_response = time.monotonic(), False
+        if len(self.connections) > MAX_CONNECTIONS or self._count_of_address() > MAX_CONNECTIONS_PER_ADDRESS:
+            transport.abort()
+            return
+        # Set for each connection: uvicorn's own limit would refuse requests on the earlier connections as well.
+        self.limit_concurrency = 0 if len(self.connections) > MAX_SERVED_CONNECTIONS else None
+        self.loop.call_later(_IDLE_CHECK_INTERVAL_S, self._check_idle)
+
+    def _count_of_address(self) -> int:
+        """Return the number of connections of this client's address, this one included."""
+        address = self.client and self.client[0]
+        clients = [one.client for one in self.connections if isinstance(one, LimitedConnection)]
+        return sum((client and client[0]) == address for client in clients)
+
+    def on_response_complete(self) -> None:
+        """Record the response: a keep-alive connection has no pending request at most checks."""
+        self._has_recent_response = True
+        super().on_response_complete()
+
+    def _check_idle(self) -> None:
+        if self not in self.connections:
+            return
+        now = time.monotonic()
+        has_pending_response = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        has_response = self._has_recent_response or has_pending_response
+        if has_response and self.transport.get_write_buffer_size() == 0:
+            self._last_active_s, self._has_recent_response = now, False
+        if now - self._last_active_s > IDLE_TIMEOUT_S:
+            self.transport.abort()
+        else:
+            self.loop.call_later(_IDLE_CHECK_INTERVAL_S, self._check_idle)
+
+    def abort_if_unread(self) -> None:
+        """Abort the connection if its client has not read all of the response, which would delay the shutdown."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+
+class LimitedServer(uvicorn.Server):
+    """A uvicorn server whose main loop ticks once a second instead of ten times, which saves CPU on small computers."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        """Tick until `request_shutdown`."""
+        self._wake_up = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):  # with 0 it updates the Date header of responses
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake_up.wait(), _TICK_INTERVAL_S)
+
+    def request_shutdown(self) -> None:
+        """Begin a graceful shutdown at once. Thread-safe."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has been closed
+                self._loop.call_soon_threadsafe(self._begin_shutdown)
+
+    def _begin_shutdown(self) -> None:
+        self._wake_up.set()
+        for connection in tuple(self.server_state.connections):
+            assert isinstance(connection, LimitedConnection)
+            connection.abort_if_unread()

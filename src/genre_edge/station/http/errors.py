@@ -1,0 +1,33 @@
+"""Error responses: JSON with one key, `error`."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ExceptionHandler
+
+from genre_edge.errors import ParameterError
+
+
+def error_response(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    """Return an error in the schema `Error` of openapi.json."""
+    return JSONResponse({"error": message}, status, headers)
+
+
+async def _parameter_error(request: Request, error: Exception) -> Response:
+    return error_response(422, str(error))
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return error_response(error.status_code, error.detail, dict(error.headers or {}))
+
+
+async def _internal_error(request: Request, error: Exception) -> Response:
+    return error_response(500, "a fault in the station; its log says more")
+
+
+EXCEPTION_HANDLERS: dict[int | type[Exception], ExceptionHandler] = {
+    ParameterError: _parameter_error,
+    HTTPException: _http_exception,
+    Exception: _internal_error,
+}

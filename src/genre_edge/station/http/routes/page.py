@@ -1,0 +1,68 @@
+"""`/` and `/static/`: the web page. They need no token, as they contain no data of the station."""
+
+import os
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from genre_edge.station.http.errors import error_response
+from genre_edge.station.http.middleware.token import Token
+
+STATIC_DIR = Path(__file__).parents[1] / "static"
+# Fixed here, as Python reads them from the system's tables: browsers refuse module scripts of another type.
+_CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+
+
+class PageFiles(StaticFiles):
+    """Starlette's static files with fixed content types, revalidated by the browser on each use."""
+
+    def file_response(
+        self, full_path: "str | os.PathLike[str]", stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["cache-control"] = "no-cache"
+        if response.status_code == 200:
+            response.headers["content-type"] = _CONTENT_TYPES[Path(full_path).suffix]
+        return response
+
+
+_FILES = PageFiles(directory=STATIC_DIR)
+
+
+async def page(request: Request) -> Response:
+    """Serve the page. With `?token=TOKEN`, set the cookie and redirect to `/`, so that no browser stores the token."""
+    sent_token = request.query_params.get("token")
+    if sent_token is None:
+        return await _FILES.get_response("page.html", request.scope)
+    response = RedirectResponse("/", 303)
+    token: Token | None = request.app.state.token
+    if token is not None:
+        if not token.matches(sent_token):
+            return error_response(401, "this is not the token")
+        token.set_cookie(response)
+    return response
+
+
+async def static_file(request: Request) -> Response:
+    """Serve a file of the page."""
+    name: str = request.path_params["name"]
+    if Path(name).suffix not in _CONTENT_TYPES:
+        raise HTTPException(404)
+    return await _FILES.get_response(name, request.scope)
+
+
+ROUTES = [
+    Route("/", page),
+    Route("/static/{name}", static_file),  # not a Mount: a file has one path, without empty or dotted segments
+]

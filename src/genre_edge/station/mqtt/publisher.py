@@ -1,0 +1,98 @@
+"""`MqttPublisher`: a station's verdicts and health as retained MQTT messages, with Home Assistant discovery.
+
+Topics:
+    PREFIX/availability   online or offline; offline is also the last will
+    PREFIX/verdict        {"heard": genre or reason, "genre", "reason", "confidence", "confidence_percent", "time", ...}
+    PREFIX/health         figures of /api/v1/status, every 30 s and when `listening` changes
+
+PREFIX is the one of the broker's URL, or genre-edge/NODE, where NODE identifies this machine
+(`home_assistant.node_id`). After a reconnection all current values are published again; nothing is queued meanwhile.
+"""
+
+import threading
+import time
+
+from genre_edge.station.mqtt import home_assistant
+from genre_edge.station.mqtt.client import AVAILABILITY, BrokerClient
+from genre_edge.station.station import Station
+
+HEALTH_INTERVAL_S = 30.0
+_POLL_S = 1.0  # interval of checks whether `listening` has changed
+_AUDIO_KEYS = ("listening", "level_db", "dropped_samples", "outages", "lag_ms", "position_s", "uptime_s", "history")
+_MACHINE_KEYS = ("cpu_percent", "memory_mb", "temperature_c")
+_VERDICT_KEYS = ("genre", "reason", "confidence", "start_s", "end_s", "time")
+
+
+class MqttPublisher:
+    """Publishes a station's verdicts and health in threads of its own.
+
+    Args:
+        station: source of verdicts and health.
+        client: connection to the broker; started and closed by the publisher.
+    """
+
+    def __init__(self, station: Station, client: BrokerClient) -> None:
+        self._station, self._client = station, client
+        self._wake = threading.Event()
+        self._stopping = False
+        self._subscription = station.hub.subscribe({"verdict"}, self._wake.set)
+        self._thread = threading.Thread(target=self._run, name="mqtt publisher", daemon=True)
+
+    def start(self) -> None:
+        """Connect and publish in the background."""
+        self._client.start(self._publish_everything)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Publish `offline` and disconnect; waits for a second at most."""
+        self._stopping = True
+        self._wake.set()
+        self._subscription.close()
+        self._client.close()
+
+    def _run(self) -> None:
+        published_s, was_listening = time.monotonic(), self._station.listening
+        while True:
+            self._wake.wait(_POLL_S)
+            self._wake.clear()
+            if self._stopping:
+                return
+            if self._subscription.drain():
+                self._publish_verdict()
+            now_s, listening = time.monotonic(), self._station.listening
+            if listening != was_listening or now_s - published_s >= HEALTH_INTERVAL_S:
+                published_s, was_listening = now_s, listening
+                self._publish_health()
+
+    def _publish_everything(self) -> None:
+        """Publish discovery, health and the latest verdict, then `online`, to a broker that may know none of them."""
+        status, bundle, address = self._station.status(), self._station.bundle, self._client.address
+        messages = home_assistant.discovery_messages(
+            address.node_id,
+            address.base_topic,
+            bundle.labels,
+            f"{bundle.name} {bundle.version}",
+            has_temperature=status["temperature_c"] is not None,
+        )
+        for topic, content in messages.items():
+            self._client.publish_to(topic, content)
+        self._publish_health()
+        self._publish_verdict()
+        self._client.publish(AVAILABILITY, "online")
+
+    def _publish_verdict(self) -> None:
+        verdict = self._station.verdict
+        if verdict is None:
+            return
+        confidence = verdict["confidence"]
+        percent = None if confidence is None else round(100 * confidence, 1)
+        self._client.publish(
+            "verdict",
+            {"heard": verdict["genre"] or verdict["reason"], "confidence_percent": percent}
+            | {key: verdict[key] for key in _VERDICT_KEYS}
+            | {"genres": {one["genre"]: one["probability"] for one in verdict["genres"]}, "source": verdict["source"]},
+        )
+
+    def _publish_health(self) -> None:
+        status = self._station.status()
+        self._client.publish("health", {key: status[key] for key in (*_AUDIO_KEYS, *_MACHINE_KEYS)})

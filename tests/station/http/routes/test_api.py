@@ -1,0 +1,73 @@
+"""/api/v1: status, history and day; the event stream is in test_event_stream.py."""
+
+import time
+
+import pytest
+from starlette.testclient import TestClient
+
+from genre_edge.station.history.store import BIN_S
+from genre_edge.station.http.app import create_app
+from genre_edge.station.station import Station
+from tests.helpers.audio import ArraySource, music
+from tests.helpers.bundles import RATE
+from tests.helpers.openapi import validate_response
+from tests.helpers.station import QueueSource, make_station, make_verdict
+
+
+def test_status(client: TestClient, station: Station) -> None:
+    status = client.get("/api/v1/status").json()
+    validate_response(status, "/api/v1/status")
+    assert status["listening"] is True and status["position_s"] == 4.0 and status["source"] == "queue"
+    assert status["verdict"] == station.verdict
+
+
+def test_status_before_audio() -> None:
+    with TestClient(create_app(make_station(QueueSource()), None, None)) as client:
+        validate_response(client.get("/api/v1/status").json(), "/api/v1/status")
+
+
+def test_status_after_end_of_source() -> None:
+    station = make_station(ArraySource(music(2, RATE), RATE))
+    station.start()
+    assert station.join(60)
+    with TestClient(create_app(station, None, None)) as client:
+        assert client.get("/healthz").status_code == 503
+        validate_response(client.get("/api/v1/status").json(), "/api/v1/status")
+
+
+def test_history(client: TestClient, station: Station) -> None:
+    response = client.get("/api/v1/history").json()
+    validate_response(response, "/api/v1/history")
+    assert response["verdicts"] == station.history.verdicts() and len(response["verdicts"]) >= 6
+    newest = client.get("/api/v1/history?limit=2").json()["verdicts"]
+    assert newest == response["verdicts"][-2:]
+    future = client.get("/api/v1/history", params={"since": time.time() + 60})
+    assert future.json() == {"verdicts": []}
+
+
+def test_day(client: TestClient, station: Station) -> None:
+    now = time.time()
+    for genre in ("low", "low", None):
+        station.history.add(make_verdict(now - 7200, genre, None if genre else "silence"))
+    day = client.get("/api/v1/day").json()
+    validate_response(day, "/api/v1/day")
+    start = int(now - 7200) // BIN_S * BIN_S
+    assert day["bin_s"] == BIN_S and day["bins"][0] == {"start": start, "genres": {"low": 2}, "none": 1}
+
+
+def test_failures_in_status_and_metrics(client: TestClient, station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status and metrics report the states of history and MQTT alike."""
+
+    def states() -> tuple[str, str | None, set[str]]:
+        status, lines = client.get("/api/v1/status").json(), client.get("/metrics").text.splitlines()
+        validate_response(status, "/api/v1/status")
+        samples = {line for line in lines if line.startswith(("genre_edge_history", "genre_edge_mqtt"))}
+        return status["history"], status["mqtt"], samples
+
+    assert states() == ("memory", None, set())
+    monkeypatch.setattr(type(station.history), "state", "failing")
+    monkeypatch.setattr(station, "mqtt_state", lambda: "failing")
+    assert states() == ("failing", "failing", {"genre_edge_history_failing 1.0", "genre_edge_mqtt_failing 1.0"})
+    monkeypatch.setattr(type(station.history), "state", "file")
+    monkeypatch.setattr(station, "mqtt_state", lambda: "connected")
+    assert states() == ("file", "connected", {"genre_edge_history_failing 0.0", "genre_edge_mqtt_failing 0.0"})

@@ -1,0 +1,30 @@
+"""The application: unknown paths, methods and internal errors."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from genre_edge.station.http.app import create_app
+from genre_edge.station.station import Station
+
+
+def test_unknown_paths(client: TestClient) -> None:
+    for path in ("/nothing", "/api/v1/status/", "/api/v2/status", "/api//v1/status", "/static"):
+        response = client.get(path)
+        assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
+
+
+def test_methods(client: TestClient) -> None:
+    for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
+        response = client.request(method, "/api/v1/status")
+        assert (response.status_code, response.json()) == (405, {"error": "Method Not Allowed"})
+        assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD"}
+    assert client.head("/api/v1/status").status_code == 200
+    assert client.head("/api/v1/events").status_code == 200
+
+
+def test_internal_error(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Error 500 contains no details of the exception."""
+    monkeypatch.setattr(station, "status", lambda: 1 / 0)
+    with TestClient(create_app(station, None, None), raise_server_exceptions=False) as client:
+        response = client.get("/api/v1/status")
+    assert (response.status_code, response.json()) == (500, {"error": "a fault in the station; its log says more"})

@@ -1,0 +1,184 @@
+"""Limits on connections and idle time, and the parts of uvicorn that they override."""
+
+import asyncio
+import http.client
+import inspect
+import time
+
+import pytest
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from genre_edge.station.http import connection_limits
+from genre_edge.station.http.connection_limits import (
+    MAX_CONNECTIONS,
+    MAX_CONNECTIONS_PER_ADDRESS,
+    MAX_SERVED_CONNECTIONS,
+    LimitedConnection,
+    LimitedServer,
+)
+from tests.helpers.server import STATUS_REQUEST, RunningServer, is_closed, is_refused, read_events
+from tests.helpers.station import eventually
+
+CONNECTION_ATTRIBUTES = ("client", "connections", "cycle", "limit_concurrency", "loop", "transport")
+
+
+@pytest.fixture
+def short_idle_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle time-out of 0.5 s. Must come before `running` in a test's arguments."""
+    monkeypatch.setattr(connection_limits, "IDLE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(connection_limits, "_IDLE_CHECK_INTERVAL_S", 0.05)
+
+
+def missing_internals() -> list[str]:
+    """Return the names that `connection_limits` uses and this version of uvicorn lacks."""
+
+    async def app(scope: object, receive: object, send: object) -> None: ...
+
+    loop = asyncio.new_event_loop()
+    config = uvicorn.Config(app, log_config=None)
+    connection = H11Protocol(config, ServerState(), {}, loop)
+    loop.close()
+    server = uvicorn.Server(config)
+    missing = [f"H11Protocol.{name}" for name in CONNECTION_ATTRIBUTES if not hasattr(connection, name)]
+    missing += [
+        f"H11Protocol.{name}" for name in ("connection_made", "on_response_complete") if not hasattr(connection, name)
+    ]
+    cycle = inspect.getsource(RequestResponseCycle.__init__)
+    missing += [
+        f"RequestResponseCycle.{name}" for name in ("more_body", "response_complete") if f"self.{name} =" not in cycle
+    ]
+    missing += [
+        f"Server.{name}"
+        for name in ("main_loop", "on_tick", "should_exit", "server_state")
+        if not hasattr(server, name)
+    ]
+    if not isinstance(getattr(server.server_state, "connections", None), set):
+        missing.append("ServerState.connections")
+    return missing
+
+
+def test_uvicorn_internals() -> None:
+    """uvicorn still has the parts that `connection_limits` overrides."""
+    missing = missing_internals()
+    assert not missing, (
+        f"uvicorn {uvicorn.__version__} has no {', '.join(missing)}, which genre_edge.station.http.connection_limits "
+        "uses: adapt that module, or lower uvicorn's upper bound in pyproject.toml"
+    )
+
+
+def test_uvicorn_calls_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvicorn still calls the methods that `connection_limits` overrides."""
+    called = set()
+    methods = {
+        LimitedConnection: ("connection_made", "on_response_complete", "_check_idle"),
+        LimitedServer: ("main_loop", "_begin_shutdown"),
+    }
+
+    def record(owner: type, name: str) -> None:
+        original = getattr(owner, name)
+
+        def method(*arguments: object) -> object:
+            called.add(name)
+            return original(*arguments)
+
+        monkeypatch.setattr(owner, name, method)
+
+    for owner, names in methods.items():
+        for name in names:
+            record(owner, name)
+    monkeypatch.setattr(connection_limits, "_IDLE_CHECK_INTERVAL_S", 0.01)
+    running = RunningServer()
+    client = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
+    client.request("GET", "/healthz")
+    assert client.getresponse().read()
+    eventually(lambda: "_check_idle" in called)
+    client.close()
+    running.stop()
+    assert called == {name for names in methods.values() for name in names}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
+        b"POST /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nx",
+        b"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /api",
+    ],
+    ids=["nothing", "headers", "body", "second request"],
+)
+def test_incomplete_request_is_idle(data: bytes, short_idle_timeout: None, running: RunningServer) -> None:
+    """A connection is closed if the rest of a request does not arrive."""
+    assert is_closed(running.connect(data))
+
+
+def test_keep_alive_connection_is_not_idle(short_idle_timeout: None, running: RunningServer) -> None:
+    """A connection with regular requests outlives the idle time-out."""
+    client = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
+    client.connect()
+    connected, end_s = client.sock, time.monotonic() + 1.5
+    while time.monotonic() < end_s:
+        client.request("GET", "/healthz")
+        assert client.getresponse().read()
+        assert client.sock is connected  # http.client would reconnect without an error
+        time.sleep(0.03)
+    client.close()
+
+
+def test_event_stream_is_not_idle(short_idle_timeout: None, running: RunningServer) -> None:
+    """An open event stream, even without events, outlives the idle time-out."""
+    client = running.open_stream()
+    stream = read_events(client)
+    assert next(stream)[0] == "status"
+    time.sleep(1.5)
+    running.source.feed_music(2)
+    assert next(kind for kind, _ in stream if kind != "status") == "frames"
+    client.close()
+
+
+def test_two_hundred_requests_at_once(running: RunningServer) -> None:
+    """Each is answered 200 or 503, or closed without a response; the audio is not delayed."""
+    clients = [running.connect(STATUS_REQUEST, address=f"127.0.0.{1 + i % 8}") for i in range(200)]
+    running.assert_audio_is_processed()
+    statuses = []
+    for client in clients:
+        try:
+            statuses.append(client.recv(12)[9:])
+        except ConnectionResetError:
+            statuses.append(b"")
+    assert set(statuses) <= {b"200", b"503", b""} and statuses.count(b"200") >= MAX_SERVED_CONNECTIONS
+    for client in clients:
+        client.close()
+    eventually(lambda: running.get("/api/v1/status")[0] == 200)
+
+
+def test_max_connections(running: RunningServer) -> None:
+    idle = [running.connect(address=f"127.0.0.{2 + i % 8}") for i in range(MAX_CONNECTIONS + 20)]
+    for client in idle[MAX_CONNECTIONS:]:
+        assert is_closed(client)
+    assert is_refused(running.connect(STATUS_REQUEST))
+    running.assert_audio_is_processed()
+    for client in idle:
+        client.close()
+    eventually(lambda: is_served(running))
+
+
+def test_max_connections_per_address(running: RunningServer) -> None:
+    """One address alone cannot lock out the others."""
+    idle = [running.connect(address="127.0.0.2") for _ in range(MAX_CONNECTIONS + 20)]
+    for client in idle[MAX_CONNECTIONS_PER_ADDRESS:]:
+        assert is_closed(client)
+    assert running.get("/api/v1/status")[0] == 200
+    assert is_refused(running.connect(STATUS_REQUEST, address="127.0.0.2"))
+    for client in idle:
+        client.close()
+    eventually(lambda: not is_refused(running.connect(STATUS_REQUEST, address="127.0.0.2")))
+
+
+def is_served(running: RunningServer) -> bool:
+    try:
+        return running.get("/api/v1/status")[0] == 200
+    except (ConnectionError, http.client.HTTPException):
+        return False

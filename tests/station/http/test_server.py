@@ -1,0 +1,141 @@
+"""The server on a loopback socket: binding, invalid requests, load."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from genre_edge.errors import GenreEdgeError
+from genre_edge.station.http.app import create_app
+from genre_edge.station.http.server import Server, allowed_hosts, bind
+from tests.helpers.audio import ArraySource, music
+from tests.helpers.bundles import RATE
+from tests.helpers.server import RunningServer, is_closed
+from tests.helpers.station import make_station
+from tests.station.http.conftest import TOKEN
+
+
+@pytest.mark.parametrize(
+    ("data", "status_line"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 300_000 + b"\r\n\r\n", b"HTTP/1.1 400"),
+        (b"GET /" + b"x" * 300_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"HTTP/1.1 400"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"HTTP/1.1 400"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 400"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"HTTP/1.1 400"),
+        (b"GET /\xff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"HTTP/1.1 400"),
+        (b"GET / HTTP/1.0\r\n\r\n", b"HTTP/1.1 421"),
+        (b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999999\r\n\r\n", b"HTTP/1.1 413"),
+        (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n", b"HTTP/1.1 413"),
+    ],
+    ids=[
+        "long header",
+        "long path",
+        "TLS",
+        "no host",
+        "two hosts",
+        "raw byte",
+        "HTTP/1.0",
+        "long body",
+        "chunked body",
+    ],
+)
+def test_invalid_request(
+    data: bytes, status_line: bytes, running: RunningServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is answered and the connection closed, without a line in the log, which clients must not be able to fill."""
+    client = running.connect(data)
+    assert client.recv(12) == status_line and is_closed(client)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("path", ["..%2fapp.py", "../app.py", "%2e%2e/openapi.json", "..%5capp.py", "%2fetc/hosts.js"])
+def test_static_path_traversal(path: str, running: RunningServer) -> None:
+    """A path that the client sends without normalising it leads to no file outside static/."""
+    client = running.connect(f"GET /static/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+    assert client.recv(12) == b"HTTP/1.1 404" and is_closed(client)
+
+
+def test_websocket_upgrade_is_ignored(running: RunningServer) -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    client = running.connect(b"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n", upgrade)
+    assert b" 200 OK" in client.recv(20)
+    client.close()
+
+
+def test_token() -> None:
+    running = RunningServer(TOKEN)
+    assert running.get("/api/v1/status")[0] == 401
+    assert running.get("/api/v1/status", {"Authorization": f"Bearer {TOKEN}"})[0] == 200
+    running.stop()
+
+
+def test_concurrent_requests_and_audio(running: RunningServer) -> None:
+    """All routes can be requested from many threads while audio is processed."""
+
+    def request_repeatedly(path: str) -> Callable[[], None]:
+        def work() -> None:
+            for _ in range(20):
+                statuses.append(running.get(path)[0])
+
+        return work
+
+    statuses: list[int] = []
+    paths = ["/api/v1/status", "/api/v1/history", "/api/v1/day", "/metrics", "/", "/healthz"]
+    threads = [threading.Thread(target=request_repeatedly(path)) for path in paths]
+    for thread in threads:
+        thread.start()
+    running.source.feed_music(20)
+    for thread in threads:
+        thread.join()
+    assert len(statuses) == 120 and set(statuses) <= {200, 503}
+    running.wait_until_processed()
+
+
+def test_bind_errors() -> None:
+    listener = bind("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    with pytest.raises(GenreEdgeError, match=f"127.0.0.1 port {port}: Address already in use"):
+        bind("127.0.0.1", port)
+    with pytest.raises(GenreEdgeError, match=r"^no\.such\.host\.invalid: "):
+        bind("no.such.host.invalid", 1)
+    with pytest.raises(GenreEdgeError, match=r": no name of a host$"):
+        bind("x" * 64 + ".org", 1)
+    listener.close()
+
+
+def test_accepted_socket_options() -> None:
+    """Accepted sockets inherit TCP_NODELAY, without which each keep-alive request takes 40 ms longer."""
+    with bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        accepted.close()
+
+
+def test_url() -> None:
+    running = RunningServer()
+    assert running.server.url == f"http://127.0.0.1:{running.port}/" and running.server.alive
+    running.stop()
+    assert not running.server.alive
+    if socket.has_ipv6:
+        with contextlib.suppress(GenreEdgeError), bind("::1", 0) as listener:
+            station = make_station(ArraySource(music(1, RATE), RATE))
+            server = Server(create_app(station, None, None), listener)
+            assert server.url == f"http://[::1]:{listener.getsockname()[1]}/"
+
+
+@pytest.mark.parametrize(
+    ("host", "names"),
+    [
+        ("127.0.0.1", {"localhost", "127.0.0.1", "[::1]"}),
+        ("127.8.8.8", {"localhost", "127.0.0.1", "[::1]", "127.8.8.8"}),
+        ("LocalHost", {"localhost", "127.0.0.1", "[::1]"}),
+        ("0.0.0.0", None),
+    ],
+)
+def test_allowed_hosts(host: str, names: set[str] | None) -> None:
+    """A loopback address restricts the Host header; other addresses do not."""
+    with bind(host, 0) as listener:
+        assert allowed_hosts(listener, host) == names
