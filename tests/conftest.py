@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +89,6 @@ def _word(argument: object) -> "str | Path | bytes":
 
 
 @pytest.fixture
-def not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`kill_children`, the last that a program does, keeps its lock for ever: let that be another one."""
-    monkeypatch.setattr(ffmpeg, "_starting", threading.RLock())
+def reset_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Allow ffmpeg processes again after a test that calls `kill_child_processes`."""
+    monkeypatch.setattr(ffmpeg, "_shutting_down", False)

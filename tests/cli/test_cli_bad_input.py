@@ -39,7 +39,7 @@ FAILURES = {
     "text.wav": "not an audio file that can be read",
     "header only.wav": "holds no audio",
     "broken link.wav": "broken link",
-    "nan.wav": "sample 0 is nan, not a sound",
+    "nan.wav": "sample 0 has an invalid value (nan)",
     "missing.wav": "No such file or directory",
 }
 HONEST = {"short.wav": "too_short", "silence.wav": "silence"}
@@ -92,7 +92,7 @@ def test_no_permission(cli: Cli, folder: Path) -> None:
     path.chmod(0)
     options = {}
     if os.geteuid() == 0:
-        pytest.skip("root may read everything; tests/test_audio_files.py lowers its rights for this")
+        pytest.skip("root may read everything; tests/audio/test_files.py lowers its rights for this")
     done = cli("classify", path, **options)
     assert (done.returncode, done.stderr) == (1, f"genre-edge: {path}: Permission denied\n")
 
@@ -103,7 +103,7 @@ def test_a_directory_without_audio_and_a_pattern_without_match(cli: Cli, tmp_pat
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"genre-edge: {tmp_path}: no audio files in this directory",
-        f"genre-edge: {tmp_path}/*.flac: the pattern matches nothing",
+        f"genre-edge: {tmp_path}/*.flac: no file matches the pattern",
     ]
 
 

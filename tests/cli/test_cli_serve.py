@@ -268,7 +268,7 @@ def test_a_radio_that_is_gone_is_code_3(served: Callable[..., Served]) -> None:
     assert one.process.stderr is not None
     said = one.process.stderr.read().decode()
     assert one.process.wait(30) == 3
-    assert said.endswith("given up after 2 tries\n") and "s3cret" not in said and len(said.splitlines()) == 2
+    assert said.endswith("giving up after 2 failed attempts\n") and "s3cret" not in said and len(said.splitlines()) == 2
 
 
 @real_ffmpeg

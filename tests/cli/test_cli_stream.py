@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from genre_edge.audio.opening import is_file_name
-from genre_edge.system.signals import ENDING
+from genre_edge.system.signals import TERMINATION_SIGNALS
 from tests.conftest import Cli
 
 RAW = ("--raw", "f32le:22050:1")
@@ -96,7 +96,7 @@ def _listening(song_samples: np.ndarray) -> "subprocess.Popen[bytes]":
 
 
 def test_verdicts_come_while_the_pipe_is_open_and_signals_end_it(song_samples: np.ndarray) -> None:
-    for number in ENDING:
+    for number in TERMINATION_SIGNALS:
         process = _listening(song_samples)
         time.sleep(0.3)
         process.send_signal(number)
@@ -113,7 +113,7 @@ def test_only_the_main_thread_takes_signals_which_could_be_lost_otherwise(song_s
     process = _listening(song_samples)
     for thread in Path(f"/proc/{process.pid}/task").iterdir():
         blocked = int(re.findall(r"SigBlk:\s*(\w+)", (thread / "status").read_text())[0], 16)
-        ours = sum(1 << number - 1 for number in ENDING)
+        ours = sum(1 << number - 1 for number in TERMINATION_SIGNALS)
         assert blocked & ours == (0 if thread.name == str(process.pid) else ours)
     process.kill()
     process.communicate()

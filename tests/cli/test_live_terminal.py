@@ -26,7 +26,7 @@ from rich.console import Console
 
 from genre_edge.cli.terminal.screen import LogKeeper, can_move, on_screen
 from genre_edge.model.bundle import MODELS, Bundle
-from tests.helpers.live import Radio, ffmpegs, sound
+from tests.helpers.live import RadioServer, ffmpeg_pids, wav_response
 from tests.helpers.station import eventually
 from tests.helpers.view import RATE, console, row, view
 
@@ -199,14 +199,14 @@ def test_ctrl_z_lends_the_screen_to_the_shell(start: Start, song_samples: np.nda
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 def test_a_window_that_is_closed_ends_it_and_its_ffmpeg() -> None:
     def answer(caller: socket.socket) -> None:
-        sound(10)(caller)
+        wav_response(10)(caller)
         caller.recv(1)
 
     def take_terminal() -> None:
         os.setsid()
         fcntl.ioctl(1, termios.TIOCSCTTY, 0)
 
-    radio, (window, inner) = Radio(answer), pty.openpty()
+    radio, (window, inner) = RadioServer(answer), pty.openpty()
     command = [sys.executable, "-m", "genre_edge", "stream", radio.url]
     process = subprocess.Popen(
         command,
@@ -221,7 +221,7 @@ def test_a_window_that_is_closed_ends_it_and_its_ffmpeg() -> None:
         output = b""
         while output.count(HOME) < 3:
             output += os.read(window, 65536)
-        (child,) = ffmpegs(process.pid)
+        (child,) = ffmpeg_pids(process.pid)
         os.close(window)
         said = process.communicate(timeout=10)[1]
         assert process.returncode in (0, 1) and said.count(b"\n") <= 1  # 1: it had a last word, and nowhere to say it
@@ -248,7 +248,7 @@ def test_an_error_is_told_after_the_screen_is_given_back(start: Start, song_samp
     assert terminal.process.stdin is not None
     terminal.process.stdin.close()
     assert terminal.end() == 1
-    assert after(terminal).splitlines()[-1] == f"genre-edge: -: sample {5 * RATE} is nan, not a sound"
+    assert after(terminal).splitlines()[-1] == f"genre-edge: -: sample {5 * RATE} has an invalid value (nan)"
 
 
 def test_what_is_logged_meanwhile_follows(

@@ -139,7 +139,7 @@ def test_a_hostile_name_stays_text_in_its_line(name: str) -> None:
 
 def test_a_hostile_reason_stays_text() -> None:
     keeper, heard = LogKeeper(), meter()
-    heard.heard_s -= STALLED_S
+    heard.last_sample_s -= STALLED_S
     keeper.handle(logging.makeLogRecord({"msg": "%s gone", "args": ("[red]\x1b[2J",), "levelno": logging.WARNING}))
     lines = drawn(LiveView("x", heard, GTZAN, "edge 2", keeper))
     assert "[red]\N{REPLACEMENT CHARACTER}[2J gone" in [line.strip() for line in lines]
@@ -149,7 +149,7 @@ def test_a_stall_is_told_and_ends() -> None:
     heard = meter()
     picture = view(heard=heard)
     picture.verdict = verdict(SHARES)
-    heard.heard_s -= 100
+    heard.last_sample_s -= 100
     lines = drawn(picture)
     assert any(re.match(r"no samples for 10\d s", line) for line in lines)
     assert row(lines, "level").endswith(" -")

@@ -25,7 +25,7 @@ from tests.helpers.station import HandFed, eventually, station
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """Service takes the signals; give them back."""
-    before = {number: signal.getsignal(number) for number in signals.ENDING}
+    before = {number: signal.getsignal(number) for number in signals.TERMINATION_SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -112,7 +112,7 @@ def test_the_watchdog_is_told_only_while_there_is_life(monkeypatch: pytest.Monke
     alive = [True]
     monkeypatch.setattr(one, "alive", lambda: alive[0])
     runner = Service(one, server, None)
-    monkeypatch.setattr(service.signals, "take", lambda _: None)
+    monkeypatch.setattr(service.signals, "install", lambda _: None)
     thread = threading.Thread(target=runner.run, args=(lambda: None,))
     thread.start()
     eventually(lambda: told.count(("WATCHDOG=1",)) >= 3 and ("READY=1",) in told)

@@ -252,7 +252,7 @@ def refuse() -> HandFed:
 def test_a_source_that_is_not_there_yet_is_waited_for() -> None:
     late = HandFed()
     openings = [refuse, refuse, lambda: late]
-    source = ReconnectingSource("card", lambda: openings.pop(0)(), RetryPolicy(first_s=0.0), wait=False)
+    source = ReconnectingSource("card", lambda: openings.pop(0)(), RetryPolicy(initial_delay_s=0.0), wait=False)
     one = station(source)
     assert not one.listening
     one.start()
@@ -280,13 +280,13 @@ def test_a_source_that_gives_no_sound_is_not_heard_but_is_alive() -> None:
 
 
 def test_a_source_that_is_lost_ends_it() -> None:
-    one = station(ReconnectingSource("card", refuse, RetryPolicy(first_s=0.0, tries=3), wait=False))
+    one = station(ReconnectingSource("card", refuse, RetryPolicy(initial_delay_s=0.0, tries=3), wait=False))
     one.start()
     assert one.join(20) and isinstance(one.error, SourceLostError)
 
 
 def test_stopping_while_it_waits_for_a_source() -> None:
-    one = station(ReconnectingSource("card", refuse, RetryPolicy(first_s=1000.0, longest_s=1000.0), wait=False))
+    one = station(ReconnectingSource("card", refuse, RetryPolicy(initial_delay_s=1000.0, max_delay_s=1000.0), wait=False))
     one.start()
     eventually(lambda: one.outages)
     assert one.alive() and not one.listening

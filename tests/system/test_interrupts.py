@@ -127,7 +127,7 @@ class Live(Source):
 
 def listen_to_what_comes_and_goes() -> None:
     with ReconnectingSource(
-        "live", lambda: ThreadedSource(Live), RetryPolicy(first_s=0.001, longest_s=0.001)
+        "live", lambda: ThreadedSource(Live), RetryPolicy(initial_delay_s=0.001, max_delay_s=0.001)
     ) as source:
         for block in islice(source.blocks(), 5):
             assert len(block.samples) == 20

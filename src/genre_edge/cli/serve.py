@@ -101,10 +101,10 @@ def _run(service: "Service", url: str) -> None:
 
 def _leave(failure: GenreEdgeError | None) -> None:
     """End although a thread still waits for standard input, a disk or a device: nothing else ends it in time."""
-    from genre_edge.audio.ffmpeg import kill_children
+    from genre_edge.audio.ffmpeg import kill_child_processes
     from genre_edge.output.text import one_line
 
     if failure is not None:
         print(f"genre-edge: {one_line(str(failure))}", file=sys.stderr, flush=True)
-    kill_children()
+    kill_child_processes()
     os._exit(0 if failure is None else failure.exit_code)

@@ -8,7 +8,7 @@ from typing import Any
 
 from genre_edge.audio.block import Block
 from genre_edge.audio.level_meter import LevelMeter
-from genre_edge.audio.live.queue import SILENT_S
+from genre_edge.audio.live.queue import TIMEOUT_S
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
 from genre_edge.audio.source import Source
 from genre_edge.classify.classifier import Classifier
@@ -25,7 +25,7 @@ log = logging.getLogger("genre_edge")
 
 PICTURE_S = 30.0  # of columns kept for those who come later
 FRESH_S = 5.0  # with samples no older than this, the source is being heard
-_STUCK_S = RetryPolicy().longest_s + 2 * SILENT_S  # without samples or a try for so long, something hangs
+_STUCK_S = RetryPolicy().max_delay_s + 2 * TIMEOUT_S  # without samples or a try for so long, something hangs
 
 
 class Station:
@@ -122,8 +122,8 @@ class Station:
     @property
     def listening(self) -> bool:
         """Whether samples come."""
-        fresh = time.monotonic() - self._meter.heard_s < FRESH_S
-        return self._meter.heard and fresh and not self.ended.is_set()
+        fresh = time.monotonic() - self._meter.last_sample_s < FRESH_S
+        return self._meter.has_samples and fresh and not self.ended.is_set()
 
     @property
     def outages(self) -> int:
@@ -133,7 +133,7 @@ class Station:
     def alive(self) -> bool:
         """Whether it hears or at least tries to, as a watchdog wants to know; asked now and then."""
         now = time.monotonic()
-        progress = (getattr(self._source, "failures", 0), self._meter.heard_s, self._meter.dropped_samples)
+        progress = (getattr(self._source, "failures", 0), self._meter.last_sample_s, self._meter.dropped_samples)
         if progress != self._progress:
             self._progress, self._progress_s = progress, now
         return not self.ended.is_set() and now - self._progress_s < _STUCK_S
@@ -147,7 +147,7 @@ class Station:
             "model": {"name": self.bundle.name, "version": self.bundle.version, "sha256": self.bundle.sha256},
             "labels": self.bundle.labels,
             "position_s": round(meter.end_s, 3),
-            "level_db": round(meter.level_db, 1) if meter.heard else None,
+            "level_db": round(meter.level_db, 1) if meter.has_samples else None,
             "dropped_samples": meter.dropped_samples,
             "lag_ms": verdict.get("lag_ms") if verdict else None,
             "outages": self.outages,

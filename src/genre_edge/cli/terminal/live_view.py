@@ -52,7 +52,7 @@ class LiveView:
         self.verdict: Verdict | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        stalled_s = time.monotonic() - self._meter.heard_s
+        stalled_s = time.monotonic() - self._meter.last_sample_s
         stalled = stalled_s >= STALLED_S
         health = self._health(options.max_width)
         room = max(1, options.max_height - len(health) - 3)
@@ -72,7 +72,7 @@ class LiveView:
 
     def _stall(self, stalled_s: float) -> str:
         """Why there is nothing to be heard."""
-        if self._log.records and self._log.last_s > self._meter.heard_s:
+        if self._log.records and self._log.last_s > self._meter.last_sample_s:
             return one_line(self._log.records[-1].getMessage())
         return f"no samples for {stalled_s:.0f} s"
 

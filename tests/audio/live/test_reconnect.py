@@ -22,7 +22,7 @@ from genre_edge.audio.live.threaded import ThreadedSource
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError, SourceLostError
 
-AT_ONCE = RetryPolicy(first_s=0.0, longest_s=0.0)
+AT_ONCE = RetryPolicy(initial_delay_s=0.0, max_delay_s=0.0)
 ALIVE: list["Mortal"] = []
 
 
@@ -66,7 +66,7 @@ def unplugged() -> Source:
 
 def few_tries(n: int) -> RetryPolicy:
     """A source that gives one block is forgiven all."""
-    return RetryPolicy(first_s=0.0, longest_s=0.0, tries=n, steady_s=0.0)
+    return RetryPolicy(initial_delay_s=0.0, max_delay_s=0.0, tries=n, stable_s=0.0)
 
 
 def heard(source: ReconnectingSource) -> list[Block]:
@@ -177,14 +177,14 @@ def test_tries_are_counted_from_the_last_steady_sound() -> None:
 @settings(deadline=None)
 @given(failures=st.integers(1, 5000), jitter=st.floats(0, 1))
 def test_the_wait_grows_to_its_cap(failures: int, jitter: float) -> None:
-    patience = RetryPolicy(first_s=0.5, longest_s=60.0, jitter=jitter)
+    patience = RetryPolicy(initial_delay_s=0.5, max_delay_s=60.0, jitter=jitter)
     whole = min(60.0, 0.5 * 2 ** min(failures - 1, 10))
     assert whole * (1 - jitter) <= patience.wait_s(failures) <= whole
 
 
 def test_closing_ends_a_wait_at_once() -> None:
     source = ReconnectingSource(
-        "radio", lives(lambda: Mortal(100, [(1.0, 1)])), RetryPolicy(first_s=1000, longest_s=1000)
+        "radio", lives(lambda: Mortal(100, [(1.0, 1)])), RetryPolicy(initial_delay_s=1000, max_delay_s=1000)
     )
     found: list[Block] = []
     reader = threading.Thread(target=lambda: found.extend(source.blocks()))
@@ -298,7 +298,7 @@ def test_a_pumped_source_that_says_nothing_is_dead() -> None:
 
 def test_closing_ends_an_opening_that_waits_and_tells_nothing_more(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    source = ReconnectingSource("radio", unplugged, RetryPolicy(first_s=1000, longest_s=1000), wait=False)
+    source = ReconnectingSource("radio", unplugged, RetryPolicy(initial_delay_s=1000, max_delay_s=1000), wait=False)
     assert source.outages == 0 and not source.closed
     opener = threading.Thread(target=source.open)
     opener.start()

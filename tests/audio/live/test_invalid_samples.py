@@ -17,7 +17,7 @@ from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError, SourceLostError
 from tests.helpers.audio import BlockSource, encode, music, noise
 from tests.helpers.bundles import RATE, tiny
-from tests.helpers.live import Radio
+from tests.helpers.live import RadioServer
 
 
 def spoilt(samples: np.ndarray, at: int, bad: float = math.nan) -> np.ndarray:
@@ -59,7 +59,7 @@ def live(blocks: list[Block]) -> ReconnectingSource:
             raise AudioError("card: gone")
         return lives.pop()
 
-    return ReconnectingSource("card", open_source, RetryPolicy(first_s=0.0, longest_s=0.0, tries=2))
+    return ReconnectingSource("card", open_source, RetryPolicy(initial_delay_s=0.0, max_delay_s=0.0, tries=2))
 
 
 @pytest.mark.parametrize("bad", [[0], [3], [3, 4, 5], [9], range(10)])
@@ -90,7 +90,7 @@ def test_a_radio_with_one_spoilt_sample_is_heard_on() -> None:
         caller.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: audio/wav\r\n\r\n" + wav)
         caller.recv(1)
 
-    server = Radio(answer)
+    server = RadioServer(answer)
     command = [sys.executable, "-m", "genre_edge", "stream", server.url, "--interval", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
