@@ -1,4 +1,4 @@
-"""What a child says on its standard error: its end is known, and the child never waits."""
+"""StderrTail: keeps the end of a child's standard error, and the child never waits."""
 
 import os
 import subprocess
@@ -9,46 +9,50 @@ import pytest
 from genre_edge.audio.stderr_tail import StderrTail
 
 
-def child(program: str, complaints: StderrTail) -> "subprocess.Popen[bytes]":
-    process = subprocess.Popen([sys.executable, "-c", program], stderr=complaints.child_end)
-    complaints.child_has_it()
+def start(program: str, stderr: StderrTail) -> "subprocess.Popen[bytes]":
+    process = subprocess.Popen([sys.executable, "-c", program], stderr=stderr.write_fd)
+    stderr.close_write_fd()
     return process
 
 
-def test_the_last_line() -> None:
-    complaints = StderrTail()
-    assert complaints.last_line() == ""
-    with child("import sys; sys.stderr.write('one\\ntwo \\xff\\n\\n')", complaints) as process:
+def test_last_line() -> None:
+    """The last non-empty line is returned, with invalid UTF-8 replaced."""
+    stderr = StderrTail()
+    assert stderr.last_line() == ""
+    with start("import sys; sys.stderr.write('one\\ntwo \\xff\\n\\n')", stderr) as process:
         process.wait()
-    assert complaints.last_line() == "two ÿ"
-    assert complaints.last_line() == "two ÿ"
-    complaints.close()
+    assert stderr.last_line() == "two ÿ"
+    assert stderr.last_line() == "two ÿ"
+    stderr.close()
 
 
-def test_a_child_that_complains_without_end_does_not_wait() -> None:
-    complaints = StderrTail()
+def test_full_pipe_does_not_block_child() -> None:
+    """A child that writes more than the pipe holds ends all the same."""
+    stderr = StderrTail()
     program = "import os\nfor i in range(1000):\n try: os.write(2, b'x' * 999 + b'\\n')\n except BlockingIOError: pass"
-    with child(program, complaints) as process:
-        assert process.wait(60) == 0
-    assert complaints.last_line() == "x" * 999
-    complaints.close()
+    with start(program, stderr) as process:
+        assert process.wait(120) == 0
+    assert stderr.last_line() == "x" * 999
+    stderr.close()
 
 
-def test_who_reads_often_misses_nothing() -> None:
-    complaints = StderrTail()
+def test_drain_keeps_last_bytes() -> None:
+    """A pipe that is drained often loses nothing, and keeps the last 4 KiB."""
+    stderr = StderrTail()
     for i in range(1000):
-        os.write(complaints.child_end, b"%0999d\n" % i)
-        complaints.read()
-    assert complaints.last_line() == f"{999:0999d}"
-    assert len(complaints._last) == 4096
-    complaints.close()
+        os.write(stderr.write_fd, b"%0999d\n" % i)
+        stderr.drain()
+    assert stderr.last_line() == f"{999:0999d}"
+    assert len(stderr._tail) == 4096
+    stderr.close()
 
 
-def test_closing_twice_leaves_nothing_open() -> None:
+def test_close_twice() -> None:
+    """A second `close` does nothing; no descriptor stays open."""
     before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    complaints = StderrTail()
-    complaints.close()
-    complaints.close()
+    stderr = StderrTail()
+    stderr.close()
+    stderr.close()
     assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
-    with pytest.raises(ValueError, match="closed"):  # and never another file of the same number
-        complaints.read()
+    with pytest.raises(ValueError, match="closed"):  # and never another file that got the same number
+        stderr.drain()

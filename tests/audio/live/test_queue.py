@@ -1,4 +1,4 @@
-"""The ring between capture and analysis: every sample arrives, or is counted where it was lost."""
+"""BoundedBlockQueue: every sample arrives, or is counted where it was dropped."""
 
 import threading
 from itertools import pairwise
@@ -16,7 +16,7 @@ RATE = 1000
 
 
 def ramp(first: int, n: int) -> np.ndarray:
-    """Samples that tell their own position."""
+    """Samples whose values are their positions."""
     return np.arange(first, first + n, dtype=np.float32)
 
 
@@ -29,72 +29,77 @@ def ramp(first: int, n: int) -> np.ndarray:
         max_size=40,
     )
 )
-def test_every_sample_arrives_or_is_counted_in_its_place(steps: list[tuple]) -> None:
-    ring = BoundedBlockQueue("card", RATE, 1.0, 0.01)
-    reader, found, position, held = ring.blocks(), [], 0, 0
+def test_queue_counts_every_sample(steps: list[tuple]) -> None:
+    """Every sample arrives unchanged, or is counted as dropped in its place."""
+    queue = BoundedBlockQueue("card", RATE, 1.0, 0.01)
+    reader, received, position, n_queued = queue.blocks(), [], 0, 0
 
     def read() -> None:
-        nonlocal held
+        nonlocal n_queued
         block = next(reader)
-        held -= len(block.samples)
-        found.append(block)
+        n_queued -= len(block.samples)
+        received.append(block)
 
     for step in steps:
         if step[0] == "put":
-            _, n, lost = step
-            ring.put(ramp(position + lost, n), lost)
-            position += lost + n
-            held += n if held + n <= RATE else 0
-            assert held <= RATE
-        elif not ring._blocks.empty():  # the reader never waits here
+            _, n, dropped = step
+            queue.put(ramp(position + dropped, n), dropped)
+            position += dropped + n
+            n_queued += n if n_queued + n <= RATE else 0
+            assert n_queued <= RATE
+        elif not queue._blocks.empty():  # so that the reader never waits here
             read()
-    ring.end()
-    found += reader
-    at = 0
-    for block in found:
-        at += block.dropped
-        assert block.position == at and np.array_equal(block.samples, ramp(at, len(block.samples)))
-        at += len(block.samples)
-    assert at == position
+    queue.end()
+    received += reader
+    end = 0
+    for block in received:
+        end += block.dropped
+        assert block.position == end and np.array_equal(block.samples, ramp(end, len(block.samples)))
+        end += len(block.samples)
+    assert end == position
 
 
-def test_a_stalled_reader_loses_exactly_what_does_not_fit() -> None:
-    ring = BoundedBlockQueue("card", RATE, 2.0, 0.01)
+def test_queue_drops_what_does_not_fit() -> None:
+    """A stalled reader loses exactly the samples that do not fit."""
+    queue = BoundedBlockQueue("card", RATE, 2.0, 0.01)
     for i in range(50):
-        ring.put(ramp(100 * i, 100))
-    ring.end()
-    found = list(ring.blocks())
-    assert [(block.position, block.dropped, len(block.samples)) for block in found[:20]] == [
+        queue.put(ramp(100 * i, 100))
+    queue.end()
+    received = list(queue.blocks())
+    assert [(block.position, block.dropped, len(block.samples)) for block in received[:20]] == [
         (100 * i, 0, 100) for i in range(20)
     ]
-    (last,) = found[20:]
+    (last,) = received[20:]
     assert (last.position, last.dropped, len(last.samples)) == (5000, 3000, 0)
 
 
-def test_a_silent_source_is_an_error_and_not_a_wait() -> None:
+def test_queue_times_out() -> None:
+    """A source without samples is an error after the timeout."""
     with pytest.raises(AudioError) as caught:
         next(BoundedBlockQueue("card", RATE, 1.0, 0.02).blocks())
     assert str(caught.value) == "card: no samples for 0.02 s"
 
 
-def test_the_sources_error_comes_after_its_last_block() -> None:
-    ring = BoundedBlockQueue("card", RATE, 1.0, 1.0)
-    ring.put(ramp(0, 5))
-    ring.end(AudioError("card: gone"))
-    ring.end(AudioError("card: too late"))
-    reader = ring.blocks()
+def test_queue_raises_error_after_last_block() -> None:
+    """The reader gets the blocks before the error, and the first error only."""
+    queue = BoundedBlockQueue("card", RATE, 1.0, 60.0)
+    queue.put(ramp(0, 5))
+    queue.end(AudioError("card: gone"))
+    queue.end(AudioError("card: too late"))
+    reader = queue.blocks()
     assert len(next(reader).samples) == 5
     with pytest.raises(AudioError, match=r"^card: gone$"):
         next(reader)
 
 
-def test_two_threads() -> None:
-    ring, found = BoundedBlockQueue("card", RATE, 1e6, 5.0), list[Block]()
-    reader = threading.Thread(target=lambda: found.extend(ring.blocks()))
+def test_queue_two_threads() -> None:
+    """A writer and a reader thread exchange all samples in order."""
+    queue, received = BoundedBlockQueue("card", RATE, 1e6, 60.0), list[Block]()
+    reader = threading.Thread(target=lambda: received.extend(queue.blocks()), daemon=True)
     reader.start()
     for i in range(2000):
-        ring.put(ramp(3 * i, 3))
-    ring.end()
-    reader.join(10)
-    assert np.array_equal(np.concatenate([block.samples for block in found]), ramp(0, 6000))
-    assert all(a.arrived_s <= b.arrived_s for a, b in pairwise(found))
+        queue.put(ramp(3 * i, 3))
+    queue.end()
+    reader.join(60)
+    assert np.array_equal(np.concatenate([block.samples for block in received]), ramp(0, 6000))
+    assert all(a.arrived_s <= b.arrived_s for a, b in pairwise(received))
