@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import soundfile
 
 from genre_edge import cli as command_line
 from genre_edge.audio import ffmpeg
-from genre_edge.system.signals import ENDING
+from genre_edge.system.signals import TERMINATION_SIGNALS
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
@@ -75,7 +74,7 @@ def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     """Run `genre-edge ARGUMENTS` in this process: faster than `cli`, with empty standard input."""
 
     def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-        handlers = {number: signal.getsignal(number) for number in ENDING}
+        handlers = {number: signal.getsignal(number) for number in TERMINATION_SIGNALS}
         monkeypatch.setattr(sys, "argv", ["genre-edge", *map(os.fsdecode, map(_argument, arguments))])
         with Path(os.devnull).open() as stdin:
             monkeypatch.setattr(sys, "stdin", stdin)
@@ -115,6 +114,6 @@ def _argument(argument: object) -> "str | bytes":
 
 
 @pytest.fixture
-def not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the lock that `kill_children` never releases, as the process normally exits after it."""
-    monkeypatch.setattr(ffmpeg, "_starting", threading.RLock())
+def reset_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Allow ffmpeg processes again after a test that calls `kill_child_processes`."""
+    monkeypatch.setattr(ffmpeg, "_shutting_down", False)

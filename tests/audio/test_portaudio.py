@@ -74,5 +74,5 @@ def test_a_name_of_no_card_is_waited_for(cards: dict[str, str], cli: Cli) -> Non
     assert done.returncode == 3
     assert done.stderr == (
         "genre-edge: Nosuch: No input device matching 'Nosuch'; trying again\n"
-        "genre-edge: Nosuch: No input device matching 'Nosuch'; given up after 2 tries\n"
+        "genre-edge: Nosuch: No input device matching 'Nosuch'; giving up after 2 failed attempts\n"
     )

@@ -99,7 +99,7 @@ def test_a_sample_that_is_no_sound_is_named(bad: float, rate: int, at: int) -> N
     source = ArraySource(samples, rate, (4096,), name="my song.wav")
     with pytest.raises(AudioError) as caught:
         frames_of(source)
-    assert str(caught.value) == f"my song.wav: sample {at} is {bad:g}, not a sound"
+    assert str(caught.value) == f"my song.wav: sample {at} has an invalid value ({bad:g})"
 
 
 def test_the_named_position_is_the_sources_own() -> None:

@@ -39,7 +39,7 @@ FAILURES = {
     "text.wav": "not an audio file that can be read",
     "header only.wav": "holds no audio",
     "broken link.wav": "broken link",
-    "nan.wav": "sample 0 is nan, not a sound",
+    "nan.wav": "sample 0 has an invalid value (nan)",
     "missing.wav": "No such file or directory",
 }
 WITHOUT_GENRE = {"short.wav": "too_short", "silence.wav": "silence"}
@@ -96,7 +96,7 @@ def test_classify_file_without_permission(invoke: Cli, folder: Path) -> None:
     path = folder / "forbidden.wav"
     path.chmod(0)
     if os.geteuid() == 0:
-        pytest.skip("root may read every file; tests/audio/test_audio_files.py drops its privileges for this")
+        pytest.skip("root may read every file; tests/audio/test_files.py drops its privileges for this")
     done = invoke("classify", path)
     assert (done.returncode, done.stderr) == (1, f"genre-edge: {path}: Permission denied\n")
 
@@ -108,7 +108,7 @@ def test_classify_nothing_found(invoke: Cli, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"genre-edge: {tmp_path}: no audio files in this directory",
-        f"genre-edge: {tmp_path}/*.flac: the pattern matches nothing",
+        f"genre-edge: {tmp_path}/*.flac: no file matches the pattern",
     ]
 
 

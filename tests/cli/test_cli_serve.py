@@ -21,7 +21,7 @@ import pytest
 
 from tests.conftest import TIMEOUT_S, Cli
 from tests.helpers.bundles import TINY
-from tests.helpers.live import ffmpegs
+from tests.helpers.live import ffmpeg_pids
 from tests.helpers.mqtt import Mosquitto, MqttSubscriber, free_port, requires_mosquitto
 from tests.helpers.serve_process import RAW, ServeProcess
 from tests.helpers.station import eventually
@@ -234,7 +234,7 @@ def test_serve_lost_source(start: Callable[..., ServeProcess]) -> None:
     assert server.process.stderr is not None
     messages = server.process.stderr.read().decode()
     assert server.process.wait(TIMEOUT_S) == 3
-    assert messages.endswith("given up after 2 tries\n") and len(messages.splitlines()) == 2
+    assert messages.endswith("giving up after 2 failed attempts\n") and len(messages.splitlines()) == 2
     assert "s3cret" not in messages
 
 
@@ -245,7 +245,7 @@ def test_serve_ends_with_silent_radio(start: Callable[..., ServeProcess]) -> Non
     with socket.create_server(("127.0.0.1", 0)) as radio:
         server = start(source=f"http://127.0.0.1:{radio.getsockname()[1]}/live")
         client, _ = radio.accept()
-        (child,) = eventually(lambda: ffmpegs(server.process.pid))
+        (child,) = eventually(lambda: ffmpeg_pids(server.process.pid))
         assert server.get("api/v1/status")["listening"] is False
         assert server.end() == (0, "")
         client.close()

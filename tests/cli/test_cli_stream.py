@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from genre_edge.audio.opening import is_file_name
-from genre_edge.system.signals import ENDING
+from genre_edge.system.signals import TERMINATION_SIGNALS
 from tests.conftest import TIMEOUT_S, Cli
 
 RAW = ("--raw", "f32le:22050:1")
@@ -106,7 +106,7 @@ def _start_stream(song_samples: np.ndarray) -> "subprocess.Popen[bytes]":
 @pytest.mark.slow
 def test_stream_ends_at_signal(song_samples: np.ndarray) -> None:
     """Verdicts are printed while the pipe is open, and each signal ends the process with exit code 0."""
-    for number in ENDING:
+    for number in TERMINATION_SIGNALS:
         process = _start_stream(song_samples)
         time.sleep(0.3)
         process.send_signal(number)
@@ -124,7 +124,7 @@ def test_stream_signals_reach_main_thread_only(song_samples: np.ndarray) -> None
     process = _start_stream(song_samples)
     for thread in Path(f"/proc/{process.pid}/task").iterdir():
         blocked = int(re.findall(r"SigBlk:\s*(\w+)", (thread / "status").read_text())[0], 16)
-        ours = sum(1 << number - 1 for number in ENDING)
+        ours = sum(1 << number - 1 for number in TERMINATION_SIGNALS)
         assert blocked & ours == (0 if thread.name == str(process.pid) else ours)
     process.kill()
     process.communicate()

@@ -6,7 +6,7 @@ from genre_edge import cli
 from genre_edge.cli import serve
 from genre_edge.errors import AudioError, GenreEdgeError, ModelError, ParameterError, SourceLostError
 
-pytestmark = pytest.mark.usefixtures("not_the_end")
+pytestmark = pytest.mark.usefixtures("reset_shutdown")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from rich.console import Console
 from genre_edge.cli.terminal.screen import RecentLogHandler, alternate_screen, has_movable_cursor
 from genre_edge.model.bundle import MODELS, Bundle
 from tests.conftest import TIMEOUT_S, Cli
-from tests.helpers.live import Radio, ffmpegs, sound
+from tests.helpers.live import RadioServer, ffmpeg_pids, wav_response
 from tests.helpers.station import eventually
 from tests.helpers.terminal import ALT_OFF, ALT_ON, HIDE, HOME, SHOW, Terminal, is_suspended
 from tests.helpers.view import RATE, console, row, view
@@ -125,14 +125,14 @@ def test_closed_terminal_ends_stream() -> None:
     """Closing the terminal window (SIGHUP) ends the process and its ffmpeg."""
 
     def answer(caller: socket.socket) -> None:
-        sound(10)(caller)
+        wav_response(10)(caller)
         caller.recv(1)
 
     def set_controlling_terminal() -> None:
         os.setsid()
         fcntl.ioctl(1, termios.TIOCSCTTY, 0)
 
-    radio, (window, inner) = Radio(answer), pty.openpty()
+    radio, (window, inner) = RadioServer(answer), pty.openpty()
     command = [sys.executable, "-m", "genre_edge", "stream", radio.url]
     process = subprocess.Popen(
         command,
@@ -147,7 +147,7 @@ def test_closed_terminal_ends_stream() -> None:
         output = b""
         while output.count(HOME) < 3:
             output += os.read(window, 65536)
-        (child,) = ffmpegs(process.pid)
+        (child,) = ffmpeg_pids(process.pid)
         os.close(window)
         errors = process.communicate(timeout=TIMEOUT_S)[1]
         # Exit code 1: the last verdict could not be printed, as the terminal is closed.
@@ -176,7 +176,7 @@ def test_error_after_live_view(start: Start, song_samples: np.ndarray) -> None:
     assert terminal.process.stdin is not None
     terminal.process.stdin.close()
     assert terminal.end() == 1
-    assert terminal.after_screen().splitlines()[-1] == f"genre-edge: -: sample {5 * RATE} is nan, not a sound"
+    assert terminal.after_screen().splitlines()[-1] == f"genre-edge: -: sample {5 * RATE} has an invalid value (nan)"
 
 
 def test_log_printed_after_live_view(

@@ -145,7 +145,7 @@ def test_view_hostile_source_name(name: str) -> None:
 
 def test_view_hostile_log_message() -> None:
     log_handler, level = RecentLogHandler(), meter()
-    level.heard_s -= STALLED_S
+    level.last_sample_s -= STALLED_S
     log_handler.handle(logging.makeLogRecord({"msg": "%s gone", "args": ("[red]\x1b[2J",), "levelno": logging.WARNING}))
     lines = render(LiveView("x", level, GTZAN, "edge 2", log_handler))
     assert "[red]\N{REPLACEMENT CHARACTER}[2J gone" in [line.strip() for line in lines]
@@ -156,7 +156,7 @@ def test_view_stall() -> None:
     level = meter()
     live_view = view(level=level)
     live_view.verdict = verdict(PROBABILITIES)
-    level.heard_s -= 100
+    level.last_sample_s -= 100
     lines = render(live_view)
     assert any(re.match(r"no samples for 10\d s", line) for line in lines)
     assert row(lines, "level").endswith(" -")

@@ -1,4 +1,4 @@
-"""Sounds, files, WAV bytes made by hand and sources made of arrays, for the tests of everything that hears."""
+"""Test signals, audio files, hand-made WAV bytes and sources made of arrays."""
 
 import io
 import struct
@@ -22,17 +22,17 @@ GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 
 
 def tone(hz: float, seconds: float, rate: int, amplitude: float = 0.3) -> Samples:
-    """A sine."""
+    """Sine wave."""
     return (amplitude * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
 
 
 def noise(n: int, seed: int = 0, amplitude: float = 0.1) -> Samples:
-    """White noise, below full scale."""
+    """Uniform white noise, below full scale."""
     return np.random.default_rng(seed).uniform(-amplitude, amplitude, n).astype(np.float32)
 
 
 def music(seconds: float, rate: int, seed: int = 0) -> Samples:
-    """A melody over a little noise: every tenth of a second sounds different from the one before."""
+    """Random melody over a little noise: the pitch changes every tenth of a second."""
     rng = np.random.default_rng(seed)
     n = round(seconds * rate)
     hz = rng.choice([110, 220, 330, 880, 1500, 2500, 3300], -(-n * 10 // rate) + 1)
@@ -41,13 +41,13 @@ def music(seconds: float, rate: int, seed: int = 0) -> Samples:
 
 
 def naive_mono(samples: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Mean over channels in double precision; `(n,)` or `(n, channels)`."""
+    """Average the channels in double precision, `(n,)` or `(n, channels)` -> `(n,)`."""
     wide = np.asarray(samples, dtype=np.float64)
     return wide if wide.ndim == 1 else wide.mean(axis=1)
 
 
 class ArraySource(Source):
-    """Samples cut into blocks of the given sizes (the last one is repeated)."""
+    """Source of samples cut into blocks of the given sizes (the last size is repeated)."""
 
     def __init__(self, samples: Samples, rate: int, sizes: Iterable[int] = (4096,), name: str = "array") -> None:
         self.name, self.rate, self.channels = name, rate, 1
@@ -66,7 +66,7 @@ class ArraySource(Source):
 
 
 class BlockSource(Source):
-    """Blocks as given, with gaps and all."""
+    """Source of the given blocks, unchanged."""
 
     def __init__(self, blocks: Iterable[Block], rate: int, name: str = "blocks") -> None:
         self.name, self.rate, self.channels = name, rate, 1
@@ -76,8 +76,8 @@ class BlockSource(Source):
         yield from self._blocks
 
 
-class Trickle(io.RawIOBase):
-    """A stream that gives fewer bytes than asked for, as a pipe does, and cannot seek."""
+class ShortReadStream(io.RawIOBase):
+    """Unseekable stream that returns fewer bytes than requested, as a pipe does."""
 
     def __init__(self, content: bytes, sizes: Iterable[int]) -> None:
         self._content, self._sizes, self._turn = io.BytesIO(content), list(sizes), 0
@@ -93,56 +93,56 @@ class Trickle(io.RawIOBase):
         return len(data)
 
 
-def listen(source: Source) -> Samples:
-    """All samples of a source that loses none; checks that its blocks follow one another."""
-    heard: list[Samples] = []
+def read_samples(source: Source) -> Samples:
+    """Read all samples of a source; check that its blocks are contiguous."""
+    parts: list[Samples] = []
     position = 0
     with source:
         for block in source.blocks():
             assert (block.position, block.dropped, block.rate) == (position, 0, source.rate)
             assert block.samples.dtype == np.float32 and block.samples.ndim == 1 and len(block.samples) > 0
-            heard.append(block.samples)
+            parts.append(block.samples)
             position += len(block.samples)
-    return np.concatenate([np.empty(0, dtype=np.float32), *heard])
+    return np.concatenate([np.empty(0, dtype=np.float32), *parts])
 
 
 def encode(samples: NDArray[np.generic], rate: int, format: str = "WAV", subtype: str | None = None) -> bytes:
-    """A file's bytes, written by libsndfile."""
+    """Encode samples with libsndfile; return the file's bytes."""
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format=format, subtype=subtype)
     return file.getvalue()
 
 
 def decode(content: bytes) -> Samples:
-    """`(n, channels)` float32 as libsndfile reads them."""
+    """Decode a file's bytes with libsndfile to `(n, channels)` float32."""
     samples: Samples = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)[0]
     return samples
 
 
 def chunk(marker: bytes, content: bytes, size: int | None = None) -> bytes:
-    """One RIFF chunk, padded to an even length; `size` is what its header claims, if not the truth."""
+    """RIFF chunk, padded to an even length; `size` replaces the true size in its header."""
     return struct.pack("<4sI", marker, len(content) if size is None else size) + content + bytes(len(content) % 2)
 
 
 def fmt(tag: int, channels: int, rate: int, bits: int, extra: bytes = b"") -> bytes:
-    """A WAV's fmt chunk."""
+    """The fmt chunk of a WAV."""
     frame_bytes = channels * bits // 8
     head = struct.pack("<HHIIHH", tag, channels, rate, rate * frame_bytes % (1 << 32), frame_bytes % (1 << 16), bits)
     return chunk(b"fmt ", head + extra)
 
 
 def extensible(tag: int, channels: int, rate: int, bits: int) -> bytes:
-    """A WAVE_FORMAT_EXTENSIBLE fmt chunk; the real encoding stands in its GUID."""
+    """WAVE_FORMAT_EXTENSIBLE fmt chunk; its GUID holds the actual encoding."""
     return fmt(EXTENSIBLE, channels, rate, bits, struct.pack("<HHIH", 22, bits, 0, tag) + GUID_TAIL)
 
 
 def riff(*chunks: bytes, form: bytes = b"RIFF", size: int | None = None) -> bytes:
-    """A WAV of these chunks."""
+    """WAV file made of the given chunks."""
     body = b"WAVE" + b"".join(chunks)
     return form + struct.pack("<I", len(body) if size is None else size) + body
 
 
-def in_a_process(program: str, *arguments: "str | Path", timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
-    """Run Python code in a process of its own: for what could hang or crash. subprocess.TimeoutExpired if it hangs."""
+def run_python(program: str, *arguments: "str | Path", timeout_s: float = 120) -> "subprocess.CompletedProcess[str]":
+    """Run Python code that could hang or crash in a separate process. Raises subprocess.TimeoutExpired if it hangs."""
     command = [sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)

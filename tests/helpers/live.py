@@ -1,4 +1,4 @@
-"""A radio on this machine that misbehaves as it is told, and the ffmpeg processes that listen to it."""
+"""HTTP server that plays a misbehaving radio station, and the ffmpeg processes that read from it."""
 
 import socket
 import threading
@@ -8,14 +8,19 @@ from pathlib import Path
 from tests.helpers.audio import encode, music
 
 RATE = 22050
-Answer = Callable[[socket.socket], None]
+Response = Callable[[socket.socket], None]
 
 
-class Radio:
-    """Answers its first caller with the first of `answers`, and so on; afterwards it hangs up."""
+class RadioServer:
+    """HTTP server on localhost: answers each request with the next of `responses`, then closes connections at once.
 
-    def __init__(self, *answers: Answer) -> None:
-        self._answers, self.calls = list(answers), 0
+    Attributes:
+        url: address of the station.
+        n_requests: number of connections so far.
+    """
+
+    def __init__(self, *responses: Response) -> None:
+        self._responses, self.n_requests = list(responses), 0
         self._server = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}/live"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -23,41 +28,47 @@ class Radio:
     def _serve(self) -> None:
         while True:
             try:
-                caller, _ = self._server.accept()
+                client, _ = self._server.accept()
             except OSError:
                 return
-            self.calls += 1
-            with caller:
-                caller.recv(4096)
+            self.n_requests += 1
+            with client:
+                client.recv(4096)
                 try:
-                    if self._answers:
-                        self._answers.pop(0)(caller)
+                    if self._responses:
+                        self._responses.pop(0)(client)
                 except OSError:
-                    pass  # the listener has gone
+                    pass  # the client has disconnected
 
     def close(self) -> None:
         self._server.close()
 
 
-def sound(seconds: float, rate: int = RATE) -> Answer:
+def wav_response(seconds: float, rate: int = RATE) -> Response:
+    """Response with a float WAV of music, then the end of the connection."""
     wav = encode(music(seconds, rate)[:, None], rate, subtype="FLOAT")
 
-    def answer(caller: socket.socket) -> None:
-        caller.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: audio/wav\r\n\r\n" + wav)
+    def respond(client: socket.socket) -> None:
+        client.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: audio/wav\r\n\r\n" + wav)
 
-    return answer
+    return respond
 
 
-def ffmpegs(parent: int | None = None) -> list[int]:
-    """The ffmpeg processes that are alive and this process's, or another one's, children."""
-    found = []
+def child_pids(name: str, parent: int | None = None) -> list[int]:
+    """Return the running child processes of this process, or of `parent`, whose program name contains `name`."""
+    pids = []
     parent = threading.main_thread().native_id if parent is None else parent
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             pid, rest = path.read_text().split(" ", 1)
         except OSError:
             continue
-        name, rest = rest.rsplit(")", 1)
-        if "ffmpeg" in name and int(rest.split()[1]) == parent and rest.split()[0] != "Z":
-            found.append(int(pid))
-    return found
+        program, rest = rest.rsplit(")", 1)
+        if name in program and int(rest.split()[1]) == parent and rest.split()[0] != "Z":
+            pids.append(int(pid))
+    return pids
+
+
+def ffmpeg_pids(parent: int | None = None) -> list[int]:
+    """Return the running ffmpeg processes that this process, or `parent`, has started."""
+    return child_pids("ffmpeg", parent)

@@ -16,7 +16,7 @@ from genre_edge.mel.config import MelConfig
 from genre_edge.model.bundle import Bundle, bundle_path, installed
 from genre_edge.model.prediction import Model
 from genre_edge.model.preprocessing import NORMALISATIONS, normalise
-from tests.helpers.audio import in_a_process
+from tests.helpers.audio import run_python
 from tests.helpers.bundles import FLOAT_TFLITE, TINY, spoilt, with_network
 
 TFLITE = (TINY / "model.tflite").read_bytes()
@@ -197,7 +197,7 @@ def test_bytes_that_are_no_network_are_refused_without_a_crash(tmp_path: Path) -
     spoilt_networks += [TFLITE[:at] + b"\xff" + TFLITE[at + 1 :] for at in (60, TFLITE.index(b"Stateful"), 465)]
     for i, content in enumerate(spoilt_networks):
         with_network(tmp_path / f"{i:03}", content)
-    done = in_a_process(LOAD_ALL, tmp_path)
+    done = run_python(LOAD_ALL, tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines() == ["refused True"] * len(spoilt_networks)
 
@@ -206,7 +206,7 @@ def test_a_service_without_standard_error_can_load_a_model() -> None:
     program = (
         "import os, sys; os.close(2); sys.stderr = None; from genre_edge.model.bundle import Model; Model(sys.argv[1])"
     )
-    done = in_a_process(program + "; print('loaded')", TINY)
+    done = run_python(program + "; print('loaded')", TINY)
     assert (done.returncode, done.stdout) == (0, "loaded\n")
 
 

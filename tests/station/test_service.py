@@ -24,7 +24,7 @@ from tests.helpers.station import QueueSource, eventually, make_station
 @pytest.fixture(autouse=True)
 def restore_handlers() -> Iterator[None]:
     """Restore the signal handlers that Service replaces."""
-    before = {number: signal.getsignal(number) for number in signals.ENDING}
+    before = {number: signal.getsignal(number) for number in signals.TERMINATION_SIGNALS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

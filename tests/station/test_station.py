@@ -175,7 +175,7 @@ def test_source_opened_in_thread() -> None:
     """A live source that is not available yet is opened by the station's thread, which retries."""
     late = QueueSource()
     attempts = [refuse, refuse, lambda: late]
-    source = ReconnectingSource("card", lambda: attempts.pop(0)(), RetryPolicy(first_s=0.0), wait=False)
+    source = ReconnectingSource("card", lambda: attempts.pop(0)(), RetryPolicy(initial_delay_s=0.0), wait=False)
     assert not make_station(source).listening
     with running(source) as station:
         late.feed_music(1)
@@ -185,14 +185,14 @@ def test_source_opened_in_thread() -> None:
 
 def test_source_lost() -> None:
     """A source whose attempts are used up ends the station."""
-    station = make_station(ReconnectingSource("card", refuse, RetryPolicy(first_s=0.0, tries=3), wait=False))
+    station = make_station(ReconnectingSource("card", refuse, RetryPolicy(initial_delay_s=0.0, tries=3), wait=False))
     station.start()
     assert station.join(40) and isinstance(station.error, SourceLostError)
 
 
 def test_stop_while_reconnecting() -> None:
     """`stop` interrupts the wait for the next attempt."""
-    policy = RetryPolicy(first_s=1000.0, longest_s=1000.0)
+    policy = RetryPolicy(initial_delay_s=1000.0, max_delay_s=1000.0)
     with running(ReconnectingSource("card", refuse, policy, wait=False)) as station:
         eventually(lambda: station.outages)
         assert station.is_progressing() and not station.listening

@@ -20,7 +20,7 @@ import rich.live
 from rich.console import Console
 
 from genre_edge.audio.block import Block
-from genre_edge.audio.ffmpeg import kill_children
+from genre_edge.audio.ffmpeg import kill_child_processes
 from genre_edge.audio.files import open_file
 from genre_edge.audio.live import reconnect
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
@@ -30,7 +30,7 @@ from genre_edge.cli.terminal import screen
 from genre_edge.cli.terminal.screen import _start, _stop
 from genre_edge.errors import AudioError
 from tests.helpers.audio import encode, music
-from tests.helpers.live import RATE, ffmpegs
+from tests.helpers.live import RATE, ffmpeg_pids
 from tests.helpers.station import eventually
 
 HANGS_S = 10
@@ -127,7 +127,7 @@ class Live(Source):
 
 def listen_to_what_comes_and_goes() -> None:
     with ReconnectingSource(
-        "live", lambda: ThreadedSource(Live), RetryPolicy(first_s=0.001, longest_s=0.001)
+        "live", lambda: ThreadedSource(Live), RetryPolicy(initial_delay_s=0.001, max_delay_s=0.001)
     ) as source:
         for block in islice(source.blocks(), 5):
             assert len(block.samples) == 20
@@ -185,7 +185,7 @@ def test_a_ctrl_c_before_a_terminal_is_given_back(monkeypatch: pytest.MonkeyPatc
     assert [terminal.getvalue().count(code) for code in LENT + GIVEN_BACK] == [1, 1, 1, 1]
 
 
-@pytest.mark.usefixtures("not_the_end")
+@pytest.mark.usefixtures("reset_shutdown")
 @pytest.mark.parametrize(("name", "step"), [("x.wav", 1), pytest.param("x.m4a", 17, marks=needs_ffmpeg)])
 def test_a_file(name: str, step: int, tmp_path: Path) -> None:
     path = tmp_path / name
@@ -197,8 +197,8 @@ def test_a_file(name: str, step: int, tmp_path: Path) -> None:
 
     for line in count(1, step):
         went_on = not interrupted(line, listen)
-        kill_children()
-        eventually(lambda: not ffmpegs())
+        kill_child_processes()
+        eventually(lambda: not ffmpeg_pids())
         if went_on:
             break
     assert line > 500

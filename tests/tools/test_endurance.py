@@ -22,7 +22,7 @@ from genre_edge.audio.opening import open_live
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError, SourceLostError
 from tests.helpers.audio import music
-from tests.helpers.live import RATE, Radio, ffmpegs, sound
+from tests.helpers.live import RATE, RadioServer, ffmpeg_pids, wav_response
 
 
 class Clock:
@@ -35,8 +35,8 @@ class Patient(RetryPolicy):
 
     clock: Clock = field(default_factory=Clock)
 
-    def wait_s(self, failures: int) -> float:
-        self.clock.now_s += super().wait_s(failures)
+    def delay_s(self, failures: int) -> float:
+        self.clock.now_s += super().delay_s(failures)
         return 0.0
 
 
@@ -86,7 +86,7 @@ class UnsteadyStation:
 def test_a_thousand_deaths(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     station = UnsteadyStation(1000)
-    patience = Patient(tries=100, steady_s=2.0, clock=station.clock)
+    patience = Patient(tries=100, stable_s=2.0, clock=station.clock)
     found: list[Block] = []
     with ReconnectingSource("station", station.listen, patience) as source, pytest.raises(SourceLostError):
         found.extend(source.blocks())
@@ -100,13 +100,13 @@ def test_a_thousand_deaths(caplog: pytest.LogCaptureFixture) -> None:
     gaps_s = [block.dropped / Life.rate for block in found if block.dropped]
     assert len(gaps_s) == 999
     for gap_s, away_s in zip(gaps_s, station.away_s, strict=False):  # back within the back-off
-        longest_wait_s = min(patience.longest_s, away_s / (1 - patience.jitter) + patience.first_s)
+        longest_wait_s = min(patience.max_delay_s, away_s / (1 - patience.jitter) + patience.initial_delay_s)
         assert away_s - 0.01 <= gap_s <= away_s + longest_wait_s + 0.01
 
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 1000 + 999  # each death, each return
     assert all(line.endswith("; trying again") for line in lines[::2])
-    assert all(line.startswith("station: listening again after ") for line in lines[1::2])
+    assert all(line.startswith("station: connected again after ") for line in lines[1::2])
 
 
 def test_a_source_that_comes_and_goes_is_waited_for_ever_longer(caplog: pytest.LogCaptureFixture) -> None:
@@ -133,11 +133,11 @@ def test_a_source_that_comes_and_goes_is_waited_for_ever_longer(caplog: pytest.L
         pytest.raises(SourceLostError) as end,
     ):
         found.extend(source.blocks())
-    assert str(end.value) == "station: connection reset; given up after 30 tries"
+    assert str(end.value) == "station: connection reset; giving up after 30 failed attempts"
     assert opened == source.outages == 30
     assert caplog.messages[0] == "station: connection reset; trying again"
-    assert caplog.messages[1].startswith("station: listening again after ")
-    assert caplog.messages[2:] == ["station: connection reset; it comes and goes: no more of this until it stays"]
+    assert caplog.messages[1].startswith("station: connected again after ")
+    assert caplog.messages[2:] == ["station: connection reset; connection is unstable; suppressing messages until it has been steady for 60 s"]
     assert len([block for block in found if block.dropped]) == 29
     total = found[-1].position + len(found[-1].samples)
     assert total / 100 == pytest.approx(found[-1].arrived_s - found[0].arrived_s + 1, abs=0.5)
@@ -159,19 +159,19 @@ def test_a_source_that_stays_at_last_is_told_and_forgiven(caplog: pytest.LogCapt
             raise AudioError("station: gone")
         return Life()
 
-    patience = Patient(first_s=1.0, jitter=0.0, tries=4, clock=clock)
+    patience = Patient(initial_delay_s=1.0, jitter=0.0, tries=4, clock=clock)
     with ReconnectingSource("station", listen, patience) as source, pytest.raises(SourceLostError):
         for _ in source.blocks():
             pass
     ended = "station: the source has ended"
     assert caplog.messages == [
         f"{ended}; trying again",
-        "station: listening again after 1.0 s",
-        f"{ended}; it comes and goes: no more of this until it stays",
-        "station: listening again, and it stays; missed 7.0 s",
+        "station: connected again after 1.0 s",
+        f"{ended}; connection is unstable; suppressing messages until it has been steady for 60 s",
+        "station: connection is stable again; missed 7.0 s",
         f"{ended}; trying again",
-        "station: listening again after 1.0 s",
-        f"{ended}; it comes and goes: no more of this until it stays",
+        "station: connected again after 1.0 s",
+        f"{ended}; connection is unstable; suppressing messages until it has been steady for 60 s",
     ]
 
 
@@ -188,32 +188,32 @@ def test_ten_deaths_of_ffmpeg(caplog: pytest.LogCaptureFixture) -> None:
     """Every second time the server drops the connection, else ffmpeg is killed while it listens."""
 
     def play_on(caller: socket.socket) -> None:
-        sound(5)(caller)
+        wav_response(5)(caller)
         caller.recv(1)
 
-    server = Radio(*[sound(0.5), play_on] * 5)
+    server = RadioServer(*[wav_response(0.5), play_on] * 5)
     alive, killed, watching = [], 0, True
 
     def watch() -> None:
         while watching:
-            alive.append(len(ffmpegs()))
+            alive.append(len(ffmpeg_pids()))
             time.sleep(0.002)
 
     before = open_here()
     watcher = threading.Thread(target=watch)
     watcher.start()
-    patience = RetryPolicy(first_s=0.02, longest_s=0.1, tries=5, steady_s=0.0)
+    patience = RetryPolicy(initial_delay_s=0.02, max_delay_s=0.1, tries=5, stable_s=0.0)
     with open_live(server.url, patience) as source, pytest.raises(SourceLostError):
         for _ in source.blocks():
-            if server.calls == 2 * (killed + 1):
-                os.kill(ffmpegs()[0], signal.SIGKILL)
+            if server.n_requests == 2 * (killed + 1):
+                os.kill(ffmpeg_pids()[0], signal.SIGKILL)
                 killed += 1
     watching = False
     watcher.join()
     after = open_here()
     server.close()
     assert after == before
-    assert set(alive) == {0, 1} and not ffmpegs()
+    assert set(alive) == {0, 1} and not ffmpeg_pids()
     assert killed == 5 and source.outages == 10
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 10 + 9, lines
@@ -235,7 +235,7 @@ class OverrunCard(Source):
         self.injected = 0
 
     def blocks(self) -> Iterator[Block]:
-        ring = BoundedBlockQueue(self.name, self.rate, self.ROOM * self.BLOCK / self.rate, silent_s=1.0)
+        ring = BoundedBlockQueue(self.name, self.rate, self.ROOM * self.BLOCK / self.rate, timeout_s=1.0)
         reader = ring.blocks()
         while self._blocks:
             n = self._rng.choice([1, 5, 20, 21, 33, 150])

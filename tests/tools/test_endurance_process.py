@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.audio import music
-from tests.helpers.live import RATE, Radio, ffmpegs, sound
+from tests.helpers.live import RATE, RadioServer, ffmpeg_pids, wav_response
 from tests.helpers.station import eventually
 from tools.endurance.usage import Usage
 
@@ -124,7 +124,7 @@ def interrupted(moment: int, pcm: bytes) -> Ending:
     """What comes of a signal at a moment: three of ten are in the program's start. Every second one hears a radio."""
     if moment % 2 == 0 or shutil.which("ffmpeg") is None:
         return _interrupted(random.Random(moment), Streaming(pcm))
-    server = Radio(radio)
+    server = RadioServer(radio)
     try:
         end = _interrupted(random.Random(moment), Streaming(pcm, server.url))
         eventually(lambda: not _named(server.url))  # no ffmpeg outlives it, though the radio goes on
@@ -203,19 +203,19 @@ def test_a_signal_closes_the_array_of_classify(number: int, song: Path) -> None:
 
 def radio(caller: socket.socket) -> None:
     """Half a minute at once, and then nothing more."""
-    sound(30)(caller)
+    wav_response(30)(caller)
     caller.recv(1)
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_ffmpeg_too(number: int) -> None:
-    server = Radio(radio)
+    server = RadioServer(radio)
     command = [*STREAM[:4], server.url, "--interval", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         json.loads(process.stdout.readline())
-        (ffmpeg,) = ffmpegs(process.pid)
+        (ffmpeg,) = ffmpeg_pids(process.pid)
         process.send_signal(number)
         lines = process.stdout.read().splitlines()
         process.wait(timeout=60)
@@ -265,13 +265,13 @@ def test_it_streams_as_nobody_on_a_read_only_system_without_network(jail: list[s
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 def test_it_hears_a_radio_as_nobody_on_a_read_only_system(jail: list[str]) -> None:
-    server = Radio(radio)
+    server = RadioServer(radio)
     command = [*(word for word in jail if word != "--net"), *STREAM[:4], server.url, "--interval", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         for _ in range(10):
             assert json.loads(process.stdout.readline() or process.stderr.read())["source"] == server.url
-        (ffmpeg,) = ffmpegs(process.pid)
+        (ffmpeg,) = ffmpeg_pids(process.pid)
         assert Usage.of(process.pid).written_bytes == Usage.of(ffmpeg).written_bytes == 0
         process.terminate()
     server.close()

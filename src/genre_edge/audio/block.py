@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_RATE, MAX_RATE = 1_000, 1_000_000  # Hz; outside of this it is no music, or a damaged header
-LOUDEST = 1e6  # 120 dB above full scale is no sound; the resampler's overshoot stays far below the core's limit
+MIN_RATE, MAX_RATE = 1_000, 1_000_000  # Hz; a rate outside this range means a damaged header, or not music
+MAX_AMPLITUDE = 1e6  # 120 dB above full scale; even with the resampler's overshoot, far below the core's limit
 
 
 @dataclass(frozen=True)
@@ -16,10 +16,10 @@ class Block:
 
     Args:
         samples: `(n,)` float32, full scale +-1.
-        rate: Hz.
-        position: index of the first sample, counted at the source, lost samples included.
-        dropped: samples lost just before this block.
-        arrived_s: monotonic clock when the last sample was there; only for telling lag.
+        rate: sampling rate in Hz.
+        position: index of the first sample, counted at the source; dropped samples count.
+        dropped: number of samples lost just before this block.
+        arrived_s: monotonic clock, in seconds, when the last sample arrived; used to measure lag and outages.
     """
 
     samples: NDArray[np.float32]
@@ -28,19 +28,19 @@ class Block:
     dropped: int = 0
     arrived_s: float = field(default_factory=time.monotonic)
 
-    def fault(self) -> str | None:
-        """Which sample is no sound, if one is."""
-        usable = np.abs(self.samples) <= LOUDEST
-        if usable.all():
+    def invalid_sample(self) -> str | None:
+        """Describe the first sample that is not finite or exceeds `MAX_AMPLITUDE`; None if all are valid."""
+        valid = np.abs(self.samples) <= MAX_AMPLITUDE
+        if valid.all():
             return None
-        first = int(np.argmin(usable))
-        return f"sample {self.position + first} is {self.samples[first]:g}, not a sound"
+        first = int(np.argmin(valid))
+        return f"sample {self.position + first} has an invalid value ({self.samples[first]:g})"
 
 
 def to_mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean over channels, `(n, channels)` -> `(n,)`; column by column, several times faster than mean(axis=1)."""
+    """Average the channels, `(n, channels)` -> `(n,)`; column by column, several times faster than mean(axis=1)."""
     mono = samples[:, 0].copy()
-    with np.errstate(all="ignore"):  # what overflows here is refused, with its position, in the front end
+    with np.errstate(all="ignore"):  # the front end rejects an overflow, with its position
         for channel in range(1, samples.shape[1]):
             mono += samples[:, channel]
     if samples.shape[1] > 1:

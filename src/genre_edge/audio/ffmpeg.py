@@ -1,4 +1,7 @@
-"""What needs ffmpeg: some files (m4a, aac, wma and kin), and the network. One child writes WAV into our WAV reader."""
+"""Decoding by ffmpeg: file formats that libsndfile does not know, and network streams.
+
+Each source is one child process that writes WAV to a pipe, which `WavSource` reads.
+"""
 
 import atexit
 import logging
@@ -23,123 +26,162 @@ FFMPEG_SUFFIXES = frozenset(
     [".m4a", ".m4b", ".mp4", ".aac", ".wma", ".ape", ".wv", ".mpc", ".mka", ".webm", ".alac", ".ac3", ".dsf", ".tta"]
 )
 
-
-# Nothing that reads local files or starts programs: a playlist on a server must not name /etc/passwd.
+# No protocol that reads local files or starts programs: a playlist on a server must not name /etc/passwd.
 NETWORK_SCHEMES = frozenset(
     ["http", "https", "icecast", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "mms", "mmsh", "mmst"]
 )
 _NETWORK_PROTOCOLS = "http,https,httpproxy,rtsp,rtsps,rtmp,rtmps,rtp,rtcp,srtp,srt,udp,tcp,tls,mmsh,mmst,crypto,data"
-SCHEME_ALIASES = {"icecast": "http", "mms": "mmsh"}  # what is given away as such; ffmpeg itself only writes to icecast
-# What the network lost between a stream's own timestamps, so that time stays true; no sample is changed otherwise.
-_GAPS_ARE_SILENCE = ["-af", "aresample=async=1"]
+SCHEME_ALIASES = {"icecast": "http", "mms": "mmsh"}  # ffmpeg only writes to icecast:// and does not know mms://
+# Fill gaps in a stream's own timestamps with silence, so that time stays true; other samples do not change.
+_FILL_GAPS = ["-af", "aresample=async=1"]
 
-# Names, passwords and keys in addresses: they are in no log and no verdict.
-_USER = re.compile(r"//[^/\s]*@")
+# Credentials and keys in URLs, which must not appear in messages
+_CREDENTIALS = re.compile(r"//[^/\s]*@")
 _QUERY = re.compile(r"(://[^\s?#]*)[?#]\S*")
 
 
 def is_url(source: str) -> bool:
-    """Whether a source is an address that `FfmpegSource.of_url` takes."""
+    """Return True if a source is a URL with a scheme that `FfmpegSource.from_url` supports."""
     return source.partition("://")[0].lower() in NETWORK_SCHEMES and "://" in source
 
 
 def ffmpeg_program(name: str) -> str:
-    """Where ffmpeg is. Raises AudioError, in the name of what needs it."""
-    found = shutil.which("ffmpeg")
-    if found is None:
+    """Return the path of the ffmpeg program.
+
+    Args:
+        name: the source that needs ffmpeg; the error names it.
+
+    Raises:
+        AudioError: ffmpeg is not installed.
+    """
+    path = shutil.which("ffmpeg")
+    if path is None:
         raise AudioError(f"{name}: needs ffmpeg, which is not installed (apt install ffmpeg)")
-    return found
+    return path
 
 
 def redact_url(url: str) -> str:
-    """The address as it may stand in logs and verdicts. Of what can be read in two ways, less is told."""
+    """Return a URL without credentials, query and fragment, for logs and verdicts; shorter if it is ambiguous."""
     scheme, _, rest = url.partition("://")
-    place = re.split("[?#]", rest, maxsplit=1)[0]
-    if "@" in rest[len(place) :]:  # a key, or the end of a password
+    location = re.split("[?#]", rest, maxsplit=1)[0]
+    if "@" in rest[len(location) :]:  # part of a query, or of a password
         return f"{scheme}://..."
-    before, at, after = place.rpartition("@")
-    if at and (":" in before or "/" not in before):  # else a path that has an @ of its own
-        place = after
-    return f"{scheme}://{place}"
+    before, at, after = location.rpartition("@")
+    if at and (":" in before or "/" not in before):  # otherwise the @ belongs to the path
+        location = after
+    return f"{scheme}://{location}"
 
 
-def _for_ffmpeg(url: str) -> str:
-    """The address with a scheme that ffmpeg knows; of capitals it knows none."""
+def _ffmpeg_url(url: str) -> str:
+    """Replace the scheme by the name that ffmpeg has for it, in lower case."""
     scheme, _, rest = url.partition("://")
     return f"{SCHEME_ALIASES.get(scheme.lower(), scheme.lower())}://{rest}"
 
 
 _children: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()
-_starting = threading.RLock()  # from before there is a child until it is among them
+_children_lock = threading.Lock()  # held while a child is started and registered
+_shutting_down = False  # protected by the lock; no child is started any more
 
 
 @atexit.register
-def kill_children() -> None:
-    """End every ffmpeg that still runs, so that none outlives the program; a thread that waits for one goes on.
-
-    The last that is done with them: the lock is kept, so none is started any more.
-    """
-    _starting.acquire(timeout=1)
-    for child in list(_children):
-        child.kill()
+def kill_child_processes() -> None:
+    """Kill all running ffmpeg processes and refuse to start new ones, so that none outlives the program."""
+    global _shutting_down
+    with _children_lock:
+        _shutting_down = True
+        for child in list(_children):
+            child.kill()
 
 
 class FfmpegSource(Source):
-    """What one ffmpeg process decodes; it ends with the source.
+    """Source decoded by one ffmpeg process. Use `from_file` or `from_url`.
 
-    `words` are its options and its input; for the `secret` among them stands the name wherever it is told. With
-    `patience_s` it is live: a process that gives nothing for so long at its beginning is ended, and a failure later is
-    an error; of a file, what was heard before it counts.
+    Args:
+        name: name in messages and verdicts.
+        arguments: ffmpeg's input options, input and filters.
+        start_timeout_s: None for a file. Otherwise the source is live: the process is killed if it writes no header
+            for so long, and a failure at the end is an error. A file's samples before a failure count.
+        secret: the argument that messages replace by `name`.
+
+    Raises:
+        AudioError: ffmpeg is missing, cannot be started, or finds no audio.
     """
 
-    def __init__(self, name: str, words: list[str], patience_s: float | None = None, secret: str | None = None) -> None:
+    def __init__(
+        self, name: str, arguments: list[str], start_timeout_s: float | None = None, secret: str | None = None
+    ) -> None:
         self.name, self._secret = name, secret
-        ffmpeg = ffmpeg_program(name)
-        self._complaints = StderrTail()
-        command = [ffmpeg, "-nostdin", "-v", "error", *words, "-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
+        self._is_live = start_timeout_s is not None
+        output = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
+        command = [ffmpeg_program(name), "-nostdin", "-v", "error", *arguments, *output]
+        self._stderr = StderrTail()
         try:
-            with blocked(), _starting:  # no interrupt comes between a child and its being known
-                self._process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._complaints.child_end
-                )
-                _children.add(self._process)
-        except OSError as error:
-            self._complaints.close()
-            raise AudioError(f"{name}: ffmpeg cannot be started: {error.strerror}") from None
-        self._complaints.child_has_it()
-        assert self._process.stdout is not None
-        self._live = patience_s is not None
-        impatience = None if patience_s is None else threading.Timer(patience_s, self._process.kill)
-        if impatience:
-            impatience.daemon = True  # the program need not wait for it
-            impatience.start()
-        try:
-            self._wav = WavSource(self._process.stdout, self.name)
-        except AudioError as error:
-            text = self._last_error() or str(error)  # before the child complains of us
-            self._end()
-            self._complaints.close()
-            raise AudioError(text) from None
-        finally:
-            if impatience:
-                impatience.cancel()
+            self._start(command)
+        except AudioError:
+            self._stderr.close()
+            raise
+        self._stderr.close_write_fd()
+        self._wav = self._read_header(start_timeout_s)
         self.rate, self.channels = self._wav.rate, self._wav.channels
 
     @classmethod
-    def of_file(cls, path: Path) -> "FfmpegSource":
-        """A file that libsndfile does not know. Raises AudioError."""
+    def from_file(cls, path: Path) -> "FfmpegSource":
+        """Open a file in a format that libsndfile does not know.
+
+        Raises:
+            AudioError: ffmpeg is missing, cannot be started, or finds no audio.
+        """
         # "file:" and the whitelist: a name or a playlist inside the file must not become a network request.
         return cls(str(path), ["-protocol_whitelist", "file", "-i", f"file:{path}"])
 
     @classmethod
-    def of_url(cls, url: str, patience_s: float) -> "FfmpegSource":
-        """A radio or a camera; a server that gives no sound for `patience_s` is given up. Raises AudioError."""
-        address = _for_ffmpeg(url)
-        words = ["-protocol_whitelist", _NETWORK_PROTOCOLS, "-i", address, *_GAPS_ARE_SILENCE]
-        return cls(redact_url(url), words, patience_s, address)
+    def from_url(cls, url: str, timeout_s: float) -> "FfmpegSource":
+        """Open a network stream.
 
-    def _end(self) -> None:
-        """Let the child finish by itself, as one does that nobody listens to any more; else end it."""
+        Args:
+            url: URL for which `is_url` is True.
+            timeout_s: seconds to wait for the first audio.
+
+        Raises:
+            AudioError: ffmpeg is missing, cannot be started, or gets no audio within `timeout_s`.
+        """
+        address = _ffmpeg_url(url)
+        arguments = ["-protocol_whitelist", _NETWORK_PROTOCOLS, "-i", address, *_FILL_GAPS]
+        return cls(redact_url(url), arguments, timeout_s, address)
+
+    def _start(self, command: list[str]) -> None:
+        """Start and register the child process. Raises AudioError."""
+        try:
+            with blocked(), _children_lock:  # no interrupt between start and registration
+                if _shutting_down:
+                    raise AudioError(f"{self.name}: ffmpeg is not started: the program is shutting down")
+                self._process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._stderr.write_fd
+                )
+                _children.add(self._process)
+        except OSError as error:
+            raise AudioError(f"{self.name}: ffmpeg cannot be started: {error.strerror}") from None
+
+    def _read_header(self, timeout_s: float | None) -> WavSource:
+        """Read the WAV header; kill the child if that takes longer than `timeout_s`. Raises AudioError."""
+        assert self._process.stdout is not None
+        timer = None if timeout_s is None else threading.Timer(timeout_s, self._process.kill)
+        if timer:
+            timer.daemon = True  # must not delay the program's exit
+            timer.start()
+        try:
+            return WavSource(self._process.stdout, self.name)
+        except AudioError as error:
+            message = self._last_error() or str(error)  # before the child complains about the closed pipe
+            self._stop()
+            self._stderr.close()
+            raise AudioError(message) from None
+        finally:
+            if timer:
+                timer.cancel()
+
+    def _stop(self) -> None:
+        """Close the child's output, which ends ffmpeg; kill it if it is still running after a second."""
         assert self._process.stdout is not None
         self._process.stdout.close()
         try:
@@ -149,25 +191,31 @@ class FfmpegSource(Source):
             self._process.wait()
 
     def _last_error(self) -> str:
-        line = self._complaints.last_line()
+        line = self._stderr.last_line()
         if self._secret:
             line = line.replace(self._secret, self.name)
-        line = _QUERY.sub(r"\1", _USER.sub("//", line))
+        line = _QUERY.sub(r"\1", _CREDENTIALS.sub("//", line))
         return f"{self.name}: ffmpeg: {line}" if line else ""
 
     def blocks(self) -> Iterator[Block]:
+        """Yield the decoded blocks.
+
+        Raises:
+            AudioError: ffmpeg fails; for a file only if it decoded nothing, otherwise a warning is logged.
+        """
         position = 0
         for block in self._wav.blocks():
             position += len(block.samples)
-            self._complaints.read()
+            self._stderr.drain()
             yield block
         if self._process.wait() != 0:
-            text = self._last_error() or f"{self.name}: ffmpeg failed"
-            if position == 0 or self._live:
-                raise AudioError(text)
-            log.warning("%s; heard %.1f s", text, position / self.rate)
+            message = self._last_error() or f"{self.name}: ffmpeg failed"
+            if position == 0 or self._is_live:
+                raise AudioError(message)
+            log.warning("%s; decoded %.1f s before the failure", message, position / self.rate)
 
     def close(self) -> None:
+        """Kill the process; a second call does nothing."""
         self._process.kill()
-        self._end()
-        self._complaints.close()
+        self._stop()
+        self._stderr.close()

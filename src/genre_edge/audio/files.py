@@ -1,4 +1,4 @@
-"""Audio files, decoded in constant memory: soundfile, and ffmpeg for what soundfile does not know."""
+"""Audio files, decoded in constant memory by libsndfile, or by ffmpeg for formats that libsndfile does not know."""
 
 import logging
 import os
@@ -39,22 +39,31 @@ SOUNDFILE_SUFFIXES = frozenset(
     ]
 )
 SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
-# libsndfile's log of a RIFF or AIFF whose samples are fewer than its header says
-_PROMISED = re.compile(r"^ *(?:data|SSND) *: *(\d+) \(should be", re.MULTILINE)
-_BLOCK_VALUES = 1 << 16  # samples times channels: 0.25 MB, so that memory does not depend on the format
+# line in libsndfile's log about a RIFF or AIFF with fewer samples than its header declares
+_DECLARED_SIZE = re.compile(r"^ *(?:data|SSND) *: *(\d+) \(should be", re.MULTILINE)
+_BLOCK_VALUES = 1 << 16  # samples times channels: 0.25 MB, so that memory use does not depend on the format
 
 
 class FileSource(Source):
-    """A file that libsndfile decodes: wav, flac, mp3, ogg, opus and kin. Owns the descriptor `file`."""
+    """File decoded by libsndfile: wav, flac, mp3, ogg, opus and related formats.
+
+    Args:
+        file: open file descriptor; the source owns it.
+        name: name in messages and verdicts.
+
+    Raises:
+        AudioError: the file is not audio, or its rate or channel count is out of range.
+    """
 
     def __init__(self, file: int, name: str) -> None:
         self.name = name
         self._size = os.fstat(file).st_size
         self._descriptor = file
-        # A station closes it under its reader, and libsndfile would crash. Who is interrupted there still can close it.
-        self._reading = threading.RLock()
+        # A station may close the file while another thread reads, which would crash libsndfile. Reentrant, so that
+        # `close` works in a thread that was interrupted while reading.
+        self._lock = threading.RLock()
         try:
-            # By descriptor: the content alone decides, and any name will do.
+            # By descriptor: the content alone decides the format, and any file name works.
             self._file = soundfile.SoundFile(file)
         except soundfile.LibsndfileError as error:
             raise AudioError(f"{name}: {_reason(error)}") from None
@@ -62,12 +71,17 @@ class FileSource(Source):
         self.check_format()
 
     def blocks(self) -> Iterator[Block]:
+        """Yield the decoded blocks. Log a warning if the file is truncated.
+
+        Raises:
+            AudioError: the file is damaged.
+        """
         frames = max(1, _BLOCK_VALUES // self.channels)
         buffer = np.empty((frames, self.channels), dtype=np.float32)
         position = 0
         while True:
             try:
-                with self._reading:
+                with self._lock:
                     samples = self._file.read(out=buffer)
             except soundfile.LibsndfileError as error:
                 raise AudioError(f"{self.name}: after {position / self.rate:.1f} s: {_reason(error)}") from None
@@ -75,21 +89,22 @@ class FileSource(Source):
                 break
             yield Block(to_mono(samples), self.rate, position)
             position += len(samples)
-        if position and self._is_cut_short(position):
+        if position and self._is_truncated(position):
             log.warning("%s: ends early, after %.1f s", self.name, position / self.rate)
 
-    def _is_cut_short(self, position: int) -> bool:
-        """Whether the file promised more, or the decoder stopped before its end (an mp3 without an index)."""
-        promised = _PROMISED.search(self._file.extra_info)
+    def _is_truncated(self, position: int) -> bool:
+        """Check for more declared samples, or unread bytes (an mp3 without an index)."""
+        declared = _DECLARED_SIZE.search(self._file.extra_info)
         unread = self._size - os.lseek(self._descriptor, 0, os.SEEK_CUR) if self._file.format == "MP3" else 0
         return (
             position < self._file.frames < 1 << 62
-            or (promised is not None and int(promised[1]) < UNKNOWN_SIZE)
+            or (declared is not None and int(declared[1]) < UNKNOWN_SIZE)
             or unread > self._size // 20
         )
 
     def close(self) -> None:
-        with self._reading:
+        """Close the file; a second call does nothing."""
+        with self._lock:
             self._file.close()
 
 
@@ -99,9 +114,9 @@ def _reason(error: "soundfile.LibsndfileError") -> str:
 
 
 def _open_regular(path: Path) -> int:
-    """A descriptor, or a clear word for what is not a file with something in it."""
+    """Open a regular, non-empty file; return its descriptor. Raises AudioError."""
     try:
-        # Without waiting: opening a FIFO would, for ever.
+        # Non-blocking: opening a FIFO would wait for a writer.
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         broken = isinstance(error, FileNotFoundError) and path.is_symlink()
@@ -117,14 +132,17 @@ def _open_regular(path: Path) -> int:
 
 
 def open_file(path: str | Path) -> Source:
-    """The decoder for a file.
+    """Open an audio file.
+
+    Args:
+        path: path of the file; the suffix decides whether ffmpeg decodes it.
 
     Raises:
-        AudioError: it cannot be read, or is no audio; the message names the file and the reason.
+        AudioError: the file cannot be read or is not audio; the message names the file and the reason.
     """
     path = Path(path)
     file = _open_regular(path)
     if path.suffix.lower() in FFMPEG_SUFFIXES:
         os.close(file)
-        return FfmpegSource.of_file(path)
+        return FfmpegSource.from_file(path)
     return FileSource(file, str(path))

@@ -1,4 +1,4 @@
-"""A sound card's input, through sounddevice (PortAudio)."""
+"""Input of a sound card, captured with sounddevice (PortAudio)."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,36 +9,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_edge.audio.block import Block, to_mono
-from genre_edge.audio.live.queue import ROOM_S, SILENT_S, BoundedBlockQueue
+from genre_edge.audio.live.queue import QUEUE_CAPACITY_S, TIMEOUT_S, BoundedBlockQueue
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError, ParameterError
 
 
 class Microphone(Source):
-    """One channel pair at most, at the device's own rate.
+    """One or two channels of a sound card, at the device's default rate.
 
     Args:
-        device: name (or a part of it) or number; None means the system's default.
+        device: name, part of a name, or number; None for the system's default.
 
     Raises:
-        AudioError: sounddevice is not installed, or there is no such device.
+        AudioError: sounddevice is not installed, or the device does not exist or cannot be opened.
     """
 
     def __init__(self, device: str | None = None) -> None:
         self.name = "microphone" if device is None else device
-        portaudio = sounddevice()
+        portaudio = import_sounddevice()
         if device is None and portaudio.default.device[0] < 0:
-            raise AudioError(f"{self.name}: no sound card that can be listened to")
-        wanted = int(device) if device is not None and device.isdecimal() else device
+            raise AudioError(f"{self.name}: no sound card with an input found")
+        device_id = int(device) if device is not None and device.isdecimal() else device
         try:
-            info: dict[str, Any] = portaudio.query_devices(wanted, "input")
+            info: dict[str, Any] = portaudio.query_devices(device_id, "input")
             self.rate = int(info["default_samplerate"])
             self.channels = min(2, int(info["max_input_channels"]))
             self.check_format()
-            self._ring = BoundedBlockQueue(self.name, self.rate, ROOM_S, SILENT_S)
-            self._end_s = 0.0  # by the card's clock, of the last samples; 0 where it has none
+            self._queue = BoundedBlockQueue(self.name, self.rate, QUEUE_CAPACITY_S, TIMEOUT_S)
+            self._end_s = 0.0  # the card's clock at the last sample's end; 0 if it has no clock
             self._stream = portaudio.InputStream(
-                device=wanted,
+                device=device_id,
                 samplerate=self.rate,
                 channels=self.channels,
                 dtype="float32",
@@ -54,26 +54,36 @@ class Microphone(Source):
             raise AudioError(f"{self.name}: {error}") from None
 
     def _capture(self, samples: NDArray[np.float32], frames: int, timing: Any, status: Any) -> None:
-        """PortAudio's thread: copy, count, never wait."""
-        lost, begin_s = 0, timing.inputBufferAdcTime
-        if status.input_overflow:  # samples were lost before these; only the clock knows how many
-            gap = round((begin_s - self._end_s) * self.rate) if begin_s and self._end_s else 0
-            lost = gap if gap > 0 else frames
-        self._end_s = begin_s and begin_s + frames / self.rate
-        self._ring.put(to_mono(samples), lost)
+        """Copy samples to the queue, in PortAudio's thread; must not block."""
+        dropped, start_s = 0, timing.inputBufferAdcTime
+        if status.input_overflow:  # samples were lost before these; only the card's clock tells how many
+            gap = round((start_s - self._end_s) * self.rate) if start_s and self._end_s else 0
+            dropped = gap if gap > 0 else frames
+        self._end_s = start_s and start_s + frames / self.rate
+        self._queue.put(to_mono(samples), dropped)
 
     def blocks(self) -> Iterator[Block]:
-        return self._ring.blocks()
+        """Yield blocks of a tenth of a second.
+
+        Raises:
+            AudioError: the device delivers no samples for ten seconds.
+        """
+        return self._queue.blocks()
 
     def close(self) -> None:
+        """Close the device; a second call does nothing."""
         self._stream.close()
-        self._ring.end()  # a thread that waits for samples need not wait for the silence
+        self._queue.end()  # wakes a reader that waits for samples
 
 
 def rescan() -> None:
-    """Let PortAudio look for cards anew, since it lists them only once. No stream may be open. Raises AudioError."""
-    portaudio = sounddevice()
-    with suppress(portaudio.PortAudioError):  # it is not initialised where that failed the last time
+    """Make PortAudio list the devices again, which it does only once by itself. No stream may be open.
+
+    Raises:
+        AudioError: sounddevice is not installed, or PortAudio fails.
+    """
+    portaudio = import_sounddevice()
+    with suppress(portaudio.PortAudioError):  # not initialized if that failed the last time
         portaudio._terminate()
     try:
         portaudio._initialize()
@@ -82,21 +92,34 @@ def rescan() -> None:
 
 
 def check_name(device: str) -> None:
-    """Refuse a name that several inputs have now. Raises ParameterError."""
-    portaudio = sounddevice()
+    """Check that a name does not match several inputs; one that matches none is accepted and may appear later.
+
+    Raises:
+        ParameterError: several inputs match.
+        AudioError: sounddevice is not installed.
+    """
+    portaudio = import_sounddevice()
     try:
         portaudio.query_devices(device, "input")
     except (portaudio.PortAudioError, ValueError) as error:
-        what, _, found = str(error).partition("\n")
-        if what.startswith("Multiple"):  # else it may be there later
+        reason, _, names = str(error).partition("\n")
+        if reason.startswith("Multiple"):
             raise ParameterError(
-                f"{device}: several sound cards have this name: {'; '.join(found.splitlines())}"
+                f"{device}: several sound cards have this name: {'; '.join(names.splitlines())}"
             ) from None
 
 
 @dataclass(frozen=True)
 class Device:
-    """A sound card's input."""
+    """Input of a sound card.
+
+    Attributes:
+        number: PortAudio's device index.
+        name: PortAudio's device name.
+        channels: number of input channels.
+        rate: default sampling rate in Hz.
+        default: True for the system's default input.
+    """
 
     number: int
     name: str
@@ -106,8 +129,12 @@ class Device:
 
 
 def devices() -> list[Device]:
-    """The inputs that PortAudio knows. Raises AudioError where it is not installed or fails."""
-    portaudio = sounddevice()
+    """List the inputs that PortAudio knows.
+
+    Raises:
+        AudioError: sounddevice is not installed, or PortAudio fails.
+    """
+    portaudio = import_sounddevice()
     try:
         cards, default = portaudio.query_devices(), portaudio.default.device[0]
     except portaudio.PortAudioError as error:
@@ -119,14 +146,18 @@ def devices() -> list[Device]:
     ]
 
 
-def sounddevice() -> Any:
-    """The module, or what to install. Raises AudioError."""
+def import_sounddevice() -> Any:
+    """Return the module `sounddevice`.
+
+    Raises:
+        AudioError: sounddevice or PortAudio is not installed (the message says what to install), or fails.
+    """
     try:
         import sounddevice
     except ImportError:
         raise AudioError("a microphone needs sounddevice: in the folder of genre-edge, pip install '.[live]'") from None
     except OSError:
         raise AudioError("a microphone needs PortAudio (apt install libportaudio2)") from None
-    except Exception as error:  # PortAudioError, which cannot be imported when this fails
+    except Exception as error:  # PortAudioError, which cannot be imported if this fails
         raise AudioError(f"PortAudio: {error}") from None
     return sounddevice

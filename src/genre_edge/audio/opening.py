@@ -1,4 +1,4 @@
-"""Opens whatever the user named: standard input, a file, a sound card or an address."""
+"""Opening the source that the user named: standard input, a file, a sound card or a URL."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ import sys
 from genre_edge.audio import microphone
 from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, FfmpegSource, ffmpeg_program, is_url, redact_url
 from genre_edge.audio.files import SUFFIXES, open_file
-from genre_edge.audio.live.queue import SILENT_S
+from genre_edge.audio.live.queue import TIMEOUT_S
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
 from genre_edge.audio.live.threaded import ThreadedSource
 from genre_edge.audio.paths import STDIN
@@ -18,17 +18,17 @@ DEFAULT_DEVICE = "microphone"
 
 
 def open_source(source: str, raw: str | None, retry: RetryPolicy, *, wait: bool = True) -> Source:
-    """Open standard input (`-`), a file, a sound card or an address.
+    """Open standard input (`-`), a file, a sound card or a URL.
 
     Args:
-        source: what the user named.
+        source: `-`, a path, a URL, or a sound card's name or number.
         raw: format of raw PCM on standard input, as ENCODING:RATE:CHANNELS; None for a WAV.
         retry: how a live source is opened again after a failure.
         wait: open a live source before returning; otherwise its `open` does that.
 
     Raises:
         AudioError: the source cannot be read as audio.
-        ParameterError: `raw` is invalid or does not apply, the address has an unknown scheme, or the name is ambiguous.
+        ParameterError: `raw` is invalid or does not apply, the URL has an unknown scheme, or the name is ambiguous.
         SourceLostError: the retry policy's attempts are used up.
     """
     if source == STDIN:
@@ -53,7 +53,7 @@ def open_standard_input(raw: str | None) -> Source:
 
 
 def is_file_name(source: str) -> bool:
-    """Return True if a source is a file, existing or not, rather than a sound card or an address."""
+    """Return True if a source is a file, existing or not, rather than a sound card or a URL."""
     if source == DEFAULT_DEVICE or source.isdecimal() or "://" in source:
         return False
     exists, suffix = os.path.isfile(source), os.path.splitext(source)[1].lower()  # noqa: PTH113, PTH122 (never raise)
@@ -61,37 +61,37 @@ def is_file_name(source: str) -> bool:
 
 
 def open_live(source: str, retry: RetryPolicy, *, wait: bool = True) -> ReconnectingSource:
-    """Open a sound card or an address as a source that reconnects.
+    """Open a sound card or a URL as a source that reconnects.
 
     Args:
-        source: `microphone` (the default sound card), a sound card's name or number, or an address such as http://...
-            or rtsp://...
+        source: `microphone` (the default sound card), a sound card's name or number, or a URL such as http://... or
+            rtsp://...
         retry: how the source is opened again after a failure.
-        wait: open the source before returning; otherwise its `open` does that, and `close` from another thread ends
-            the waiting.
+        wait: open the source before returning; otherwise its `open` does that, and `close` from another thread
+            interrupts it.
 
     Raises:
-        ParameterError: the address has an unknown scheme, or several sound cards have the name.
+        ParameterError: the URL has an unknown scheme, or several sound cards have the name.
         AudioError: sounddevice or ffmpeg, which the source needs, is not installed.
-        SourceLostError: the retry policy's attempts are used up. A device that is not plugged in yet is waited for.
+        SourceLostError: the retry policy's attempts are used up. A missing device counts as a failed attempt.
     """
     if is_url(source):
         name = redact_url(source)
         ffmpeg_program(name)
         return ReconnectingSource(
-            name, lambda: ThreadedSource(lambda: FfmpegSource.of_url(source, SILENT_S)), retry, wait=wait
+            name, lambda: ThreadedSource(lambda: FfmpegSource.from_url(source, TIMEOUT_S)), retry, wait=wait
         )
     if "://" in source:
         raise ParameterError(
-            f"{redact_url(source)}: unknown address scheme; known: {', '.join(sorted(NETWORK_SCHEMES))}"
+            f"{redact_url(source)}: unknown URL scheme; supported: {', '.join(sorted(NETWORK_SCHEMES))}"
         )
-    microphone.sounddevice()
+    microphone.import_sounddevice()
     device = None if source == DEFAULT_DEVICE else source
     if device is not None and not device.isdecimal():
         microphone.check_name(device)
 
-    def open_card() -> Source:
+    def open_microphone() -> Source:
         microphone.rescan()
         return microphone.Microphone(device)
 
-    return ReconnectingSource(source, open_card, retry, wait=wait)
+    return ReconnectingSource(source, open_microphone, retry, wait=wait)

@@ -1,4 +1,4 @@
-"""Paths from the command line -> the files that they mean, in a stable order."""
+"""Expansion of paths, directories and glob patterns from the command line to audio files."""
 
 import glob
 import os
@@ -12,52 +12,60 @@ STDIN = "-"
 
 
 def expand(argument: str) -> Iterator[str | AudioError]:
-    """A file, `-`, all audio below a directory, or what a pattern matches; an error in the place of nothing.
+    """Expand one argument to audio files, sorted by name.
 
-    A plain name is given as it is: opening it says best what is wrong with it.
+    Args:
+        argument: `-` (standard input), a file, a directory (searched recursively for audio files), or a glob pattern;
+            `**` matches directories recursively.
+
+    Yields:
+        Paths, or an AudioError for a directory that cannot be read and for an argument that matches no audio file. A
+        plain file name is yielded unchecked: opening it gives the best error message.
     """
     if not argument:
         yield AudioError("'': No such file or directory")
     elif argument == STDIN or os.path.lexists(argument) or not glob.has_magic(argument):
-        yield from _below(argument) if os.path.isdir(argument) else [argument]  # noqa: PTH112 (never raises)
+        yield from _walk(argument) if os.path.isdir(argument) else [argument]  # noqa: PTH112 (never raises)
     else:
-        yield from _matching(argument)
+        yield from _glob(argument)
 
 
-def _matching(pattern: str) -> Iterator[str | AudioError]:
+def _glob(pattern: str) -> Iterator[str | AudioError]:
+    """Expand a glob pattern."""
     matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (absolute patterns too)
-    if "**" in pattern:  # it has gone into the directories itself
+    if "**" in pattern:  # the pattern itself descends into directories
         matches = [match for match in matches if is_audio_name(match)]
     if not matches:
-        yield AudioError(f"{pattern}: the pattern matches nothing")
+        yield AudioError(f"{pattern}: no file matches the pattern")
     for match in matches:
-        yield from _below(match) if os.path.isdir(match) else [match]  # noqa: PTH112
+        yield from _walk(match) if os.path.isdir(match) else [match]  # noqa: PTH112
 
 
 def is_audio_name(path: str | Path) -> bool:
-    """Whether a name found in a directory says audio; hidden files are other programs' leavings ("._song.mp3")."""
+    """Return True if a file in a directory is audio, by its suffix; hidden files ("._song.mp3") are metadata."""
     path = Path(path)
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
-def _below(directory: str) -> Iterator[str | AudioError]:
-    problems: list[AudioError] = []
+def _walk(directory: str) -> Iterator[str | AudioError]:
+    """Yield all audio files below a directory, then an error for each directory that cannot be read."""
+    errors: list[AudioError] = []
     visited: set[tuple[int, int]] = set()
-    found = 0
+    n_files = 0
 
-    def unreadable(error: OSError) -> None:
-        problems.append(AudioError(f"{error.filename}: {error.strerror}"))
+    def on_error(error: OSError) -> None:
+        errors.append(AudioError(f"{error.filename}: {error.strerror}"))
 
-    for folder, subfolders, names in os.walk(directory, onerror=unreadable, followlinks=True):
+    for folder, subfolders, names in os.walk(directory, onerror=on_error, followlinks=True):
         info = Path(folder).stat()
         if (info.st_dev, info.st_ino) in visited:
-            subfolders.clear()  # links in a circle, or two ways to one folder
+            subfolders.clear()  # a cycle of links, or a second link to the same folder
             continue
         visited.add((info.st_dev, info.st_ino))
         subfolders.sort()
         for name in filter(is_audio_name, sorted(names)):
-            found += 1
+            n_files += 1
             yield os.path.join(folder, name)  # noqa: PTH118 (keeps the user's "./")
-    yield from problems
-    if not found and not problems:
+    yield from errors
+    if not n_files and not errors:
         yield AudioError(f"{directory}: no audio files in this directory")

@@ -1,6 +1,6 @@
 """Audio from a byte stream that cannot seek: raw PCM, or a WAV whose header is parsed here.
 
-libsndfile needs to seek; Python's `wave` knows no float. Every length is checked before it is used.
+libsndfile needs to seek, and Python's `wave` does not support float. Every length is checked before it is used.
 """
 
 import logging
@@ -17,7 +17,7 @@ from genre_edge.errors import AudioError, ParameterError
 
 log = logging.getLogger("genre_edge")
 
-# name -> (bytes per sample, numpy type, divisor to full scale +-1, offset)
+# name -> (bytes per sample, numpy dtype, divisor to full scale +-1, offset)
 _ENCODINGS: dict[str, tuple[int, str, float, int]] = {
     "u8": (1, "u1", 128.0, 128),
     "s16le": (2, "<i2", 32768.0, 0),
@@ -38,20 +38,21 @@ _WAV_ENCODINGS = {
     (_FLOAT, 32): "f32le",
     (_FLOAT, 64): "f64le",
 }
-_MAX_HEADER = 1 << 20  # bytes before the samples
+_MAX_HEADER_BYTES = 1 << 20  # before the samples
 _BLOCK_BYTES = 1 << 18
-UNKNOWN_SIZE = 0x7FFFF000  # this or more, or 0, is what writers put that cannot seek back (sox, arecord, ffmpeg)
+UNKNOWN_SIZE = 0x7FFFF000  # writers that cannot seek back (sox, arecord, ffmpeg) write this or more, or 0
 
 
 def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
-    _, kind, divisor, offset = _ENCODINGS[encoding]
+    """Decode interleaved bytes to mono `(n,)`, full scale +-1."""
+    _, dtype, divisor, offset = _ENCODINGS[encoding]
     if encoding == "s24le":
         wide = np.zeros((len(data) // 3, 4), dtype=np.uint8)
         wide[:, 1:] = np.frombuffer(data, dtype=np.uint8).reshape(-1, 3)
         values = wide.view("<i4")[:, 0]
     else:
-        values = np.frombuffer(data, dtype=kind)
-    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is refused with its position
+        values = np.frombuffer(data, dtype=dtype)
+    with np.errstate(over="ignore", invalid="ignore"):  # the front end rejects an overflow, with its position
         samples = values.astype(np.float32)
     if offset:
         samples -= np.float32(offset)
@@ -60,7 +61,7 @@ def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
 
 
 def _read_fully(stream: IO[bytes], n: int) -> bytes:
-    """`n` bytes, or fewer at the end; an unbuffered stream may give less at a time, and half a sample is noise."""
+    """Read `n` bytes, fewer only at the end of the stream; an unbuffered stream may return less per call."""
     parts = []
     while n > 0 and (part := stream.read(n)):
         parts.append(part)
@@ -69,7 +70,19 @@ def _read_fully(stream: IO[bytes], n: int) -> bytes:
 
 
 class PcmSource(Source):
-    """Raw samples, interleaved, to the end of the stream or of `n_bytes`."""
+    """Raw interleaved PCM samples.
+
+    Args:
+        stream: byte stream; the caller closes it.
+        name: name in messages and verdicts.
+        encoding: one of `RAW_ENCODINGS`.
+        rate: sampling rate in Hz.
+        channels: number of channels.
+        n_bytes: length of the samples; None reads to the end of the stream.
+
+    Raises:
+        AudioError: the rate or the channel count is out of range.
+    """
 
     def __init__(
         self, stream: IO[bytes], name: str, encoding: str, rate: int, channels: int, n_bytes: int | None = None
@@ -79,6 +92,7 @@ class PcmSource(Source):
         self._stream, self._encoding, self._n_bytes = stream, encoding, n_bytes
 
     def blocks(self) -> Iterator[Block]:
+        """Yield blocks of up to a quarter of a second. Log a warning if the stream ends before `n_bytes`."""
         frame_bytes = _ENCODINGS[self._encoding][0] * self.channels
         block_bytes = max(1, min(self.rate // 4, _BLOCK_BYTES // frame_bytes)) * frame_bytes
         left, position = self._n_bytes, 0
@@ -98,55 +112,61 @@ class PcmSource(Source):
 
 
 class WavSource(PcmSource):
-    """A WAV: PCM of 8 to 32 bits or float, any length, sizes unknown to the writer allowed.
+    """WAV or RF64 stream: PCM of 8 to 32 bits or float, any length; sizes unknown to the writer are allowed.
+
+    Args:
+        stream: byte stream at its first byte; the caller closes it.
+        name: name in messages and verdicts.
 
     Raises:
-        AudioError: the header is no WAV's, or is damaged.
+        AudioError: the header is not that of a WAV, or is damaged or unsupported.
     """
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
         self.name = name
         self._stream = stream
-        self._consumed = 0  # bytes of the header so far
-        self._long_size = 0  # of an RF64's samples
-        riff = self._exactly(12)
+        self._header_bytes = 0  # read so far
+        self._rf64_data_size = 0
+        riff = self._read_exactly(12)
         if riff[:4] not in (b"RIFF", b"RF64") or riff[8:] != b"WAVE":
             raise AudioError(f"{name}: not a WAV (raw PCM needs --raw ENCODING:RATE:CHANNELS)")
         encoding, rate, channels = self._read_format(self._seek_chunk(b"fmt "))
         size = self._seek_chunk(b"data")
         if riff[:4] == b"RF64" and size == 0xFFFFFFFF:
-            size = self._long_size
-        # 0 is also the truth about a WAV without samples; then the file's size may say that other chunks follow.
+            size = self._rf64_data_size
+        # A size of 0 is also right for a WAV without samples, in which other chunks may follow.
         riff_size = struct.unpack("<I", riff[4:8])[0]
-        nothing = size == 0 and self._consumed - 8 < riff_size < UNKNOWN_SIZE
-        unknown = not nothing and (size == 0 or UNKNOWN_SIZE <= size <= 0xFFFFFFFF)
-        super().__init__(stream, name, encoding, rate, channels, None if unknown else size)
+        is_empty = size == 0 and self._header_bytes - 8 < riff_size < UNKNOWN_SIZE
+        is_unknown = not is_empty and (size == 0 or UNKNOWN_SIZE <= size <= 0xFFFFFFFF)
+        super().__init__(stream, name, encoding, rate, channels, None if is_unknown else size)
 
-    def _exactly(self, n: int) -> bytes:
+    def _read_exactly(self, n: int) -> bytes:
         data = _read_fully(self._stream, n)
-        self._consumed += len(data)
+        self._header_bytes += len(data)
         if len(data) < n:
             raise AudioError(f"{self.name}: {'the WAV header ends early' if data else 'no data'}")
         return data
 
-    def _seek_chunk(self, wanted: bytes) -> int:
+    def _seek_chunk(self, chunk_id: bytes) -> int:
+        """Skip chunks up to `chunk_id`; return its size in bytes. Raises AudioError."""
         skipped = 0
         while True:
-            marker, size = struct.unpack("<4sI", self._exactly(8))
-            if marker == wanted:
+            found_id, size = struct.unpack("<4sI", self._read_exactly(8))
+            if found_id == chunk_id:
                 return int(size)
             padded = size + size % 2
             skipped += 8 + padded
-            if skipped > _MAX_HEADER:
-                raise AudioError(f"{self.name}: damaged WAV: no {wanted.decode().strip()} chunk near its start")
-            content = self._exactly(padded)
-            if marker == b"ds64" and size >= 16:
-                self._long_size = struct.unpack("<Q", content[8:16])[0]
+            if skipped > _MAX_HEADER_BYTES:
+                raise AudioError(f"{self.name}: damaged WAV: no {chunk_id.decode().strip()} chunk near its start")
+            content = self._read_exactly(padded)
+            if found_id == b"ds64" and size >= 16:
+                self._rf64_data_size = struct.unpack("<Q", content[8:16])[0]
 
     def _read_format(self, size: int) -> tuple[str, int, int]:
+        """Read the fmt chunk; return encoding, rate and channels. Raises AudioError."""
         if not 16 <= size <= 4096:
             raise AudioError(f"{self.name}: damaged WAV: a fmt chunk of {size} bytes")
-        content = self._exactly(size + size % 2)
+        content = self._read_exactly(size + size % 2)
         tag, channels, rate, _, frame_bytes, bits = struct.unpack("<HHIIHH", content[:16])
         if tag == _EXTENSIBLE and size >= 40 and content[26:40] == _GUID_TAIL:
             tag = struct.unpack("<H", content[24:26])[0]
@@ -159,7 +179,11 @@ class WavSource(PcmSource):
 
 
 def parse_raw(text: str) -> tuple[str, int, int]:
-    """`ENCODING:RATE:CHANNELS`, as in s16le:22050:1. Raises ParameterError."""
+    """Parse `ENCODING:RATE:CHANNELS`, as in s16le:22050:1, into encoding, rate in Hz and number of channels.
+
+    Raises:
+        ParameterError: the text has another format, or a value is out of range.
+    """
     parts = text.split(":")
     if (
         len(parts) != 3
@@ -176,7 +200,17 @@ def parse_raw(text: str) -> tuple[str, int, int]:
 
 
 def open_pipe(stream: IO[bytes], name: str, raw: str | None) -> Source:
-    """A WAV, or raw PCM as `raw` says. Raises AudioError, ParameterError."""
+    """Open a byte stream as a WAV, or as raw PCM.
+
+    Args:
+        stream: byte stream at its first byte; the caller closes it.
+        name: name in messages and verdicts.
+        raw: format of raw PCM as ENCODING:RATE:CHANNELS; None for a WAV.
+
+    Raises:
+        AudioError: the WAV header is damaged or unsupported.
+        ParameterError: `raw` is invalid.
+    """
     if raw is None:
         return WavSource(stream, name)
     return PcmSource(stream, name, *parse_raw(raw))

@@ -14,11 +14,11 @@ class Source(Protocol):
     """Audio from one place. Use as a context manager; iterate `blocks()` once. Subclasses inherit the defaults.
 
     Attributes:
-        name: how messages and verdicts name the source.
-        rate: sampling rate in Hz, as found at the source.
-        channels: number of channels, as found at the source.
-        failures: consecutive failed attempts to open a live source; 0 for other sources.
-        outages: how often a live source was lost; 0 for other sources.
+        name: name of the source in messages and verdicts.
+        rate: sampling rate in Hz at the source.
+        channels: number of channels at the source.
+        failures: consecutive failures of a live source (see `ReconnectingSource`); 0 for other sources.
+        outages: number of times that a live source was lost; 0 for other sources.
     """
 
     name: str
@@ -50,11 +50,13 @@ class Source(Protocol):
     def __enter__(self) -> "Source":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.close()
 
     def check_format(self) -> None:
-        """Check that rate and channel count are those of audio.
+        """Check that rate and channel count are within the supported ranges.
 
         Raises:
             AudioError: the rate or the channel count is out of range.

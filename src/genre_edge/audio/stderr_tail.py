@@ -1,43 +1,49 @@
-"""What a child process writes on its standard error, of which only the end is wanted."""
+"""`StderrTail`: the end of a child process's standard error."""
 
 import os
 
-_KEPT_BYTES = 4096
+_MAX_BYTES = 4096
 
 
 class StderrTail:
-    """A pipe that the child never waits for: what it cannot hold is lost. Nothing is on a disk, and nothing grows.
+    """Non-blocking pipe for a child's standard error that keeps the last 4 KiB.
+
+    The child never blocks on it: what the pipe cannot hold is lost.
 
     Attributes:
-        child_end: give it to the child, then call `child_has_it`.
+        write_fd: file descriptor to pass to the child as `stderr`; call `close_write_fd` after starting it.
     """
 
     def __init__(self) -> None:
-        ours, self.child_end = os.pipe()
-        for end in (ours, self.child_end):
-            os.set_blocking(end, False)
-        self._ours = os.fdopen(ours, "rb", buffering=0)
-        self._child_has_it = False
-        self._last = b""
+        read_fd, self.write_fd = os.pipe()
+        for fd in (read_fd, self.write_fd):
+            os.set_blocking(fd, False)
+        self._reader = os.fdopen(read_fd, "rb", buffering=0)
+        self._write_fd_closed = False
+        self._tail = b""
 
-    def child_has_it(self) -> None:
-        """The child was started: its end is its own."""
-        if not self._child_has_it:
-            os.close(self.child_end)
-            self._child_has_it = True
+    def close_write_fd(self) -> None:
+        """Close this process's copy of the descriptor that the child writes to; a second call does nothing."""
+        if not self._write_fd_closed:
+            os.close(self.write_fd)
+            self._write_fd_closed = True
 
-    def read(self) -> None:
-        """Make room for more."""
-        while part := self._ours.read(1 << 16):  # None where there is nothing for now
-            self._last = (self._last + part)[-_KEPT_BYTES:]
+    def drain(self) -> None:
+        """Read all pending output, so that the pipe has space for more.
+
+        Raises:
+            ValueError: the pipe is closed.
+        """
+        while data := self._reader.read(1 << 16):  # None if no data is pending
+            self._tail = (self._tail + data)[-_MAX_BYTES:]
 
     def last_line(self) -> str:
-        """The last line so far, "" where there is none."""
-        self.read()
-        lines = self._last.decode(errors="replace").strip().splitlines()
+        """Return the last line written so far, "" if there is none."""
+        self.drain()
+        lines = self._tail.decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
 
     def close(self) -> None:
-        """Allowed twice."""
-        self.child_has_it()
-        self._ours.close()
+        """Close both ends of the pipe; a second call does nothing."""
+        self.close_write_fd()
+        self._reader.close()

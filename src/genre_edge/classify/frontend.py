@@ -102,8 +102,8 @@ class FrontEnd:
         self._n_samples = 0
 
     def _push(self, block: Block) -> Frames:
-        if fault := block.fault():
-            raise AudioError(f"{self._source.name}: {fault}")
+        if problem := block.invalid_sample():
+            raise AudioError(f"{self._source.name}: {problem}")
         return self._frames(self._resampler.push(block.samples))
 
     def _flush(self, discontinuity: Discontinuity) -> FrameChunk:

@@ -210,7 +210,7 @@ def devices() -> Finding:
         return Finding("warn", str(error), advice)
     if not found:
         advice = "plug one in, or give `genre-edge stream` an address or a pipe"
-        return Finding("warn", "no sound card that can be listened to", advice, 0)
+        return Finding("warn", "no sound card with an input found", advice, 0)
     names = ", ".join(f"{device.number} {device.name}" for device in found)
     return Finding("ok", f"{len(found)}: {names}", measured=len(found))
 

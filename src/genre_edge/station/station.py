@@ -9,7 +9,7 @@ from typing import Any
 
 from genre_edge.audio.block import Block
 from genre_edge.audio.level_meter import LevelMeter
-from genre_edge.audio.live.queue import SILENT_S
+from genre_edge.audio.live.queue import TIMEOUT_S
 from genre_edge.audio.live.reconnect import RetryPolicy
 from genre_edge.audio.source import Source
 from genre_edge.classify.classifier import Classifier
@@ -26,7 +26,7 @@ log = logging.getLogger("genre_edge")
 
 SPECTROGRAM_S = 30.0  # seconds of the spectrogram that a new client receives
 MAX_SAMPLE_AGE_S = 5.0  # `listening` is false once the newest sample is older
-_STALL_TIMEOUT_S = RetryPolicy().longest_s + 2 * SILENT_S  # without samples or reconnection attempts
+_STALL_TIMEOUT_S = RetryPolicy().max_delay_s + 2 * TIMEOUT_S  # without samples or reconnection attempts
 
 
 class Station:
@@ -137,8 +137,8 @@ class Station:
     @property
     def listening(self) -> bool:
         """True while samples arrive: the newest one is at most `MAX_SAMPLE_AGE_S` seconds old."""
-        is_recent = time.monotonic() - self._meter.heard_s < MAX_SAMPLE_AGE_S
-        return self._meter.heard and is_recent and not self.ended.is_set()
+        is_recent = time.monotonic() - self._meter.last_sample_s < MAX_SAMPLE_AGE_S
+        return self._meter.has_samples and is_recent and not self.ended.is_set()
 
     @property
     def outages(self) -> int:
@@ -148,7 +148,7 @@ class Station:
     def is_progressing(self) -> bool:
         """Return whether samples arrive or the source is being reconnected, for a watchdog that polls."""
         now = time.monotonic()
-        progress = (self._source.failures, self._meter.heard_s, self._meter.dropped_samples)
+        progress = (self._source.failures, self._meter.last_sample_s, self._meter.dropped_samples)
         if progress != self._progress:
             self._progress, self._progress_s = progress, now
         return not self.ended.is_set() and now - self._progress_s < _STALL_TIMEOUT_S
@@ -162,7 +162,7 @@ class Station:
             "model": {"name": self.bundle.name, "version": self.bundle.version, "sha256": self.bundle.sha256},
             "labels": self.bundle.labels,
             "position_s": round(meter.end_s, 3),
-            "level_db": round(meter.level_db, 1) if meter.heard else None,
+            "level_db": round(meter.level_db, 1) if meter.has_samples else None,
             "dropped_samples": meter.dropped_samples,
             "lag_ms": verdict.get("lag_ms") if verdict else None,
             "outages": self.outages,

@@ -1,42 +1,51 @@
-"""Ctrl-C, SIGTERM, a terminal that closes: at first they end the program at once, later it has the time to end well."""
+"""Termination signals: SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal closes).
+
+While modules are imported they end the program immediately; later they raise KeyboardInterrupt, so that a command can
+clean up.
+"""
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-ENDING = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-GRACE_S = 5  # for a command that listens to close everything; what hangs longer is ended by the system
+TERMINATION_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+GRACE_S = 5  # seconds that a live command has for its clean-up; then SIGALRM ends it
 
 
 def default_sigint() -> None:
-    """Ctrl-C ends the program without a word, as the others do anyway: out of an import it would be a page of
-    traceback, or look like a library that is missing. Where the parent has it ignored, as for programs in the
-    background, it stays ignored."""
+    """Let Ctrl-C end the program immediately and silently, as SIGTERM and SIGHUP do by default.
+
+    During an import, a KeyboardInterrupt would print a traceback or look like a missing library. A SIGINT that the
+    parent process ignores, as for background jobs, stays ignored.
+    """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def raise_interrupt() -> None:
-    """They raise KeyboardInterrupt in the main thread. For when all is imported, and something is to be finished."""
+    """Make termination signals raise KeyboardInterrupt in the main thread; for commands that need a clean-up."""
     install(signal.default_int_handler)
 
 
 def install(handler: Callable[[int, Any], None]) -> None:
-    """Let a function take them; not those that the parent has ignored, as `nohup` does."""
-    for number in ENDING:
+    """Install a handler for the termination signals, except those that the parent ignores, as `nohup` does."""
+    for number in TERMINATION_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 def raise_interrupt_once() -> None:
-    """For a command that listens: the first raises KeyboardInterrupt in the main thread, no other disturbs it."""
-    came = False
+    """Make the first termination signal raise KeyboardInterrupt in the main thread, and ignore later ones.
+
+    For live commands: the clean-up is not interrupted, but SIGALRM ends the program after `GRACE_S`.
+    """
+    received = False
 
     def interrupt(number: int, frame: Any) -> None:
-        nonlocal came
-        if not came:
-            came = True
+        nonlocal received
+        if not received:
+            received = True
             signal.alarm(GRACE_S)
             raise KeyboardInterrupt
 
@@ -45,14 +54,15 @@ def raise_interrupt_once() -> None:
 
 @contextmanager
 def blocked() -> Iterator[None]:
-    """Hold them back for a moment. Threads begun meanwhile never take one.
+    """Block the termination signals in this thread; threads started in the context keep them blocked.
 
-    The system gives a signal to any thread that takes it, and of two at once the main thread may see none. It would
-    then go on waiting for sound, and Python's handlers run in no other thread.
+    Start all threads in this context. The system delivers a signal to any thread that does not block it, while Python
+    runs handlers in the main thread only: that thread would go on waiting for audio and never notice the signal.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # one that came just before is raised here, with all blocked
+        # A signal that arrived just before raises here, when all are blocked already.
+        signal.pthread_sigmask(signal.SIG_BLOCK, TERMINATION_SIGNALS)
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)

@@ -1,4 +1,4 @@
-"""A live source's blocks without those that are no sound: one damaged sample must not end months of listening."""
+"""`InvalidSampleFilter`: one damaged sample must not end months of streaming."""
 
 import logging
 
@@ -10,27 +10,31 @@ log = logging.getLogger("genre_edge")
 
 
 class InvalidSampleFilter:
-    """Leaves out blocks with samples that are no sound; they are dropped samples then, in their place.
+    """Replaces blocks with invalid samples by empty blocks that count them as dropped.
 
-    The log has a line when that begins, and one when there was nothing but sound for `steady_s`.
+    Logs one line at the first such block, and one when all samples were valid for `stable_s`.
+
+    Args:
+        name: name of the source in log lines.
+        stable_s: seconds of valid samples after which drops are logged again.
     """
 
-    def __init__(self, name: str, steady_s: float) -> None:
-        self._name, self._steady_s = name, steady_s
-        self._left_out = 0  # samples, since it began
-        self._last_s = 0.0  # clock at the last such block
+    def __init__(self, name: str, stable_s: float) -> None:
+        self._name, self._stable_s = name, stable_s
+        self._dropped = 0  # samples since the first logged drop
+        self._last_invalid_s = 0.0  # clock at the last invalid block
 
-    def part(self, block: Block) -> Block:
-        """The block, or an empty one that tells the loss."""
+    def process(self, block: Block) -> Block:
+        """Return the block, or an empty block that counts its samples as dropped."""
         n = len(block.samples)
-        if fault := block.fault():
-            if not self._left_out:
-                log.warning("%s: %s; left out, as all that is none", self._name, fault)
-            self._left_out += n
-            self._last_s = block.arrived_s
-            nothing = np.empty(0, dtype=np.float32)
-            return Block(nothing, block.rate, block.position + n, block.dropped + n, block.arrived_s)
-        if self._left_out and n and block.arrived_s - self._last_s >= self._steady_s:
-            log.warning("%s: nothing but sound again; %d samples were left out", self._name, self._left_out)
-            self._left_out = 0
+        if problem := block.invalid_sample():
+            if not self._dropped:
+                log.warning("%s: %s; dropping invalid samples; further drops are not logged", self._name, problem)
+            self._dropped += n
+            self._last_invalid_s = block.arrived_s
+            empty = np.empty(0, dtype=np.float32)
+            return Block(empty, block.rate, block.position + n, block.dropped + n, block.arrived_s)
+        if self._dropped and n and block.arrived_s - self._last_invalid_s >= self._stable_s:
+            log.warning("%s: all samples are valid again; dropped %d samples", self._name, self._dropped)
+            self._dropped = 0
         return block

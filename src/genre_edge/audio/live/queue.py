@@ -1,4 +1,4 @@
-"""A bounded ring between the thread that captures and the one that analyses: no endless waiting, no loss unseen."""
+"""`BoundedBlockQueue`: bounded queue between the capture thread and the analysis; every lost sample is counted."""
 
 import time
 from collections.abc import Iterator
@@ -11,90 +11,97 @@ from numpy.typing import NDArray
 from genre_edge.audio.block import Block
 from genre_edge.errors import AudioError
 
-ROOM_S = 10.0  # between capture and analysis; what does not fit is counted as dropped
-SILENT_S = 10.0  # without a sample for so long, a source is dead
+QUEUE_CAPACITY_S = 10.0  # seconds of audio between capture and analysis; what does not fit is dropped
+TIMEOUT_S = 10.0  # seconds without samples after which a source has failed
 
 
 class BoundedBlockQueue:
-    """Samples of one live source, `room_s` seconds of them at most; one thread puts, one reads.
+    """Queue of one live source's samples for one writer thread and one reader thread.
 
-    What does not fit is counted, and the next block that does fit tells it. Positions count every sample that there
-    was, so a block says where it lies whatever was lost before.
+    Samples that do not fit are dropped; the next block that fits reports their number. Positions count dropped samples
+    too, so they stay true whatever was lost before.
 
-    There is no lock: a Ctrl-C may interrupt the reader at any place, and would leave one locked for ever. Each count is
-    written by one side alone.
+    The queue has no lock: Ctrl-C may interrupt the reader anywhere and would leave a lock held forever. Each counter is
+    written by one thread only.
 
     Args:
-        name: what errors call the source.
-        silent_s: with no samples for this long, the source is gone.
-        can_wait: whether the source may be kept waiting for room. It is while it is ahead of real time, as a file on a
-            server is; a live one would be cut off.
+        name: name of the source in errors.
+        rate: sampling rate in Hz.
+        capacity_s: seconds of samples that the queue holds.
+        timeout_s: seconds without samples after which the source has failed.
+        can_block: let `put` wait for space while the source is ahead of real time, as a file on a server is. A live
+            source must not wait: the server would disconnect.
     """
 
-    def __init__(self, name: str, rate: int, room_s: float, silent_s: float, can_wait: bool = False) -> None:
-        self._name, self._rate, self._silent_s, self._can_wait = name, rate, silent_s, can_wait
-        self._room = round(rate * room_s)
-        self._blocks: SimpleQueue[Block | AudioError | None] = SimpleQueue()  # the last is the end, or why it is
-        self._taken_some: SimpleQueue[None] = SimpleQueue()  # one is enough
-        self._put = self._taken = 0  # samples
-        self._position = self._lost = 0
-        self._put_s = time.monotonic()
-        self._began_s = float("-inf")  # when it began, had the source been as fast as real time ever since
+    def __init__(self, name: str, rate: int, capacity_s: float, timeout_s: float, can_block: bool = False) -> None:
+        self._name, self._rate, self._timeout_s, self._can_block = name, rate, timeout_s, can_block
+        self._capacity = round(rate * capacity_s)
+        self._blocks: SimpleQueue[Block | AudioError | None] = SimpleQueue()  # the last item is the error, or None
+        self._space_freed: SimpleQueue[None] = SimpleQueue()  # holds one item at most, as an event without a lock
+        self._n_written = self._n_read = 0  # samples
+        self._position = self._dropped = 0
+        self._last_put_s = time.monotonic()
+        self._start_s = float("-inf")  # clock at the first sample, had the source run in real time since
         self._ended = False
 
-    def put(self, samples: NDArray[np.float32], lost: int = 0) -> None:
-        """Mono samples `(n,)`, kept as they are; `lost` samples went missing just before them."""
-        self._put_s = time.monotonic()
-        self._lost += lost
-        if self._blocks.empty():  # nobody kept it waiting: what it is late by is its own doing, and forgiven
-            self._began_s = max(self._began_s, self._put_s - self._end_s())
-        if not self._has_room(len(samples)):
-            self._lost += len(samples)
+    def put(self, samples: NDArray[np.float32], dropped: int = 0) -> None:
+        """Add mono samples `(n,)`, without a copy; the source lost `dropped` samples just before them."""
+        self._last_put_s = time.monotonic()
+        self._dropped += dropped
+        if self._blocks.empty():  # the reader keeps up, so any delay is the source's own: do not count it
+            self._start_s = max(self._start_s, self._last_put_s - self._end_s())
+        if not self._wait_for_space(len(samples)):
+            self._dropped += len(samples)
             return
-        block = Block(samples, self._rate, self._position + self._lost, self._lost, self._put_s)
+        block = Block(samples, self._rate, self._position + self._dropped, self._dropped, self._last_put_s)
         self._position = block.position + len(samples)
-        self._put += len(samples)
-        self._lost = 0
+        self._n_written += len(samples)
+        self._dropped = 0
         self._blocks.put(block)
 
-    def _has_room(self, n: int) -> bool:
-        """Whether they fit, perhaps after a wait."""
-        until_s = self._began_s + self._end_s() if self._can_wait else self._put_s
-        while not (fits := self._put - self._taken + n <= self._room) and not self._ended:
-            wait_s = until_s - time.monotonic()
+    def _wait_for_space(self, n: int) -> bool:
+        """Return True if `n` samples fit; wait for that while the source is ahead of real time."""
+        deadline_s = self._start_s + self._end_s() if self._can_block else self._last_put_s
+        while not (fits := self._n_written - self._n_read + n <= self._capacity) and not self._ended:
+            wait_s = deadline_s - time.monotonic()
             if wait_s <= 0:
                 break
             with suppress(Empty):
-                self._taken_some.get(timeout=wait_s)
+                self._space_freed.get(timeout=wait_s)
         return fits
 
     def _end_s(self) -> float:
-        """The seconds of the samples so far, lost ones included."""
-        return (self._position + self._lost) / self._rate
+        """Position of the last sample's end in seconds, dropped samples included."""
+        return (self._position + self._dropped) / self._rate
 
     def end(self, error: AudioError | None = None) -> None:
-        """No more will come; `error` is raised to the reader after the last block. The first end counts."""
+        """End the stream; the reader gets `error`, if any, after the last block. Later calls do nothing."""
         self._ended = True
         self._blocks.put(error)
-        self._tell_of_room()
+        self._notify_writer()
 
-    def _tell_of_room(self) -> None:
-        if self._taken_some.empty():
-            self._taken_some.put(None)
+    def _notify_writer(self) -> None:
+        if self._space_freed.empty():
+            self._space_freed.put(None)
 
     def blocks(self) -> Iterator[Block]:
-        """The blocks as they come. A loss at the very end comes with an empty block. Raises AudioError."""
-        while isinstance(found := self._next(), Block):
-            self._taken += len(found.samples)
-            self._tell_of_room()
-            yield found
-        if self._lost:
-            yield Block(np.empty(0, dtype=np.float32), self._rate, self._position + self._lost, self._lost, self._put_s)
-        if found is not None:
-            raise found
+        """Yield blocks as they arrive; samples lost at the very end come as an empty block.
+
+        Raises:
+            AudioError: the error given to `end`, or no samples for `timeout_s`.
+        """
+        while isinstance(item := self._next(), Block):
+            self._n_read += len(item.samples)
+            self._notify_writer()
+            yield item
+        if self._dropped:
+            end = self._position + self._dropped
+            yield Block(np.empty(0, dtype=np.float32), self._rate, end, self._dropped, self._last_put_s)
+        if item is not None:
+            raise item
 
     def _next(self) -> Block | AudioError | None:
         try:
-            return self._blocks.get(timeout=self._silent_s)
+            return self._blocks.get(timeout=self._timeout_s)
         except Empty:
-            raise AudioError(f"{self._name}: no samples for {self._silent_s:g} s") from None
+            raise AudioError(f"{self._name}: no samples for {self._timeout_s:g} s") from None

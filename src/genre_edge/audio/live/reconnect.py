@@ -1,4 +1,4 @@
-"""A live source that outlives its microphones and servers: opened again when it dies, as long as there is hope."""
+"""`ReconnectingSource`: a live source that is reopened after each failure, as its `RetryPolicy` allows."""
 
 import logging
 import random
@@ -18,139 +18,156 @@ log = logging.getLogger("genre_edge")
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How a dead source is opened again: after `first_s`, then twice as long each time up to `longest_s`.
+    """Exponential backoff with jitter for reopening a failed source.
 
-    `jitter` is the share by which a wait may be shorter, so that many listeners do not come back at once. A failure is
-    forgotten when the source was heard for `steady_s` in one piece: one that comes and goes is waited for ever longer.
-    After `tries` failures that were not forgotten, the source is lost; None means never.
+    Args:
+        initial_delay_s: seconds before the first attempt; doubled after each failure.
+        max_delay_s: longest delay in seconds.
+        jitter: share, 0 to 1, by which a delay may be shortened at random, so that many clients do not reconnect at
+            the same moment.
+        tries: failures after which the source is given up; None means never.
+        stable_s: seconds of uninterrupted audio after which earlier failures no longer count. Until then the delays
+            of an unstable source keep growing.
     """
 
-    first_s: float = 0.5
-    longest_s: float = 60.0
+    initial_delay_s: float = 0.5
+    max_delay_s: float = 60.0
     jitter: float = 0.3
     tries: int | None = None
-    steady_s: float = 60.0
+    stable_s: float = 60.0
 
-    def wait_s(self, failures: int) -> float:
-        """The wait after so many failures in a row, one or more."""
-        whole = min(self.longest_s, self.first_s * 2.0 ** min(failures - 1, 60))
-        return whole * (1 - self.jitter * random.random())
+    def delay_s(self, failures: int) -> float:
+        """Return the delay in seconds after `failures` failures (one or more)."""
+        delay_s = min(self.max_delay_s, self.initial_delay_s * 2.0 ** min(failures - 1, 60))
+        return delay_s * (1 - self.jitter * random.random())
 
 
 class ReconnectingSource(Source):
-    """One endless source out of many that die.
+    """One endless source made of many that fail.
 
-    What was missed between them is counted in samples, by the clock, and lies where any other loss would; so do blocks
-    that are no sound. Time begins with the first sample. At most one source is open at a time. Each change of state is
-    one line in the log: gone, back, and once for all that it comes and goes until it stays.
+    Samples missed during an outage are counted by the clock and reported as dropped, as are blocks with invalid
+    samples. Position 0 is the first sample. At most one source is open at a time. The log gets one line when the source
+    is lost and one when it is connected again; if it is lost again before it was stable, one line says that further
+    messages are suppressed.
 
     Attributes:
-        failures: since it was last heard for a while, `RetryPolicy.steady_s`.
-        outages: how often it was gone.
+        failures: failures since the source was last stable (`RetryPolicy.stable_s`).
+        outages: number of times that the source was lost.
 
     Args:
-        name: what messages and verdicts call it.
-        open_source: opens it anew. Raises AudioError.
-        wait: open it here and now, however long that takes; otherwise `open` does.
+        name: name in messages and verdicts.
+        open_source: opens the source; raises AudioError if that fails.
+        retry: when to reopen it, and when to give up.
+        wait: open the source before returning; otherwise `open` does that.
 
     Raises:
-        SourceLostError: it was tried in vain as often as `patience` allows.
+        SourceLostError: the retry policy's attempts are used up.
     """
 
-    def __init__(
-        self, name: str, open_source: Callable[[], Source], patience: RetryPolicy, *, wait: bool = True
-    ) -> None:
+    def __init__(self, name: str, open_source: Callable[[], Source], retry: RetryPolicy, *, wait: bool = True) -> None:
         self.name = name
-        self._open_source, self._patience = open_source, patience
+        self._open_source, self._retry = open_source, retry
         self._source: Source | None = None
-        self._usable = InvalidSampleFilter(name, patience.steady_s)
-        self._heard_s: float | None = None  # clock at the last sample
-        self._back_s = 0.0  # clock at the first sample after the last outage
-        self._gone = self._comes_and_goes = False
-        self._missed_s = 0.0  # since the first failure that is not forgotten
-        self._closed, self._closing = False, SimpleQueue[None]()  # the latter ends a wait
+        self._filter = InvalidSampleFilter(name, retry.stable_s)
+        self._last_sample_s: float | None = None  # clock at the last sample
+        self._connected_s = 0.0  # clock at the first sample after the last outage
+        self._disconnected = self._unstable = False
+        self._missed_s = 0.0  # since the first failure that still counts
+        self._closed, self._close_requests = False, SimpleQueue[None]()  # an item in the queue ends a delay
         self.failures = self.outages = 0
         if wait:
             self.open()
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called, perhaps while it was being opened."""
+        """True once `close` was called, even while the source is being opened."""
         return self._closed
 
     def open(self) -> None:
-        """Open it, as often as that takes; rate and channels are known then. Raises SourceLostError."""
+        """Open the source, with as many attempts as necessary; `rate` and `channels` are set afterwards.
+
+        Raises:
+            SourceLostError: the retry policy's attempts are used up.
+        """
         while self._source is None and not self._closed:
             try:
                 self._source = self._open_source()
                 self.rate, self.channels = self._source.rate, self._source.channels
             except AudioError as error:
-                self._failed(error)
-        if self._closed:  # meanwhile, by another thread
+                self._handle_failure(error)
+        if self._closed:  # another thread closed it meanwhile
             self._close_source()
 
-    def _failed(self, reason: object) -> None:
-        """Tell it, then wait."""
+    def _handle_failure(self, reason: object) -> None:
+        """Count and log a failure, then wait before the next attempt. Raises SourceLostError."""
         if self._closed:
             return
         self.failures += 1
-        if not self._gone:
-            self._gone = True
+        if not self._disconnected:
+            self._disconnected = True
             self.outages += 1
-            self._tell_it_is_gone(reason)
-        if self._patience.tries is not None and self.failures >= self._patience.tries:
-            raise SourceLostError(f"{reason}; given up after {self.failures} tries")
+            self._log_outage(reason)
+        if self._retry.tries is not None and self.failures >= self._retry.tries:
+            raise SourceLostError(f"{reason}; giving up after {self.failures} failed attempts")
         with suppress(Empty):
-            self._closing.get(timeout=self._patience.wait_s(self.failures))
+            self._close_requests.get(timeout=self._retry.delay_s(self.failures))
 
-    def _tell_it_is_gone(self, reason: object) -> None:
+    def _log_outage(self, reason: object) -> None:
         if self.failures == 1:
             log.warning("%s; trying again", reason)
-        elif not self._comes_and_goes:
-            self._comes_and_goes = True
-            log.warning("%s; it comes and goes: no more of this until it stays", reason)
+        elif not self._unstable:
+            self._unstable = True
+            log.warning(
+                "%s; connection is unstable; suppressing messages until it has been steady for %g s",
+                reason,
+                self._retry.stable_s,
+            )
 
     def blocks(self) -> Iterator[Block]:
-        """Endless until it is closed. Raises SourceLostError."""
-        end_s = 0.0  # of the samples so far, lost ones included
+        """Yield blocks until the source is closed.
+
+        Raises:
+            SourceLostError: the retry policy's attempts are used up.
+        """
+        end_s = 0.0  # position of the last sample's end, dropped samples included
         while (source := self._source) is not None:
             reason: object = f"{self.name}: the source has ended"
             try:
                 for block in source.blocks():
-                    lost = block.dropped + self._missed(block)
-                    first = round(end_s * block.rate) + lost
-                    self._heard_s = block.arrived_s
-                    end_s = (first + len(block.samples)) / block.rate
-                    yield self._usable.part(Block(block.samples, block.rate, first, lost, block.arrived_s))
+                    dropped = block.dropped + self._missed_samples(block)
+                    position = round(end_s * block.rate) + dropped
+                    self._last_sample_s = block.arrived_s
+                    end_s = (position + len(block.samples)) / block.rate
+                    yield self._filter.process(Block(block.samples, block.rate, position, dropped, block.arrived_s))
             except AudioError as error:
                 reason = error
             self._close_source()
-            self._failed(reason)
+            self._handle_failure(reason)
             self.open()
 
-    def _missed(self, block: Block) -> int:
-        """Samples of the outage that this block ends, if it does."""
+    def _missed_samples(self, block: Block) -> int:
+        """Return the number of samples missed in the outage that this block ends; 0 if it ends none."""
         if not self.failures:
             return 0
-        away_s = self._come_back(block) if self._gone else 0.0
-        if block.arrived_s - self._back_s >= self._patience.steady_s:
-            if self._comes_and_goes:
-                log.warning("%s: listening again, and it stays; missed %.1f s", self.name, self._missed_s)
-            self.failures, self._missed_s, self._comes_and_goes = 0, 0.0, False
-        return round(away_s * block.rate)
+        outage_s = self._end_outage(block) if self._disconnected else 0.0
+        if block.arrived_s - self._connected_s >= self._retry.stable_s:
+            if self._unstable:
+                log.warning("%s: connection is stable again; missed %.1f s", self.name, self._missed_s)
+            self.failures, self._missed_s, self._unstable = 0, 0.0, False
+        return round(outage_s * block.rate)
 
-    def _come_back(self, block: Block) -> float:
-        """The seconds that it was away; those that the source itself counts as dropped are not among them."""
-        self._gone, self._back_s = False, block.arrived_s
-        if self._heard_s is None:
-            log.warning("%s: listening", self.name)
+    def _end_outage(self, block: Block) -> float:
+        """Return the outage's seconds, without those that the source itself reports as dropped."""
+        self._disconnected, self._connected_s = False, block.arrived_s
+        if self._last_sample_s is None:
+            log.warning("%s: connected", self.name)
             return 0.0
-        length_s = (block.dropped + len(block.samples)) / block.rate
-        away_s = max(0.0, block.arrived_s - self._heard_s - length_s)
-        self._missed_s += away_s
-        if not self._comes_and_goes:
-            log.warning("%s: listening again after %.1f s", self.name, away_s)
-        return away_s
+        block_s = (block.dropped + len(block.samples)) / block.rate
+        outage_s = max(0.0, block.arrived_s - self._last_sample_s - block_s)
+        self._missed_s += outage_s
+        if not self._unstable:
+            log.warning("%s: connected again after %.1f s", self.name, outage_s)
+        return outage_s
 
     def _close_source(self) -> None:
         source, self._source = self._source, None
@@ -159,6 +176,7 @@ class ReconnectingSource(Source):
                 source.close()
 
     def close(self) -> None:
+        """Close the source and end any delay or attempt to open it; a second call does nothing."""
         self._closed = True
-        self._closing.put(None)
+        self._close_requests.put(None)
         self._close_source()

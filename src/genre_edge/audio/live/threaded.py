@@ -1,43 +1,47 @@
-"""A source that its own thread opens and reads into a bounded queue."""
+"""`ThreadedSource`: a source that a separate thread opens and reads into a bounded queue."""
 
 import threading
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 
 from genre_edge.audio.block import Block
-from genre_edge.audio.live.queue import ROOM_S, SILENT_S, BoundedBlockQueue
+from genre_edge.audio.live.queue import QUEUE_CAPACITY_S, TIMEOUT_S, BoundedBlockQueue
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError
 from genre_edge.system.signals import blocked
 
-_JOIN_S = 2.0  # less than a command that ends is given
+_JOIN_TIMEOUT_S = 2.0  # less than the grace period of a command that shuts down (signals.GRACE_S)
 
 
 class ThreadedSource(Source):
-    """A source that a thread of its own opens and reads into a ring: a Ctrl-C interrupts neither.
+    """A source that a separate thread opens and reads, so that Ctrl-C interrupts neither.
 
-    While it is ahead of real time, as a file on a server is, it is kept waiting for room; what is live never is.
+    The thread waits for space in the queue while the source is ahead of real time, as a file on a server is; it never
+    delays a live source.
 
     Args:
-        open_source: opens it, in that thread; what it raises is raised here.
-        silent_s: with no samples for this long, it is gone.
+        open_source: opens the source, in the thread.
+        timeout_s: seconds without samples after which the source has failed.
+
+    Raises:
+        Exception: any exception that `open_source` raises.
     """
 
-    def __init__(self, open_source: Callable[[], Source], silent_s: float = SILENT_S) -> None:
-        self._open_source, self._silent_s = open_source, silent_s
+    def __init__(self, open_source: Callable[[], Source], timeout_s: float = TIMEOUT_S) -> None:
+        self._open_source, self._timeout_s = open_source, timeout_s
         self._opened: SimpleQueue[Source | Exception] = SimpleQueue()
-        self._forsaken = False  # by a caller who was interrupted
-        self._thread = threading.Thread(target=self._run, name="pump", daemon=True)
+        self._abandoned = False  # the caller failed or was interrupted
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         try:
             with blocked():
                 self._thread.start()
-            found = self._opened.get()
-            if isinstance(found, Exception):
-                raise found
-            self._source = found
-            self.name, self.rate, self.channels = found.name, found.rate, found.channels
+            result = self._opened.get()
+            if isinstance(result, Exception):
+                raise result
+            self._source = result
+            self.name, self.rate, self.channels = result.name, result.rate, result.channels
         except BaseException:
-            self._forsaken = True
+            self._abandoned = True
             raise
 
     def _run(self) -> None:
@@ -46,28 +50,34 @@ class ThreadedSource(Source):
         except Exception as error:
             self._opened.put(error)
             return
-        self._ring = BoundedBlockQueue(source.name, source.rate, ROOM_S, self._silent_s, can_wait=True)
+        self._queue = BoundedBlockQueue(source.name, source.rate, QUEUE_CAPACITY_S, self._timeout_s, can_block=True)
         self._opened.put(source)
-        self._pump(source)
-        if self._forsaken:
+        self._copy_blocks(source)
+        if self._abandoned:
             source.close()
 
-    def _pump(self, source: Source) -> None:
+    def _copy_blocks(self, source: Source) -> None:
         try:
             for block in source.blocks():
-                if self._forsaken:
+                if self._abandoned:
                     return
-                self._ring.put(block.samples, block.dropped)
-            self._ring.end()
+                self._queue.put(block.samples, block.dropped)
+            self._queue.end()
         except AudioError as error:
-            self._ring.end(error)
-        except Exception as error:  # closing under a reading thread may raise anything; nobody else would hear of it
-            self._ring.end(AudioError(f"{source.name}: {error}"))
+            self._queue.end(error)
+        except Exception as error:  # closing a source while it is read may raise anything; report it to the reader
+            self._queue.end(AudioError(f"{source.name}: {error}"))
 
     def blocks(self) -> Iterator[Block]:
-        return self._ring.blocks()
+        """Yield the source's blocks.
+
+        Raises:
+            AudioError: the source fails, or yields no samples for `timeout_s`.
+        """
+        return self._queue.blocks()
 
     def close(self) -> None:
-        self._ring.end()  # a thread that waits for room need not
+        """Close the source and wait up to two seconds for the thread; a second call does nothing."""
+        self._queue.end()  # wakes a thread that waits for space
         self._source.close()
-        self._thread.join(_JOIN_S)
+        self._thread.join(_JOIN_TIMEOUT_S)

@@ -59,7 +59,7 @@ class LiveView:
         self.verdict: Verdict | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        stalled_s = time.monotonic() - self._meter.heard_s
+        stalled_s = time.monotonic() - self._meter.last_sample_s
         is_stalled = stalled_s >= STALLED_S
         status = self._status(options.max_width)
         max_genres = max(1, options.max_height - len(status) - 3)
@@ -79,7 +79,7 @@ class LiveView:
 
     def _stall(self, stalled_s: float) -> str:
         """Describe a stall: the last log message since the last samples, or the time without samples."""
-        if self._log_handler.records and self._log_handler.last_s > self._meter.heard_s:
+        if self._log_handler.records and self._log_handler.last_s > self._meter.last_sample_s:
             return one_line(self._log_handler.records[-1].getMessage())
         return f"no samples for {stalled_s:.0f} s"
 

@@ -18,13 +18,13 @@ from tests.helpers.audio import (
     FLOAT,
     PCM,
     UNKNOWN_SIZE,
-    Trickle,
+    ShortReadStream,
     chunk,
     decode,
     encode,
     extensible,
     fmt,
-    listen,
+    read_samples,
     music,
     naive_mono,
     noise,
@@ -53,7 +53,7 @@ def wav(content: bytes) -> Source:
 def refused(content: bytes) -> str:
     """Why a WAV is refused: one line with the source's name."""
     with pytest.raises(AudioError) as caught:
-        listen(wav(content))
+        read_samples(wav(content))
     text = str(caught.value)
     assert text.startswith("pipe: ") and "\n" not in text
     return text.removeprefix("pipe: ")
@@ -72,7 +72,7 @@ def test_a_wav_sounds_as_libsndfile_hears_it(format: str, encoding: str, channel
     content = encode(samples, 44100, format, SUBTYPES[encoding])
     with wav(content) as source:
         assert (source.rate, source.channels, source.name) == (44100, channels, "pipe")
-    heard = listen(wav(content))
+    heard = read_samples(wav(content))
     assert np.array_equal(heard, to_mono(decode(content)))
     np.testing.assert_allclose(heard, naive_mono(samples), atol=2.0 ** (2 - min(BITS[encoding], 24)))
 
@@ -86,10 +86,10 @@ def test_raw_samples_sound_like_the_wav_around_them(encoding: str, channels: int
     raw = PcmSource(io.BytesIO(values), "raw", encoding, 8000, channels)
     tag = FLOAT if encoding.startswith("f") else PCM
     in_wav = riff(fmt(tag, channels, 8000, BITS[encoding]), chunk(b"data", values))
-    heard = listen(raw)
+    heard = read_samples(raw)
     assert len(heard) == 3000
     assert np.array_equal(heard, to_mono(decode(in_wav)))
-    assert np.array_equal(heard, listen(wav(in_wav)))
+    assert np.array_equal(heard, read_samples(wav(in_wav)))
 
 
 @pytest.mark.parametrize("encoding", SUBTYPES)
@@ -98,13 +98,13 @@ def test_the_extensible_format(encoding: str) -> None:
     tag = FLOAT if encoding.startswith("f") else PCM
     plain = riff(fmt(tag, 1, 8000, BITS[encoding]), chunk(b"data", values))
     wide = riff(extensible(tag, 1, 8000, BITS[encoding]), chunk(b"data", values))
-    np.testing.assert_array_equal(listen(wav(wide)), listen(wav(plain)))
+    np.testing.assert_array_equal(read_samples(wav(wide)), read_samples(wav(plain)))
 
 
 @pytest.mark.parametrize("size", [UNKNOWN_SIZE, 0])
 def test_a_writer_that_did_not_know_the_length(size: int, caplog: pytest.LogCaptureFixture) -> None:
     content = riff(FMT16, chunk(b"data", PCM16, size), size=size)
-    assert np.array_equal(listen(wav(content)), HEARD16)
+    assert np.array_equal(read_samples(wav(content)), HEARD16)
     assert caplog.text == ""
 
 
@@ -113,7 +113,7 @@ def test_placeholders_of_sox_and_arecord_are_no_reason_for_a_warning(
     size: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = riff(FMT16, chunk(b"data", PCM16, size), size=UNKNOWN_SIZE)
-    assert np.array_equal(listen(wav(content)), HEARD16)
+    assert np.array_equal(read_samples(wav(content)), HEARD16)
     assert caplog.text == ""
 
 
@@ -121,12 +121,12 @@ def test_placeholders_of_sox_and_arecord_are_no_reason_for_a_warning(
 def test_other_chunks_are_stepped_over_and_never_heard(odd: bytes) -> None:
     plain = [chunk(b"LIST", odd), FMT16, chunk(b"fact", b"\1\2\3"), chunk(b"LIST", odd), chunk(b"data", PCM16)]
     after = [chunk(b"LIST", b"INFO" + b"\x7f" * 5001), chunk(b"id3 ", b"\x7f" * 333)]
-    assert np.array_equal(listen(wav(riff(*plain, *after))), HEARD16)
+    assert np.array_equal(read_samples(wav(riff(*plain, *after))), HEARD16)
 
 
 def test_an_odd_number_of_bytes_is_padded() -> None:
     data = bytes(range(101))
-    heard = listen(wav(riff(fmt(PCM, 1, 8000, 8), chunk(b"data", data), chunk(b"LIST", b"\xff" * 500))))
+    heard = read_samples(wav(riff(fmt(PCM, 1, 8000, 8), chunk(b"data", data), chunk(b"LIST", b"\xff" * 500))))
     assert np.array_equal(heard, (np.arange(101, dtype=np.float32) - 128) / 128)
 
 
@@ -135,7 +135,7 @@ def test_chunks_after_the_data_of_an_rf64_are_not_heard() -> None:
     content = riff(
         chunk(b"ds64", sizes), FMT16, chunk(b"data", PCM16, UNKNOWN_SIZE), chunk(b"LIST", b"\x7f" * 500), form=b"RF64"
     )
-    assert np.array_equal(listen(wav(content)), HEARD16)
+    assert np.array_equal(read_samples(wav(content)), HEARD16)
 
 
 @pytest.mark.parametrize("sizes", [[1], [3, 1, 4, 1, 5], [11, 997], [4096]])
@@ -143,22 +143,22 @@ def test_chunks_after_the_data_of_an_rf64_are_not_heard() -> None:
 def test_short_reads_lose_nothing(encoding: str, sizes: list[int]) -> None:
     samples = noise(6000, 5, 0.9).reshape(-1, 2)
     content = encode(samples, 8000, "WAV", SUBTYPES[encoding])
-    assert np.array_equal(listen(WavSource(Trickle(content, sizes), "pipe")), to_mono(decode(content)))
+    assert np.array_equal(read_samples(WavSource(ShortReadStream(content, sizes), "pipe")), to_mono(decode(content)))
     values = content[-6000 * BITS[encoding] // 8 :]
-    raw = PcmSource(Trickle(values, sizes), "raw", encoding, 8000, 2)
-    assert np.array_equal(listen(raw), to_mono(decode(content)))
+    raw = PcmSource(ShortReadStream(values, sizes), "raw", encoding, 8000, 2)
+    assert np.array_equal(read_samples(raw), to_mono(decode(content)))
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 5])
 def test_a_partial_last_frame_is_left_out(cut: int) -> None:
     values = noise(200).reshape(-1, 2).astype("<f4").tobytes()
-    heard = listen(PcmSource(io.BytesIO(values[:-cut]), "raw", "f32le", 8000, 2))
+    heard = read_samples(PcmSource(io.BytesIO(values[:-cut]), "raw", "f32le", 8000, 2))
     assert np.array_equal(heard, to_mono(noise(200).reshape(-1, 2))[:-1])
 
 
 def test_a_stream_that_ends_early_is_told(caplog: pytest.LogCaptureFixture) -> None:
     content = riff(FMT16, chunk(b"data", PCM16, len(PCM16) + 16000))
-    assert np.array_equal(listen(wav(content)), HEARD16)
+    assert np.array_equal(read_samples(wav(content)), HEARD16)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert caplog.messages == ["pipe: ends early, 1.0 s before the length in its header"]
 
@@ -216,7 +216,7 @@ def peak_of(source_bytes: bytes) -> int:
     tracemalloc.start()
     try:
         # Buffered, as standard input is: that reader allocates all that it is asked for.
-        for _ in WavSource(io.BufferedReader(Trickle(source_bytes, [1 << 16])), "pipe").blocks():
+        for _ in WavSource(io.BufferedReader(ShortReadStream(source_bytes, [1 << 16])), "pipe").blocks():
             pass
     except AudioError:
         pass
@@ -252,7 +252,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 @example(riff(fmt(PCM, 1024, 1_000_000, 32), chunk(b"data", b"x", UNKNOWN_SIZE)))
 def test_any_bytes_are_audio_or_an_audio_error(content: bytes) -> None:
     try:
-        heard = listen(wav(content))
+        heard = read_samples(wav(content))
     except AudioError as error:
         assert str(error).startswith("pipe: ") and "\n" not in str(error)
     else:
@@ -262,7 +262,7 @@ def test_any_bytes_are_audio_or_an_audio_error(content: bytes) -> None:
 @settings(max_examples=100, deadline=None)
 @given(content=st.binary(max_size=2000), encoding=st.sampled_from(RAW_ENCODINGS), channels=st.integers(1, 9))
 def test_any_bytes_are_raw_samples(content: bytes, encoding: str, channels: int) -> None:
-    heard = listen(PcmSource(io.BytesIO(content), "raw", encoding, 1000, channels))
+    heard = read_samples(PcmSource(io.BytesIO(content), "raw", encoding, 1000, channels))
     assert len(heard) == len(content) * 8 // BITS[encoding] // channels
 
 
@@ -272,7 +272,7 @@ def test_raw_is_understood(encoding: str) -> None:
     assert parse_raw(f"{encoding}:1000:1024") == (encoding, 1000, 1024)
     assert parse_raw(f"{encoding}:1000000:008") == (encoding, 1000000, 8)
     with open_pipe(io.BytesIO(bytes(64)), "-", f"{encoding}:8000:2") as source:
-        assert (source.rate, source.channels, len(listen(source))) == (8000, 2, 32 * 8 // BITS[encoding])
+        assert (source.rate, source.channels, len(read_samples(source))) == (8000, 2, 32 * 8 // BITS[encoding])
 
 
 NOT_RAW = ["s16le", "s16le:22050", "s16le:22050:1:1", "s16be:22050:1", "S16LE:22050:1", "s16le:22050:", "::", ""]

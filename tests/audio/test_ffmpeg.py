@@ -16,8 +16,8 @@ from tests.helpers.audio import (
     chunk,
     encode,
     fmt,
-    in_a_process,
-    listen,
+    run_python,
+    read_samples,
     music,
     naive_mono,
     noise,
@@ -33,7 +33,7 @@ def written_by_ffmpeg(directory: Path, name: str, *codec: str) -> tuple[Path, np
     (directory / "before.wav").write_bytes(encode(samples, 44100))
     command = ["ffmpeg", "-v", "error", "-i", "before.wav", *codec, f"file:{name}"]
     subprocess.run(command, cwd=directory, check=True, stdin=subprocess.DEVNULL)
-    return directory / name, listen(open_file(directory / "before.wav"))
+    return directory / name, read_samples(open_file(directory / "before.wav"))
 
 
 def best_correlation(heard: np.ndarray, before: np.ndarray, max_lag: int = 4096) -> float:
@@ -53,7 +53,7 @@ def test_aac_sounds_like_the_wav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     with open_file(name) as source:
         assert (source.rate, source.channels, source.name) == (44100, 2, name)
-    heard = listen(open_file(path))
+    heard = read_samples(open_file(path))
     assert len(heard) == pytest.approx(len(before), abs=4096)
     assert best_correlation(heard, before) > 0.98
 
@@ -61,7 +61,7 @@ def test_aac_sounds_like_the_wav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @real_ffmpeg
 def test_a_lossless_m4a_is_exactly_the_wav(tmp_path: Path) -> None:
     path, before = written_by_ffmpeg(tmp_path, "x.m4a", "-c:a", "alac")
-    assert np.array_equal(listen(open_file(path)), before)
+    assert np.array_equal(read_samples(open_file(path)), before)
 
 
 @real_ffmpeg
@@ -101,7 +101,7 @@ def test_what_ffmpeg_writes_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path = stand_in(tmp_path, monkeypatch, f"exec /bin/cat {tmp_path}/out.wav")
     with open_file(path) as source:
         assert (source.rate, source.channels, source.name) == (32000, 2, str(path))
-    np.testing.assert_allclose(listen(open_file(path)), naive_mono(samples), atol=1e-7)
+    np.testing.assert_allclose(read_samples(open_file(path)), naive_mono(samples), atol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_what_ffmpeg_complains_of_is_told(
 ) -> None:
     path = stand_in(tmp_path, monkeypatch, script)
     with pytest.raises(AudioError) as caught:
-        listen(open_file(path))
+        read_samples(open_file(path))
     assert str(caught.value) == f"{path}: {reason}"
 
 
@@ -137,7 +137,7 @@ def test_an_output_that_is_refused_does_not_hang(tmp_path: Path, monkeypatch: py
     script = f"/bin/cat {tmp_path}/header /dev/zero || echo 'Error closing file: Broken pipe' >&2; exit 1"
     path = stand_in(tmp_path, monkeypatch, script)
     program = "import sys; from genre_edge.audio.files import open_file; open_file(sys.argv[1])"
-    done = in_a_process(program, path, timeout_s=20)
+    done = run_python(program, path, timeout_s=20)
     reason = "a rate of 1411200 Hz is outside 1000 to 1000000"
     assert done.stderr.splitlines()[-1] == f"genre_edge.errors.AudioError: {path}: {reason}"
 
@@ -148,7 +148,7 @@ def test_a_decoder_that_fails_half_way_is_told(
     header = riff(fmt(PCM, 1, 8000, 16), chunk(b"data", bytes(16000), UNKNOWN_SIZE), size=UNKNOWN_SIZE)
     (tmp_path / "half").write_bytes(header)
     path = stand_in(tmp_path, monkeypatch, f"/bin/cat {tmp_path}/half; echo 'damaged packet' >&2; exit 1")
-    assert len(listen(open_file(path))) == 8000
+    assert len(read_samples(open_file(path))) == 8000
     assert str(path) in caplog.text and "damaged packet" in caplog.text
 
 

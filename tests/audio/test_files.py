@@ -15,7 +15,7 @@ import soundfile
 
 from genre_edge.audio.files import SOUNDFILE_SUFFIXES, open_file
 from genre_edge.errors import AudioError
-from tests.helpers.audio import PCM, chunk, decode, encode, fmt, in_a_process, listen, music, naive_mono, noise, riff
+from tests.helpers.audio import PCM, chunk, decode, encode, fmt, run_python, read_samples, music, naive_mono, noise, riff
 from tests.helpers.bundles import tiny
 
 INTEGERS = [
@@ -41,7 +41,7 @@ OPUS = [("OGG", "OPUS", 48000), ("OGG", "OPUS", 16000)]
 def error_of(path: Path) -> str:
     """What is said of a file that cannot be read: one line with its name."""
     with pytest.raises(AudioError) as caught:
-        listen(open_file(path))
+        read_samples(open_file(path))
     text = str(caught.value)
     assert text.startswith(f"{path}: ") and "\n" not in text
     return text.removeprefix(f"{path}: ")
@@ -60,7 +60,7 @@ def test_integers_come_back_exactly(tmp_path: Path, format: str, subtype: str, b
     with open_file(path) as source:
         assert (source.rate, source.channels, source.name) == (44100, channels, str(path))
     expected = naive_mono((values / (1 << (bits - 1))).astype(np.float32))
-    heard = listen(open_file(path))
+    heard = read_samples(open_file(path))
     if bits <= 16 or channels == 1:
         assert np.array_equal(heard, expected.astype(np.float32))
     else:
@@ -73,7 +73,7 @@ def test_floats_come_back_exactly_even_beyond_full_scale(tmp_path: Path, format:
     values = np.random.default_rng(1).normal(0, 2, 5000).astype(kind)
     path = tmp_path / f"x.{format.lower()}"
     path.write_bytes(encode(values, 48000, format, subtype))
-    assert np.array_equal(listen(open_file(path)), values.astype(np.float32))
+    assert np.array_equal(read_samples(open_file(path)), values.astype(np.float32))
 
 
 @pytest.mark.parametrize(("format", "subtype", "rate"), [*LOSSY, *OPUS])
@@ -84,7 +84,7 @@ def test_lossy_formats_sound_the_same(tmp_path: Path, format: str, subtype: str,
     path.write_bytes(encode(written, rate, format, subtype))
     with open_file(path) as source:
         assert (source.rate, source.channels) == (rate, channels)
-    heard = listen(open_file(path))
+    heard = read_samples(open_file(path))
     assert len(heard) == len(written)
     assert np.corrcoef(heard, naive_mono(written))[0, 1] > 0.95
 
@@ -94,7 +94,7 @@ def test_mono_is_the_mean_over_channels(tmp_path: Path, channels: int) -> None:
     samples = noise(3000 * channels, channels, 1.0).reshape(-1, channels)
     path = tmp_path / "x.wav"
     path.write_bytes(encode(samples, 48000, subtype="FLOAT"))
-    np.testing.assert_allclose(listen(open_file(path)), naive_mono(samples), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(read_samples(open_file(path)), naive_mono(samples), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 8, 64, 1000])
@@ -118,7 +118,7 @@ def test_upper_case_suffixes_and_none_at_all(tmp_path: Path) -> None:
     content = encode(noise(1000), 8000)
     for name in ("X.WAV", "x", "x.unknown", "x.flac", "x.raw"):  # the content decides, whatever the name says
         (tmp_path / name).write_bytes(content)
-        assert len(listen(open_file(tmp_path / name))) == 1000
+        assert len(read_samples(open_file(tmp_path / name))) == 1000
     assert {".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff"} <= SOUNDFILE_SUFFIXES
 
 
@@ -137,9 +137,9 @@ def test_upper_case_suffixes_and_none_at_all(tmp_path: Path) -> None:
 def test_any_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     samples = noise(1000)
     (tmp_path / name).write_bytes(encode(samples, 8000, subtype="FLOAT"))
-    assert np.array_equal(listen(open_file(tmp_path / name)), samples)
+    assert np.array_equal(read_samples(open_file(tmp_path / name)), samples)
     monkeypatch.chdir(tmp_path)
-    assert np.array_equal(listen(open_file(name)), samples)
+    assert np.array_equal(read_samples(open_file(name)), samples)
     (tmp_path / name).write_bytes(b"no audio")
     assert error_of(Path(name)) == "not an audio file that can be read"
 
@@ -172,7 +172,7 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     gc.collect()  # of other tests
     before = len(list(Path("/proc/self/fd").iterdir()))
     with open_file(tmp_path / "good.wav") as source:
-        listen(source)
+        read_samples(source)
         source.close()  # twice is allowed
     for name in ("bad.wav", "rate.wav", "empty.wav", "."):
         error_of(tmp_path / name)
@@ -194,7 +194,7 @@ def test_a_headerless_file_is_told_not_crashed_on(tmp_path: Path) -> None:
 def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     program = "import sys; from genre_edge.audio.files import open_file; open_file(sys.argv[1])"
-    done = in_a_process(program, tmp_path / name)
+    done = run_python(program, tmp_path / name)
     assert done.stderr.splitlines()[-1] == f"genre_edge.errors.AudioError: {tmp_path / name}: not a regular file"
 
 
@@ -223,7 +223,7 @@ def test_without_permission() -> None:
         (directory / "closed").chmod(0)
         try:
             with nobody():
-                assert len(listen(open_file(directory / "open.wav"))) == 1000
+                assert len(read_samples(open_file(directory / "open.wav"))) == 1000
                 for path in ("x.wav", "x.m4a", "closed/x.wav"):
                     assert error_of(directory / path) == "Permission denied"
         finally:
@@ -243,7 +243,7 @@ def heard_of_truncated(path: Path, content: bytes, share: float) -> "np.ndarray 
     """What is decoded of the first part of a file; None for an error in one line."""
     path.write_bytes(content[: int(len(content) * share)])
     try:
-        return listen(open_file(path))
+        return read_samples(open_file(path))
     except AudioError as error:
         assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
         return None
@@ -291,7 +291,7 @@ def test_a_variable_bit_rate_mp3_without_its_index_is_not_cut_short_in_silence(
     content = path.read_bytes()
     assert b"Xing" in content[:100]
     path.write_bytes(content[content.index(content[:2], 4) :])  # old encoders wrote no Xing frame
-    heard = listen(open_file(path))
+    heard = read_samples(open_file(path))
     assert len(heard) > len(samples) - 3000 or str(path) in caplog.text
 
 
@@ -314,5 +314,5 @@ for moment in range(100):
     closing.join()
 print("alive")
 """
-    done = in_a_process(program, tmp_path / "long.flac")
+    done = run_python(program, tmp_path / "long.flac")
     assert (done.returncode, done.stdout) == (0, "alive\n")

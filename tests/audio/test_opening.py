@@ -24,9 +24,9 @@ from genre_edge.cli.options import ListFormat
 from genre_edge.errors import AudioError, ParameterError, SourceLostError
 from tests.conftest import Cli
 from tests.helpers.audio import encode, music
-from tests.helpers.live import RATE, Answer, Radio, ffmpegs, sound
+from tests.helpers.live import RATE, Response, RadioServer, ffmpeg_pids, wav_response
 
-HASTY = RetryPolicy(first_s=0.05, longest_s=0.2, tries=6)
+HASTY = RetryPolicy(initial_delay_s=0.05, max_delay_s=0.2, tries=6)
 real_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 
 
@@ -36,11 +36,11 @@ def silence_of_death(caller: socket.socket) -> None:
 
 
 @pytest.fixture
-def radio() -> Iterator[Callable[..., Radio]]:
-    opened: list[Radio] = []
+def radio() -> Iterator[Callable[..., RadioServer]]:
+    opened: list[RadioServer] = []
 
-    def start(*answers: Answer) -> Radio:
-        opened.append(Radio(*answers))
+    def start(*answers: Response) -> RadioServer:
+        opened.append(RadioServer(*answers))
         return opened[-1]
 
     yield start
@@ -49,14 +49,14 @@ def radio() -> Iterator[Callable[..., Radio]]:
 
 
 @real_ffmpeg
-def test_a_radio_that_comes_back_is_heard_on(radio: Callable[..., Radio]) -> None:
-    server = radio(sound(2), lambda caller: time.sleep(0.5), sound(3, 44100))  # longer than a block
+def test_a_radio_that_comes_back_is_heard_on(radio: Callable[..., RadioServer]) -> None:
+    server = radio(wav_response(2), lambda caller: time.sleep(0.5), wav_response(3, 44100))  # longer than a block
     found = []
-    with open_live(server.url, HASTY) as source, pytest.raises(SourceLostError, match="given up after 6 tries"):
+    with open_live(server.url, HASTY) as source, pytest.raises(SourceLostError, match="giving up after 6 failed attempts"):
         for block in source.blocks():
-            assert len(ffmpegs()) <= 1
+            assert len(ffmpeg_pids()) <= 1
             found.append(block)
-    assert not ffmpegs()
+    assert not ffmpeg_pids()
     first = [block for block in found if block.rate == RATE]
     second = [block for block in found if block.rate == 44100]
     assert sum(len(b.samples) for b in first) == 2 * RATE and sum(len(b.samples) for b in second) == 3 * 44100
@@ -71,17 +71,17 @@ def encoded(seconds: float, *codec: str) -> bytes:
     return subprocess.run(command, input=wav, stdout=subprocess.PIPE, check=True).stdout
 
 
-def heard_of(server: Radio) -> np.ndarray:
-    with FfmpegSource.of_url(server.url, 10.0) as source:
+def heard_of(server: RadioServer) -> np.ndarray:
+    with FfmpegSource.from_url(server.url, 10.0) as source:
         return np.concatenate([block.samples for block in source.blocks()])
 
 
-def answer(content: bytes) -> Answer:
+def answer(content: bytes) -> Response:
     return lambda caller: caller.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + content)
 
 
 @real_ffmpeg
-def test_what_the_network_lost_of_a_stream_with_a_clock_is_silence(radio: Callable[..., Radio]) -> None:
+def test_what_the_network_lost_of_a_stream_with_a_clock_is_silence(radio: Callable[..., RadioServer]) -> None:
     packets = encoded(20, "aac", "-f", "mpegts")
     first, last = (188 * (len(packets) // 188 * share // 10) for share in (3, 5))
     samples = heard_of(radio(answer(packets[:first] + packets[last:])))
@@ -93,7 +93,7 @@ def test_what_the_network_lost_of_a_stream_with_a_clock_is_silence(radio: Callab
 @real_ffmpeg
 @pytest.mark.parametrize("codec", [("libmp3lame", "-f", "mp3"), ("libvorbis", "-f", "ogg"), ("aac", "-f", "adts")])
 def test_a_radio_that_loses_nothing_is_not_changed(
-    radio: Callable[..., Radio], codec: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    radio: Callable[..., RadioServer], codec: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = radio(*[answer(encoded(10, *codec))] * 2)
     samples = heard_of(server)
@@ -102,34 +102,34 @@ def test_a_radio_that_loses_nothing_is_not_changed(
 
 
 @real_ffmpeg
-def test_a_half_open_connection_is_given_up(radio: Callable[..., Radio], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_open_connection_is_given_up(radio: Callable[..., RadioServer], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "SILENT_S", 1.0)
     server = radio(silence_of_death, silence_of_death)
-    with pytest.raises(SourceLostError, match="given up after 2 tries"):
-        open_live(server.url, RetryPolicy(first_s=0.0, tries=2))
-    assert server.calls == 2 and not ffmpegs()
+    with pytest.raises(SourceLostError, match="giving up after 2 failed attempts"):
+        open_live(server.url, RetryPolicy(initial_delay_s=0.0, tries=2))
+    assert server.n_requests == 2 and not ffmpeg_pids()
 
 
 @real_ffmpeg
-def test_a_server_cannot_name_local_files(radio: Callable[..., Radio], tmp_path: Path) -> None:
+def test_a_server_cannot_name_local_files(radio: Callable[..., RadioServer], tmp_path: Path) -> None:
     (tmp_path / "secret.wav").write_bytes(encode(music(1, RATE)[:, None], RATE))
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{tmp_path}/secret.wav\n#EXT-X-ENDLIST\n"
     head = "HTTP/1.0 200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\n\r\n"
     server = radio(*[lambda caller: caller.sendall((head + playlist).encode())] * 2)
     with pytest.raises(SourceLostError):
-        open_live(server.url, RetryPolicy(first_s=0.0, tries=2))
-    assert server.calls >= 1
+        open_live(server.url, RetryPolicy(initial_delay_s=0.0, tries=2))
+    assert server.n_requests >= 1
 
 
 @real_ffmpeg
-def test_the_command_ends_with_code_3_when_a_radio_is_gone(radio: Callable[..., Radio], cli: Cli) -> None:
-    server = radio(sound(20))
+def test_the_command_ends_with_code_3_when_a_radio_is_gone(radio: Callable[..., RadioServer], cli: Cli) -> None:
+    server = radio(wav_response(20))
     done = cli("stream", server.url, "--interval", 5, "--tries", 2)
     assert done.returncode == 3
     verdicts = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(verdicts) >= 3 and {verdict["source"] for verdict in verdicts} == {server.url}
     *states, last = done.stderr.splitlines()
-    assert last.endswith("given up after 2 tries") and len(states) == 1 and states[0].endswith("; trying again")
+    assert last.endswith("giving up after 2 failed attempts") and len(states) == 1 and states[0].endswith("; trying again")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_password_or_a_key_is_not_told(text: str, told: str) -> None:
 
 @real_ffmpeg
 @pytest.mark.parametrize("user", ["user:secret", "user:a secret", "user:se/secret"])
-def test_a_password_is_not_told_by_ffmpeg_either(radio: Callable[..., Radio], user: str) -> None:
+def test_a_password_is_not_told_by_ffmpeg_either(radio: Callable[..., RadioServer], user: str) -> None:
     server = radio()
     server.close()
     with pytest.raises(SourceLostError) as caught:
@@ -186,8 +186,8 @@ def test_a_password_is_not_told_by_ffmpeg_either(radio: Callable[..., Radio], us
 
 @real_ffmpeg
 @pytest.mark.parametrize("scheme", ["icecast", "HTTP"])
-def test_what_players_call_an_address_is_opened(radio: Callable[..., Radio], scheme: str) -> None:
-    server = radio(sound(1))
+def test_what_players_call_an_address_is_opened(radio: Callable[..., RadioServer], scheme: str) -> None:
+    server = radio(wav_response(1))
     url = server.url.replace("http", scheme)
     with open_live(url, HASTY) as source:
         assert len(next(source.blocks()).samples) > 0 and source.name == url
