@@ -1,4 +1,4 @@
-"""Files for ffmpeg: with the real one where it is installed, and with stand-ins that behave badly everywhere."""
+"""FfmpegSource with files: the real ffmpeg where it is installed, and fake programs named ffmpeg."""
 
 import os
 import shutil
@@ -16,19 +16,19 @@ from tests.helpers.audio import (
     chunk,
     encode,
     fmt,
-    run_python,
-    read_samples,
     music,
     naive_mono,
     noise,
+    read_samples,
     riff,
+    run_python,
 )
 
 real_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 
 
-def written_by_ffmpeg(directory: Path, name: str, *codec: str) -> tuple[Path, np.ndarray]:
-    """A stereo song encoded by ffmpeg, and its samples before."""
+def encode_with_ffmpeg(directory: Path, name: str, *codec: str) -> tuple[Path, np.ndarray]:
+    """Encode stereo music with ffmpeg; return the path and the mono samples before encoding."""
     samples = np.stack([music(4, 44100, seed) for seed in (0, 1)], axis=1)
     (directory / "before.wav").write_bytes(encode(samples, 44100))
     command = ["ffmpeg", "-v", "error", "-i", "before.wav", *codec, f"file:{name}"]
@@ -36,37 +36,40 @@ def written_by_ffmpeg(directory: Path, name: str, *codec: str) -> tuple[Path, np
     return directory / name, read_samples(open_file(directory / "before.wav"))
 
 
-def best_correlation(heard: np.ndarray, before: np.ndarray, max_lag: int = 4096) -> float:
-    """Correlation where the two fit best: an encoder may add some silence at the start."""
+def best_correlation(decoded: np.ndarray, before: np.ndarray, max_lag: int = 4096) -> float:
+    """Return the correlation at the best lag: an encoder may add silence at the start."""
     part = before[2 * max_lag : 8 * max_lag]
     lags = range(-max_lag, max_lag + 1)
     starts = [2 * max_lag + lag for lag in lags if lag % 16 == 0 or abs(lag) < 4]
-    coarse = max(starts, key=lambda at: float(heard[at : at + len(part)] @ part))
-    fine = range(coarse - 16, coarse + 17)
-    return max(float(np.corrcoef(heard[at : at + len(part)], part)[0, 1]) for at in fine)
+    best_start = max(starts, key=lambda at: float(decoded[at : at + len(part)] @ part))
+    all_starts = range(best_start - 16, best_start + 17)
+    return max(float(np.corrcoef(decoded[at : at + len(part)], part)[0, 1]) for at in all_starts)
 
 
 @real_ffmpeg
 @pytest.mark.parametrize("name", ["x.m4a", "x.aac", "x.mp4", "with space.M4A", "-x.m4a", os.fsdecode(b"\xe9.m4a")])
-def test_aac_sounds_like_the_wav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    path, before = written_by_ffmpeg(tmp_path, name, "-c:a", "aac", "-b:a", "192k")
+def test_aac_correlates_with_wav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Decoded AAC correlates with the samples before encoding, under any file name."""
+    path, before = encode_with_ffmpeg(tmp_path, name, "-c:a", "aac", "-b:a", "192k")
     monkeypatch.chdir(tmp_path)
     with open_file(name) as source:
         assert (source.rate, source.channels, source.name) == (44100, 2, name)
-    heard = read_samples(open_file(path))
-    assert len(heard) == pytest.approx(len(before), abs=4096)
-    assert best_correlation(heard, before) > 0.98
+    decoded = read_samples(open_file(path))
+    assert len(decoded) == pytest.approx(len(before), abs=4096)
+    assert best_correlation(decoded, before) > 0.98
 
 
 @real_ffmpeg
-def test_a_lossless_m4a_is_exactly_the_wav(tmp_path: Path) -> None:
-    path, before = written_by_ffmpeg(tmp_path, "x.m4a", "-c:a", "alac")
+def test_lossless_m4a_equals_wav(tmp_path: Path) -> None:
+    """A lossless m4a decodes to exactly the samples of the WAV."""
+    path, before = encode_with_ffmpeg(tmp_path, "x.m4a", "-c:a", "alac")
     assert np.array_equal(read_samples(open_file(path)), before)
 
 
 @real_ffmpeg
 @pytest.mark.parametrize("content", [b"no audio at all", bytes(3000), b"#EXTM3U\nhttp://127.0.0.1:9/x.aac\n"])
-def test_ffmpeg_finds_no_audio(tmp_path: Path, content: bytes) -> None:
+def test_file_without_audio(tmp_path: Path, content: bytes) -> None:
+    """A file without audio is one AudioError, and a playlist in it opens no network connection."""
     path = tmp_path / "x.m4a"
     path.write_bytes(content)
     with pytest.raises(AudioError) as caught:
@@ -74,31 +77,33 @@ def test_ffmpeg_finds_no_audio(tmp_path: Path, content: bytes) -> None:
     assert str(caught.value).startswith(f"{path}: ffmpeg") and "\n" not in str(caught.value)
 
 
-def stand_in(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
-    """An m4a file, and a program named ffmpeg that does what `script` says, alone in PATH."""
+def fake_ffmpeg(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
+    """Create an m4a file, and a shell script named ffmpeg as the only program in PATH."""
     program = directory / "bin" / "ffmpeg"
     program.parent.mkdir()
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
     path = directory / "x.m4a"
-    path.write_bytes(b"for the stand-in")
+    path.write_bytes(b"not read by the fake ffmpeg")
     return path
 
 
-def test_without_ffmpeg_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without ffmpeg the error says what to install."""
     monkeypatch.setenv("PATH", str(tmp_path))
     path = tmp_path / "x.M4A"
-    path.write_bytes(b"not looked at")
+    path.write_bytes(b"not read")
     with pytest.raises(AudioError) as caught:
         open_file(path)
     assert str(caught.value) == f"{path}: needs ffmpeg, which is not installed (apt install ffmpeg)"
 
 
-def test_what_ffmpeg_writes_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The WAV that ffmpeg writes is decoded, with its rate and channels."""
     samples = noise(30000).reshape(-1, 2)
     (tmp_path / "out.wav").write_bytes(encode(samples, 32000, subtype="FLOAT"))
-    path = stand_in(tmp_path, monkeypatch, f"exec /bin/cat {tmp_path}/out.wav")
+    path = fake_ffmpeg(tmp_path, monkeypatch, f"exec /bin/cat {tmp_path}/out.wav")
     with open_file(path) as source:
         assert (source.rate, source.channels, source.name) == (32000, 2, str(path))
     np.testing.assert_allclose(read_samples(open_file(path)), naive_mono(samples), atol=1e-7)
@@ -113,53 +118,55 @@ def test_what_ffmpeg_writes_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("printf '\\377\\n' >&2; exit 1", "ffmpeg: \ufffd"),
     ],
 )
-def test_what_ffmpeg_complains_of_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
-) -> None:
-    path = stand_in(tmp_path, monkeypatch, script)
+def test_error_has_last_stderr_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str) -> None:
+    """The error contains the last line of ffmpeg's standard error."""
+    path = fake_ffmpeg(tmp_path, monkeypatch, script)
     with pytest.raises(AudioError) as caught:
         read_samples(open_file(path))
     assert str(caught.value) == f"{path}: {reason}"
 
 
-def test_an_ffmpeg_that_cannot_be_started_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = stand_in(tmp_path, monkeypatch, "")
+def test_ffmpeg_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ffmpeg that is no valid program is one AudioError."""
+    path = fake_ffmpeg(tmp_path, monkeypatch, "")
     (tmp_path / "bin" / "ffmpeg").write_bytes(b"\x7fELF for another machine")
     with pytest.raises(AudioError) as caught:
         open_file(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
-def test_an_output_that_is_refused_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as DSD at 11 MHz, which ffmpeg decodes to a rate beyond ours and goes on writing."""
+def test_rejected_output_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An output with an unsupported rate, such as 11 MHz DSD, is an error although ffmpeg goes on writing."""
     header = riff(fmt(PCM, 1, 1_411_200, 16), chunk(b"data", b"", UNKNOWN_SIZE), size=UNKNOWN_SIZE)
     (tmp_path / "header").write_bytes(header)
     script = f"/bin/cat {tmp_path}/header /dev/zero || echo 'Error closing file: Broken pipe' >&2; exit 1"
-    path = stand_in(tmp_path, monkeypatch, script)
+    path = fake_ffmpeg(tmp_path, monkeypatch, script)
     program = "import sys; from genre_edge.audio.files import open_file; open_file(sys.argv[1])"
-    done = run_python(program, path, timeout_s=20)
+    done = run_python(program, path, timeout_s=120)
     reason = "a rate of 1411200 Hz is outside 1000 to 1000000"
     assert done.stderr.splitlines()[-1] == f"genre_edge.errors.AudioError: {path}: {reason}"
 
 
-def test_a_decoder_that_fails_half_way_is_told(
+def test_failure_after_samples_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The samples before a failure count, and the failure is logged."""
     header = riff(fmt(PCM, 1, 8000, 16), chunk(b"data", bytes(16000), UNKNOWN_SIZE), size=UNKNOWN_SIZE)
     (tmp_path / "half").write_bytes(header)
-    path = stand_in(tmp_path, monkeypatch, f"/bin/cat {tmp_path}/half; echo 'damaged packet' >&2; exit 1")
+    path = fake_ffmpeg(tmp_path, monkeypatch, f"/bin/cat {tmp_path}/half; echo 'damaged packet' >&2; exit 1")
     assert len(read_samples(open_file(path))) == 8000
     assert str(path) in caplog.text and "damaged packet" in caplog.text
 
 
-def test_the_process_ends_with_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_close_kills_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing the source kills the ffmpeg process; a second `close` does nothing."""
     header = riff(fmt(PCM, 1, 8000, 16), chunk(b"data", b"", UNKNOWN_SIZE), size=UNKNOWN_SIZE)
     (tmp_path / "header").write_bytes(header)
-    path = stand_in(tmp_path, monkeypatch, f"echo $$ > {tmp_path}/pid; exec /bin/cat {tmp_path}/header /dev/zero")
+    path = fake_ffmpeg(tmp_path, monkeypatch, f"echo $$ > {tmp_path}/pid; exec /bin/cat {tmp_path}/header /dev/zero")
     with open_file(path) as source:
         assert not next(iter(source.blocks())).samples.any()
         pid = int((tmp_path / "pid").read_text())
         os.kill(pid, 0)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    source.close()  # twice is allowed
+    source.close()

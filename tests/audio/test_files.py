@@ -1,4 +1,4 @@
-"""Audio files: what is decoded is what was written, in constant memory; what cannot be read is told in one line."""
+"""Audio files: decoded exactly and in constant memory; errors are one line with the file's name."""
 
 import gc
 import logging
@@ -15,7 +15,19 @@ import soundfile
 
 from genre_edge.audio.files import SOUNDFILE_SUFFIXES, open_file
 from genre_edge.errors import AudioError
-from tests.helpers.audio import PCM, chunk, decode, encode, fmt, run_python, read_samples, music, naive_mono, noise, riff
+from tests.helpers.audio import (
+    PCM,
+    chunk,
+    decode,
+    encode,
+    fmt,
+    music,
+    naive_mono,
+    noise,
+    read_samples,
+    riff,
+    run_python,
+)
 from tests.helpers.bundles import tiny
 
 INTEGERS = [
@@ -39,7 +51,7 @@ OPUS = [("OGG", "OPUS", 48000), ("OGG", "OPUS", 16000)]
 
 
 def error_of(path: Path) -> str:
-    """What is said of a file that cannot be read: one line with its name."""
+    """Return the reason why a file cannot be read; check that the message is one line with its name."""
     with pytest.raises(AudioError) as caught:
         read_samples(open_file(path))
     text = str(caught.value)
@@ -49,7 +61,8 @@ def error_of(path: Path) -> str:
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize(("format", "subtype", "bits"), INTEGERS)
-def test_integers_come_back_exactly(tmp_path: Path, format: str, subtype: str, bits: int, channels: int) -> None:
+def test_integer_samples_are_exact(tmp_path: Path, format: str, subtype: str, bits: int, channels: int) -> None:
+    """Integer formats decode to exactly the samples that were written."""
     rng = np.random.default_rng(bits)
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     values = rng.integers(low, high, (5000, channels), endpoint=True)
@@ -60,16 +73,17 @@ def test_integers_come_back_exactly(tmp_path: Path, format: str, subtype: str, b
     with open_file(path) as source:
         assert (source.rate, source.channels, source.name) == (44100, channels, str(path))
     expected = naive_mono((values / (1 << (bits - 1))).astype(np.float32))
-    heard = read_samples(open_file(path))
+    decoded = read_samples(open_file(path))
     if bits <= 16 or channels == 1:
-        assert np.array_equal(heard, expected.astype(np.float32))
+        assert np.array_equal(decoded, expected.astype(np.float32))
     else:
-        np.testing.assert_allclose(heard, expected, atol=2**-23)
+        np.testing.assert_allclose(decoded, expected, atol=2**-23)
 
 
 @pytest.mark.parametrize(("subtype", "kind"), [("FLOAT", np.float32), ("DOUBLE", np.float64)])
 @pytest.mark.parametrize("format", ["WAV", "AIFF"])
-def test_floats_come_back_exactly_even_beyond_full_scale(tmp_path: Path, format: str, subtype: str, kind: type) -> None:
+def test_float_samples_are_exact(tmp_path: Path, format: str, subtype: str, kind: type) -> None:
+    """Float formats decode exactly, beyond full scale too."""
     values = np.random.default_rng(1).normal(0, 2, 5000).astype(kind)
     path = tmp_path / f"x.{format.lower()}"
     path.write_bytes(encode(values, 48000, format, subtype))
@@ -78,19 +92,21 @@ def test_floats_come_back_exactly_even_beyond_full_scale(tmp_path: Path, format:
 
 @pytest.mark.parametrize(("format", "subtype", "rate"), [*LOSSY, *OPUS])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_lossy_formats_sound_the_same(tmp_path: Path, format: str, subtype: str, rate: int, channels: int) -> None:
+def test_lossy_formats_correlate(tmp_path: Path, format: str, subtype: str, rate: int, channels: int) -> None:
+    """Lossy formats keep the length and correlate with the original."""
     written = np.stack([music(3, rate, seed) for seed in range(channels)], axis=1)
     path = tmp_path / {"MP3": "x.mp3", "VORBIS": "x.ogg", "OPUS": "x.opus"}.get(subtype, "x.mp3")
     path.write_bytes(encode(written, rate, format, subtype))
     with open_file(path) as source:
         assert (source.rate, source.channels) == (rate, channels)
-    heard = read_samples(open_file(path))
-    assert len(heard) == len(written)
-    assert np.corrcoef(heard, naive_mono(written))[0, 1] > 0.95
+    decoded = read_samples(open_file(path))
+    assert len(decoded) == len(written)
+    assert np.corrcoef(decoded, naive_mono(written))[0, 1] > 0.95
 
 
 @pytest.mark.parametrize("channels", [2, 3, 6, 8, 64])
-def test_mono_is_the_mean_over_channels(tmp_path: Path, channels: int) -> None:
+def test_mono_is_channel_mean(tmp_path: Path, channels: int) -> None:
+    """Channels are averaged."""
     samples = noise(3000 * channels, channels, 1.0).reshape(-1, channels)
     path = tmp_path / "x.wav"
     path.write_bytes(encode(samples, 48000, subtype="FLOAT"))
@@ -98,7 +114,8 @@ def test_mono_is_the_mean_over_channels(tmp_path: Path, channels: int) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 8, 64, 1000])
-def test_memory_does_not_grow_with_length_or_channels(tmp_path: Path, channels: int) -> None:
+def test_memory_is_constant(tmp_path: Path, channels: int) -> None:
+    """Peak memory depends neither on the length nor on the number of channels."""
     path = tmp_path / "x.wav"
     path.write_bytes(encode(np.zeros((4_000_000 // channels, channels), dtype=np.int16), 48000))
     sizes = []
@@ -114,9 +131,10 @@ def test_memory_does_not_grow_with_length_or_channels(tmp_path: Path, channels: 
     assert peak < 2 << 20  # the whole file as float32 is 16 MB
 
 
-def test_upper_case_suffixes_and_none_at_all(tmp_path: Path) -> None:
+def test_content_decides_format(tmp_path: Path) -> None:
+    """The content decides the format, whatever the suffix says."""
     content = encode(noise(1000), 8000)
-    for name in ("X.WAV", "x", "x.unknown", "x.flac", "x.raw"):  # the content decides, whatever the name says
+    for name in ("X.WAV", "x", "x.unknown", "x.flac", "x.raw"):  # all are WAV
         (tmp_path / name).write_bytes(content)
         assert len(read_samples(open_file(tmp_path / name))) == 1000
     assert {".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff"} <= SOUNDFILE_SUFFIXES
@@ -134,7 +152,8 @@ def test_upper_case_suffixes_and_none_at_all(tmp_path: Path) -> None:
         os.fsdecode(b"caf\xe9.wav"),
     ],
 )
-def test_any_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_unusual_file_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Spaces, Unicode, leading dashes and invalid UTF-8 in a name work, as absolute or relative path."""
     samples = noise(1000)
     (tmp_path / name).write_bytes(encode(samples, 8000, subtype="FLOAT"))
     assert np.array_equal(read_samples(open_file(tmp_path / name)), samples)
@@ -144,7 +163,8 @@ def test_any_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name:
     assert error_of(Path(name)) == "not an audio file that can be read"
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_unreadable_paths(tmp_path: Path) -> None:
+    """Each kind of path that is not an audio file has its own message."""
     (tmp_path / "empty.wav").touch()
     (tmp_path / "link.wav").symlink_to(tmp_path / "nowhere.wav")
     (tmp_path / "loop.wav").symlink_to(tmp_path / "loop.wav")
@@ -164,34 +184,38 @@ def test_what_is_no_file(tmp_path: Path) -> None:
     error_of(tmp_path / "noise.mp3")
 
 
-def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+def test_descriptors_are_closed(tmp_path: Path) -> None:
+    """No file descriptor stays open, after an error either."""
     bad_rate = riff(fmt(PCM, 1, 999, 16), chunk(b"data", bytes(2000)))
     contents = {"good.wav": encode(noise(1000), 8000), "bad.wav": b"no audio", "rate.wav": bad_rate, "empty.wav": b""}
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
-    gc.collect()  # of other tests
+    gc.collect()  # descriptors of other tests
     before = len(list(Path("/proc/self/fd").iterdir()))
     with open_file(tmp_path / "good.wav") as source:
         read_samples(source)
-        source.close()  # twice is allowed
+        source.close()  # the second call, at the end of `with`, does nothing
     for name in ("bad.wav", "rate.wav", "empty.wav", "."):
         error_of(tmp_path / name)
-    gc.collect()  # pytest keeps the errors' frames
+    gc.collect()  # pytest keeps the frames of errors
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.mark.parametrize("name", ["x" * 300 + ".wav", "nul\0byte.wav"])
-def test_a_name_that_no_file_can_have(tmp_path: Path, name: str) -> None:
+def test_impossible_file_name(tmp_path: Path, name: str) -> None:
+    """A name that the file system rejects is one AudioError."""
     error_of(tmp_path / name)
 
 
-def test_a_headerless_file_is_told_not_crashed_on(tmp_path: Path) -> None:
+def test_headerless_file(tmp_path: Path) -> None:
+    """A raw file without a header is one AudioError."""
     (tmp_path / "take.raw").write_bytes(noise(1000).tobytes())
     error_of(tmp_path / "take.raw")
 
 
 @pytest.mark.parametrize("name", ["x.wav", "x.m4a"])
-def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path, name: str) -> None:
+def test_fifo_is_rejected(tmp_path: Path, name: str) -> None:
+    """A FIFO is rejected without waiting for a writer."""
     os.mkfifo(tmp_path / name)
     program = "import sys; from genre_edge.audio.files import open_file; open_file(sys.argv[1])"
     done = run_python(program, tmp_path / name)
@@ -199,8 +223,8 @@ def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path, name: st
 
 
 @contextmanager
-def nobody() -> Iterator[None]:
-    """As a user without rights, if the tests run as root."""
+def unprivileged() -> Iterator[None]:
+    """Switch to the user `nobody` if the tests run as root."""
     before = os.geteuid()
     if before == 0:
         os.seteuid(65534)
@@ -211,8 +235,9 @@ def nobody() -> Iterator[None]:
             os.seteuid(before)
 
 
-def test_without_permission() -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # pytest's own directories are closed to others
+def test_permission_denied() -> None:
+    """A file or folder without read permission is one AudioError."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # other users cannot read pytest's own directories
         directory = Path(name)
         directory.chmod(0o755)
         (directory / "closed").mkdir()
@@ -222,7 +247,7 @@ def test_without_permission() -> None:
         (directory / "x.m4a").chmod(0)
         (directory / "closed").chmod(0)
         try:
-            with nobody():
+            with unprivileged():
                 assert len(read_samples(open_file(directory / "open.wav"))) == 1000
                 for path in ("x.wav", "x.m4a", "closed/x.wav"):
                     assert error_of(directory / path) == "Permission denied"
@@ -231,7 +256,8 @@ def test_without_permission() -> None:
 
 
 @pytest.mark.parametrize("format", ["WAV", "AIFF", "OGG"])
-def test_a_file_of_no_samples_holds_no_audio(tmp_path: Path, format: str) -> None:
+def test_file_without_samples(tmp_path: Path, format: str) -> None:
+    """A valid file without samples is an error of `classify`."""
     path = tmp_path / f"x.{format.lower()}"
     path.write_bytes(encode(np.zeros(0, dtype=np.float32), 22050, format))
     with pytest.raises(AudioError) as caught:
@@ -239,8 +265,8 @@ def test_a_file_of_no_samples_holds_no_audio(tmp_path: Path, format: str) -> Non
     assert str(caught.value) == f"{path}: holds no audio"
 
 
-def heard_of_truncated(path: Path, content: bytes, share: float) -> "np.ndarray | None":
-    """What is decoded of the first part of a file; None for an error in one line."""
+def decode_truncated(path: Path, content: bytes, share: float) -> "np.ndarray | None":
+    """Decode the first part of a file; return None for an error, checked to be one line."""
     path.write_bytes(content[: int(len(content) * share)])
     try:
         return read_samples(open_file(path))
@@ -254,57 +280,58 @@ def heard_of_truncated(path: Path, content: bytes, share: float) -> "np.ndarray 
     [("x.wav", "WAV", "PCM_16"), ("x.flac", "FLAC", "PCM_16"), ("x.mp3", "MP3", None), ("x.aiff", "AIFF", "PCM_16")],
 )
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
-def test_a_truncated_file_is_heard_as_far_as_it_goes_and_told(
+def test_truncated_file_is_decoded(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, format: str, subtype: str | None, share: float
 ) -> None:
+    """A truncated file is decoded up to its end, and a warning is logged."""
     content = encode(music(10, 22050), 22050, format, subtype)
     whole = naive_mono(decode(content))
-    heard = heard_of_truncated(tmp_path / name, content, share)
-    if heard is not None:
-        sound = len(heard) - 2304  # an mp3's last two frames may be damaged
-        assert 0 < sound < len(whole)
-        np.testing.assert_allclose(heard[:sound], whole[:sound], atol=1e-6)
+    decoded = decode_truncated(tmp_path / name, content, share)
+    if decoded is not None:
+        n_valid = len(decoded) - 2304  # an mp3's last two frames may be damaged
+        assert 0 < n_valid < len(whole)
+        np.testing.assert_allclose(decoded[:n_valid], whole[:n_valid], atol=1e-6)
         assert [record.levelno for record in caplog.records] == [logging.WARNING]
         assert "ends early" in caplog.text and str(tmp_path / name) in caplog.text
 
 
 @pytest.mark.parametrize("format", ["WAV", "FLAC", "MP3", "OGG", "AIFF"])
-def test_a_file_cut_or_changed_anywhere_is_audio_or_one_error(tmp_path: Path, format: str) -> None:
+def test_damaged_file_never_crashes(tmp_path: Path, format: str) -> None:
+    """A file that is cut or changed anywhere is audio or one AudioError."""
     rng = np.random.default_rng(0)
     content = encode(music(0.5, 22050), 22050, format)
     for n in [*range(0, 120, 3), *rng.integers(120, len(content), 20)]:
-        heard_of_truncated(tmp_path / "cut", content, max(n, 1) / len(content))
+        decode_truncated(tmp_path / "cut", content, max(n, 1) / len(content))
     for _ in range(100):
         changed = bytearray(content)
         for at in rng.integers(0, min(len(content), 400), 4):
             changed[at] = rng.integers(256)
-        heard_of_truncated(tmp_path / "changed", bytes(changed), 1)
+        decode_truncated(tmp_path / "changed", bytes(changed), 1)
 
 
-def test_a_variable_bit_rate_mp3_without_its_index_is_not_cut_short_in_silence(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_vbr_mp3_without_index(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A VBR mp3 without a Xing frame is decoded whole, or a warning is logged."""
     samples = np.concatenate([0.001 * music(4, 22050), noise(4 * 22050, 0, 0.5)])
     path = tmp_path / "x.mp3"
     with soundfile.SoundFile(path, "w", 22050, 1, format="MP3", bitrate_mode="VARIABLE") as file:
         file.write(samples)
     content = path.read_bytes()
     assert b"Xing" in content[:100]
-    path.write_bytes(content[content.index(content[:2], 4) :])  # old encoders wrote no Xing frame
-    heard = read_samples(open_file(path))
-    assert len(heard) > len(samples) - 3000 or str(path) in caplog.text
+    path.write_bytes(content[content.index(content[:2], 4) :])  # as old encoders, which wrote no Xing frame
+    decoded = read_samples(open_file(path))
+    assert len(decoded) > len(samples) - 3000 or str(path) in caplog.text
 
 
-def test_closing_under_a_reader_is_no_crash(tmp_path: Path) -> None:
-    """As a station does that is stopped; in a process of its own, which a crash would end."""
+def test_close_while_reading(tmp_path: Path) -> None:
+    """Closing while another thread reads does not crash; in a separate process, which a crash would end."""
     (tmp_path / "long.flac").write_bytes(encode(noise(1 << 20), 44100, "FLAC"))
     program = """
 import sys, threading
 from genre_edge.audio.files import open_file
 
-for moment in range(100):
+for delay in range(100):
     source = open_file(sys.argv[1])
-    closing = threading.Timer(moment * 1e-4, source.close)
+    closing = threading.Timer(delay * 1e-4, source.close)
     closing.start()
     try:
         for _ in source.blocks():
@@ -312,7 +339,7 @@ for moment in range(100):
     except Exception:
         pass
     closing.join()
-print("alive")
+print("done")
 """
     done = run_python(program, tmp_path / "long.flac")
-    assert (done.returncode, done.stdout) == (0, "alive\n")
+    assert (done.returncode, done.stdout) == (0, "done\n")

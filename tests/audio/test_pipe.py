@@ -1,4 +1,4 @@
-"""Audio from pipes: the same samples as libsndfile reads from a file, and no surprise from any bytes whatever."""
+"""Audio from pipes: the same samples as libsndfile reads from a file; any bytes are audio or an AudioError."""
 
 import io
 import logging
@@ -24,10 +24,10 @@ from tests.helpers.audio import (
     encode,
     extensible,
     fmt,
-    read_samples,
     music,
     naive_mono,
     noise,
+    read_samples,
     riff,
 )
 
@@ -40,9 +40,9 @@ SUBTYPES = {
     "f64le": "DOUBLE",
 }
 BITS = {"u8": 8, "s16le": 16, "s24le": 24, "s32le": 32, "f32le": 32, "f64le": 64}
-SOUND = noise(2001, 3, 0.9)
-PCM16 = (SOUND * 32767).astype("<i2").tobytes()
-HEARD16 = (SOUND * 32767).astype("<i2").astype(np.float32) / 32768
+SAMPLES = noise(2001, 3, 0.9)
+PCM16 = (SAMPLES * 32767).astype("<i2").tobytes()
+DECODED16 = (SAMPLES * 32767).astype("<i2").astype(np.float32) / 32768
 FMT16 = fmt(PCM, 1, 8000, 16)
 
 
@@ -50,8 +50,8 @@ def wav(content: bytes) -> Source:
     return WavSource(io.BytesIO(content), "pipe")
 
 
-def refused(content: bytes) -> str:
-    """Why a WAV is refused: one line with the source's name."""
+def rejection(content: bytes) -> str:
+    """Return the reason why a WAV is rejected; check that the message is one line with the source's name."""
     with pytest.raises(AudioError) as caught:
         read_samples(wav(content))
     text = str(caught.value)
@@ -59,41 +59,45 @@ def refused(content: bytes) -> str:
     return text.removeprefix("pipe: ")
 
 
-def test_every_encoding_is_covered() -> None:
+def test_all_encodings_are_tested() -> None:
+    """The tables of this file cover all encodings."""
     assert set(RAW_ENCODINGS) == set(SUBTYPES) == set(BITS)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
 @pytest.mark.parametrize("encoding", SUBTYPES)
 @pytest.mark.parametrize("format", ["WAV", "WAVEX", "RF64"])
-def test_a_wav_sounds_as_libsndfile_hears_it(format: str, encoding: str, channels: int) -> None:
+def test_wav_equals_libsndfile(format: str, encoding: str, channels: int) -> None:
+    """A WAV from a pipe has exactly the samples that libsndfile reads from a file."""
     samples = np.random.default_rng(0).uniform(-1, 1, (7000, channels))
     samples[:3] = [[-1.0] * channels, [1.0] * channels, [0.0] * channels]
     content = encode(samples, 44100, format, SUBTYPES[encoding])
     with wav(content) as source:
         assert (source.rate, source.channels, source.name) == (44100, channels, "pipe")
-    heard = read_samples(wav(content))
-    assert np.array_equal(heard, to_mono(decode(content)))
-    np.testing.assert_allclose(heard, naive_mono(samples), atol=2.0 ** (2 - min(BITS[encoding], 24)))
+    decoded = read_samples(wav(content))
+    assert np.array_equal(decoded, to_mono(decode(content)))
+    np.testing.assert_allclose(decoded, naive_mono(samples), atol=2.0 ** (2 - min(BITS[encoding], 24)))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
 @pytest.mark.parametrize("encoding", SUBTYPES)
-def test_raw_samples_sound_like_the_wav_around_them(encoding: str, channels: int) -> None:
+def test_raw_equals_wav(encoding: str, channels: int) -> None:
+    """Raw PCM has the same samples as a WAV with the same data."""
     values = np.random.default_rng(1).bytes(3000 * channels * BITS[encoding] // 8)
     if encoding.startswith("f"):
         values = noise(3000 * channels).astype(f"<f{BITS[encoding] // 8}").tobytes()
     raw = PcmSource(io.BytesIO(values), "raw", encoding, 8000, channels)
     tag = FLOAT if encoding.startswith("f") else PCM
     in_wav = riff(fmt(tag, channels, 8000, BITS[encoding]), chunk(b"data", values))
-    heard = read_samples(raw)
-    assert len(heard) == 3000
-    assert np.array_equal(heard, to_mono(decode(in_wav)))
-    assert np.array_equal(heard, read_samples(wav(in_wav)))
+    decoded = read_samples(raw)
+    assert len(decoded) == 3000
+    assert np.array_equal(decoded, to_mono(decode(in_wav)))
+    assert np.array_equal(decoded, read_samples(wav(in_wav)))
 
 
 @pytest.mark.parametrize("encoding", SUBTYPES)
-def test_the_extensible_format(encoding: str) -> None:
+def test_extensible_format(encoding: str) -> None:
+    """WAVE_FORMAT_EXTENSIBLE has the same samples as the plain format."""
     values = bytes(range(48)) * 10
     tag = FLOAT if encoding.startswith("f") else PCM
     plain = riff(fmt(tag, 1, 8000, BITS[encoding]), chunk(b"data", values))
@@ -102,45 +106,49 @@ def test_the_extensible_format(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("size", [UNKNOWN_SIZE, 0])
-def test_a_writer_that_did_not_know_the_length(size: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_length(size: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A WAV of unknown length is read to its end, without a warning."""
     content = riff(FMT16, chunk(b"data", PCM16, size), size=size)
-    assert np.array_equal(read_samples(wav(content)), HEARD16)
+    assert np.array_equal(read_samples(wav(content)), DECODED16)
     assert caplog.text == ""
 
 
 @pytest.mark.parametrize("size", [0x7FFFF000, 0x80000000])
-def test_placeholders_of_sox_and_arecord_are_no_reason_for_a_warning(
-    size: int, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_size_placeholders_are_not_logged(size: int, caplog: pytest.LogCaptureFixture) -> None:
+    """The size placeholders of sox and arecord cause no warning."""
     content = riff(FMT16, chunk(b"data", PCM16, size), size=UNKNOWN_SIZE)
-    assert np.array_equal(read_samples(wav(content)), HEARD16)
+    assert np.array_equal(read_samples(wav(content)), DECODED16)
     assert caplog.text == ""
 
 
 @pytest.mark.parametrize("odd", [b"", b"x", b"xyz", bytes(999), bytes(70001)])
-def test_other_chunks_are_stepped_over_and_never_heard(odd: bytes) -> None:
+def test_other_chunks_are_skipped(odd: bytes) -> None:
+    """Chunks other than fmt and data are skipped, before and after the data."""
     plain = [chunk(b"LIST", odd), FMT16, chunk(b"fact", b"\1\2\3"), chunk(b"LIST", odd), chunk(b"data", PCM16)]
     after = [chunk(b"LIST", b"INFO" + b"\x7f" * 5001), chunk(b"id3 ", b"\x7f" * 333)]
-    assert np.array_equal(read_samples(wav(riff(*plain, *after))), HEARD16)
+    assert np.array_equal(read_samples(wav(riff(*plain, *after))), DECODED16)
 
 
-def test_an_odd_number_of_bytes_is_padded() -> None:
+def test_odd_data_is_padded() -> None:
+    """The padding byte after an odd number of bytes is no sample."""
     data = bytes(range(101))
-    heard = read_samples(wav(riff(fmt(PCM, 1, 8000, 8), chunk(b"data", data), chunk(b"LIST", b"\xff" * 500))))
-    assert np.array_equal(heard, (np.arange(101, dtype=np.float32) - 128) / 128)
+    decoded = read_samples(wav(riff(fmt(PCM, 1, 8000, 8), chunk(b"data", data), chunk(b"LIST", b"\xff" * 500))))
+    assert np.array_equal(decoded, (np.arange(101, dtype=np.float32) - 128) / 128)
 
 
-def test_chunks_after_the_data_of_an_rf64_are_not_heard() -> None:
-    sizes = struct.pack("<QQQI", 0, len(PCM16), len(SOUND), 0)
+def test_rf64_chunks_after_data() -> None:
+    """Chunks after the data of an RF64 are no samples."""
+    sizes = struct.pack("<QQQI", 0, len(PCM16), len(SAMPLES), 0)
     content = riff(
         chunk(b"ds64", sizes), FMT16, chunk(b"data", PCM16, UNKNOWN_SIZE), chunk(b"LIST", b"\x7f" * 500), form=b"RF64"
     )
-    assert np.array_equal(read_samples(wav(content)), HEARD16)
+    assert np.array_equal(read_samples(wav(content)), DECODED16)
 
 
 @pytest.mark.parametrize("sizes", [[1], [3, 1, 4, 1, 5], [11, 997], [4096]])
 @pytest.mark.parametrize("encoding", ["u8", "s24le", "f32le"])
-def test_short_reads_lose_nothing(encoding: str, sizes: list[int]) -> None:
+def test_short_reads(encoding: str, sizes: list[int]) -> None:
+    """Streams that return fewer bytes than requested lose no samples."""
     samples = noise(6000, 5, 0.9).reshape(-1, 2)
     content = encode(samples, 8000, "WAV", SUBTYPES[encoding])
     assert np.array_equal(read_samples(WavSource(ShortReadStream(content, sizes), "pipe")), to_mono(decode(content)))
@@ -150,15 +158,17 @@ def test_short_reads_lose_nothing(encoding: str, sizes: list[int]) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 5])
-def test_a_partial_last_frame_is_left_out(cut: int) -> None:
+def test_partial_last_frame_is_dropped(cut: int) -> None:
+    """An incomplete frame at the end is dropped."""
     values = noise(200).reshape(-1, 2).astype("<f4").tobytes()
-    heard = read_samples(PcmSource(io.BytesIO(values[:-cut]), "raw", "f32le", 8000, 2))
-    assert np.array_equal(heard, to_mono(noise(200).reshape(-1, 2))[:-1])
+    decoded = read_samples(PcmSource(io.BytesIO(values[:-cut]), "raw", "f32le", 8000, 2))
+    assert np.array_equal(decoded, to_mono(noise(200).reshape(-1, 2))[:-1])
 
 
-def test_a_stream_that_ends_early_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_early_end_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A stream shorter than its header says is decoded, and a warning is logged."""
     content = riff(FMT16, chunk(b"data", PCM16, len(PCM16) + 16000))
-    assert np.array_equal(read_samples(wav(content)), HEARD16)
+    assert np.array_equal(read_samples(wav(content)), DECODED16)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert caplog.messages == ["pipe: ends early, 1.0 s before the length in its header"]
 
@@ -184,38 +194,40 @@ def test_a_stream_that_ends_early_is_told(caplog: pytest.LogCaptureFixture) -> N
         (riff(fmt(PCM, 1, 4_000_000_000, 16), chunk(b"data", b"xx")), "a rate of 4000000000 Hz is outside"),
     ],
 )
-def test_a_damaged_header_is_refused_with_its_reason(content: bytes, reason: str) -> None:
-    assert reason in refused(content)
+def test_damaged_header(content: bytes, reason: str) -> None:
+    """A damaged or unsupported header is an AudioError with the reason."""
+    assert reason in rejection(content)
 
 
 class Endless(io.RawIOBase):
-    """A header, then zeros for ever."""
+    """A header, then endless zeros."""
 
     def __init__(self, header: bytes) -> None:
-        self._header, self.given = io.BytesIO(header), 0
+        self._header, self.n_read = io.BytesIO(header), 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        assert self.given < 4 << 20, "reads on for ever"
+        assert self.n_read < 4 << 20, "reads without end"
         data = self._header.read(len(buffer)) or bytes(len(buffer))
         buffer[: len(data)] = data
-        self.given += len(data)
+        self.n_read += len(data)
         return len(data)
 
 
 @pytest.mark.parametrize("header", [b"RIFF\0\0\0\0WAVE", riff(FMT16)])
-def test_an_endless_header_is_given_up(header: bytes) -> None:
+def test_endless_header(header: bytes) -> None:
+    """A header without end is an AudioError."""
     with pytest.raises(AudioError, match="damaged WAV"):
         WavSource(io.BufferedReader(Endless(header)), "pipe")
 
 
-def peak_of(source_bytes: bytes) -> int:
-    """Bytes that reading a pipe takes at its worst; audio and AudioError are both fine."""
+def peak_memory(source_bytes: bytes) -> int:
+    """Return the peak memory in bytes while a pipe is read; both audio and AudioError are accepted."""
     tracemalloc.start()
     try:
-        # Buffered, as standard input is: that reader allocates all that it is asked for.
+        # Buffered, as standard input is: a buffered reader allocates as much as is requested.
         for _ in WavSource(io.BufferedReader(ShortReadStream(source_bytes, [1 << 16])), "pipe").blocks():
             pass
     except AudioError:
@@ -227,19 +239,20 @@ def peak_of(source_bytes: bytes) -> int:
 
 
 @pytest.mark.parametrize(("channels", "rate", "bits"), [(64, 48000, 16), (1024, 8000, 16), (1023, 1_000_000, 64)])
-def test_memory_is_small_whatever_the_header_says(channels: int, rate: int, bits: int) -> None:
+def test_memory_is_bounded(channels: int, rate: int, bits: int) -> None:
+    """Peak memory is small, whatever the header says."""
     tag = FLOAT if bits == 64 else PCM
     content = riff(fmt(tag, channels, rate, bits), chunk(b"data", bytes(1 << 20), UNKNOWN_SIZE))
-    assert peak_of(content) < 8 << 20
+    assert peak_memory(content) < 8 << 20
 
 
-SOUND_WAV = encode(music(0.3, 8000), 8000, "WAV", "PCM_16")
+VALID_WAV = encode(music(0.3, 8000), 8000, "WAV", "PCM_16")
 
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """A sound WAV with some bytes changed, cut out or doubled, most of them in its header."""
-    content = bytearray(SOUND_WAV)
+    """A valid WAV with some bytes changed, removed or inserted, most of them in its header."""
+    content = bytearray(VALID_WAV)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, 60) | st.integers(0, len(content) - 1))
         new = draw(st.binary(max_size=6) | st.sampled_from([b"\xff" * 4, bytes(4), b"data", b"fmt ", b"\xfe\xff"]))
@@ -250,24 +263,27 @@ def mutated(draw: st.DrawFn) -> bytes:
 @settings(max_examples=300, deadline=None)
 @given(content=st.binary(max_size=300) | st.binary(max_size=200).map(lambda tail: b"RIFF0000WAVE" + tail) | mutated())
 @example(riff(fmt(PCM, 1024, 1_000_000, 32), chunk(b"data", b"x", UNKNOWN_SIZE)))
-def test_any_bytes_are_audio_or_an_audio_error(content: bytes) -> None:
+def test_fuzz_wav(content: bytes) -> None:
+    """Any bytes are audio or one AudioError."""
     try:
-        heard = read_samples(wav(content))
+        decoded = read_samples(wav(content))
     except AudioError as error:
         assert str(error).startswith("pipe: ") and "\n" not in str(error)
     else:
-        assert len(heard) <= len(content)
+        assert len(decoded) <= len(content)
 
 
 @settings(max_examples=100, deadline=None)
 @given(content=st.binary(max_size=2000), encoding=st.sampled_from(RAW_ENCODINGS), channels=st.integers(1, 9))
-def test_any_bytes_are_raw_samples(content: bytes, encoding: str, channels: int) -> None:
-    heard = read_samples(PcmSource(io.BytesIO(content), "raw", encoding, 1000, channels))
-    assert len(heard) == len(content) * 8 // BITS[encoding] // channels
+def test_fuzz_raw(content: bytes, encoding: str, channels: int) -> None:
+    """Any bytes are raw samples."""
+    decoded = read_samples(PcmSource(io.BytesIO(content), "raw", encoding, 1000, channels))
+    assert len(decoded) == len(content) * 8 // BITS[encoding] // channels
 
 
 @pytest.mark.parametrize("encoding", RAW_ENCODINGS)
-def test_raw_is_understood(encoding: str) -> None:
+def test_parse_raw(encoding: str) -> None:
+    """Valid formats of raw PCM are parsed, up to the limits."""
     assert parse_raw(f"{encoding}:22050:1") == (encoding, 22050, 1)
     assert parse_raw(f"{encoding}:1000:1024") == (encoding, 1000, 1024)
     assert parse_raw(f"{encoding}:1000000:008") == (encoding, 1000000, 8)
@@ -275,13 +291,14 @@ def test_raw_is_understood(encoding: str) -> None:
         assert (source.rate, source.channels, len(read_samples(source))) == (8000, 2, 32 * 8 // BITS[encoding])
 
 
-NOT_RAW = ["s16le", "s16le:22050", "s16le:22050:1:1", "s16be:22050:1", "S16LE:22050:1", "s16le:22050:", "::", ""]
-NOT_RAW += ["s16le:22050:0", "s16le:22050:1025", "s16le:0:1", "s16le:999:1", "s16le:1000001:1", "s16le:-8000:1"]
-NOT_RAW += ["s16le:22050.0:1", "s16le:2e4:1", "s16le:²²⁰⁵⁰:1", "s16le:٢٢٠٥٠:1", "s16le:22_050:1", "s16le: 22050:1"]
-NOT_RAW += ["s16le:22050:1 ", "s16le:" + "9" * 5000 + ":1", "s16le:22050:" + "1" * 5000]
+INVALID_RAW = ["s16le", "s16le:22050", "s16le:22050:1:1", "s16be:22050:1", "S16LE:22050:1", "s16le:22050:", "::", ""]
+INVALID_RAW += ["s16le:22050:0", "s16le:22050:1025", "s16le:0:1", "s16le:999:1", "s16le:1000001:1", "s16le:-8000:1"]
+INVALID_RAW += ["s16le:22050.0:1", "s16le:2e4:1", "s16le:²²⁰⁵⁰:1", "s16le:٢٢٠٥٠:1", "s16le:22_050:1", "s16le: 22050:1"]
+INVALID_RAW += ["s16le:22050:1 ", "s16le:" + "9" * 5000 + ":1", "s16le:22050:" + "1" * 5000]
 
 
-@pytest.mark.parametrize("text", NOT_RAW, ids=range(len(NOT_RAW)))
-def test_raw_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", INVALID_RAW, ids=range(len(INVALID_RAW)))
+def test_parse_raw_rejects(text: str) -> None:
+    """Invalid formats of raw PCM are a ParameterError that names the option."""
     with pytest.raises(ParameterError, match="--raw"):
         parse_raw(text)

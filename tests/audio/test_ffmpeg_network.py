@@ -1,0 +1,109 @@
+"""FfmpegSource with network streams, read from a server on localhost, and the URLs that it accepts and redacts."""
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from genre_edge.audio import ffmpeg
+from genre_edge.audio.ffmpeg import FfmpegSource, is_url, redact_url
+from tests.helpers.audio import encode, music
+from tests.helpers.live import RadioServer, Response
+
+needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
+
+
+def encoded(seconds: float, *codec: str) -> bytes:
+    command = ["ffmpeg", "-v", "error", "-i", "-", "-c:a", *codec, "-"]
+    wav = encode(music(seconds, 44100)[:, None], 44100)
+    return subprocess.run(command, input=wav, stdout=subprocess.PIPE, check=True).stdout
+
+
+def read_from(server: RadioServer) -> np.ndarray:
+    with FfmpegSource.from_url(server.url, 60.0) as source:
+        return np.concatenate([block.samples for block in source.blocks()])
+
+
+def response(content: bytes) -> Response:
+    return lambda client: client.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + content)
+
+
+@needs_ffmpeg
+def test_timestamp_gap_is_filled_with_silence() -> None:
+    """Packets missing from a stream with timestamps become silence, so that time stays true."""
+    packets = encoded(20, "aac", "-f", "mpegts")
+    gap_start, gap_end = (188 * (len(packets) // 188 * tenths // 10) for tenths in (3, 5))
+    server = RadioServer(response(packets[:gap_start] + packets[gap_end:]))
+    samples = read_from(server)
+    server.close()
+    assert len(samples) / 44100 == pytest.approx(20, abs=0.5)
+    silent = np.flatnonzero(np.abs(samples) < 1e-4)
+    assert silent[-1] - silent[0] > 3 * 44100
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("codec", [("libmp3lame", "-f", "mp3"), ("libvorbis", "-f", "ogg"), ("aac", "-f", "adts")])
+def test_stream_without_gaps_is_unchanged(codec: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The filter that fills gaps does not change a stream without gaps."""
+    server = RadioServer(*[response(encoded(10, *codec))] * 2)
+    samples = read_from(server)
+    monkeypatch.setattr(ffmpeg, "_FILL_GAPS", [])
+    assert len(samples) > 9 * 44100 and np.array_equal(samples, read_from(server))
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("http://a/b", True),
+        ("HTTPS://a", True),
+        ("rtsp://u:p@cam/1", True),
+        ("file:///etc/passwd", False),
+        ("USB microphone", False),
+        ("concat:a|b", False),
+        ("http", False),
+        ("-i://x", False),
+    ],
+)
+def test_is_url(source: str, expected: bool) -> None:
+    """Only network schemes are URLs, in any case."""
+    assert is_url(source) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "redacted"),
+    [
+        ("rtsp://user:p@ss@cam:554/a", "rtsp://cam:554/a"),
+        ("rtsp://user:p?s@cam/1", "rtsp://..."),
+        ("http://radio/live", "http://radio/live"),
+        ("https://radio/live?key=secret&a=b#there", "https://radio/live"),
+        ("http://radio#secret", "http://radio"),
+        ("http://radio/live?key=a secret", "http://radio/live"),
+        ("rtsp://user:a secret@cam/1", "rtsp://cam/1"),
+        ("rtsp://user:se/cret@cam/1/a@b", "rtsp://b"),
+        ("rtsp://user:p@s/s@cam/1", "rtsp://cam/1"),
+        ("rtsp://user:12/34@cam/1", "rtsp://cam/1"),
+        ("rtsp://user:/secret@cam/1", "rtsp://cam/1"),
+        ("rtsp://dom/user:secret@cam/1", "rtsp://cam/1"),
+        ("http://user:se/cr?et@host/x", "http://..."),
+        ("http://radio/@a/live", "http://radio/@a/live"),
+        ("http://user@[::1]:80/a", "http://[::1]:80/a"),
+        ("http://127.0.0.1:9?user=me@secret", "http://..."),
+    ],
+)
+def test_redact_url(url: str, redacted: str) -> None:
+    """Credentials, query and fragment are removed; an ambiguous URL is shortened further."""
+    assert redact_url(url) == redacted
+
+
+@needs_ffmpeg
+def test_ffmpeg_supports_all_schemes() -> None:
+    """Each scheme has a name that ffmpeg knows, in lower case, and that the whitelist contains."""
+    done = subprocess.run(["ffmpeg", "-v", "error", "-protocols"], capture_output=True, text=True, check=True)
+    inputs = done.stdout.partition("Output:")[0].split()
+    demuxers = {"rtsp", "rtsps"}  # not among ffmpeg's protocols
+    for scheme in ffmpeg.NETWORK_SCHEMES:
+        name = ffmpeg._ffmpeg_url(f"{scheme.upper()}://Host/Path").removesuffix("://Host/Path")
+        assert name in {*inputs, *demuxers}
+        assert name in ffmpeg._NETWORK_PROTOCOLS.split(",")
