@@ -54,7 +54,7 @@ def wav_response(seconds: float, rate: int = RATE) -> Response:
     return respond
 
 
-def child_pids(name: str, parent: int | None = None) -> list[int]:
+def child_pids(parent: int | None = None, name: str = "") -> list[int]:
     """Return the running child processes of this process, or of `parent`, whose program name contains `name`."""
     pids = []
     parent = threading.main_thread().native_id if parent is None else parent
@@ -71,4 +71,4 @@ def child_pids(name: str, parent: int | None = None) -> list[int]:
 
 def ffmpeg_pids(parent: int | None = None) -> list[int]:
     """Return the running ffmpeg processes that this process, or `parent`, has started."""
-    return child_pids("ffmpeg", parent)
+    return child_pids(parent, "ffmpeg")

@@ -1,10 +1,9 @@
-"""Ctrl-C at the lines of what the main thread does with a source: it gets through, and nothing hangs."""
+"""Ctrl-C at each line that the main thread runs while it reads a source: it gets through, and nothing hangs."""
 
 import _thread
 import _weakrefset
 import gc
 import io
-import shutil
 import signal
 import sys
 import threading
@@ -19,6 +18,7 @@ import pytest
 import rich.live
 from rich.console import Console
 
+from genre_edge.audio import ffmpeg
 from genre_edge.audio.block import Block
 from genre_edge.audio.ffmpeg import kill_child_processes
 from genre_edge.audio.files import open_file
@@ -30,28 +30,26 @@ from genre_edge.cli.terminal import screen
 from genre_edge.cli.terminal.screen import _start, _stop
 from genre_edge.errors import AudioError
 from tests.helpers.audio import encode, music
-from tests.helpers.live import RATE, ffmpeg_pids
+from tests.helpers.live import RATE, child_pids
 from tests.helpers.station import eventually
 
-HANGS_S = 10
+HANG_S = 60  # only ends a test that hangs
 OPENED: list["Live"] = []
-LENT, GIVEN_BACK = ("\x1b[?1049h", "\x1b[?25l"), ("\x1b[?1049l", "\x1b[?25h")  # the second screen, the cursor
-
-needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
+SWITCHED, RESTORED = ("\x1b[?1049h", "\x1b[?25l"), ("\x1b[?1049l", "\x1b[?25h")  # alternate screen, cursor
 
 
 @pytest.fixture(autouse=True)
 def interrupts() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt, and what hangs is ended."""
+    """Make Ctrl-C raise KeyboardInterrupt, and SIGALRM end a test that hangs."""
 
-    def hangs(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"it hangs, in {frame}")
+    def timed_out(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"the test hangs in {frame}")
 
     gc.collect()
-    gc.disable()  # what it runs is others', and swallowed as in `_frees`
+    gc.disable()  # Python ignores exceptions in finalizers, see `_in_finalizer`
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
-        signal.SIGALRM: signal.signal(signal.SIGALRM, hangs),
+        signal.SIGALRM: signal.signal(signal.SIGALRM, timed_out),
     }
     yield
     signal.alarm(0)
@@ -61,41 +59,42 @@ def interrupts() -> Iterator[None]:
 
 
 class _Number(int):
-    """`.arrives`: the signal is there, and its handler runs where Python next looks for it, as after a real one.
+    """Signal number whose attribute `deliver` simulates a real signal.
 
-    What is called, `signal.raise_signal` as well, is where Python looks: it would be handled in the tracing function.
+    Python runs the handler at its next check for signals. A call, such as `signal.raise_signal`, is such a check, so
+    the handler would run in the tracing function; an attribute is not.
     """
 
-    arrives = property(_thread.interrupt_main)
+    deliver = property(_thread.interrupt_main)
 
 
-def _frees(frame: FrameType | None) -> bool:
-    """Whether it frees something: of what is raised there, Python swallows all, whoever wrote it."""
+def _in_finalizer(frame: FrameType | None) -> bool:
+    """Return True if the frame runs in a finalizer, where Python ignores all exceptions."""
     while frame and frame.f_code.co_name != "__del__" and frame.f_code.co_filename != _weakrefset.__file__:
         frame = frame.f_back
     return frame is not None
 
 
-def interrupted(line: int, listen: Callable[[], None]) -> bool:
-    """Whether a Ctrl-C, that came when the main thread was at this line of all that it runs, got through."""
+def interrupted(line: int, function: Callable[[], None]) -> bool:
+    """Run a function with a Ctrl-C at its `line`-th executed line; return False if it ends before that line."""
     left = line
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
         nonlocal left
-        left -= event == "line" and not (left == 1 and _frees(frame))
+        left -= event == "line" and not (left == 1 and _in_finalizer(frame))
         if left == 0:
             sys.settrace(None)
             if signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []):
-                signal.raise_signal(signal.SIGINT)  # the system keeps it back
+                signal.raise_signal(signal.SIGINT)  # pending until it is unblocked
             else:
-                _ = _Number(signal.SIGINT).arrives
+                _ = _Number(signal.SIGINT).deliver
         return trace
 
     before = sys.gettrace()
-    signal.alarm(HANGS_S)
+    signal.alarm(HANG_S)
     sys.settrace(trace)
     try:
-        listen()
+        function()
     except KeyboardInterrupt:
         return True
     finally:
@@ -106,7 +105,7 @@ def interrupted(line: int, listen: Callable[[], None]) -> bool:
 
 
 class Live(Source):
-    """A live source's few blocks, then an outage."""
+    """Live source with three blocks, then an outage."""
 
     name, rate, channels = "live", 1000, 1
 
@@ -125,7 +124,7 @@ class Live(Source):
         self._closed.set()
 
 
-def listen_to_what_comes_and_goes() -> None:
+def read_unstable_source() -> None:
     with ReconnectingSource(
         "live", lambda: ThreadedSource(Live), RetryPolicy(initial_delay_s=0.001, max_delay_s=0.001)
     ) as source:
@@ -133,72 +132,89 @@ def listen_to_what_comes_and_goes() -> None:
             assert len(block.samples) == 20
 
 
-def test_a_live_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    # An interrupt can leave logging's lock held, which is pytest's here. Of `stream`, the main thread alone logs.
-    monkeypatch.setattr(reconnect, "log", SimpleNamespace(warning=lambda *words: None))
+def test_interrupt_live_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    # An interrupt can leave logging's lock held, which pytest uses too; in `stream` only the main thread logs.
+    """Ctrl-C at any line of reading a live source gets through and leaves no thread."""
+    monkeypatch.setattr(reconnect, "log", SimpleNamespace(warning=lambda *arguments: None))
     threads = set(threading.enumerate())
     for line in count(1):
-        went_on = not interrupted(line, listen_to_what_comes_and_goes)
-        assert all(thread.daemon for thread in set(threading.enumerate()) - threads)  # the program need not wait
-        while OPENED:  # one may have been interrupted before it was entered; a program would end now
+        completed = not interrupted(line, read_unstable_source)
+        assert all(
+            thread.daemon for thread in set(threading.enumerate()) - threads
+        )  # so they do not delay the program's exit
+        while OPENED:  # one may have been interrupted before `with`; a program would end now
             OPENED.pop().close()
         eventually(lambda: set(threading.enumerate()) <= threads)
-        if went_on:
+        if completed:
             break
     assert line > 500
 
 
-def is_whole(terminal: io.StringIO, codes: tuple[str, ...]) -> bool:
-    """Whether all of them were written, or none."""
+def is_complete(terminal: io.StringIO, codes: tuple[str, ...]) -> bool:
+    """Return True if all codes were written equally often."""
     return len({terminal.getvalue().count(code) for code in codes}) == 1
 
 
-@pytest.mark.parametrize("lends_or_takes", [_start, _stop])
-def test_a_terminal_is_lent_and_given_back_whole(lends_or_takes: Callable[[rich.live.Live], None]) -> None:
+@pytest.mark.parametrize("switch", [_start, _stop])
+def test_interrupt_terminal_switch(switch: Callable[[rich.live.Live], None]) -> None:
+    """Ctrl-C at any line leaves the terminal switched completely, or not at all."""
     for line in count(1, 7):
         terminal = io.StringIO()
-        live = rich.live.Live("a picture", console=Console(file=terminal, force_terminal=True), screen=True)
-        if lends_or_takes is _stop:
+        live = rich.live.Live("a view", console=Console(file=terminal, force_terminal=True), screen=True)
+        if switch is _stop:
             _start(live)
-        went_on = not interrupted(line, lambda live=live: lends_or_takes(live))
-        assert is_whole(terminal, LENT) and is_whole(terminal, GIVEN_BACK)
+        completed = not interrupted(line, lambda live=live: switch(live))
+        assert is_complete(terminal, SWITCHED) and is_complete(terminal, RESTORED)
         _stop(live)
-        assert [terminal.getvalue().count(code) for code in LENT + GIVEN_BACK] in ([0, 0, 0, 0], [1, 1, 1, 1])
-        if went_on:
+        assert [terminal.getvalue().count(code) for code in SWITCHED + RESTORED] in ([0, 0, 0, 0], [1, 1, 1, 1])
+        if completed:
             break
     assert line > 200
 
 
-def test_a_ctrl_c_before_a_terminal_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that comes after the end of the picture, but before signals are held."""
-    terminal, tries = io.StringIO(), iter([True])
+def test_interrupt_before_terminal_restore(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C after the view has ended, but before signals are blocked: the terminal is restored."""
+    terminal, attempts = io.StringIO(), iter([True])
 
-    def interrupted_once(live: rich.live.Live) -> None:
-        if next(tries, False):
+    def interrupt_once(live: rich.live.Live) -> None:
+        if next(attempts, False):
             raise KeyboardInterrupt
         _stop(live)
 
-    monkeypatch.setattr(screen, "_stop", interrupted_once)
+    monkeypatch.setattr(screen, "_stop", interrupt_once)
     console = Console(file=terminal, force_terminal=True)
-    with pytest.raises(KeyboardInterrupt), screen.alternate_screen("a picture", console, screen.RecentLogHandler()):
+    with pytest.raises(KeyboardInterrupt), screen.alternate_screen("a view", console, screen.RecentLogHandler()):
         pass
-    assert [terminal.getvalue().count(code) for code in LENT + GIVEN_BACK] == [1, 1, 1, 1]
+    assert [terminal.getvalue().count(code) for code in SWITCHED + RESTORED] == [1, 1, 1, 1]
+
+
+FAKE_FFMPEG = """#!/bin/sh
+exec /bin/cat {}
+"""
 
 
 @pytest.mark.usefixtures("reset_shutdown")
-@pytest.mark.parametrize(("name", "step"), [("x.wav", 1), pytest.param("x.m4a", 17, marks=needs_ffmpeg)])
-def test_a_file(name: str, step: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "step"), [("x.wav", 1), ("x.m4a", 3)])
+def test_interrupt_file(name: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C at any line of reading a file gets through and leaves no ffmpeg process."""
     path = tmp_path / name
-    path.write_bytes(encode(music(3.0, RATE)[:, None], RATE))  # a wav by any name
+    path.write_bytes(encode(music(3.0, RATE)[:, None], RATE))
+    program = tmp_path / "bin" / "ffmpeg"  # a fake: it starts many times faster than the real one
+    program.parent.mkdir()
+    program.write_text(FAKE_FFMPEG.format(path))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
 
-    def listen() -> None:
+    def read() -> None:
         with open_file(path) as source:
             assert len(list(source.blocks())) > 1
 
+    other_pids = set(child_pids())
     for line in count(1, step):
-        went_on = not interrupted(line, listen)
+        monkeypatch.setattr(ffmpeg, "_shutting_down", False)
+        completed = not interrupted(line, read)
         kill_child_processes()
-        eventually(lambda: not ffmpeg_pids())
-        if went_on:
+        eventually(lambda: set(child_pids()) <= other_pids)
+        if completed:
             break
     assert line > 500
