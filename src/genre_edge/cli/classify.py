@@ -42,7 +42,7 @@ def classify(
     """Tell the genre of music files. Exit code 1 if a file failed; the others are still done."""
     from genre_edge.audio.paths import STDIN, expand
     from genre_edge.classify.classifier import Classifier
-    from genre_edge.output.renderers import FORMATS
+    from genre_edge.output.formats import FORMATS
 
     _check_stdin(paths.count(STDIN), raw)
     items = list(dict.fromkeys(item for path in paths for item in expand(path)))  # each file once

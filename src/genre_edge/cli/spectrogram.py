@@ -23,7 +23,7 @@ def spectrogram(
     from genre_edge.output import spectrogram_image as picture
     from genre_edge.system.atomic_write import write_atomically
 
-    picture.need_pillow()  # before the song is decoded
+    picture.require_pillow()  # before the song is decoded
     if not output.parent.is_dir():
         raise GenreEdgeError(f"{output}: there is no such directory")
     bundle = Model(model).bundle

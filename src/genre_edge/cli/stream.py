@@ -108,7 +108,7 @@ def _pace(interval_s: float | None, window_s: float | None, live: bool) -> tuple
 
 
 def _print(verdicts: "Iterator[Verdict]", top: int | None) -> None:
-    from genre_edge.output.renderers import json_line
+    from genre_edge.output.json_format import json_line
 
     for verdict in verdicts:
         sys.stdout.write(json_line(verdict, top) + "\n")
