@@ -93,7 +93,7 @@ def require_pillow() -> None:
     """
     if find_spec("PIL") is None:
         raise GenreEdgeError(
-            "a spectrogram image requires Pillow: in the folder of genre-edge, pip install '.[picture]'"
+            "a spectrogram image requires Pillow: run pip install '.[picture]' in genre-edge's folder"
         )
 
 
