@@ -31,7 +31,7 @@ def test_the_sdist_has_the_sources_and_no_build_products(built: tuple[Path, Path
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     assert {
         "csrc/logmel.h",
-        "src/genre_edge/_logmel.pyx",
+        "src/genre_edge/mel/_logmel.pyx",
         "src/genre_edge/models/edge/model.tflite",
         "demo/song.ogg",
     } <= names
@@ -45,9 +45,9 @@ def test_the_wheel_has_models_types_and_licence_and_no_fftw(built: tuple[Path, P
         "models/edge/model.tflite",
         "models/paper/bundle.json",
         "py.typed",
-        "_logmel.pyi",
-        "health/golden.json",
-        "station/static/page.js",
+        "mel/_logmel.pyi",
+        "diagnostics/golden.json",
+        "station/http/static/page.js",
     )
     for name in wanted:
         assert f"genre_edge/{name}" in names
