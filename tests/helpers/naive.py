@@ -62,7 +62,7 @@ def power_to_db(power: Array, ref: float = 1.0, amin: float = 1e-10, top_db: flo
 
 
 def patches(frames: np.ndarray, length: int, hop: int) -> list[tuple[int, np.ndarray]]:
-    """Return whole patches, then the repeated rest if it is above half a hop, each with the index of its first frame."""
+    """Return whole patches, then the repeated rest if it is above half a hop; each with its first frame's index."""
     n = frames.shape[1]
     whole = [(at, frames[:, at : at + length]) for at in range(0, n - length + 1, hop)]
     end = whole[-1][0] + length if whole else 0

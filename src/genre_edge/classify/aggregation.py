@@ -17,8 +17,7 @@ _TOLERANCE_S = 1e-6  # of times, which are rounded sums
 class Aggregator:
     """Mean of the probabilities of all patches, or of those in the last `window_s` seconds.
 
-    Silent patches do not count towards the mean. Memory is constant, unless the window is infinite and segments are
-    kept.
+    Silent patches do not count towards the mean. Memory is constant, except for segments with an infinite window.
 
     Args:
         bundle: labels and thresholds.
@@ -28,7 +27,7 @@ class Aggregator:
 
     Attributes:
         start_s, end_s: start of the first patch and end of the last patch, in seconds; 0 before the first patch.
-        segments: one segment for each patch, if kept.
+        segments: one segment for each patch; empty without `keep_segments`.
     """
 
     def __init__(self, bundle: Bundle, threshold: float, keep_segments: bool, window_s: float = math.inf) -> None:
@@ -104,7 +103,7 @@ class VerdictSchedule:
         new_aggregator: creates an empty aggregator.
         n_patches: patches from verdict to verdict; infinity for one verdict at the end.
         is_sliding: keep the aggregator, whose window slides, after a verdict; otherwise start a new one.
-        outage_s: seconds of dropped samples that separate verdicts; infinity to aggregate across all gaps.
+        outage_s: dropped samples of at least this many seconds end a verdict; infinity to aggregate across all gaps.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from genre_edge.model.prediction import Model
 
 @dataclass(frozen=True)
 class Gap:
-    """A discontinuity between two stretches, or the end of the stream.
+    """Discontinuity between two stretches, or the end of the stream.
 
     Attributes:
         discontinuity: number of dropped samples, and where the stream resumes.

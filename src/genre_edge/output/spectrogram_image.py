@@ -92,9 +92,7 @@ def require_pillow() -> None:
         GenreEdgeError: it is not.
     """
     if find_spec("PIL") is None:
-        raise GenreEdgeError(
-            "a spectrogram image requires Pillow: run pip install '.[picture]' in genre-edge's folder"
-        )
+        raise GenreEdgeError("a spectrogram image requires Pillow: run pip install '.[picture]' in genre-edge's folder")
 
 
 def draw(overview: Overview, mel: MelConfig, top_db: float, title: str) -> bytes:

@@ -1,4 +1,4 @@
-"""A table for people. The source's name is the last column, since its width is unknown."""
+"""Table for terminals. The source's name is the last column, since its width is unknown."""
 
 from typing import TextIO
 
@@ -25,7 +25,7 @@ class TableRenderer(Renderer):
             self._row(segment, f"  {segment.start_s:8.1f} - {segment.end_s:.1f} s")
 
     def _row(self, part: Segment, name: str) -> None:
-        # Of "not_music", the confidence is a genre's given that it is music; here it would seem to be the reason's.
+        # For "not_music", the confidence is conditional on music; in the table it would look like that of the reason.
         confidence = "-" if part.confidence is None or part.reason == "not_music" else f"{part.confidence:.0%}"
         genres = ", ".join(f"{g.genre} {g.probability:.0%}" for g in part.genres[: self._n_genres])
         text = ": ".join(filter(None, [part.reason, genres]))
