@@ -61,7 +61,7 @@ def rendered(format: str, *verdicts: Verdict, top: int | None = None) -> str:
     out = io.StringIO(newline="")
     with FORMATS[format](out, top) as renderer:
         for verdict in verdicts:
-            renderer.verdict(verdict)
+            renderer.write(verdict)
     return out.getvalue()
 
 
@@ -140,7 +140,7 @@ def test_json_valid_after_interrupt(n: int, stop: type[BaseException]) -> None:
     out = io.StringIO()
     with pytest.raises(stop), JsonRenderer(out, None) as renderer:
         for _ in range(n):
-            renderer.verdict(VERDICT)
+            renderer.write(VERDICT)
         raise stop
     assert json.loads(out.getvalue()) == [VERDICT.to_dict()] * n
 
@@ -150,8 +150,8 @@ def test_json_valid_after_unwritable_verdict(n: int) -> None:
     out = io.StringIO()
     with pytest.raises(ValueError), JsonRenderer(out, None) as renderer:
         for _ in range(n):
-            renderer.verdict(VERDICT)
-        renderer.verdict(replace(VERDICT, confidence=float("nan")))
+            renderer.write(VERDICT)
+        renderer.write(replace(VERDICT, confidence=float("nan")))
     assert json.loads(out.getvalue()) == [VERDICT.to_dict()] * n
 
 
@@ -160,7 +160,7 @@ def test_renderers_write_immediately() -> None:
     for renderer_class in FORMATS.values():
         out = io.StringIO()
         with renderer_class(out, None) as renderer:
-            renderer.verdict(replace(VERDICT, source="first"))
+            renderer.write(replace(VERDICT, source="first"))
             assert "first" in out.getvalue()
 
 

@@ -66,7 +66,7 @@ def classify(
                     failed += 1
                     _complain(outcome)
                 else:
-                    renderer.verdict(outcome)
+                    renderer.write(outcome)
                     sys.stdout.flush()
     except KeyboardInterrupt:
         sys.stdout.flush()

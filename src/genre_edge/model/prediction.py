@@ -48,9 +48,9 @@ class Model:
             self._output = self._interpreter.get_output_details()[0]
         except (ValueError, RuntimeError, IndexError) as error:
             raise ModelError(f"{path}: model.tflite cannot be run: {_one_line(error)}") from None
-        self._check(path)
+        self._check_network(path)
 
-    def _check(self, path: Path) -> None:
+    def _check_network(self, path: Path) -> None:
         bundle = self.bundle
         expected = {
             "input": (self._input, (1, bundle.mel.n_mels, bundle.patch_frames, 1)),

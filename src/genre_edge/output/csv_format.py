@@ -21,7 +21,7 @@ class CsvRenderer(Renderer):
         ranked = [name for rank in ranks for name in (f"genre_{rank}", f"probability_{rank}")]
         self._writer.writerow(["source", "kind", "start_s", "end_s", "genre", "confidence", "reason", *ranked])
 
-    def verdict(self, verdict: Verdict) -> None:
+    def write(self, verdict: Verdict) -> None:
         self._row(verdict.source, "file", verdict)
         for segment in verdict.segments:
             self._row(verdict.source, "segment", segment)

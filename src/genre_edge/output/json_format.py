@@ -24,7 +24,7 @@ def json_line(verdict: Verdict, top: int | None) -> str:
 class JsonLinesRenderer(Renderer):
     """JSON Lines: one object for each verdict and line."""
 
-    def verdict(self, verdict: Verdict) -> None:
+    def write(self, verdict: Verdict) -> None:
         self._out.write(json_line(verdict, self._top) + "\n")
 
 
@@ -38,7 +38,7 @@ class JsonRenderer(Renderer):
         self._out.write("[")
         return self
 
-    def verdict(self, verdict: Verdict) -> None:
+    def write(self, verdict: Verdict) -> None:
         self._out.write(self._separator + json_line(verdict, self._top))
         self._separator = ",\n"
 

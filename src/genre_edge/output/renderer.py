@@ -23,7 +23,7 @@ class Renderer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.end()
 
-    def verdict(self, verdict: Verdict) -> None:
+    def write(self, verdict: Verdict) -> None:
         """Write one verdict, with its segments if it has any.
 
         Raises:

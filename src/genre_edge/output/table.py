@@ -19,7 +19,7 @@ class TableRenderer(Renderer):
         self._width = _GENRE_WIDTH * self._n_genres
         self._out.write(f"{'genre':<10}  {'confidence':>10}  {'most probable':<{self._width}}  source\n")
 
-    def verdict(self, verdict: Verdict) -> None:
+    def write(self, verdict: Verdict) -> None:
         self._row(verdict, printable(verdict.source))
         for segment in verdict.segments:
             self._row(segment, f"  {segment.start_s:8.1f} - {segment.end_s:.1f} s")
