@@ -28,6 +28,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from genre_edge import MelConfig, MelSpectrogram, ParameterError
+from genre_edge.mel.spectrogram import ACCURATE_RANGE_DB
 from genre_edge.system.atomic_write import write_atomically
 from tools.docs.pages import marked
 
@@ -37,7 +38,6 @@ CSRC = ROOT / "csrc"
 CROSS, QEMU = "aarch64-linux-gnu-gcc", "qemu-aarch64-static"
 
 FLOOR_DB = -100.0
-ACCURATE_RANGE_DB = 50.0  # the figures count bands at most this far below the loudest band of their frame
 LIMITS = (1e-4, 5e-4)  # of the relative difference and of the decibels
 
 CASES: list[dict[str, Any]] = [
@@ -103,11 +103,10 @@ def paths(folder: Path) -> dict[str, Compute]:
 def figures(compute: Compute, config: MelConfig, y: Signal, mel: Signal) -> Figures:
     """Largest differences: relative and in dB near the loudest band, and in dB in all bands above the floor."""
     db = librosa.power_to_db(mel, ref=1.0, amin=1e-10, top_db=None)
-    reach = (
-        ACCURATE_RANGE_DB if config.power == 2 else ACCURATE_RANGE_DB / 2
-    )  # 10 log10 of a magnitude is half its level
+    # 10 * log10 of a magnitude is half its level in dB.
+    accurate_range_db = ACCURATE_RANGE_DB if config.power == 2 else ACCURATE_RANGE_DB / 2
     above = db > FLOOR_DB
-    near = above & (db >= db.max(axis=0) - reach)
+    near = above & (db >= db.max(axis=0) - accurate_range_db)
     relative = np.abs(compute(config, y, False) - mel)[near] / mel[near]
     apart = np.abs(compute(config, y, True) - db)
     return float(relative.max()), float(apart[near].max()), float(apart[above].max())

@@ -1,4 +1,4 @@
-"""Verdicts of a stream that goes on: how often, over what time, and across gaps."""
+"""`Classifier.stream`: intervals, windows and gaps."""
 
 import math
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from genre_edge.audio.block import Block
-from genre_edge.classify.aggregation import Aggregator
 from genre_edge.classify.classifier import Classifier
 from genre_edge.classify.verdict import Verdict
 from genre_edge.errors import ParameterError
@@ -23,53 +22,58 @@ def verdicts(samples: Samples, interval_s: float, classifier: Classifier | None 
 
 @pytest.mark.parametrize("interval_s", [0.1, 0.5, 1.0, 2.5])
 @pytest.mark.parametrize("hop_frames", [2, 4, 8])
-def test_a_verdict_comes_every_interval(tmp_path: Path, interval_s: float, hop_frames: int) -> None:
+def test_stream_interval_spacing(tmp_path: Path, interval_s: float, hop_frames: int) -> None:
+    """Verdicts are one interval apart, rounded to patches."""
     classifier = Classifier(variant(tmp_path / "b", hop_frames=hop_frames))
     hop_s = hop_frames * 128 / RATE
-    found = verdicts(music(20, RATE), interval_s, classifier)
-    starts = [verdict.start_s for verdict in found]
+    result = verdicts(music(20, RATE), interval_s, classifier)
+    starts = [verdict.start_s for verdict in result]
     spacing = np.diff(starts)
     assert starts[0] == 0
-    assert spacing[:-1].max() - spacing[:-1].min() < 0.0011  # all the same
+    assert spacing[:-1].max() - spacing[:-1].min() < 0.0011
     assert abs(spacing[0] - interval_s) < hop_s + 0.001 or interval_s < hop_s
 
 
 @pytest.mark.parametrize("n", [80_000, 80_100, 81_000, 87_999])
 @pytest.mark.parametrize("interval_s", [0.5, 1.0, 3.0])
-def test_the_times_follow_one_another_to_the_end(n: int, interval_s: float) -> None:
-    found = verdicts(music(n / RATE, RATE), interval_s)
-    assert found[0].start_s == 0
-    assert n / RATE - HOP_S / 2 - 0.002 <= found[-1].end_s <= n / RATE + 0.001
-    for verdict in found:
+def test_stream_times_cover_source(n: int, interval_s: float) -> None:
+    """The verdicts' times cover the source from start to end, in order."""
+    result = verdicts(music(n / RATE, RATE), interval_s)
+    assert result[0].start_s == 0
+    assert n / RATE - HOP_S / 2 - 0.002 <= result[-1].end_s <= n / RATE + 0.001
+    for verdict in result:
         assert (verdict.start_s, verdict.end_s) == (verdict.segments[0].start_s, verdict.segments[-1].end_s)
-    for before, after in pairwise(found):
+    for before, after in pairwise(result):
         assert 0 <= before.end_s - after.start_s <= PATCH_S - HOP_S + 0.0011
 
 
-def test_patches_that_do_not_overlap_are_told_without_overlap(tmp_path: Path) -> None:
+def test_stream_adjacent_patches(tmp_path: Path) -> None:
+    """Patches without overlap give verdicts without overlap."""
     classifier = Classifier(variant(tmp_path / "b", hop_frames=8))
-    found = verdicts(music(10, RATE), 0.128 * 4, classifier)
-    assert [verdict.start_s for verdict in found[1:]] == [verdict.end_s for verdict in found[:-1]]
-    assert {len(verdict.segments) for verdict in found[:-1]} == {4}
+    result = verdicts(music(10, RATE), 0.128 * 4, classifier)
+    assert [verdict.start_s for verdict in result[1:]] == [verdict.end_s for verdict in result[:-1]]
+    assert {len(verdict.segments) for verdict in result[:-1]} == {4}
 
 
-def shown(verdict: Verdict) -> tuple[object, ...]:
+def result_of(verdict: Verdict) -> tuple[object, ...]:
     return verdict.start_s, verdict.end_s, verdict.genre, verdict.reason, verdict.genres
 
 
 @pytest.mark.parametrize("window_s", [0, 1e-3, PATCH_S])
-def test_a_window_of_one_patch_gives_the_segments_of_the_file(window_s: float) -> None:
+def test_window_of_one_patch(window_s: float) -> None:
+    """A window of one patch gives the segments of the whole file."""
     samples = music(10, RATE)
     samples[3 * RATE : 5 * RATE] = 0
     (whole,) = verdicts(samples, math.inf)
-    found = tiny().stream(ArraySource(samples, RATE, (333,)), HOP_S, window_s=window_s)
-    assert [shown(verdict) for verdict in found] == [
+    result = tiny().stream(ArraySource(samples, RATE, (333,)), HOP_S, window_s=window_s)
+    assert [result_of(verdict) for verdict in result] == [
         (s.start_s, s.end_s, s.genre, s.reason, s.genres) for s in whole.segments
     ]
 
 
 @pytest.mark.parametrize("window_s", [0.7, 2.0, 5.0])
-def test_a_window_is_the_mean_of_the_patches_in_it(window_s: float) -> None:
+def test_window_mean_of_its_patches(window_s: float) -> None:
+    """A verdict is the mean of the patches in its window."""
     samples = music(9, RATE)
     (whole,) = verdicts(samples, math.inf)
     patches = [(s.start_s, s.end_s, s.genres) for s in whole.segments]
@@ -83,54 +87,51 @@ def test_a_window_is_the_mean_of_the_patches_in_it(window_s: float) -> None:
 
 
 @pytest.mark.parametrize("window_s", [-1, math.nan])
-def test_a_window_is_no_negative_time(window_s: float) -> None:
+def test_window_negative(window_s: float) -> None:
     with pytest.raises(ParameterError, match="window_s must not be negative"):
         next(tiny().stream(ArraySource(music(1, RATE), RATE), window_s=window_s))
 
 
-def test_a_window_forgets_what_lies_before_a_long_gap() -> None:
+def test_window_after_long_gap() -> None:
+    """A window after a long gap has no patches from before the gap."""
     blocks = [Block(music(4, RATE, 1), RATE, 0), Block(music(1, RATE, 2), RATE, 104 * RATE, dropped=100 * RATE)]
     *_, last = tiny().stream(BlockSource(blocks, RATE), 0.5, window_s=3.0)
     assert last.start_s >= 104 and last.dropped_samples == 100 * RATE
 
 
-def test_a_window_keeps_no_more_than_it_needs() -> None:
-    pool = Aggregator(tiny().bundle, 0.0, keep_segments=True, window_s=2.0)
-    for i in range(5000):
-        pool.add((i * HOP_S, i * HOP_S + PATCH_S, np.array([0.2, 0.3, 0.5])))
-    assert len(pool.segments) == len(pool._recent) <= 2.0 / HOP_S + 1
-
-
-def test_the_last_verdict_is_for_the_rest() -> None:
+def test_stream_last_verdict_for_rest() -> None:
+    """The last verdict is for the patches that remain."""
     whole = verdicts(music(2.5, RATE), math.inf)
-    found = verdicts(music(2.5, RATE), 1.0)
-    assert len(found) == 3
-    assert found[-1].end_s - found[-1].start_s < 1.0
-    assert [segment for verdict in found for segment in verdict.segments] == whole[0].segments
+    result = verdicts(music(2.5, RATE), 1.0)
+    assert len(result) == 3
+    assert result[-1].end_s - result[-1].start_s < 1.0
+    assert [segment for verdict in result for segment in verdict.segments] == whole[0].segments
 
 
-def test_each_verdict_is_about_its_own_time() -> None:
+def test_stream_verdict_of_own_interval() -> None:
+    """A verdict depends on the patches of its own interval only."""
     samples = np.concatenate([tone(hz, 2.048, RATE) + noise(16384, 0, 0.003) for hz in (150, 3000, 1000)])
-    found = verdicts(samples, 0.5)
-    middles = [(verdict.start_s + verdict.end_s) / 2 for verdict in found]
+    result = verdicts(samples, 0.5)
+    middles = [(verdict.start_s + verdict.end_s) / 2 for verdict in result]
     for label, start_s in (("low", 0), ("high", 2.048), ("middle", 4.096)):
-        inside = [v.genre for v, at in zip(found, middles, strict=True) if start_s + 0.4 < at < start_s + 1.6]
+        inside = [v.genre for v, at in zip(result, middles, strict=True) if start_s + 0.4 < at < start_s + 1.6]
         assert set(inside) == {label} and len(inside) >= 2
 
 
-def test_verdicts_come_while_the_source_still_runs() -> None:
-    given: list[int] = []
+def test_stream_is_lazy() -> None:
+    """Verdicts are yielded while the source still runs."""
+    yielded: list[int] = []
 
     def endless() -> Iterator[Block]:
         samples, position = music(0.1, RATE), 0
         while True:
-            given.append(position)
+            yielded.append(position)
             yield Block(samples, RATE, position)
             position += len(samples)
 
     stream = tiny().stream(BlockSource(endless(), RATE), 1.0)
     first, second = next(stream), next(stream)
-    assert first.end_s < second.end_s and len(given) < 25
+    assert first.end_s < second.end_s and len(yielded) < 25
     assert first.lag_ms is not None and first.lag_ms >= 0
 
 
@@ -138,7 +139,7 @@ def test_verdicts_come_while_the_source_still_runs() -> None:
 
 
 def with_gap(before: Samples, dropped: int, after: Samples, size: int = 800) -> BlockSource:
-    """Two stretches with `dropped` samples lost between them."""
+    """Return two stretches with a gap of `dropped` samples between them."""
     blocks = [Block(before[i : i + size], RATE, i) for i in range(0, len(before), size)]
     for i in range(0, len(after), size):
         blocks.append(Block(after[i : i + size], RATE, len(before) + dropped + i, dropped if i == 0 else 0))
@@ -151,41 +152,45 @@ def shifted(verdict: Verdict, by_s: float) -> list[tuple[float, float, object]]:
 
 @pytest.mark.parametrize("size", [1, 800, 10_000])
 @pytest.mark.parametrize(("n", "dropped"), [(16_000, 8000), (16_123, 1), (12_345, 123_456)])
-def test_no_patch_spans_a_gap_and_time_goes_on(n: int, dropped: int, size: int) -> None:
+def test_gap_patches_and_times(n: int, dropped: int, size: int) -> None:
+    """No patch spans a gap, and times include the dropped samples."""
     before, after = music(n / RATE, RATE, 1), music(2, RATE, 2)
     (verdict,) = tiny().stream(with_gap(before, dropped, after, max(size, 40)), math.inf, segments=True)
     origin_s = (len(before) + dropped) / RATE
     alone = [tiny().classify(ArraySource(part, RATE), segments=True) for part in (before, after)]
     expected = shifted(alone[0], 0) + shifted(alone[1], origin_s)
-    found = shifted(verdict, 0)
-    assert [genres for *_, genres in found] == [genres for *_, genres in expected]
-    np.testing.assert_allclose([times[:2] for times in found], [times[:2] for times in expected], atol=0.0011)
+    result = shifted(verdict, 0)
+    assert [genres for *_, genres in result] == [genres for *_, genres in expected]
+    np.testing.assert_allclose([times[:2] for times in result], [times[:2] for times in expected], atol=0.0011)
     assert all(s.end_s <= len(before) / RATE + 0.001 or s.start_s >= origin_s - 0.001 for s in verdict.segments)
     assert verdict.dropped_samples == dropped
     assert verdict.end_s == pytest.approx(origin_s + 2, abs=0.001)
 
 
 @pytest.mark.parametrize("window_s", [None, 0.0, 30.0])
-def test_no_verdict_spans_an_outage(window_s: float | None) -> None:
+def test_gap_outage_separates_verdicts(window_s: float | None) -> None:
+    """No verdict spans an outage."""
     before, after = music(5.3, RATE, 1), music(4, RATE, 2)
-    there, lost = len(before) / RATE, 100 * RATE
-    found = list(tiny().stream(with_gap(before, lost, after), 2.0, window_s=window_s))
-    first = [verdict for verdict in found if verdict.start_s < there]
-    second = found[len(first) :]
-    assert first[-1].end_s == pytest.approx(there, abs=PATCH_S / 2) and first[-1].end_s < there + 0.001
-    assert min(verdict.start_s for verdict in second) >= there + 100 - 0.001
-    assert {v.dropped_samples for v in first} == {0} and {v.dropped_samples for v in second} == {lost}
+    gap_s, dropped = len(before) / RATE, 100 * RATE
+    result = list(tiny().stream(with_gap(before, dropped, after), 2.0, window_s=window_s))
+    first = [verdict for verdict in result if verdict.start_s < gap_s]
+    second = result[len(first) :]
+    assert first[-1].end_s == pytest.approx(gap_s, abs=PATCH_S / 2) and first[-1].end_s < gap_s + 0.001
+    assert min(verdict.start_s for verdict in second) >= gap_s + 100 - 0.001
+    assert {v.dropped_samples for v in first} == {0} and {v.dropped_samples for v in second} == {dropped}
     alone = list(tiny().stream(ArraySource(before, RATE), 2.0, window_s=window_s))
     assert [(v.start_s, v.end_s, v.genres) for v in first] == [(v.start_s, v.end_s, v.genres) for v in alone]
 
 
-def test_a_verdict_goes_on_across_a_gap_shorter_than_a_patch() -> None:
-    lost = int(0.9 * PATCH_S * RATE)
-    found = list(tiny().stream(with_gap(music(1, RATE, 1), lost, music(4, RATE, 2)), 4.0))
-    assert found[0].start_s == 0 and found[0].end_s > 3
+def test_gap_shorter_than_patch() -> None:
+    """A verdict spans a gap that is shorter than a patch."""
+    dropped = int(0.9 * PATCH_S * RATE)
+    result = list(tiny().stream(with_gap(music(1, RATE, 1), dropped, music(4, RATE, 2)), 4.0))
+    assert result[0].start_s == 0 and result[0].end_s > 3
 
 
-def test_a_source_that_comes_back_with_another_rate_keeps_its_time() -> None:
+def test_gap_with_rate_change() -> None:
+    """Times continue when a source resumes with another sampling rate."""
     before, after = music(2, RATE, 1), music(2, 48000, 2)
     blocks = [Block(before, RATE, 0), Block(after, 48000, 3 * 48000, dropped=48000)]
     (verdict,) = tiny().stream(BlockSource(blocks, RATE), math.inf, segments=True)
@@ -195,20 +200,21 @@ def test_a_source_that_comes_back_with_another_rate_keeps_its_time() -> None:
     assert (verdict.end_s, verdict.dropped_samples) == (5.0, 48000)
 
 
-def test_every_lost_sample_is_counted() -> None:
+def test_gap_counts_dropped_samples() -> None:
+    """`dropped_samples` counts every dropped sample."""
     blocks, position = [], 0
     for i in range(60):
         dropped = 37 if i % 10 == 5 else 0
         position += dropped
         blocks.append(Block(music(0.1, RATE, i), RATE, position, dropped))
         position += 800
-    found = list(tiny().stream(BlockSource(blocks, RATE), 1.0))
-    counts = [verdict.dropped_samples for verdict in found]
+    result = list(tiny().stream(BlockSource(blocks, RATE), 1.0))
+    counts = [verdict.dropped_samples for verdict in result]
     assert counts == sorted(counts) and counts[-1] == 6 * 37
-    assert found[-1].end_s <= position / RATE + 0.001
+    assert result[-1].end_s <= position / RATE + 0.001
 
 
-def test_a_gap_before_the_first_block() -> None:
+def test_gap_before_first_block() -> None:
     samples = music(2, RATE)
     late = BlockSource([Block(samples, RATE, 4000, dropped=4000)], RATE)
     (verdict,) = tiny().stream(late, math.inf, segments=True)
@@ -217,7 +223,8 @@ def test_a_gap_before_the_first_block() -> None:
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0])
-def test_stretches_shorter_than_a_second_are_heard_as_far_as_patches_are_whole(level: float) -> None:
+def test_gap_short_stretches(level: float) -> None:
+    """Stretches below a second yield their whole patches only."""
     blocks = [Block(music(0.5, RATE) * np.float32(level), RATE, i * 5000, 1000 if i else 0) for i in range(4)]
     (verdict,) = tiny().stream(BlockSource(blocks, RATE), math.inf, segments=True)
     starts = [segment.start_s for segment in verdict.segments]
@@ -225,7 +232,7 @@ def test_stretches_shorter_than_a_second_are_heard_as_far_as_patches_are_whole(l
     assert starts == [round(i * 0.625 + k * HOP_S, 3) for i in range(4) for k in range(7)]
 
 
-def test_too_short_before_and_after_gaps() -> None:
+def test_gap_too_short_stretches() -> None:
     blocks = [Block(tone(440, 0.05, RATE), RATE, i * 500, 100 if i else 0) for i in range(5)]
     (verdict,) = tiny().stream(BlockSource(blocks, RATE), 1.0)
     assert (verdict.reason, verdict.dropped_samples, verdict.end_s) == ("too_short", 400, 0.3)

@@ -1,4 +1,4 @@
-"""The front end: any cutting of the samples gives the same frames, and what is no sound is refused by its place."""
+"""`FrontEnd` and its resampler: frames for any block sizes, and errors for invalid samples."""
 
 import math
 
@@ -23,7 +23,7 @@ MEL = MelSpectrogram(MelConfig(sr=RATE, n_fft=1024, hop_length=300, n_mels=40))
 
 
 def resampled(samples: Samples, rate: int, sizes: list[int]) -> Samples:
-    """`samples` pushed in pieces of these sizes, again and again."""
+    """Return the resampled audio, pushed in chunks of these sizes, cyclically."""
     resampler, position, pieces = Resampler(rate, RATE), 0, []
     while position < len(samples):
         size = sizes[len(pieces) % len(sizes)]
@@ -47,14 +47,16 @@ def all_frames(samples: Samples, rate: int, sizes: tuple[int, ...]) -> Frames:
     sizes=st.lists(st.integers(1, 5000), min_size=1, max_size=5),
     seed=st.integers(0, 99),
 )
-def test_resampling_does_not_depend_on_the_pieces(rate: int, n: int, sizes: list[int], seed: int) -> None:
+def test_resampler_any_chunk_sizes(rate: int, n: int, sizes: list[int], seed: int) -> None:
+    """Resampled audio does not depend on the sizes of the chunks."""
     samples = noise(n, seed)
     sizes[-1] = max(sizes[-1], n // 500 + 1)  # not thousands of calls
     assert np.array_equal(resampled(samples, rate, sizes), resampled(samples, rate, [n]))
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_frames_do_not_depend_on_the_blocks(rate: int) -> None:
+def test_frontend_any_block_sizes(rate: int) -> None:
+    """Frames do not depend on the sizes of the blocks."""
     samples = music(1.3, rate)
     whole = all_frames(samples, rate, (len(samples),))
     for sizes in [(1, 2, 3, 5000), (rate // 10,), (777,), (1 << 16,)]:
@@ -62,13 +64,14 @@ def test_frames_do_not_depend_on_the_blocks(rate: int) -> None:
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_length_is_kept_in_seconds(rate: int) -> None:
+def test_resampler_keeps_duration(rate: int) -> None:
     n = int(1.5 * rate) + 1
     assert len(resampled(noise(n), rate, [4096])) == pytest.approx(n * RATE / rate, abs=1)
     assert all_frames(noise(n), rate, (4096,)).shape == (40, 1 + round(n * RATE / rate) // 300)
 
 
-def test_the_same_rate_passes_untouched() -> None:
+def test_resampler_same_rate() -> None:
+    """At the model's rate, samples pass unchanged."""
     samples = noise(5000)
     assert np.array_equal(resampled(samples, RATE, [999]), samples)
     assert np.array_equal(all_frames(samples, RATE, (999,)), MEL.db(samples))
@@ -76,33 +79,37 @@ def test_the_same_rate_passes_untouched() -> None:
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000, 96000, 768_000])
 @pytest.mark.parametrize("hz", [110.0, 1000.0, 3500.0])
-def test_a_tone_keeps_its_pitch_its_level_and_its_time(rate: int, hz: float) -> None:
-    heard = resampled(tone(hz, 1.0, rate), rate, [5000])
+def test_resampler_tone(rate: int, hz: float) -> None:
+    """A tone keeps its pitch, level and time."""
+    y = resampled(tone(hz, 1.0, rate), rate, [5000])
     inner = slice(1000, -1000)
-    np.testing.assert_allclose(heard[inner], tone(hz, 1.0, RATE)[inner], atol=1e-3)
+    np.testing.assert_allclose(y[inner], tone(hz, 1.0, RATE)[inner], atol=1e-3)
 
 
 @pytest.mark.parametrize("rate", [44100, 48000, 96000, 768_000])
 @pytest.mark.parametrize("hz", [12_500.0, 15_000.0, 20_000.0])
-def test_what_is_above_the_new_nyquist_is_gone(rate: int, hz: float) -> None:
-    heard = resampled(tone(hz, 1.0, rate), rate, [5000])[1000:-1000]
-    assert np.abs(heard).max() < 0.3 * 1e-4  # 80 dB down, where nothing may fold back
+def test_resampler_stop_band(rate: int, hz: float) -> None:
+    """Frequencies above the new Nyquist frequency are removed."""
+    y = resampled(tone(hz, 1.0, rate), rate, [5000])[1000:-1000]
+    assert np.abs(y).max() < 0.3 * 1e-4  # aliases are 80 dB down
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e13, -1e13])
 @pytest.mark.parametrize("rate", [RATE, 48000])
 @pytest.mark.parametrize("at", [0, 1, 4095, 4096, 9999])
-def test_a_sample_that_is_no_sound_is_named(bad: float, rate: int, at: int) -> None:
+def test_frontend_invalid_sample(bad: float, rate: int, at: int) -> None:
+    """The error names the first invalid sample."""
     samples = noise(10_000)
     samples[at] = bad
-    samples[at + 1 :: 7] = math.nan  # the first one is told
+    samples[at + 1 :: 7] = math.nan  # later ones are not reported
     source = ArraySource(samples, rate, (4096,), name="my song.wav")
     with pytest.raises(AudioError) as caught:
         frames_of(source)
     assert str(caught.value) == f"my song.wav: sample {at} is {bad:g}, not a sound"
 
 
-def test_the_named_position_is_the_sources_own() -> None:
+def test_frontend_invalid_sample_after_gap() -> None:
+    """The error's sample index includes dropped samples."""
     bad = np.array([0, 0, math.nan], dtype=np.float32)
     source = BlockSource([Block(noise(500), RATE, 0), Block(bad, RATE, 90_000, dropped=89_500)], RATE, name="live")
     with pytest.raises(AudioError, match="live: sample 90002 is nan"):
@@ -110,8 +117,9 @@ def test_the_named_position_is_the_sources_own() -> None:
 
 
 @pytest.mark.parametrize("rate", [RATE, 44100, 8000])
-def test_the_loudest_that_is_allowed_is_heard_or_refused_by_name(rate: int) -> None:
-    # A square wave overshoots when it is resampled: beyond what the mel core takes.
+def test_frontend_loudest_samples(rate: int) -> None:
+    """The loudest valid samples give finite frames, or an error that names the sample."""
+    # A resampled square wave overshoots, beyond the limit of the mel core.
     samples = np.where(np.arange(20_000) // 50 % 2, MAX_SAMPLE, -MAX_SAMPLE).astype(np.float32)
     try:
         frames = all_frames(samples, rate, (4096,))
@@ -133,7 +141,7 @@ def test_frontend_rate_change() -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 100])
 @pytest.mark.parametrize("rate", [1000, RATE, 1_000_000])
-def test_a_few_samples_are_frames_too(n: int, rate: int) -> None:
+def test_frontend_few_samples(n: int, rate: int) -> None:
     frames = all_frames(noise(n), rate, (1,))
     assert frames.shape[0] == 40 and np.isfinite(frames).all()
     assert frames.shape[1] == pytest.approx(1 + n * RATE / rate // 300, abs=1)

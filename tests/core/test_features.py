@@ -1,4 +1,4 @@
-"""librosa's functions by their names."""
+"""The functions with librosa's names agree with librosa."""
 
 import math
 
@@ -13,7 +13,7 @@ from genre_edge.mel.config import MelConfig
 from genre_edge.mel.features import mfcc, power_to_db
 from genre_edge.mel.spectrogram import MelSpectrogram
 from tests.helpers import naive
-from tests.helpers.mel import STEADY, lanes_here, noise
+from tests.helpers.mel import DERANDOMIZED, noise, supported_lanes
 
 
 @pytest.mark.parametrize("ref", [1.0, 0.25, -4.0, 0.0, np.max, np.median])
@@ -29,7 +29,7 @@ def test_power_to_db_agrees_with_librosa(ref, amin, top_db):
         assert np.abs(got - other).max() < 5e-5
 
 
-def test_power_to_db_of_nothing_and_of_nonsense():
+def test_power_to_db_edge_cases():
     assert power_to_db(np.zeros((4, 0))).shape == (4, 0)
     for name, value in [("amin", 0), ("amin", -1), ("amin", True), ("top_db", -1), ("top_db", "80"), ("ref", math.nan)]:
         with pytest.raises(ParameterError, match=rf"{name} .*{value}"):
@@ -39,16 +39,16 @@ def test_power_to_db_of_nothing_and_of_nonsense():
             power_to_db([1.0, value])
 
 
-@STEADY
+@DERANDOMIZED
 @given(
     n_mfcc=st.integers(1, 40),
     lifter=st.sampled_from([0, 22, 5.5]),
     n_mels=st.sampled_from([40, 64, 128]),
     top_db=st.sampled_from([80.0, 20.0, None]),
-    lanes=st.sampled_from(lanes_here()),
+    lanes=st.sampled_from(supported_lanes()),
 )
 def test_mfcc_agrees_with_librosa(song_samples, n_mfcc, lifter, n_mels, top_db, lanes):
-    """Of decibels that agree to 5e-4, coefficients do to 5e-4 times the square root of the bands, lifted at most."""
+    """Where dB agree to 5e-4, coefficients agree to 5e-4 times the root of the number of bands, times the lifter."""
     y, parameters = song_samples[:60001], {"n_fft": 1024, "hop_length": 512, "n_mels": n_mels}
     mel = librosa.feature.melspectrogram(y=y, **parameters)
     expected = librosa.feature.mfcc(S=librosa.power_to_db(mel, top_db=top_db), n_mfcc=n_mfcc, lifter=lifter)
@@ -57,7 +57,7 @@ def test_mfcc_agrees_with_librosa(song_samples, n_mfcc, lifter, n_mels, top_db, 
     assert np.abs(got - expected).max() < 5e-4 * np.sqrt(n_mels) * (1 + lifter / 2)
 
 
-def test_mfcc_is_librosas_with_its_defaults(song_samples):
+def test_mfcc_defaults_agree_with_librosa(song_samples):
     y = song_samples[:60001]
     for parameters in ({}, {"n_mfcc": 13, "lifter": 22, "fmin": 60.0, "htk": True, "mel_norm": None}):
         expected = librosa.feature.mfcc(y=y, **parameters)
@@ -65,24 +65,24 @@ def test_mfcc_is_librosas_with_its_defaults(song_samples):
 
 
 @pytest.mark.parametrize("n_mels, n_mfcc, lifter", [(128, 20, 0.0), (40, 40, 22.0), (7, 3, 1.0), (1, 1, 0.0)])
-def test_mfcc_agrees_with_the_definition(n_mels, n_mfcc, lifter):
+def test_mfcc_agrees_with_naive_twin(n_mels, n_mfcc, lifter):
     S = noise(n_mels * 11).reshape(n_mels, 11) * 100
     expected = naive.mfcc(S, n_mfcc, lifter)
     assert np.abs(mfcc(S=S, n_mfcc=n_mfcc, lifter=lifter) - expected).max() < 1e-3 * (1 + lifter)
     assert np.abs(librosa.feature.mfcc(S=S, n_mfcc=n_mfcc, lifter=lifter) - expected).max() < 1e-3 * (1 + lifter)
 
 
-def test_a_stream_of_mfcc_equals_the_batch():
-    mel_of, y = MelSpectrogram(), noise(30000)
-    stream = mel_of.stream(n_mfcc=13, lifter=22)
+def test_mfcc_stream_equals_batch():
+    spectrogram, y = MelSpectrogram(), noise(30000)
+    stream = spectrogram.stream(n_mfcc=13, lifter=22)
     pieces = [stream.push(piece) for piece in np.split(y, [1, 700, 9000, 29999])]
     got = np.concatenate([*pieces, stream.flush()], axis=1)
-    assert np.array_equal(got, mel_of.mfcc(y, 13, 22, top_db=None))
-    assert np.array_equal(got, mel_of.mfcc_of_db(mel_of.db(y), 13, 22))
+    assert np.array_equal(got, spectrogram.mfcc(y, 13, 22, top_db=None))
+    assert np.array_equal(got, spectrogram.mfcc_of_db(spectrogram.db(y), 13, 22))
     assert got.shape == (13, 59)
 
 
-def test_mfcc_of_nonsense_is_refused():
+def test_mfcc_invalid_arguments():
     y = noise(5000)
     for arguments, reason in (
         ({"y": y, "n_mfcc": 0}, "n_mfcc must be an integer from 1 to 128"),

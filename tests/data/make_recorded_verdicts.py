@@ -1,7 +1,7 @@
 """Make tests/data/recorded_verdicts.json: the verdicts of seeded signals with gaps and of the demo song.
 
 Run by hand (`python tests/data/make_recorded_verdicts.py`) after a deliberate change of results, then commit the file.
-tests/classify/test_recorded_verdicts.py compares today's verdicts with it. The first recording was made by version
+tests/classify/test_recorded_verdicts.py compares today's verdicts with it. The first recording is of version
 0.1.0, before `classify` was rewritten around `StreamPredictor`.
 """
 
@@ -43,7 +43,7 @@ SIGNALS: dict[str, list[Stretch]] = {
 
 
 def melody(n: int, rate: int, seed: int) -> np.ndarray:
-    """Return `(n,)` float32: quarter seconds of saw tones, mixtures, noise and silence; the same bits on any machine."""
+    """Return `(n,)` float32: quarter seconds of tones, mixtures, noise and silence, bit-identical on all machines."""
     random = np.random.RandomState(seed)
     time = np.arange(n) / rate
     y = np.zeros(n)

@@ -1,7 +1,7 @@
-"""Makes tests/data/tiny: a bundle of a few kB for tests, with weights that are written down, not trained.
+"""Make tests/data/tiny: a bundle of a few kB for tests, with constant weights instead of trained ones.
 
-Run by hand (`python tests/data/make_tiny_bundle.py`, it needs TensorFlow), then commit what it wrote. The network tells
-low sounds from middle and high ones; later frames weigh a little more, so that a patch cut elsewhere is noticed.
+Run by hand (`python tests/data/make_tiny_bundle.py`, requires TensorFlow), then commit the files. The network
+distinguishes low, middle and high tones. Later frames have larger weights, so that shifted patches give other results.
 """
 
 import os
@@ -28,11 +28,14 @@ BUNDLE = Bundle(
     data="No data: the weights are written down in tests/data/make_tiny_bundle.py.",
     licence="MIT",
 )
-CARD = "# tiny 1\n\nA network for tests, made by tests/data/make_tiny_bundle.py. It tells low sounds from high ones.\n"
+CARD = """# tiny 1
+
+A network for tests, by tests/data/make_tiny_bundle.py. It distinguishes low, middle and high tones.
+"""
 
 
 def weights() -> np.ndarray:
-    """`(n_mels, patch_frames, labels)`: logits are the sum of input times weights, there is no bias."""
+    """Return `(n_mels, patch_frames, n_labels)`: logits are sums of input times weights, without bias."""
     n_mels, frames, labels = BUNDLE.mel.n_mels, BUNDLE.patch_frames, len(BUNDLE.labels)
     group = np.arange(n_mels) * labels // n_mels
     by_band = (group[:, None] == np.arange(labels)) / np.bincount(group)[group][:, None]
@@ -41,15 +44,15 @@ def weights() -> np.ndarray:
 
 
 def calibration() -> np.ndarray:
-    """Input patches as real sounds give them, `(k, n_mels, patch_frames, 1)`."""
+    """Return random but realistic input patches, `(k, n_mels, patch_frames, 1)`."""
     rng = np.random.default_rng(0)
     levels = rng.uniform(-90, 0, (200, BUNDLE.mel.n_mels, 1)) + rng.normal(0, 6, (200, 16, BUNDLE.patch_frames))
     patches = [normalise(patch.astype(np.float32), BUNDLE.normalisation, BUNDLE.top_db) for patch in levels]
     return np.stack(patches)[..., None]
 
 
-def converted(int8: bool) -> bytes:
-    """The network as TFLite, static batch of 1: all int8, or all float32."""
+def convert(int8: bool) -> bytes:
+    """Return the network as a .tflite file with batch size 1, all int8 or all float32."""
     import keras
     import tensorflow as tf
 
@@ -68,5 +71,5 @@ def converted(int8: bool) -> bytes:
 
 
 if __name__ == "__main__":
-    BUNDLE.save(HERE / "tiny", converted(int8=True), CARD)
-    (HERE / "float.tflite").write_bytes(converted(int8=False))
+    BUNDLE.save(HERE / "tiny", convert(int8=True), CARD)
+    (HERE / "float.tflite").write_bytes(convert(int8=False))

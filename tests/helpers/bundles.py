@@ -1,4 +1,4 @@
-"""The tiny bundle of tests/data, as it is and spoilt in many ways; nothing here needs TensorFlow."""
+"""The tiny bundle of tests/data and edited copies of it. Does not need TensorFlow."""
 
 import functools
 import hashlib
@@ -8,7 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from genre_edge.classify.classifier import Classifier
+from genre_edge.mel.spectrogram import Frames
 from genre_edge.model.bundle import Bundle
 
 DATA = Path(__file__).parents[1] / "data"
@@ -20,18 +23,18 @@ PATCH_S, HOP_S = 8 * 128 / RATE, 4 * 128 / RATE
 
 @functools.cache
 def tiny() -> Classifier:
-    """A classifier with the tiny bundle: low, middle or high; one for all tests, for it keeps nothing of a source."""
+    """Return a classifier with the tiny bundle, which distinguishes low, middle and high tones; shared by all tests."""
     return Classifier(TINY)
 
 
 def variant(directory: Path, **changes: Any) -> Path:
-    """A sound bundle with the tiny network and some fields changed."""
+    """Write a valid bundle with the tiny network and some fields changed."""
     replace(Bundle.load(TINY), **changes).save(directory, (TINY / "model.tflite").read_bytes(), "")
     return directory
 
 
-def spoilt(directory: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
-    """The tiny bundle with its JSON edited, whatever comes of it."""
+def edited_bundle(directory: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
+    """Write the tiny bundle with its JSON edited, valid or not."""
     content = json.loads((TINY / "bundle.json").read_text())
     edit(content)
     directory.mkdir(exist_ok=True)
@@ -40,8 +43,13 @@ def spoilt(directory: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
     return directory
 
 
-def with_network(directory: Path, tflite: bytes) -> Path:
-    """The tiny bundle's JSON with another network and its right hash."""
-    spoilt(directory, lambda content: content.update(sha256=hashlib.sha256(tflite).hexdigest()))
+def bundle_with_network(directory: Path, tflite: bytes) -> Path:
+    """Write the tiny bundle with another network and its right hash."""
+    edited_bundle(directory, lambda content: content.update(sha256=hashlib.sha256(tflite).hexdigest()))
     (directory / "model.tflite").write_bytes(tflite)
     return directory
+
+
+def random_patch(seed: int, spread: float = 15) -> Frames:
+    """Return a patch `(16, 8)` in dB for the tiny model."""
+    return np.random.default_rng(seed).normal(-40, spread, (16, 8)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What the tests of spectrograms share: signals, configurations, the widths of vectors."""
+"""Signals, configurations and SIMD widths for the tests of spectrograms."""
 
 import contextlib
 
@@ -10,7 +10,7 @@ from genre_edge.errors import ParameterError
 from genre_edge.mel.config import MelConfig
 from genre_edge.mel.spectrogram import MelSpectrogram
 
-STEADY = settings(derandomize=True, deadline=None, max_examples=80)
+DERANDOMIZED = settings(derandomize=True, deadline=None, max_examples=80)
 
 
 def noise(n: int, seed: int = 0) -> np.ndarray:
@@ -36,16 +36,16 @@ def configs(draw, n_fft, window, hop_length, sr, n_mels, fmin) -> MelConfig:
     )
 
 
-def lanes_here() -> list[int]:
-    """The vector widths of this processor."""
-    found = []
+def supported_lanes() -> list[int]:
+    """Return the SIMD widths that this CPU supports."""
+    supported = []
     for lanes in (1, 4, 8):
         with contextlib.suppress(ParameterError):
-            found.append(MelSpectrogram(lanes=lanes).lanes)
-    return found
+            supported.append(MelSpectrogram(lanes=lanes).lanes)
+    return supported
 
 
-LANES = st.sampled_from(lanes_here())
+LANES = st.sampled_from(supported_lanes())
 SMALL = configs(
     n_fft=st.integers(2, 200),
     window=st.floats(0, 1),
@@ -64,6 +64,7 @@ USUAL = configs(
 )
 
 
-def streamed(mel_of: MelSpectrogram, y: np.ndarray, sizes: list[int]) -> np.ndarray:
-    stream, pieces = mel_of.stream(), np.split(y, np.cumsum(sizes))
-    return np.concatenate([*(stream.push(piece) for piece in pieces), stream.flush()], axis=1)
+def streamed(spectrogram: MelSpectrogram, y: np.ndarray, sizes: list[int]) -> np.ndarray:
+    """Return the frames of a stream that gets `y` in chunks of these sizes, then the rest."""
+    stream, chunks = spectrogram.stream(), np.split(y, np.cumsum(sizes))
+    return np.concatenate([*(stream.push(chunk) for chunk in chunks), stream.flush()], axis=1)

@@ -1,4 +1,4 @@
-"""Mel spectrograms by definition: float64, one frame after another, nothing clever. The tests' own reference."""
+"""Naive twins: the simplest implementations of the definitions, in float64, as references for the tests."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ def mel_to_hz(mel: float, htk: bool) -> float:
 
 
 def filterbank(config: MelConfig) -> Array:
-    """Triangles over the FFT's bins, `(n_mels, 1 + n_fft // 2)`."""
+    """Return triangular filters over the FFT's bins, `(n_mels, 1 + n_fft // 2)`."""
     bins = np.arange(1 + config.n_fft // 2) * config.sr / config.n_fft
     fmax = config.sr / 2 if config.fmax is None else config.fmax
     mels = np.linspace(hz_to_mel(config.fmin, config.htk), hz_to_mel(fmax, config.htk), config.n_mels + 2)
@@ -34,7 +34,7 @@ def filterbank(config: MelConfig) -> Array:
 
 
 def window(config: MelConfig) -> Array:
-    """A periodic Hann window with zeros on both sides, `(n_fft,)`."""
+    """Return a periodic Hann window, zero-padded on both sides, `(n_fft,)`."""
     length = config.n_fft if config.win_length is None else config.win_length
     hann = np.ones(1) if length == 1 else 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
     left = (config.n_fft - length) // 2
@@ -42,7 +42,7 @@ def window(config: MelConfig) -> Array:
 
 
 def spectrum(y: Array, config: MelConfig) -> Array:
-    """Power (or magnitude) of each frame's DFT, `(1 + n_fft // 2, n_frames)`."""
+    """Return the power (or magnitude) of each frame's DFT, `(1 + n_fft // 2, n_frames)`."""
     columns = []
     if len(y) > 0:
         padded = np.pad(y, config.n_fft // 2, mode=config.pad_mode) if config.center else y
@@ -62,7 +62,7 @@ def power_to_db(power: Array, ref: float = 1.0, amin: float = 1e-10, top_db: flo
 
 
 def patches(frames: np.ndarray, length: int, hop: int) -> list[tuple[int, np.ndarray]]:
-    """The rule in the plainest words: whole patches, then the rest, repeated, if it is more than half a hop."""
+    """Return whole patches, then the repeated rest if it is above half a hop; each with its first frame's index."""
     n = frames.shape[1]
     whole = [(at, frames[:, at : at + length]) for at in range(0, n - length + 1, hop)]
     end = whole[-1][0] + length if whole else 0
@@ -74,10 +74,27 @@ def patches(frames: np.ndarray, length: int, hop: int) -> list[tuple[int, np.nda
 
 
 def mfcc(S: np.ndarray, n_mfcc: int, lifter: float) -> np.ndarray:
-    """Sums of cosines, DCT-II, orthonormal; then librosa's lifter."""
+    """Return the orthonormal DCT-II as sums of cosines, with librosa's liftering."""
     n_mels = S.shape[0]
     c, m = np.arange(n_mfcc)[:, np.newaxis], np.arange(n_mels)
     rows = np.cos(np.pi * c * (m + 0.5) / n_mels) * np.sqrt(np.where(c == 0, 1, 2) / n_mels)
     if lifter > 0:
         rows *= 1 + lifter / 2 * np.sin(np.pi * (c + 1) / lifter)
     return rows @ S.astype(np.float64)
+
+
+def normalise(patch: np.ndarray, kind: str, top_db: float) -> Array:
+    """Normalisation of a patch `(n_mels, n_frames)` in dB, value by value."""
+    maximum = max(float(value) for value in patch.ravel())
+    x = [max(float(value) - maximum, -top_db) for value in patch.ravel()]
+    if kind == "minmax":
+        low, high = min(x), max(x)
+        y = [(value - low) / (high - low) if high > low else 0.0 for value in x]
+    else:
+        n = patch.shape[1]
+        bands = [x[first : first + n] for first in range(0, len(x), n)]
+        active = [value for band in bands if kind == "active_bands" and len(set(band)) > 1 for value in band] or x
+        mean = sum(active) / len(active)
+        deviation = (sum((value - mean) ** 2 for value in active) / len(active)) ** 0.5
+        y = [(value - mean) / deviation if deviation > 0 else 0.0 for value in x]
+    return np.array(y).reshape(patch.shape)

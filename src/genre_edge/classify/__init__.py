@@ -1,1 +1,1 @@
-"""From audio blocks to verdicts."""
+"""Genre classification: audio blocks -> mel frames -> patches -> probabilities -> verdicts."""

@@ -11,23 +11,23 @@ from genre_edge.classify.patches import PatchResult, Probabilities
 from genre_edge.classify.verdict import GenreProbability, Reason, Segment
 from genre_edge.model.bundle import Bundle
 
-_TOLERANCE_S = 1e-6  # times are sums of binary fractions
+_TOLERANCE_S = 1e-6  # of times, which are rounded sums
 
 
 class Aggregator:
     """Mean of the probabilities of all patches, or of those in the last `window_s` seconds.
 
-    Memory is constant unless segments are kept. Silent patches do not count towards the mean.
+    Silent patches do not count towards the mean. Memory is constant, except for segments with an infinite window.
 
     Args:
         bundle: labels and thresholds.
         threshold: confidence below which the reason is "low_confidence".
         keep_segments: keep a `Segment` for each patch.
-        window_s: length of the window in seconds, at least one patch; infinity for all patches.
+        window_s: length of the sliding window in seconds, at least one patch; infinity for all patches.
 
     Attributes:
-        start_s, end_s: times of the first patch's start and the last patch's end.
-        segments: one segment for each patch, if kept.
+        start_s, end_s: start of the first patch and end of the last patch, in seconds; 0 before the first patch.
+        segments: one segment for each patch; empty without `keep_segments`.
     """
 
     def __init__(self, bundle: Bundle, threshold: float, keep_segments: bool, window_s: float = math.inf) -> None:
@@ -57,7 +57,7 @@ class Aggregator:
                 self._drop_expired()
 
     def segment(self) -> Segment:
-        """Return the answer for the patches so far, rounded as in the verdict schema."""
+        """Return the result for the patches so far; times are rounded to 1 ms and probabilities to 4 digits."""
         mean = self._sum / self._n_audible if self._n_audible else None
         return self._segment(self.start_s, self.end_s, mean, "silence" if self._n_patches else "too_short")
 
@@ -65,7 +65,7 @@ class Aggregator:
         return result.start_s < self.end_s - self._window_s - _TOLERANCE_S
 
     def _drop_expired(self) -> None:
-        """Drop results that begin before the window, and sum the rest again: a running difference would drift."""
+        """Drop results that start before the window. Sum the rest anew, since a running difference would drift."""
         while self._is_expired(self._recent[0]):
             self._recent.popleft()
             del self.segments[:1]
@@ -102,26 +102,27 @@ class VerdictSchedule:
     Args:
         new_aggregator: creates an empty aggregator.
         n_patches: patches from verdict to verdict; infinity for one verdict at the end.
-        is_window: keep the aggregator after a verdict, since its window moves on; otherwise start a new one.
-        outage_s: seconds of lost samples that separate verdicts; infinity to aggregate across all gaps.
+        is_sliding: keep the aggregator, whose window slides, after a verdict; otherwise start a new one.
+        outage_s: dropped samples of at least this many seconds end a verdict; infinity to aggregate across all gaps.
     """
 
     def __init__(
-        self, new_aggregator: Callable[[], Aggregator], n_patches: float, is_window: bool, outage_s: float
+        self, new_aggregator: Callable[[], Aggregator], n_patches: float, is_sliding: bool, outage_s: float
     ) -> None:
         self._new_aggregator, self._n_patches = new_aggregator, n_patches
-        self._is_window, self._outage_s = is_window, outage_s
+        self._is_sliding, self._outage_s = is_sliding, outage_s
         self._has_verdict = False
         self._restart()
 
     def push(self, item: PatchResult | Gap) -> Iterator[Aggregator]:
-        """Yield the aggregator each time that a verdict is due; read it before the next item.
+        """Process one item of `StreamPredictor.run`, and yield the aggregator each time that a verdict is due.
 
-        A stream yields one verdict at least: at its end, if none was due before.
+        The caller must read the aggregator before it continues. At the end of the stream, a verdict is due if there
+        are patches without one, or if there was none before.
         """
         if isinstance(item, PatchResult):
             yield from self._add(item)
-        elif item.discontinuity.lasts(self._outage_s):
+        elif item.discontinuity.is_outage(self._outage_s):
             yield from self._close(item)
         else:
             for result in item.tail:
@@ -137,11 +138,11 @@ class VerdictSchedule:
             self._has_verdict = True
             yield self._aggregator
             self._n_new = 0
-            if not self._is_window:
+            if not self._is_sliding:
                 self._restart()
 
     def _close(self, gap: Gap) -> Iterator[Aggregator]:
-        """One verdict for all that has none yet; later patches start a new aggregator."""
+        """Yield the aggregator for the patches without a verdict, and start a new one."""
         for result in gap.tail:
             self._aggregator.add(result)
             self._n_new += 1

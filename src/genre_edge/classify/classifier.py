@@ -1,4 +1,4 @@
-"""`Classifier`: audio in, verdicts out. Files and streams go through `Classifier.stream`."""
+"""`Classifier`: audio in, verdicts out. Files are classified as streams with a single verdict."""
 
 import math
 import time
@@ -24,15 +24,15 @@ class Classifier:
 
     Args:
         model: an installed model's name, or the directory of a bundle.
-        threshold: confidence, 0 to 1, below which the reason is "low_confidence"; None for the bundle's own.
+        threshold: confidence, 0 to 1, below which the reason is "low_confidence"; None for the bundle's threshold.
 
     Attributes:
         bundle: the model bundle.
         mel: the spectrogram that the bundle specifies.
 
     Raises:
-        ModelError: the bundle is missing, damaged or does not fit.
-        ParameterError: the threshold is not a probability.
+        ModelError: the bundle is missing, damaged or inconsistent.
+        ParameterError: the threshold is out of range.
     """
 
     def __init__(self, model: str | Path = "edge", threshold: float | None = None) -> None:
@@ -48,11 +48,12 @@ class Classifier:
         """Classify a whole file or finite source, and close it.
 
         Args:
-            source: a path, or an opened source.
-            segments: also return a segment for each patch.
+            source: a path, or an open source.
+            segments: also return a `Segment` for each patch.
 
         Raises:
-            AudioError: the source cannot be read, or holds no audio.
+            AudioError: the source cannot be read, has an invalid sample, or holds no audio.
+            ModelError: the network cannot be run.
         """
         audio = open_file(source) if isinstance(source, (str, Path)) else source
         with audio:
@@ -60,10 +61,14 @@ class Classifier:
         return replace(verdict, lag_ms=None)
 
     def classify_frames(self, frames: Frames) -> Segment:
-        """Classify frames `(n_mels, n)` in dB that the bundle's own front end (`bundle.mel`) computed.
+        """Classify precomputed mel frames.
+
+        Args:
+            frames: `(n_mels, n)` float32 in dB, computed with the parameters in `bundle.mel`.
 
         Raises:
             ParameterError: the frames have another number of bands, or are not finite.
+            ModelError: the network cannot be run.
         """
         mel = self.bundle.mel
         if frames.ndim != 2 or frames.shape[0] != mel.n_mels or not np.isfinite(frames).all():
@@ -83,19 +88,20 @@ class Classifier:
     ) -> Iterator[Verdict]:
         """Yield a verdict every `interval_s` seconds of audio, and one for the rest. The caller closes the source.
 
-        No verdict spans an outage, which is a gap of at least one patch. With an infinite interval there is one
-        verdict for the whole stream, outages or not. `dropped_samples` counts from the beginning of the stream.
+        No verdict spans an outage: a gap of at least one patch. With an infinite interval there is one verdict for the
+        whole stream, including outages. `dropped_samples` counts from the start of the stream.
 
         Args:
-            source: blocks of audio.
-            interval_s: seconds from verdict to verdict, rounded to a whole number of the model's patches.
-            segments: also return a segment for each patch.
-            window_s: seconds that a verdict is the mean of, one patch at least, so 0 disables smoothing; None means
-                since the previous verdict.
-            on_frames: called with each block and its frames, for example to draw a spectrogram.
+            source: an open source.
+            interval_s: seconds from verdict to verdict, rounded to a multiple of the model's patch hop.
+            segments: also return a `Segment` for each patch.
+            window_s: length in seconds of the sliding window that a verdict is the mean of; 0 for the last patch
+                only; None for all patches since the previous verdict.
+            on_frames: called with each block and its frames `(n_mels, k)` in dB, for example to draw a spectrogram.
 
         Raises:
-            AudioError: the source fails, or ends without any audio.
+            AudioError: the source fails, has an invalid sample, or ends without audio.
+            ModelError: the network cannot be run.
             ParameterError: the interval is not positive, or the window is negative.
         """
         if not interval_s > 0:
@@ -124,7 +130,7 @@ class Classifier:
         return VerdictSchedule(
             new_aggregator,
             n_patches=math.inf if is_one_verdict else max(1, round(interval_s / hop_s)),
-            is_window=window_s is not None,
+            is_sliding=window_s is not None,
             outage_s=math.inf if is_one_verdict else bundle.patch_s,
         )
 

@@ -1,4 +1,4 @@
-"""Front end: audio blocks -> mel frames at the model's rate (sample check, resampler, mel stream)."""
+"""Front end: audio blocks -> mel frames at the model's sampling rate (sample check, resampler, mel spectrogram)."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError
 from genre_edge.mel.spectrogram import Frames, MelSpectrogram
 
-OnFrames = Callable[[Block, Frames], None]  # a block, and the dB frames `(n_mels, k)` that it completed
+OnFrames = Callable[[Block, Frames], None]  # called with a block and the dB frames `(n_mels, k)` that it completed
 
 
 @dataclass(frozen=True)
 class Discontinuity:
-    """The end of a contiguous stretch of samples: samples were lost, the rate changed, or the stream ended.
+    """End of a contiguous stretch of samples: samples were dropped, the rate changed, or the stream ended.
 
     Attributes:
-        dropped_samples: samples lost at the source, at `rate`; 0 for a change of rate and at the end.
+        dropped_samples: samples dropped at the source, at `rate`; 0 for a change of rate and at the end.
         rate: sampling rate in Hz after the discontinuity.
         resume_s: time of the first sample after the discontinuity, in seconds.
         is_end: True at the end of the stream.
@@ -31,9 +31,9 @@ class Discontinuity:
     resume_s: float
     is_end: bool = False
 
-    def lasts(self, seconds: float) -> bool:
-        """Return True if at least `seconds` of samples are missing; the end of a stream lasts for ever."""
-        return self.is_end or self.dropped_samples >= seconds * self.rate
+    def is_outage(self, min_s: float) -> bool:
+        """Return True if at least `min_s` seconds of samples are missing, or at the end of the stream."""
+        return self.is_end or self.dropped_samples >= min_s * self.rate
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class FrameChunk:
     Attributes:
         frames: `(n_mels, k)` float32 in dB, k >= 0.
         n_samples: length of the stretch so far, in samples at the model's rate.
-        discontinuity: what follows these frames, if they are the last of their stretch.
+        discontinuity: the end of the stretch, if these are its last frames; else None.
     """
 
     frames: Frames
@@ -60,9 +60,9 @@ class FrontEnd:
         on_frames: called with each block and the frames that it completed, before they are classified.
 
     Attributes:
-        dropped_samples: samples lost at the source so far.
+        dropped_samples: samples dropped at the source so far.
         end_s: time of the end of the last block, in seconds of the source's sample count.
-        arrived_s: monotonic clock when the last block arrived; None before the first block.
+        arrived_s: time of the last block's arrival on the monotonic clock, in seconds; None before the first block.
     """
 
     def __init__(self, source: Source, mel: MelSpectrogram, on_frames: OnFrames | None = None) -> None:
@@ -74,10 +74,10 @@ class FrontEnd:
         self.arrived_s: float | None = None
 
     def chunks(self) -> Iterator[FrameChunk]:
-        """Yield the frames of all blocks; the last chunk ends with the end of the stream.
+        """Yield the frames of all blocks. The last chunk has the discontinuity with `is_end`.
 
         Raises:
-            AudioError: the source fails, a sample is invalid, or there is no block at all.
+            AudioError: the source fails, a sample is invalid, or the source has no block.
         """
         for block in self._source.blocks():
             self.arrived_s = block.arrived_s
@@ -117,6 +117,12 @@ class FrontEnd:
 
 
 def whole_stream(frames: Frames, hop_length: int, sr: float) -> Iterator[FrameChunk]:
-    """Yield frames `(n_mels, n)` in dB that exist already, such as an archive's, as one stream of one chunk."""
+    """Yield precomputed frames as a stream of one chunk.
+
+    Args:
+        frames: `(n_mels, n)` float32 in dB.
+        hop_length: samples from one frame to the next.
+        sr: sampling rate in Hz.
+    """
     n_samples = frames.shape[1] * hop_length
     yield FrameChunk(frames, n_samples, Discontinuity(0, round(sr), n_samples / sr, is_end=True))

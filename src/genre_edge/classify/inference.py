@@ -1,4 +1,4 @@
-"""The one way from mel frames to patch results: `StreamPredictor.run`."""
+"""`StreamPredictor`: mel frames of a stream -> patch results and gaps."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from genre_edge.model.prediction import Model
 
 @dataclass(frozen=True)
 class Gap:
-    """A discontinuity between two stretches, or the end of the stream.
+    """Discontinuity between two stretches, or the end of the stream.
 
     Attributes:
-        discontinuity: what was lost, and where the stream resumes.
-        tail: results of the patches that the discontinuity completed or cut short.
+        discontinuity: number of dropped samples, and where the stream resumes.
+        tail: results of the last patches before the discontinuity, in order.
     """
 
     discontinuity: Discontinuity
@@ -22,10 +22,10 @@ class Gap:
 
 
 class StreamPredictor:
-    """Predicts the patches of one stream of frames: a file, a pipe, a live source or an archive.
+    """Runs the model on the patches of one stream of frames: a file, a pipe, a live source or precomputed frames.
 
     Args:
-        model: the model; used in this thread only.
+        model: the model; one thread at a time may use it.
         chunks: mel frames, as `FrontEnd.chunks` or `whole_stream` yields them.
     """
 
@@ -36,10 +36,10 @@ class StreamPredictor:
     def run(self) -> Iterator[PatchResult | Gap]:
         """Yield each patch's result, and a `Gap` at each discontinuity. The last item is the `Gap` at the end.
 
-        No patch spans a discontinuity. Times continue at the source's own sample count.
+        No patch spans a discontinuity. Times are seconds of the source's own sample count, dropped samples included.
 
         Raises:
-            AudioError: the source fails, a sample is invalid, or there is no audio at all.
+            AudioError: the source fails, a sample is invalid, or the source has no audio.
             ModelError: the network cannot be run.
         """
         for chunk in self._chunks:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from genre_edge.mel.spectrogram import Frames
 from genre_edge.model.prediction import Model
 
-MIN_DURATION_S = 1.0  # a shorter stretch is not repeated to fill a patch
+MIN_DURATION_S = 1.0  # the frames of a shorter stretch are not repeated to fill a patch
 
 Probabilities = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ class PatchExtractor:
     def flush(self) -> Iterator[tuple[int, Frames]]:
         """Yield a last patch from the remaining frames, repeated to the patch length.
 
-        Half a hop or less after the last patch is left out.
+        Half a hop or less after the last patch is dropped.
         """
         n_frames = self._frames.shape[1]
         if self._end == 0 and n_frames:
@@ -68,9 +68,13 @@ class PatchExtractor:
 class PatchPredictor:
     """Runs the model on each patch of one contiguous stretch of frames.
 
-    Frame t stands for the `hop_length` samples from `t * hop_length` on, so patches without overlap abut. A frame can
-    be complete before its samples have all arrived; its patch is returned when they have, or at the end, cut to the
-    end. So the times do not depend on how the samples were split into blocks.
+    Frame t covers the `hop_length` samples from sample `t * hop_length`, so patches without overlap are adjacent. A
+    frame may be computed before the last of these samples has arrived. The patch's result is returned when they all
+    have arrived, or at the end of the stretch with its `end_s` limited to it, so that times do not depend on the
+    sizes of the blocks.
+
+    Args:
+        model: the model; one thread at a time may use it.
     """
 
     def __init__(self, model: Model) -> None:
@@ -78,17 +82,17 @@ class PatchPredictor:
         self.reset(0.0)
 
     def reset(self, origin_s: float) -> None:
-        """Start a new stretch whose first frame lies at `origin_s` seconds."""
+        """Start a new stretch whose first frame starts at `origin_s` seconds."""
         bundle = self._model.bundle
         self._origin_s = origin_s
         self._extractor = PatchExtractor(bundle.mel.n_mels, bundle.patch_frames, bundle.hop_frames)
         self._pending: deque[tuple[int, Probabilities | None]] = deque()  # index of the first frame, probabilities
 
     def push(self, frames: Frames, n_samples: int) -> Iterator[PatchResult]:
-        """Yield the results of the patches that `frames` `(n_mels, k)` complete.
+        """Yield the results of the patches that these frames complete.
 
         Args:
-            frames: new frames in dB.
+            frames: `(n_mels, k)` float32 in dB.
             n_samples: length of the stretch so far, in samples at the model's rate.
         """
         self._predict(self._extractor.push(frames))
@@ -96,7 +100,13 @@ class PatchPredictor:
             yield self._pop(n_samples)
 
     def flush(self, n_samples: int) -> Iterator[PatchResult]:
-        """Yield the remaining results of a stretch of `n_samples`; a stretch below a second has none."""
+        """Yield the remaining results, at the end of a stretch.
+
+        Frames after the last whole patch form one more patch, unless the stretch is shorter than `MIN_DURATION_S`.
+
+        Args:
+            n_samples: length of the stretch, in samples at the model's rate.
+        """
         if n_samples >= MIN_DURATION_S * self._model.bundle.mel.sr:
             self._predict(self._extractor.flush())
         while self._pending:

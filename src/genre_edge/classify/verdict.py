@@ -1,4 +1,4 @@
-"""The result schema, version 1. Times are seconds of the source's own sample count."""
+"""Result types of classification (schema version 1). Times are seconds of the source's own sample count."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -10,7 +10,7 @@ Reason = Literal["silence", "not_music", "low_confidence", "too_short"]
 
 @dataclass(frozen=True)
 class GenreProbability:
-    """One genre and how probable it is, 0 to 1."""
+    """A genre and its probability, 0 to 1."""
 
     genre: str
     probability: float
@@ -18,11 +18,15 @@ class GenreProbability:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of the source and what was heard in it.
+    """The result for one section of the source.
 
-    `genre` is None with a `reason` when the honest answer is "I don't know"; `genres` is sorted, most probable
-    first, and empty where nothing could be heard; `confidence` is the first one's probability, or None. For "not_music"
-    both say what it would be if it were music.
+    Attributes:
+        start_s, end_s: the section, in seconds.
+        genre: the most probable genre; None if there is a `reason` to name none.
+        confidence: probability of the most probable genre; None if `genres` is empty.
+        reason: "silence", "not_music", "low_confidence" or "too_short"; None if there is a `genre`.
+        genres: all genres, most probable first; empty for "silence" and "too_short". For "not_music", the
+            probabilities are those given that the audio is music.
     """
 
     start_s: float
@@ -35,7 +39,13 @@ class Segment:
 
 @dataclass(frozen=True)
 class InputInfo:
-    """The audio as found, and the rate that the model hears."""
+    """Format of the audio.
+
+    Attributes:
+        rate: sampling rate of the source in Hz.
+        channels: number of channels of the source.
+        resampled_to: sampling rate of the model in Hz.
+    """
 
     rate: int
     channels: int
@@ -44,7 +54,7 @@ class InputInfo:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Which model answered."""
+    """Name, version and hash of the model that made the prediction."""
 
     name: str
     version: str
@@ -53,7 +63,16 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Verdict(Segment):
-    """The answer for a source, or for a stretch of a stream."""
+    """The result for a file, or for one interval of a stream.
+
+    Attributes:
+        source: name of the source.
+        input: format of the audio.
+        model: the model that made the prediction.
+        dropped_samples: samples that the source has dropped since the stream started.
+        segments: a result for each patch, if requested.
+        lag_ms: time from the arrival of the last block to this verdict, in ms; None for a file.
+    """
 
     source: str
     input: InputInfo
@@ -63,7 +82,11 @@ class Verdict(Segment):
     lag_ms: float | None = None
 
     def to_dict(self, top: int | None = None) -> dict[str, Any]:
-        """Ready for JSON, with at most `top` genres in each list."""
+        """Return the verdict as JSON types (tests/data/verdict.schema.json).
+
+        Args:
+            top: maximal number of genres in each list; None for all.
+        """
         content: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "source": self.source} | asdict(self)
         for part in (content, *content["segments"]):
             part["genres"] = part["genres"][:top]

@@ -45,7 +45,7 @@ def classify(
     """Classify the genre of music files. Exit code 1 if a file fails; the other files are still classified."""
     from genre_edge.audio.paths import STDIN, expand
     from genre_edge.classify.classifier import Classifier
-    from genre_edge.output.renderers import FORMATS
+    from genre_edge.output.formats import FORMATS
 
     _check_standard_input(paths.count(STDIN), raw)
     items = list(dict.fromkeys(item for path in paths for item in expand(path)))  # each file once
@@ -69,7 +69,7 @@ def classify(
                     n_failed += 1
                     print_message(result)
                 else:
-                    renderer.verdict(result)
+                    renderer.write(result)
                     sys.stdout.flush()
     except KeyboardInterrupt:
         sys.stdout.flush()

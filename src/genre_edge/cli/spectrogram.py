@@ -23,7 +23,7 @@ def spectrogram(
     from genre_edge.output import spectrogram_image
     from genre_edge.system.atomic_write import write_atomically
 
-    spectrogram_image.need_pillow()  # before the file is decoded
+    spectrogram_image.require_pillow()  # before the file is decoded
     if not output.parent.is_dir():
         raise GenreEdgeError(f"{output}: the directory does not exist")
     bundle = Model(model).bundle

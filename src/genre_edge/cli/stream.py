@@ -110,7 +110,7 @@ def _interval_and_window(
 
 
 def _print_json_lines(verdicts: "Iterator[Verdict]", top: int | None) -> None:
-    from genre_edge.output.renderers import json_line
+    from genre_edge.output.json_format import json_line
 
     for verdict in verdicts:
         sys.stdout.write(json_line(verdict, top) + "\n")

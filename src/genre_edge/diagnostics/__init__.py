@@ -1,1 +1,1 @@
-"""Is it healthy, and how fast is it here: what `genre-edge doctor` and `genre-edge bench` find out."""
+"""Diagnostics: `genre-edge doctor` (does everything work?) and `genre-edge bench` (how fast is it?)."""

@@ -1,4 +1,4 @@
-"""Music made of sums and products alone, so that its samples are the same bits on every machine."""
+"""Synthetic music and noise from integers, sums and products, so that samples have the same bits on every machine."""
 
 from collections.abc import Iterator
 
@@ -15,31 +15,39 @@ CHORDS_HZ = ((220.0, 261.6, 329.6), (174.6, 220.0, 261.6), (261.6, 329.6, 392.0)
 
 
 def noise(n: int, seed: int) -> Samples:
-    """Uniform in [-0.5, 0.5). numpy promises the numbers of the old RandomState for ever, those of default_rng not."""
+    """Return uniform noise `(n,)` in [-0.5, 0.5).
+
+    numpy guarantees the sequence of the legacy RandomState, but not that of default_rng.
+    """
     return (np.random.RandomState(seed).random_sample(n) - 0.5).astype(np.float32)
 
 
 def music(seconds: float, rate: int) -> Samples:
-    """A chord and a drum on every beat, within +-1: `(n,)` at `rate` Hz."""
+    """Return music `(n,)` within +-1 at `rate` Hz: a chord and a drum on every beat."""
     n, beat = round(seconds * rate), round(BEAT_S * rate)
     time = np.arange(beat) / rate
-    fading = 1 - np.arange(beat) / beat
-    drum = 0.4 * noise(beat, 0) * fading * fading * fading * fading
-    bar = [0.25 * fading * sum(_tone(hz, time) for hz in chord) + drum for chord in CHORDS_HZ]
+    decay = 1 - np.arange(beat) / beat
+    drum = 0.4 * noise(beat, 0) * decay * decay * decay * decay
+    bar = [0.25 * decay * sum(_tone(hz, time) for hz in chord) + drum for chord in CHORDS_HZ]
     return np.resize(np.concatenate(bar).astype(np.float32), n)
 
 
 def _tone(hz: float, time: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Nearly a sine, made of parabolas, with the overtones of a saw."""
+    """Return an approximate sine, made of parabolas, plus a sawtooth for overtones."""
     saw: NDArray[np.float64] = 2 * (hz * time % 1) - 1
     return saw * (3.2 * (1 - np.abs(saw)) + 0.2)
 
 
-class Made(Source):
-    """Samples that are there already, as a source."""
+class ArraySource(Source):
+    """A source of samples in memory, in blocks of one second.
+
+    Args:
+        samples: `(n,)` float32, full scale +-1.
+        rate: sampling rate in Hz.
+    """
 
     def __init__(self, samples: Samples, rate: int) -> None:
-        self.name, self.rate, self.channels = "made music", rate, 1
+        self.name, self.rate, self.channels = "synthetic music", rate, 1
         self._samples = samples
 
     def blocks(self) -> Iterator[Block]:

@@ -1,9 +1,9 @@
-"""A model bundle: load, verify, predict. Nothing else knows the format.
+"""The model bundle format: reading, validation and writing. No other module knows the format.
 
-A bundle is a directory with `bundle.json`, `model.tflite` and `MODEL_CARD.md`. The network has int8 in and out, batch
-1, input `(1, n_mels, frames, 1)`, output `(1, n_outputs)` logits: one a label, and if the bundle says `not_music` one
-more, the log odds that it is no music at all. The loader believes nothing: hash, schema, shapes and front end are
-checked, and a refusal says both values.
+A bundle is a directory with `bundle.json`, `model.tflite` and `MODEL_CARD.md`. The network has int8 input
+`(1, n_mels, patch_frames, 1)` and int8 output `(1, n_outputs)`: one logit for each label and, if `bundle.json` sets
+`not_music`, one more, the log odds that the audio is not music. The loader trusts no file: it checks hash, schema,
+shapes and front end, and an error message shows the actual and the expected value.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ from genre_edge.system.atomic_write import write_atomically
 SCHEMA_VERSION = 1
 MODELS = Path(__file__).parents[1] / "models"
 _JSON_LIMIT = 1 << 20  # bytes; far above the shipped bundles
-_RENAMED_NORMALISATIONS = {"live": "active_bands"}  # of bundles made before version 0.2
+_RENAMED_NORMALISATIONS = {"live": "active_bands"}  # in bundles of version 0.1
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value != "" and value.isprintable()  # it goes to terminals
+def _is_printable(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and value.isprintable()  # terminals show it
 
 
 def _is_count(value: Any) -> bool:
@@ -39,13 +39,13 @@ def _is_number(value: Any, low: float, high: float) -> bool:
 
 
 def _are_labels(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value)) and len(set(value)) == len(value) >= 2
+    return isinstance(value, list) and all(map(_is_printable, value)) and len(set(value)) == len(value) >= 2
 
 
 _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "name": (_is_text, "a text"),
-    "version": (_is_text, "a text"),
-    "labels": (_are_labels, "a list of two or more different texts"),
+    "name": (_is_printable, "a printable string"),
+    "version": (_is_printable, "a printable string"),
+    "labels": (_are_labels, "a list of two or more different strings"),
     "patch_frames": (_is_count, "a positive integer"),
     "hop_frames": (_is_count, "a positive integer"),
     "normalisation": (NORMALISATIONS.__contains__, f"one of {', '.join(NORMALISATIONS)}"),
@@ -55,25 +55,33 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "silence_db": (lambda v: _is_number(v, -1000, 1000), "a number from -1000 to 1000"),
     "not_music": (lambda v: v is None or _is_number(v, 0, 1), "null or a number from 0 to 1"),
     "metrics": (lambda v: isinstance(v, dict), "an object"),
-    "data": (lambda v: isinstance(v, str), "a text"),
-    "licence": (lambda v: isinstance(v, str), "a text"),
-    "sha256": (lambda v: isinstance(v, str), "a text"),
+    "data": (lambda v: isinstance(v, str), "a string"),
+    "licence": (lambda v: isinstance(v, str), "a string"),
+    "sha256": (lambda v: isinstance(v, str), "a string"),
 }
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What `bundle.json` says. Lengths are in frames of `mel`, levels in dB of mel power (full scale +-1).
+    """The content of `bundle.json`. Lengths are in frames of `mel`, levels in dB of mel power (full scale +-1).
 
     Args:
-        patch_frames, hop_frames: length of the network's input, and the distance from patch to patch.
+        name, version: of the model; printable.
+        labels: genres, in the order of the network's outputs.
+        mel: the front end.
+        patch_frames, hop_frames: length of the network's input, and frames from one patch to the next.
         normalisation, top_db: see `normalise`.
         temperature: divides the logits before softmax.
-        threshold: below this confidence the answer is "low_confidence".
-        silence_db: a patch with no value above this is silence.
-        not_music: with a number, the network's last output is the log odds that this is no music, and from this
-            probability on the answer is "not_music".
+        threshold: confidence below which the reason is "low_confidence".
+        silence_db: a patch whose maximum is below this level is silence.
+        not_music: if a number, the network's last output is the log odds that the audio is not music, and from this
+            probability on the reason is "not_music"; None if the network has no such output.
         metrics: measured figures, each with the split that it was measured on.
+        data, licence: training data and licence, as text.
+        sha256: hash of `model.tflite`, in hexadecimal.
+
+    Raises:
+        ModelError: a value has the wrong type or is out of range.
     """
 
     name: str
@@ -95,9 +103,9 @@ class Bundle:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        for name, (fine, allowed) in _FIELDS.items():
+        for name, (is_valid, allowed) in _FIELDS.items():
             value = getattr(self, name)
-            if not fine(value):
+            if not is_valid(value):
                 raise ModelError(f"{name} must be {allowed}, got {value!r:.100}")
         if not MIN_RATE <= self.mel.sr <= MAX_RATE:
             raise ModelError(f"mel's sr must be from {MIN_RATE} to {MAX_RATE}, got {self.mel.sr!r}")
@@ -106,16 +114,25 @@ class Bundle:
 
     @property
     def n_outputs(self) -> int:
-        """How many values the network gives."""
+        """Number of values in the network's output."""
         return len(self.labels) + (self.not_music is not None)
 
     @property
     def patch_s(self) -> float:
-        """How many seconds the network listens to at a time."""
+        """Length of a patch in seconds."""
         return self.patch_frames * self.mel.hop_length / self.mel.sr
 
     def save(self, directory: Path, tflite: bytes, card: str) -> "Bundle":
-        """Write the three files, each whole or not at all, and return the bundle with `tflite`'s hash."""
+        """Write the three files, each atomically, and return the bundle with the hash of `tflite`.
+
+        Args:
+            directory: created if missing.
+            tflite: content of `model.tflite`.
+            card: content of `MODEL_CARD.md`.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         hashed = replace(self, sha256=hashlib.sha256(tflite).hexdigest())
         write_atomically(directory / "model.tflite", tflite)
@@ -125,7 +142,11 @@ class Bundle:
 
     @classmethod
     def load(cls, directory: Path) -> "Bundle":
-        """Read and check `bundle.json`. Raises ModelError."""
+        """Read and validate `bundle.json`.
+
+        Raises:
+            ModelError: the file is missing, is not valid JSON, or has a wrong or missing value.
+        """
         path = directory / "bundle.json"
         text = read_limited(path, _JSON_LIMIT)
         try:
@@ -142,15 +163,20 @@ class Bundle:
 
 
 def _front_end(content: Any) -> MelConfig:
-    """The complete MelConfig: a default of ours that changes must not change somebody's model."""
+    """Return the front end. All its fields are required, so that a later default cannot change an existing model."""
     if not isinstance(content, dict):
         raise ModelError(f"mel must be an object, got {content!r:.100}")
     if differing := set(content) ^ set(MelConfig.__dataclass_fields__):
-        raise ModelError(f"mel lacks, or should not have, {', '.join(sorted(differing))}")
+        raise ModelError(f"mel has missing or unknown fields: {', '.join(sorted(differing))}")
     return MelConfig(**content)
 
 
 def read_limited(path: Path, limit: int) -> bytes:
+    """Read a file of at most `limit` bytes.
+
+    Raises:
+        ModelError: the file cannot be read, or is larger.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(limit + 1)
@@ -162,15 +188,19 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 
 def installed() -> list[str]:
-    """Names of the bundles that came with the package."""
+    """Return the names of the bundles that are installed with the package, sorted."""
     return sorted(path.parent.name for path in MODELS.glob("*/bundle.json"))
 
 
 def bundle_path(model: str | Path) -> Path:
-    """The directory of an installed bundle's name, or of a path. Raises ModelError."""
+    """Return the directory of a bundle, given the name of an installed one or a path.
+
+    Raises:
+        ModelError: `model` is neither.
+    """
     if str(model) in installed():
         return MODELS / str(model)
     path = Path(model)
-    if not os.path.isdir(path):  # noqa: PTH112 (never raises, whatever the name)
+    if not os.path.isdir(path):  # noqa: PTH112 (never raises, for any name)
         raise ModelError(f"no model {str(model)!r}: neither a directory nor one of {', '.join(installed())}")
     return path

@@ -1,4 +1,4 @@
-"""The one place that knows which TensorFlow Lite runtime is installed."""
+"""The TensorFlow Lite runtime: ai-edge-litert or tflite-runtime, whichever is installed."""
 
 from importlib import import_module
 from importlib.metadata import version
@@ -21,24 +21,30 @@ def _interpreter_class() -> Any:
 
 
 def runtime() -> tuple[str, str]:
-    """The runtime's name and version. Raises GenreEdgeError where none is installed."""
+    """Return the runtime's name and version.
+
+    Raises:
+        GenreEdgeError: no runtime is installed.
+    """
     name = _interpreter_class().__module__.partition(".")[0].replace("_", "-")
     return name, version(name)
 
 
 def create(content: bytes, *, reference: bool = False) -> Any:
-    """A single-threaded interpreter for a .tflite file's content, tensors allocated.
+    """Create a single-threaded interpreter with allocated tensors.
 
-    With `reference`, its kernels are the plain ones that define the arithmetic: slow, and the same on every processor.
+    Args:
+        content: content of a .tflite file.
+        reference: use the reference kernels (`BUILTIN_REF`), which are slow and give the same numbers on every CPU.
 
     Raises:
         GenreEdgeError: no runtime is installed.
-        ValueError, RuntimeError: the runtime refuses the content.
+        ValueError, RuntimeError: the runtime rejects the content.
     """
-    made_by, options = _interpreter_class(), {}
+    interpreter_class, options = _interpreter_class(), {}
     if reference:
-        resolvers = import_module(made_by.__module__).OpResolverType
+        resolvers = import_module(interpreter_class.__module__).OpResolverType
         options["experimental_op_resolver_type"] = resolvers.BUILTIN_REF
-    interpreter = made_by(model_content=content, num_threads=1, **options)
+    interpreter = interpreter_class(model_content=content, num_threads=1, **options)
     interpreter.allocate_tensors()
     return interpreter

@@ -1,4 +1,4 @@
-"""A verified model bundle that computes probabilities for patches."""
+"""`Model`: a verified bundle and its network, which computes probabilities of patches."""
 
 import hashlib
 from pathlib import Path
@@ -15,19 +15,24 @@ from genre_edge.model.preprocessing import normalise, probabilities
 _TFLITE_LIMIT = 64 << 20  # bytes; far above the shipped networks
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
 class Model:
-    """A verified bundle, ready to predict. Use one in one thread at a time.
+    """A verified bundle and its network. Use one model in one thread at a time.
 
     Args:
         model: an installed bundle's name, or a bundle's directory.
-        reference: run the network by the runtime's plain kernels, as a measure for the fast ones.
+        reference: use the runtime's reference kernels instead of the optimised ones.
+
+    Attributes:
+        path: directory of the bundle.
+        bundle: content of `bundle.json`.
 
     Raises:
-        ModelError: the bundle is missing, damaged or does not fit.
+        ModelError: the bundle is missing, damaged or inconsistent.
+        GenreEdgeError: no TensorFlow Lite runtime is installed.
     """
 
     def __init__(self, model: str | Path = "edge", *, reference: bool = False) -> None:
@@ -42,10 +47,10 @@ class Model:
             self._input = self._interpreter.get_input_details()[0]
             self._output = self._interpreter.get_output_details()[0]
         except (ValueError, RuntimeError, IndexError) as error:
-            raise ModelError(f"{path}: model.tflite cannot be run: {_line(error)}") from None
-        self._check(path)
+            raise ModelError(f"{path}: model.tflite cannot be run: {_one_line(error)}") from None
+        self._check_network(path)
 
-    def _check(self, path: Path) -> None:
+    def _check_network(self, path: Path) -> None:
         bundle = self.bundle
         expected = {
             "input": (self._input, (1, bundle.mel.n_mels, bundle.patch_frames, 1)),
@@ -56,23 +61,41 @@ class Model:
             if actual != shape or tensor["dtype"] != np.int8 or not tensor["quantization"][0] > 0:
                 raise ModelError(
                     f"{path}: the network's {name} is {np.dtype(tensor['dtype']).name} {actual}, "
-                    f"bundle.json needs quantised int8 {shape}"
+                    f"bundle.json requires quantised int8 {shape}"
                 )
 
     @property
     def logit_step(self) -> float:
-        """What one int8 step of the output is worth."""
+        """Difference of logits that one int8 step of the output stands for."""
         return float(self._output["quantization"][0])
 
     def probabilities(self, patch_db: Frames) -> NDArray[np.float64]:
-        """Calibrated probabilities, float64 `(n_outputs,)`, for a patch `(n_mels, patch_frames)` in dB.
+        """Predict the calibrated probabilities of a patch.
 
-        The genres' sum is 1: what they would be if it were music. A last one says how likely it is none.
+        Args:
+            patch_db: `(n_mels, patch_frames)` float32 in dB.
+
+        Returns:
+            float64 `(n_outputs,)`: for each label the probability given that the audio is music (their sum is 1);
+            then, if the bundle has `not_music`, the probability that the audio is not music.
+
+        Raises:
+            ModelError: the network cannot be run.
         """
         return probabilities(self.logits(patch_db), len(self.bundle.labels), self.bundle.temperature)
 
     def logits(self, patch_db: Frames) -> NDArray[np.float64]:
-        """What the network says of a patch, float64 `(n_outputs,)`, before temperature and softmax."""
+        """Compute the network's output for a patch, before temperature and softmax.
+
+        Args:
+            patch_db: `(n_mels, patch_frames)` float32 in dB.
+
+        Returns:
+            dequantised logits, float64 `(n_outputs,)`.
+
+        Raises:
+            ModelError: the network cannot be run.
+        """
         bundle = self.bundle
         x = normalise(patch_db, bundle.normalisation, bundle.top_db)
         scale, zero = self._input["quantization"]
@@ -81,7 +104,7 @@ class Model:
         try:
             self._interpreter.invoke()
         except RuntimeError as error:
-            raise ModelError(f"{self.path}: model.tflite cannot be run: {_line(error)}") from None
+            raise ModelError(f"{self.path}: model.tflite cannot be run: {_one_line(error)}") from None
         scale, zero = self._output["quantization"]
         logits: NDArray[np.float64] = (
             self._interpreter.get_tensor(self._output["index"])[0].astype(np.float64) - zero

@@ -1,4 +1,4 @@
-"""Patch normalisation, softmax and output probabilities: the arithmetic around the network."""
+"""Arithmetic before and after the network: normalisation of patches, softmax and probabilities."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,34 +9,50 @@ NORMALISATIONS = ("minmax", "standard", "active_bands")
 
 
 def normalise(patch_db: Frames, kind: str, top_db: float) -> Frames:
-    """One patch in dB, `(n_mels, n_frames)` -> the network's input, the same for every gain.
+    """Normalise a patch for the network. The result does not depend on the gain of the audio.
 
-    The patch is first cut at `top_db` below its maximum. "minmax" then scales it to 0..1 (the paper's scaling),
-    "standard" to mean 0 and standard deviation 1; "active_bands" takes mean and standard deviation from the bands that
-    change only, so that bands without signal, such as a telephone's treble, do not shrink the rest. A constant patch
-    gives zeros.
+    Values are first limited to `top_db` dB below the patch's maximum.
+
+    Args:
+        patch_db: `(n_mels, n_frames)` float32 in dB.
+        kind: "minmax" scales to 0..1, as the paper does (models/paper/MODEL_CARD.md); "standard" scales to mean 0 and
+            standard deviation 1; "active_bands" does so with mean and standard deviation of the bands that vary, so
+            that bands without signal (such as the treble of a telephone line) do not compress the others.
+        top_db: dynamic range in dB.
+
+    Returns:
+        `(n_mels, n_frames)` float32; zeros for a constant patch.
     """
-    # In one memory order: numpy's sums depend on it, and a patch must not remember how its frames came.
+    # C order, because numpy's sums depend on the memory order, and chunks may arrive in either.
     x = np.maximum(np.ascontiguousarray(patch_db) - patch_db.max(), np.float32(-top_db))
     if kind == "minmax":
         x -= x.min()
         scale = x.max()
     else:
-        live = np.ptp(x, axis=1) > 0
-        measured = x[live] if kind == "active_bands" and live.any() else x
-        centre, scale = measured.mean(), measured.std()
+        is_active = np.ptp(x, axis=1) > 0
+        active = x[is_active] if kind == "active_bands" and is_active.any() else x
+        centre, scale = active.mean(), active.std()
         x -= centre
     return x / scale if scale > 0 else np.zeros_like(x)
 
 
 def softmax(logits: NDArray[np.float64], temperature: float = 1.0) -> NDArray[np.float64]:
-    """Probabilities along the last axis."""
+    """Return the softmax of `logits / temperature` along the last axis: any shape, float64."""
     odds = np.exp((logits - logits.max(axis=-1, keepdims=True)) / temperature)
     result: NDArray[np.float64] = odds / odds.sum(axis=-1, keepdims=True)
     return result
 
 
 def probabilities(logits: NDArray[np.float64], n_labels: int, temperature: float) -> NDArray[np.float64]:
-    """Softmax over the genres, and the logistic function of what follows them, along the last axis."""
+    """Convert the network's output to probabilities, along the last axis.
+
+    Args:
+        logits: `(..., n_outputs)` float64.
+        n_labels: number of genres; the softmax is over these outputs.
+        temperature: divides the genres' logits.
+
+    Returns:
+        `(..., n_outputs)` float64: softmax of the genres, then the logistic function of the remaining outputs.
+    """
     genres = softmax(logits[..., :n_labels], temperature)
     return np.concatenate([genres, 1 / (1 + np.exp(-logits[..., n_labels:]))], axis=-1)

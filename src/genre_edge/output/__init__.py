@@ -1,1 +1,1 @@
-"""Verdicts and spectrograms as text, JSON, CSV and pictures."""
+"""Output of verdicts (table, JSON, CSV) and spectrograms (PNG). `formats.py` lists the formats."""

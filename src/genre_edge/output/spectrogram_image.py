@@ -1,4 +1,4 @@
-"""A mel spectrogram as a PNG with axes in seconds and Hz. Needs Pillow (extra `picture`)."""
+"""A mel spectrogram as a PNG image with axes in seconds and Hz. Requires Pillow (extra `picture`)."""
 
 import io
 from importlib.util import find_spec
@@ -13,9 +13,12 @@ from genre_edge.mel.spectrogram import Frames, MelSpectrogram
 from genre_edge.output.text import printable
 
 _LEFT, _TOP, _RIGHT, _BOTTOM = 74, 40, 110, 52  # margins in pixels
-_BAND_PIXELS = 3
+_BAND_PIXELS = 3  # height of a mel band
+_MIN_WIDTH = 900  # pixels; a short signal is stretched
 _MAX_COLUMNS = 1400
-# Dark blue to yellow over red: lightness rises evenly, so it reads without colour vision and in grey print.
+_FREQUENCY_TICKS_HZ = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)
+_TIME_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000, 36000)
+# Dark blue to yellow over red: lightness rises evenly, so it works for colour-blind readers and in greyscale.
 _COLOURS = [
     (4, 5, 20),
     (40, 17, 89),
@@ -29,7 +32,14 @@ _COLOURS = [
 
 
 class Overview:
-    """Frames of any number of hours, in constant memory: neighbouring columns are merged (maximum) as time goes on."""
+    """Mel frames of a signal of any length, in constant memory: neighbouring frames are merged into columns (maximum).
+
+    Args:
+        n_mels: number of mel bands.
+
+    Attributes:
+        frames_per_column: number of frames merged into one column; it doubles as the signal grows.
+    """
 
     def __init__(self, n_mels: int) -> None:
         self._columns: Frames = np.empty((n_mels, 0), dtype=np.float32)
@@ -37,7 +47,7 @@ class Overview:
         self.frames_per_column = 1
 
     def push(self, frames: Frames) -> None:
-        """Add `(n_mels, k)` frames."""
+        """Append frames `(n_mels, k)` in dB."""
         self._partial = np.concatenate([self._partial, frames], axis=1)
         whole = self._partial.shape[1] // self.frames_per_column * self.frames_per_column
         self._columns = np.concatenate(
@@ -45,18 +55,14 @@ class Overview:
         )
         self._partial = self._partial[:, whole:]
         while self._columns.shape[1] > _MAX_COLUMNS:
-            if self._columns.shape[1] % 2:
-                self._columns, self._partial = (
-                    self._columns[:, :-1],
-                    np.concatenate(
-                        [np.repeat(self._columns[:, -1:], self.frames_per_column, axis=1), self._partial], axis=1
-                    ),
-                )
+            if self._columns.shape[1] % 2:  # the last column waits for its pair
+                last = np.repeat(self._columns[:, -1:], self.frames_per_column, axis=1)
+                self._columns, self._partial = self._columns[:, :-1], np.concatenate([last, self._partial], axis=1)
             self._columns = _merge(self._columns, 2)
             self.frames_per_column *= 2
 
     def columns(self) -> Frames:
-        """`(n_mels, columns)` in dB."""
+        """Return `(n_mels, n_columns)` float32 in dB, n_columns <= 1401."""
         if self._partial.shape[1] == 0:
             return self._columns
         return np.concatenate([self._columns, self._partial.max(axis=1, keepdims=True)], axis=1)
@@ -67,43 +73,49 @@ def _merge(frames: Frames, k: int) -> Frames:
     return merged
 
 
-def _coloured(share: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _apply_colours(levels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Map levels 0..1 of any shape to RGB `(..., 3)`."""
     stops = np.linspace(0, 1, len(_COLOURS))
-    channels = [np.interp(share, stops, [colour[i] for colour in _COLOURS]) for i in range(3)]
+    channels = [np.interp(levels, stops, [colour[i] for colour in _COLOURS]) for i in range(3)]
     return np.stack(channels, axis=-1).astype(np.uint8)
 
 
-def _nice_step(span: float, most: int) -> float:
-    """1, 2 or 5 times a power of ten (minutes from a minute on), so that at most `most` ticks fit in `span`."""
-    steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000, 36000]
-    return next((step for step in steps if span / step <= most), span / most)
+def _tick_step_s(duration_s: float, max_ticks: int) -> float:
+    """Return the smallest round step with at most `max_ticks` ticks."""
+    return next((step for step in _TIME_STEPS_S if duration_s / step <= max_ticks), duration_s / max_ticks)
 
 
-def _band_of(hz: float, centres: NDArray[np.float64]) -> float:
-    return float(np.interp(hz, centres, np.arange(len(centres))))
+def require_pillow() -> None:
+    """Check that Pillow is installed.
 
-
-def need_pillow() -> None:
-    """Raises GenreEdgeError where Pillow is not installed."""
+    Raises:
+        GenreEdgeError: it is not.
+    """
     if find_spec("PIL") is None:
-        raise GenreEdgeError("a picture needs Pillow: in the folder of genre-edge, pip install '.[picture]'")
+        raise GenreEdgeError("a spectrogram image requires Pillow: run pip install '.[picture]' in genre-edge's folder")
 
 
 def draw(overview: Overview, mel: MelConfig, top_db: float, title: str) -> bytes:
-    """PNG of the frames, 0 dB at the loudest value, `top_db` below it the darkest.
+    """Return a PNG file of the spectrogram.
+
+    Args:
+        overview: the frames.
+        mel: the parameters that they were computed with.
+        top_db: dynamic range; 0 dB is the maximum.
+        title: name of the source.
 
     Raises:
-        GenreEdgeError: Pillow is not installed, or there is nothing to draw.
+        GenreEdgeError: Pillow is not installed, or the source holds no audio.
     """
-    need_pillow()
+    require_pillow()
     from PIL import Image, ImageDraw, ImageFont
 
     columns = overview.columns()
     if columns.shape[1] == 0:
         raise GenreEdgeError(f"{title}: holds no audio")
-    share = np.clip((columns - columns.max()) / top_db + 1, 0, 1)
-    stretch = max(1, 900 // share.shape[1])
-    pixels = _coloured(np.repeat(np.repeat(share[::-1], _BAND_PIXELS, axis=0), stretch, axis=1))
+    levels = np.clip((columns - columns.max()) / top_db + 1, 0, 1)
+    stretch = max(1, _MIN_WIDTH // levels.shape[1])  # pixels for each column
+    pixels = _apply_colours(np.repeat(np.repeat(levels[::-1], _BAND_PIXELS, axis=0), stretch, axis=1))
     height, width = pixels.shape[:2]
     image = Image.new("RGB", (_LEFT + width + _RIGHT, _TOP + height + _BOTTOM), "white")
     image.paste(Image.fromarray(pixels), (_LEFT, _TOP))
@@ -113,19 +125,19 @@ def draw(overview: Overview, mel: MelConfig, top_db: float, title: str) -> bytes
     canvas.text((_LEFT, 12), f"{printable(title)}: mel spectrogram, {mel.n_mels} bands", fill="black")
     _time_axis(canvas, width, height, stretch / column_s, columns.shape[1] * column_s)
     _frequency_axis(canvas, height, mel)
-    _scale(canvas, image, width, height, top_db)
+    _colour_bar(canvas, image, width, height, top_db)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def _time_axis(canvas: Any, width: int, height: int, pixels_per_s: float, seconds: float) -> None:
+def _time_axis(canvas: Any, width: int, height: int, pixels_per_s: float, duration_s: float) -> None:
     base = _TOP + height
-    step = _nice_step(seconds, max(2, width // 90))
-    for i in range(int(seconds / step) + 1):
-        x = _LEFT + i * step * pixels_per_s
+    step_s = _tick_step_s(duration_s, max(2, width // 90))
+    for i in range(int(duration_s / step_s) + 1):
+        x = _LEFT + i * step_s * pixels_per_s
         canvas.line((x, base, x, base + 5), fill="black")
-        canvas.text((x, base + 8), f"{i * step:g}", fill="black", anchor="ma")
+        canvas.text((x, base + 8), f"{i * step_s:g}", fill="black", anchor="ma")
     canvas.text((_LEFT + width / 2, base + 28), "time (s)", fill="black", anchor="ma")
 
 
@@ -133,19 +145,20 @@ def _frequency_axis(canvas: Any, height: int, mel: MelConfig) -> None:
     weights = MelSpectrogram(mel).filterbank()
     hz = np.arange(weights.shape[1]) * mel.sr / mel.n_fft
     centres = (weights @ hz) / np.maximum(weights.sum(axis=1), 1e-12)
-    for tick in (125, 250, 500, 1000, 2000, 4000, 8000, 16000):
+    for tick in _FREQUENCY_TICKS_HZ:
         if centres[0] <= tick <= centres[-1]:
-            y = _TOP + height - (_band_of(tick, centres) + 0.5) * _BAND_PIXELS
+            band = float(np.interp(tick, centres, np.arange(len(centres))))
+            y = _TOP + height - (band + 0.5) * _BAND_PIXELS
             canvas.line((_LEFT - 5, y, _LEFT, y), fill="black")
             canvas.text((_LEFT - 8, y), f"{tick}", fill="black", anchor="rm")
     canvas.text((_LEFT - 8, _TOP - 4), "Hz", fill="black", anchor="rb")
 
 
-def _scale(canvas: Any, image: Any, width: int, height: int, top_db: float) -> None:
+def _colour_bar(canvas: Any, image: Any, width: int, height: int, top_db: float) -> None:
     from PIL import Image
 
     left = _LEFT + width + 24
-    strip = _coloured(np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(16, axis=1))
+    strip = _apply_colours(np.linspace(1, 0, height, dtype=np.float32)[:, None].repeat(16, axis=1))
     image.paste(Image.fromarray(strip), (left, _TOP))
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        canvas.text((left + 22, _TOP + share * height), f"{0 - share * top_db:g} dB", fill="black", anchor="lm")
+    for depth in (0.0, 0.25, 0.5, 0.75, 1.0):
+        canvas.text((left + 22, _TOP + depth * height), f"{0 - depth * top_db:g} dB", fill="black", anchor="lm")

@@ -1,16 +1,16 @@
-"""Text that terminals and parsers accept: no control characters, valid Unicode."""
+"""Sanitising of text for terminals and parsers: valid Unicode, no control characters."""
 
 
 def portable(text: str) -> str:
-    """A file name as Unicode that every reader takes: bytes that are no UTF-8 are replaced."""
+    """Return a file name as valid Unicode; bytes that are not UTF-8 become U+FFFD."""
     return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def printable(text: str) -> str:
-    """A file name for a terminal: portable, and without control characters."""
+    """Return a file name for a terminal: valid Unicode, and U+FFFD for each unprintable character."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in portable(text))
 
 
 def one_line(text: str) -> str:
-    """A message for a terminal: printable, its lines joined."""
+    """Return a message for a terminal: printable, with line breaks replaced by spaces."""
     return printable(" ".join(text.split("\n")))

@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or a power cut, never finds half of one."""
+"""Atomic file writes: readers see the old or the new content, also after a power failure."""
 
 import os
 import secrets
@@ -7,9 +7,12 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all: temporary file, fsync, rename. Raises OSError.
+    """Write a file atomically: write a temporary file in the same directory, fsync it, and rename it.
 
-    A link is written through and a file that exists keeps its mode; a device or a pipe is simply written to.
+    A symbolic link is followed, and an existing file keeps its mode. Devices and named pipes are written in place.
+
+    Raises:
+        OSError: the file cannot be written; the old content remains. The error names `path`.
     """
     if path.exists() and not path.is_file():
         path.write_bytes(content)
@@ -19,7 +22,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None  # the user's file, not ours
+        raise OSError(error.errno, error.strerror, str(path)) from None  # the caller's file, not the temporary one
     try:
         with open(file, "wb") as stream:  # noqa: PTH123 (a descriptor)
             if path.exists():

@@ -1,4 +1,4 @@
-"""Verdicts as text: each format can be read back, whatever the file's name and whenever the writing stops."""
+"""The output formats: readable again for any file name, and valid after an interrupt."""
 
 import copy
 import csv
@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genre_edge.classify.verdict import GenreProbability, InputInfo, ModelInfo, Segment, Verdict
-from genre_edge.output.renderers import FORMATS, Csv, Json, JsonLines, Table, json_line
+from genre_edge.output.formats import FORMATS
+from genre_edge.output.json_format import JsonRenderer, json_line
 from genre_edge.output.text import portable, printable
 from tests.conftest import DATA
 from tests.helpers.audio import ArraySource, Samples, music, tone
@@ -30,7 +31,7 @@ NAMES = {
     "comma": "a, b,c.wav",
     "quotes": "\"so\" it's 'called'.wav",
     "newlines": "one\ntwo\r\nthree\rfour.wav",
-    "spaces": "  in front and behind  ",
+    "spaces": "  leading and trailing  ",
     "unicode": "größe 音楽 🎵 \u202egnp.wav",
     "not utf-8": os.fsdecode(b"caf\xe9 \xff.wav"),
     "terminal": "\x1b[31mred\x1b]0;title\x07\x9b2J\x00\x7f\t.wav",
@@ -40,26 +41,27 @@ NAMES = {
 
 def segment(start_s: float, *genres: tuple[str, float]) -> Segment:
     ranked = [GenreProbability(*genre) for genre in genres]
-    return Segment(start_s, start_s + 1, *((ranked[0].genre, ranked[0].probability, None) if ranked else QUIET), ranked)
+    answer = (ranked[0].genre, ranked[0].probability, None) if ranked else SILENCE
+    return Segment(start_s, start_s + 1, *answer, ranked)
 
 
-QUIET = (None, None, "silence")
+SILENCE = (None, None, "silence")
 RANKED = (("jazz", 0.61), ("blues", 0.25), ("rock", 0.09), ("pop", 0.05))
-HEARD = Verdict(
+VERDICT = Verdict(
     **vars(segment(0.0, *RANKED)),
     source="song.wav",
     input=InputInfo(44100, 2, 22050),
     model=ModelInfo("edge", "1", "0" * 64),
     segments=[segment(0.0, *RANKED), segment(1.0), segment(2.0, *RANKED[::-1])],
 )
-SILENT = replace(HEARD, **vars(segment(0.0)), segments=[])
+SILENT = replace(VERDICT, **vars(segment(0.0)), segments=[])
 
 
 def rendered(format: str, *verdicts: Verdict, top: int | None = None) -> str:
     out = io.StringIO(newline="")
     with FORMATS[format](out, top) as renderer:
         for verdict in verdicts:
-            renderer.verdict(verdict)
+            renderer.write(verdict)
     return out.getvalue()
 
 
@@ -67,12 +69,13 @@ def without(key: str) -> Callable[[dict[str, Any]], Any]:
     return lambda verdict: verdict.pop(key)
 
 
-def test_the_schema_is_one_and_is_strict() -> None:
+def test_schema_is_strict() -> None:
+    """verdict.schema.json is a valid schema, and rejects wrong verdicts."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    sound = json.loads(json_line(HEARD, None))
-    assert VALIDATOR.is_valid(sound)
-    spoil: list[Callable[[dict[str, Any]], Any]] = [without(key) for key in sound]
-    spoil += [
+    valid = json.loads(json_line(VERDICT, None))
+    assert VALIDATOR.is_valid(valid)
+    edits: list[Callable[[dict[str, Any]], Any]] = [without(key) for key in valid]
+    edits += [
         lambda v: v.update(extra=1),
         lambda v: v["segments"][0].update(extra=1),
         lambda v: v["input"].update(extra=1),
@@ -85,28 +88,29 @@ def test_the_schema_is_one_and_is_strict() -> None:
         lambda v: v.update(dropped_samples=0.5),
         lambda v: v["genres"][0].pop("probability"),
     ]
-    for edit in spoil:
-        spoilt = copy.deepcopy(sound)
-        edit(spoilt)
-        assert not VALIDATOR.is_valid(spoilt), spoilt
+    for edit in edits:
+        invalid = copy.deepcopy(valid)
+        edit(invalid)
+        assert not VALIDATOR.is_valid(invalid), invalid
 
 
 @pytest.mark.parametrize("format", ["json", "jsonl"])
 @pytest.mark.parametrize("name", NAMES)
-def test_json_conforms_and_keeps_the_name(format: str, name: str) -> None:
-    verdicts = [replace(HEARD, source=NAMES[name]), replace(SILENT, source=NAMES[name], lag_ms=12.5)]
+def test_json_conforms_to_schema(format: str, name: str) -> None:
+    """JSON conforms to the schema and keeps the source's name."""
+    verdicts = [replace(VERDICT, source=NAMES[name]), replace(SILENT, source=NAMES[name], lag_ms=12.5)]
     text = rendered(format, *verdicts)
-    found = json.loads(text) if format == "json" else [json.loads(line) for line in text.splitlines()]
-    for verdict in found:
+    verdict_dicts = json.loads(text) if format == "json" else [json.loads(line) for line in text.splitlines()]
+    for verdict in verdict_dicts:
         VALIDATOR.validate(verdict)
-    shown = portable(NAMES[name])  # lone surrogates are no JSON to strict readers
+    shown = portable(NAMES[name])  # strict JSON readers reject lone surrogates
     assert (shown == NAMES[name]) == (name != "not utf-8")
-    assert found == [verdict.to_dict() | {"source": shown} for verdict in verdicts]
-    assert ("lag_ms" in found[0], found[1]["lag_ms"]) == (False, 12.5)
+    assert verdict_dicts == [verdict.to_dict() | {"source": shown} for verdict in verdicts]
+    assert ("lag_ms" in verdict_dicts[0], verdict_dicts[1]["lag_ms"]) == (False, 12.5)
     assert text.isascii() and (format == "json" or text.count("\n") == 2)
 
 
-SOUNDS: list[Callable[[], Samples]] = [
+SIGNALS: list[Callable[[], Samples]] = [
     lambda: music(3, RATE),
     lambda: tone(3000, 2, RATE),
     lambda: np.zeros(3 * RATE, dtype=np.float32),
@@ -115,75 +119,78 @@ SOUNDS: list[Callable[[], Samples]] = [
 ]
 
 
-@pytest.mark.parametrize("sound", SOUNDS)
-def test_the_classifiers_own_verdicts_conform(sound: Callable[[], Samples]) -> None:
-    verdicts = [tiny().classify(ArraySource(sound(), RATE), segments=True)]
-    verdicts += tiny().stream(ArraySource(sound(), RATE), 0.5)
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_json_of_classifier_conforms(signal: Callable[[], Samples]) -> None:
+    verdicts = [tiny().classify(ArraySource(signal(), RATE), segments=True)]
+    verdicts += tiny().stream(ArraySource(signal(), RATE), 0.5)
     for line in rendered("jsonl", *verdicts).splitlines():
         VALIDATOR.validate(json.loads(line))
     assert "lag_ms" not in verdicts[0].to_dict() and "lag_ms" in verdicts[1].to_dict()
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5])
-def test_a_json_array_of_any_length(n: int) -> None:
-    assert json.loads(rendered("json", *[HEARD] * n)) == [HEARD.to_dict()] * n
-    assert len(rendered("jsonl", *[HEARD] * n).splitlines()) == n
+def test_json_any_length(n: int) -> None:
+    assert json.loads(rendered("json", *[VERDICT] * n)) == [VERDICT.to_dict()] * n
+    assert len(rendered("jsonl", *[VERDICT] * n).splitlines()) == n
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
 @pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt])
-def test_a_json_array_is_valid_after_an_interrupt(n: int, stop: type[BaseException]) -> None:
+def test_json_valid_after_interrupt(n: int, stop: type[BaseException]) -> None:
     out = io.StringIO()
-    with pytest.raises(stop), Json(out, None) as renderer:
+    with pytest.raises(stop), JsonRenderer(out, None) as renderer:
         for _ in range(n):
-            renderer.verdict(HEARD)
+            renderer.write(VERDICT)
         raise stop
-    assert json.loads(out.getvalue()) == [HEARD.to_dict()] * n
+    assert json.loads(out.getvalue()) == [VERDICT.to_dict()] * n
 
 
 @pytest.mark.parametrize("n", [0, 2])
-def test_a_json_array_is_valid_after_a_verdict_that_cannot_be_written(n: int) -> None:
+def test_json_valid_after_unwritable_verdict(n: int) -> None:
     out = io.StringIO()
-    with pytest.raises(ValueError), Json(out, None) as renderer:
+    with pytest.raises(ValueError), JsonRenderer(out, None) as renderer:
         for _ in range(n):
-            renderer.verdict(HEARD)
-        renderer.verdict(replace(HEARD, confidence=float("nan")))
-    assert json.loads(out.getvalue()) == [HEARD.to_dict()] * n
+            renderer.write(VERDICT)
+        renderer.write(replace(VERDICT, confidence=float("nan")))
+    assert json.loads(out.getvalue()) == [VERDICT.to_dict()] * n
 
 
-def test_each_verdict_is_written_at_once() -> None:
-    for kind in (Json, JsonLines, Csv, Table):
+def test_renderers_write_immediately() -> None:
+    """Each verdict is written at once."""
+    for renderer_class in FORMATS.values():
         out = io.StringIO()
-        with kind(out, None) as renderer:
-            renderer.verdict(replace(HEARD, source="first"))
+        with renderer_class(out, None) as renderer:
+            renderer.write(replace(VERDICT, source="first"))
             assert "first" in out.getvalue()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_csv_reads_back(name: str) -> None:
-    verdict = replace(HEARD, source=NAMES[name])
+def test_csv_round_trip(name: str) -> None:
+    verdict = replace(VERDICT, source=NAMES[name])
     rows = list(csv.DictReader(io.StringIO(rendered("csv", verdict, SILENT), newline="")))
     assert [row["kind"] for row in rows] == ["file", "segment", "segment", "segment", "file"]
-    assert None not in rows[0] and all(None not in row.values() for row in rows)  # every row as wide as the head
-    survives = NAMES[name].encode(errors="surrogateescape").decode(errors="replace")
-    assert {row["source"] for row in rows[:4]} == {survives}
-    assert (survives == NAMES[name]) == (name != "not utf-8")
-    file, _, quiet, last, _ = rows
+    assert None not in rows[0] and all(None not in row.values() for row in rows)  # every row has the header's columns
+    expected = NAMES[name].encode(errors="surrogateescape").decode(errors="replace")
+    assert {row["source"] for row in rows[:4]} == {expected}
+    assert (expected == NAMES[name]) == (name != "not utf-8")
+    file, _, silent, last, _ = rows
     assert (file["genre"], float(file["confidence"]), file["reason"]) == ("jazz", 0.61, "")
     assert (file["genre_2"], float(file["probability_2"])) == ("blues", 0.25)
-    assert (quiet["genre"], quiet["confidence"], quiet["reason"], quiet["genre_1"]) == ("", "", "silence", "")
+    assert (silent["genre"], silent["confidence"], silent["reason"], silent["genre_1"]) == ("", "", "silence", "")
     assert (float(last["start_s"]), float(last["end_s"]), last["genre"]) == (2.0, 3.0, "pop")
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_what_is_written_can_be_encoded(format: str) -> None:
+def test_renderers_write_valid_unicode(format: str) -> None:
+    """All formats can be encoded as UTF-8, whatever the file's name."""
     for name in NAMES.values():
-        rendered(format, replace(HEARD, source=name)).encode("utf-8")
+        rendered(format, replace(VERDICT, source=name)).encode("utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_table_is_one_clean_line_a_part(name: str) -> None:
-    text = rendered("table", replace(HEARD, source=NAMES[name]), SILENT)
+def test_table_one_line_each(name: str) -> None:
+    """The table has one printable line for each verdict and segment."""
+    text = rendered("table", replace(VERDICT, source=NAMES[name]), SILENT)
     lines = text.split("\n")
     assert len(lines) == 1 + 4 + 1 + 1 and lines[-1] == ""
     assert all(c.isprintable() for line in lines for c in line)
@@ -193,11 +200,11 @@ def test_a_table_is_one_clean_line_a_part(name: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(codec=None, exclude_categories=()), max_size=30) | st.binary(max_size=30).map(os.fsdecode))
-def test_any_name_becomes_printable(name: str) -> None:
+def test_printable_any_name(name: str) -> None:
     try:
         name.encode(errors="surrogateescape")
     except UnicodeEncodeError:
-        name = name.encode(errors="replace").decode()  # no file has such a name
+        name = name.encode(errors="replace").decode()  # not a possible file name
     clean = printable(name)
     assert all(c.isprintable() for c in clean)
     assert printable(clean) == clean and (clean == name) == name.isprintable()
@@ -206,32 +213,32 @@ def test_any_name_becomes_printable(name: str) -> None:
 
 @pytest.mark.parametrize("format", ["json", "jsonl"])
 @pytest.mark.parametrize(("top", "n"), [(1, 1), (3, 3), (4, 4), (99, 4), (None, 4)])
-def test_top_limits_json(format: str, top: int | None, n: int) -> None:
-    text = rendered(format, HEARD, top=top)
+def test_json_top(format: str, top: int | None, n: int) -> None:
+    text = rendered(format, VERDICT, top=top)
     verdict = json.loads(text)[0] if format == "json" else json.loads(text)
     assert [len(part["genres"]) for part in (verdict, *verdict["segments"])] == [n, n, 0, n]
     VALIDATOR.validate(verdict)
-    assert len(HEARD.genres) == 4  # the verdict itself is as it was
+    assert len(VERDICT.genres) == 4  # the verdict itself is unchanged
 
 
 @pytest.mark.parametrize(("top", "n", "columns"), [(1, 1, 1), (2, 2, 2), (99, 4, 99), (None, 3, 3)])
-def test_top_limits_csv_and_table(top: int | None, n: int, columns: int) -> None:
-    row = next(csv.DictReader(io.StringIO(rendered("csv", HEARD, top=top))))
+def test_csv_and_table_top(top: int | None, n: int, columns: int) -> None:
+    row = next(csv.DictReader(io.StringIO(rendered("csv", VERDICT, top=top))))
     assert len([key for key in row if key.startswith("genre_")]) == columns
     assert len([key for key in row if key.startswith("genre_") and row[key]]) == n
-    line = rendered("table", HEARD, top=top).splitlines()[1]
-    assert [genre in line.split(":")[0][19:] for genre, _ in RANKED] == [i < n for i in range(4)]
+    line = rendered("table", VERDICT, top=top).splitlines()[1]
+    assert [genre in line.split(":")[0][24:] for genre, _ in RANKED] == [i < n for i in range(4)]
 
 
-def test_the_reason_is_told_beside_the_genres() -> None:
-    unsure = replace(HEARD, genre=None, reason="low_confidence")
-    line = rendered("table", unsure).splitlines()[1]
+def test_table_reason_before_genres() -> None:
+    low = replace(VERDICT, genre=None, reason="low_confidence")
+    line = rendered("table", low).splitlines()[1]
     assert line.split()[:4] == ["-", "61%", "low_confidence:", "jazz"]
-    VALIDATOR.validate(json.loads(rendered("jsonl", unsure)))
+    VALIDATOR.validate(json.loads(rendered("jsonl", low)))
 
 
-def test_nothing_is_sure_of_a_genre_in_what_is_no_music() -> None:
-    noise = replace(HEARD, genre=None, reason="not_music")
-    noise = replace(noise, segments=[replace(HEARD.segments[0], genre=None, reason="not_music")])
+def test_table_not_music_has_no_confidence() -> None:
+    noise = replace(VERDICT, genre=None, reason="not_music")
+    noise = replace(noise, segments=[replace(VERDICT.segments[0], genre=None, reason="not_music")])
     for line in rendered("table", noise).splitlines()[1:]:
         assert line.split()[:5] == ["-", "-", "not_music:", "jazz", "61%,"]

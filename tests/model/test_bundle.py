@@ -1,4 +1,4 @@
-"""Model bundles: what was saved is loaded, what does not fit is refused with both values, the odds are right."""
+"""`Bundle` and the verification of its files."""
 
 import hashlib
 import json
@@ -15,15 +15,14 @@ from genre_edge.errors import ModelError
 from genre_edge.mel.config import MelConfig
 from genre_edge.model.bundle import Bundle, bundle_path, installed
 from genre_edge.model.prediction import Model
-from genre_edge.model.preprocessing import NORMALISATIONS, normalise
 from tests.helpers.audio import in_a_process
-from tests.helpers.bundles import FLOAT_TFLITE, TINY, spoilt, with_network
+from tests.helpers.bundles import FLOAT_TFLITE, TINY, bundle_with_network, edited_bundle
 
 TFLITE = (TINY / "model.tflite").read_bytes()
 
 
-def refusal(directory: Path) -> str:
-    """Why a bundle is refused: one line that begins with its path."""
+def load_error(directory: Path) -> str:
+    """Return the error of loading a bundle: one line, without the bundle's path at its start."""
     with pytest.raises(ModelError) as caught:
         Model(directory)
     text = str(caught.value)
@@ -31,7 +30,7 @@ def refusal(directory: Path) -> str:
     return text.removeprefix(str(directory))
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_bundle_save_and_load(tmp_path: Path) -> None:
     bundle = replace(Bundle.load(TINY), name="übung", metrics={"a": {"b": [1, None]}}, temperature=1.25, sha256="")
     saved = bundle.save(tmp_path / "deep" / "er", b"any bytes", "# card\n")
     assert saved == replace(bundle, sha256=hashlib.sha256(b"any bytes").hexdigest())
@@ -44,7 +43,8 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert (tmp_path / "deep" / "er" / "MODEL_CARD.md").read_text() == "# card\n"
 
 
-def test_saving_again_replaces_all_three(tmp_path: Path) -> None:
+def test_bundle_save_replaces_files(tmp_path: Path) -> None:
+    """Saving again replaces all three files."""
     bundle = Bundle.load(TINY)
     bundle.save(tmp_path, b"old", "old")
     bundle.save(tmp_path, TFLITE, "new")
@@ -56,41 +56,42 @@ def test_saving_again_replaces_all_three(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_the_network_on_the_disk_was_changed(tmp_path: Path) -> None:
-    bundle = spoilt(tmp_path / "b", lambda content: None)
+def test_model_hash_mismatch(tmp_path: Path) -> None:
+    """A changed model.tflite raises an error with both hashes."""
+    bundle = edited_bundle(tmp_path / "b", lambda content: None)
     (bundle / "model.tflite").write_bytes(TFLITE[:-1] + bytes([TFLITE[-1] ^ 1]))
     actual = hashlib.sha256((bundle / "model.tflite").read_bytes()).hexdigest()
-    said = hashlib.sha256(TFLITE).hexdigest()
-    assert refusal(bundle) == f": model.tflite has SHA-256 {actual}, bundle.json says {said}"
+    expected = hashlib.sha256(TFLITE).hexdigest()
+    assert load_error(bundle) == f": model.tflite has SHA-256 {actual}, bundle.json says {expected}"
     (bundle / "model.tflite").write_bytes(TFLITE[: len(TFLITE) // 2])
-    assert f"bundle.json says {said}" in refusal(bundle)
+    assert f"bundle.json says {expected}" in load_error(bundle)
 
 
 Edit = Callable[[dict[str, Any]], Any]
 
 REQUIRED = ("name", "version", "labels", "mel", "patch_frames", "hop_frames", "normalisation")
-WRONG: dict[str, tuple[Edit, list[str]]] = {
+INVALID: dict[str, tuple[Edit, list[str]]] = {
     "unknown schema": (lambda c: c.update(schema_version=2), ["schema_version", "2", "1"]),
-    "schema as text": (lambda c: c.update(schema_version="1"), ["schema_version", "'1'", "1"]),
+    "schema a string": (lambda c: c.update(schema_version="1"), ["schema_version", "'1'", "1"]),
     "no schema": (lambda c: c.pop("schema_version"), ["schema_version", "None", "1"]),
     "unknown field": (lambda c: c.update(nonsense=1), ["nonsense"]),
     "unknown mel field": (lambda c: c["mel"].update(nonsense=1), ["nonsense"]),
     **{f"no {name}": (lambda c, name=name: c.pop(name), [name]) for name in REQUIRED},
-    "an incomplete front end": (lambda c: c["mel"].pop("htk"), ["mel", "htk"]),
-    "front end beyond its limits": (lambda c: c["mel"].update(n_fft=1), ["n_fft", "1", "65536"]),
-    "front end too fast for any sound": (lambda c: c["mel"].update(sr=1e30), ["sr", "1e+30"]),
-    "front end too slow for any sound": (lambda c: c["mel"].update(sr=1.0), ["sr", "1.0"]),
-    "front end of text": (lambda c: c["mel"].update(sr="8000"), ["sr", "'8000'"]),
+    "front end incomplete": (lambda c: c["mel"].pop("htk"), ["mel", "htk"]),
+    "front end out of range": (lambda c: c["mel"].update(n_fft=1), ["n_fft", "1", "65536"]),
+    "front end rate too high": (lambda c: c["mel"].update(sr=1e30), ["sr", "1e+30"]),
+    "front end rate too low": (lambda c: c["mel"].update(sr=1.0), ["sr", "1.0"]),
+    "front end rate a string": (lambda c: c["mel"].update(sr="8000"), ["sr", "'8000'"]),
     "front end a list": (lambda c: c.update(mel=[1]), ["mel"]),
     "name a number": (lambda c: c.update(name=5), ["name", "5"]),
     "version a number": (lambda c: c.update(version=1), ["version", "1"]),
-    "labels a text": (lambda c: c.update(labels="abc"), ["labels", "abc"]),
+    "labels a string": (lambda c: c.update(labels="abc"), ["labels", "abc"]),
     "labels an object": (lambda c: c.update(labels={"a": 1, "b": 2, "c": 3}), ["labels"]),
     "labels of numbers": (lambda c: c.update(labels=[1, 2, 3]), ["labels", "[1, 2, 3]"]),
     "labels of lists": (lambda c: c.update(labels=[["a"], ["b"], ["c"]]), ["labels"]),
     "labels null": (lambda c: c.update(labels=None), ["labels"]),
-    "a label twice": (lambda c: c.update(labels=["a", "b", "a"]), ["labels", "['a', 'b', 'a']"]),
-    "an empty label": (lambda c: c.update(labels=["a", "b", ""]), ["labels"]),
+    "duplicate label": (lambda c: c.update(labels=["a", "b", "a"]), ["labels", "['a', 'b', 'a']"]),
+    "empty label": (lambda c: c.update(labels=["a", "b", ""]), ["labels"]),
     "patch_frames a fraction": (lambda c: c.update(patch_frames=8.0), ["patch_frames", "8.0"]),
     "hop_frames a fraction": (lambda c: c.update(hop_frames=2.5), ["hop_frames", "2.5"]),
     "hop_frames true": (lambda c: c.update(hop_frames=True), ["hop_frames", "True"]),
@@ -100,17 +101,17 @@ WRONG: dict[str, tuple[Edit, list[str]]] = {
     "normalisation unknown": (lambda c: c.update(normalisation="max"), ["'max'", "minmax", "standard"]),
     "normalisation a list": (lambda c: c.update(normalisation=["minmax"]), ["normalisation"]),
     "temperature zero": (lambda c: c.update(temperature=0), ["temperature", "0"]),
-    "temperature a text": (lambda c: c.update(temperature="1"), ["temperature", "'1'"]),
+    "temperature a string": (lambda c: c.update(temperature="1"), ["temperature", "'1'"]),
     "temperature not a number": (lambda c: c.update(temperature=float("nan")), ["temperature", "nan"]),
     "temperature infinite": (lambda c: c.update(temperature=float("inf")), ["temperature", "inf"]),
     "top_db negative": (lambda c: c.update(top_db=-80), ["top_db", "-80"]),
     "top_db null": (lambda c: c.update(top_db=None), ["top_db", "None"]),
     "threshold above one": (lambda c: c.update(threshold=1.5), ["threshold", "1.5"]),
     "threshold a list": (lambda c: c.update(threshold=[0.5]), ["threshold", "[0.5]"]),
-    "silence_db a text": (lambda c: c.update(silence_db="-60"), ["silence_db", "'-60'"]),
-    "not_music a truth value": (lambda c: c.update(not_music=True), ["not_music", "True"]),
+    "silence_db a string": (lambda c: c.update(silence_db="-60"), ["silence_db", "'-60'"]),
+    "not_music a boolean": (lambda c: c.update(not_music=True), ["not_music", "True"]),
     "not_music above 1": (lambda c: c.update(not_music=1.5), ["not_music", "1.5"]),
-    "an output for what is not music that is not there": (lambda c: c.update(not_music=0.5), ["(1, 3)", "(1, 4)"]),
+    "not_music without an output": (lambda c: c.update(not_music=0.5), ["(1, 3)", "(1, 4)"]),
     "silence_db not a number": (lambda c: c.update(silence_db=float("nan")), ["silence_db", "nan"]),
     "metrics a list": (lambda c: c.update(metrics=[1]), ["metrics", "[1]"]),
     "sha256 null": (lambda c: c.update(sha256=None), ["sha256", "None"]),
@@ -120,11 +121,12 @@ WRONG: dict[str, tuple[Edit, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("what", WRONG)
-def test_a_bundle_that_does_not_fit_is_refused(tmp_path: Path, what: str) -> None:
-    edit, words = WRONG[what]
-    text = refusal(spoilt(tmp_path / "b", edit))
-    assert [word for word in words if word not in text] == [], text
+@pytest.mark.parametrize("case", INVALID)
+def test_bundle_invalid_json_value(tmp_path: Path, case: str) -> None:
+    """An inconsistent bundle raises an error with the actual and the expected value."""
+    edit, parts = INVALID[case]
+    text = load_error(edited_bundle(tmp_path / "b", edit))
+    assert [part for part in parts if part not in text] == [], text
 
 
 @pytest.mark.parametrize(
@@ -132,45 +134,47 @@ def test_a_bundle_that_does_not_fit_is_refused(tmp_path: Path, what: str) -> Non
     [b"", b"no json", b"[1]", b"null", b'"x"', b"{", b"\xff\xfe", b"[" * 100_000, b'{"schema_version": 1', b"1" * 5000],
     ids=range(10),
 )
-def test_json_that_is_none(tmp_path: Path, content: bytes) -> None:
-    bundle = spoilt(tmp_path / "b", lambda content: None)
+def test_bundle_invalid_json(tmp_path: Path, content: bytes) -> None:
+    bundle = edited_bundle(tmp_path / "b", lambda content: None)
     (bundle / "bundle.json").write_bytes(content)
-    assert refusal(bundle).startswith("/bundle.json: ")
+    assert load_error(bundle).startswith("/bundle.json: ")
 
 
-def test_files_that_are_missing_or_huge(tmp_path: Path) -> None:
-    bundle = spoilt(tmp_path / "b", lambda content: None)
+def test_bundle_missing_or_huge_files(tmp_path: Path) -> None:
+    bundle = edited_bundle(tmp_path / "b", lambda content: None)
     with (bundle / "model.tflite").open("wb") as file:
-        file.truncate((64 << 20) + 1)  # takes no place on the disk
-    assert refusal(bundle) == f"/model.tflite: larger than {64 << 20} bytes"
+        file.truncate((64 << 20) + 1)  # a sparse file
+    assert load_error(bundle) == f"/model.tflite: larger than {64 << 20} bytes"
     (bundle / "model.tflite").unlink()
-    assert refusal(bundle) == "/model.tflite: No such file or directory"
+    assert load_error(bundle) == "/model.tflite: No such file or directory"
     (bundle / "model.tflite").mkdir()
-    assert refusal(bundle) == "/model.tflite: Is a directory"
+    assert load_error(bundle) == "/model.tflite: Is a directory"
     with (bundle / "bundle.json").open("wb") as file:
         file.truncate((1 << 20) + 1)
-    assert refusal(bundle) == f"/bundle.json: larger than {1 << 20} bytes"
+    assert load_error(bundle) == f"/bundle.json: larger than {1 << 20} bytes"
     (bundle / "bundle.json").unlink()
-    assert refusal(bundle) == "/bundle.json: No such file or directory"
+    assert load_error(bundle) == "/bundle.json: No such file or directory"
 
 
 @pytest.mark.parametrize("name", ["nosuch", "", "a/b/c", "nul\0byte"])
-def test_no_such_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_model_unknown_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError):
         Model(name)
 
 
-def test_a_file_is_no_bundle() -> None:
+def test_bundle_path_of_file() -> None:
+    """A file is not a bundle; a directory may be a path or a string."""
     with pytest.raises(ModelError, match="neither a directory nor one of"):
         bundle_path(TINY / "bundle.json")
     assert bundle_path(TINY) == bundle_path(str(TINY)) == TINY
     assert installed() == sorted(installed())
 
 
-def test_a_network_in_floats_is_refused(tmp_path: Path) -> None:
-    text = refusal(with_network(tmp_path / "b", FLOAT_TFLITE.read_bytes()))
-    assert text == ": the network's input is float32 (1, 16, 8, 1), bundle.json needs quantised int8 (1, 16, 8, 1)"
+def test_model_float_network(tmp_path: Path) -> None:
+    """A float32 network raises an error."""
+    text = load_error(bundle_with_network(tmp_path / "b", FLOAT_TFLITE.read_bytes()))
+    assert text == ": the network's input is float32 (1, 16, 8, 1), bundle.json requires quantised int8 (1, 16, 8, 1)"
 
 
 LOAD_ALL = """
@@ -184,40 +188,46 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         p = Model(path).probabilities(np.zeros((16, 8), dtype=np.float32))
         print("runs", p.shape == (3,) and abs(p.sum() - 1) < 1e-9)
     except ModelError as error:
-        print("refused", str(error).startswith(str(path)) and "\\n" not in str(error))
+        print("error", str(error).startswith(str(path)) and "\\n" not in str(error))
 """
 
 
-def test_bytes_that_are_no_network_are_refused_without_a_crash(tmp_path: Path) -> None:
-    """The hash is right, so the runtime sees them: in a process of its own, for the runtime is C++."""
+def test_model_damaged_network(tmp_path: Path) -> None:
+    """A damaged network with the right hash raises an error. In a child process, since the C++ runtime could crash."""
     rng = np.random.default_rng(0)
-    spoilt_networks = [b"", b"TFL3", rng.bytes(2000), rng.bytes(4) + b"TFL3" + rng.bytes(2000)]
-    spoilt_networks += [TFLITE[:n] for n in (10, 100, 500, 1000, 1700, len(TFLITE) - 1)]
-    # Bytes of model.tflite: the schema's version, a tensor's name (no UTF-8 then), a weight's buffer.
-    spoilt_networks += [TFLITE[:at] + b"\xff" + TFLITE[at + 1 :] for at in (60, TFLITE.index(b"Stateful"), 465)]
-    for i, content in enumerate(spoilt_networks):
-        with_network(tmp_path / f"{i:03}", content)
+    networks = [b"", b"TFL3", rng.bytes(2000), rng.bytes(4) + b"TFL3" + rng.bytes(2000)]
+    networks += [TFLITE[:n] for n in (10, 100, 500, 1000, 1700, len(TFLITE) - 1)]
+    # Bytes of model.tflite: the schema version, a tensor's name (then not UTF-8), a weight's buffer.
+    networks += [TFLITE[:at] + b"\xff" + TFLITE[at + 1 :] for at in (60, TFLITE.index(b"Stateful"), 465)]
+    for i, content in enumerate(networks):
+        bundle_with_network(tmp_path / f"{i:03}", content)
     done = in_a_process(LOAD_ALL, tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.splitlines() == ["refused True"] * len(spoilt_networks)
+    assert done.stdout.splitlines() == ["error True"] * len(networks)
 
 
-def test_a_service_without_standard_error_can_load_a_model() -> None:
-    program = (
-        "import os, sys; os.close(2); sys.stderr = None; from genre_edge.model.bundle import Model; Model(sys.argv[1])"
-    )
+def test_model_loads_without_stderr() -> None:
+    """A service without standard error can load a model."""
+    program = "import os, sys; os.close(2); sys.stderr = None; from genre_edge.model import Model; Model(sys.argv[1])"
     done = in_a_process(program + "; print('loaded')", TINY)
     assert (done.returncode, done.stdout) == (0, "loaded\n")
 
 
-def test_the_tiny_bundle_is_whole(tmp_path: Path) -> None:
+def test_tiny_bundle(tmp_path: Path) -> None:
+    """The tests' tiny bundle is complete and small."""
     shutil.copytree(TINY, tmp_path / "copy")
     assert Model(tmp_path / "copy").bundle == Model(TINY).bundle
     assert Model(TINY).bundle.mel == MelConfig(sr=8000, n_fft=256, hop_length=128, n_mels=16)
     assert sum(path.stat().st_size for path in TINY.iterdir()) < 10_000
 
 
-def test_a_patch_does_not_remember_how_its_frames_came() -> None:
-    patch = np.random.default_rng(0).normal(-40, 10, (128, 64)).astype(np.float32)
-    for kind in NORMALISATIONS:
-        assert np.array_equal(normalise(patch, kind, 80.0), normalise(np.asfortranarray(patch), kind, 80.0))
+@pytest.mark.parametrize(("name", "normalisation"), [("live", "active_bands"), ("standard", "standard")])
+def test_bundle_old_normalisation_name(tmp_path: Path, name: str, normalisation: str) -> None:
+    """Bundles of version 0.1 call the normalisation "active_bands" "live"; saving writes the new name."""
+    bundle = Bundle.load(edited_bundle(tmp_path / "old", lambda content: content.update(normalisation=name)))
+    assert bundle.normalisation == normalisation
+    bundle.save(tmp_path / "new", TFLITE, "")
+    assert json.loads((tmp_path / "new" / "bundle.json").read_text())["normalisation"] == normalisation
+    patch = np.random.default_rng(0).normal(-40, 10, (16, 8)).astype(np.float32)
+    old, new = (Model(tmp_path / folder).probabilities(patch) for folder in ("old", "new"))
+    assert np.array_equal(old, new)

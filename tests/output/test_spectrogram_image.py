@@ -1,4 +1,4 @@
-"""The overview of a song of any length, against a naive twin, and its picture."""
+"""`Overview` against its naive twin, and the PNG image."""
 
 import io
 
@@ -16,20 +16,22 @@ def frames(n: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("n", [1, 1399, 1400, 1401, 2801, 5603, 20011])
-@pytest.mark.parametrize("piece", [1, 7, 4096])
-def test_overview_is_the_maximum_of_neighbours(n: int, piece: int) -> None:
-    if piece == 1 and n > 6000:
-        pytest.skip("slow, and covered by pieces of 7")
+@pytest.mark.parametrize("chunk", [1, 7, 4096])
+def test_overview_equals_naive_maximum(n: int, chunk: int) -> None:
+    """Each column is the maximum of its frames, for any chunk sizes."""
+    if chunk == 1 and n > 6000:
+        pytest.skip("slow, and covered by chunks of 7")
     x, overview = frames(n), Overview(8)
-    for first in range(0, n, piece):
-        overview.push(x[:, first : first + piece])
+    for first in range(0, n, chunk):
+        overview.push(x[:, first : first + chunk])
     k = overview.frames_per_column
     naive = np.stack([x[:, first : first + k].max(axis=1) for first in range(0, n, k)], axis=1)
     assert np.array_equal(overview.columns(), naive)
     assert overview.columns().shape[1] <= 1401
 
 
-def test_the_picture_shows_the_loud_band_where_it_is() -> None:
+def test_draw_loud_band() -> None:
+    """The image shows a loud band at its place."""
     mel = MelConfig(n_mels=64, hop_length=1708)
     x = np.full((64, 100), -80, dtype=np.float32)
     x[20, 50:] = 0
@@ -42,6 +44,6 @@ def test_the_picture_shows_the_loud_band_where_it_is() -> None:
     assert bright.tolist() == [3 * (63 - 20), 3 * (63 - 20) + 1, 3 * (63 - 20) + 2]
 
 
-def test_nothing_to_draw() -> None:
+def test_draw_without_frames() -> None:
     with pytest.raises(GenreEdgeError, match="holds no audio"):
         draw(Overview(8), MelConfig(n_mels=8), 80.0, "nothing")

@@ -1,4 +1,4 @@
-"""write_atomically: whole or not at all, and kind to what is already there."""
+"""`write_atomically`: complete files, kept modes, errors."""
 
 import os
 import stat
@@ -10,7 +10,8 @@ import pytest
 from genre_edge.system.atomic_write import write_atomically
 
 
-def test_a_new_file_has_the_usual_mode_and_no_other_is_left(tmp_path: Path) -> None:
+def test_write_new_file(tmp_path: Path) -> None:
+    """A new file gets the mode of the umask, and no temporary file remains."""
     before = os.umask(0o027)
     try:
         write_atomically(tmp_path / "new", b"content")
@@ -21,7 +22,8 @@ def test_a_new_file_has_the_usual_mode_and_no_other_is_left(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
-def test_a_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_write_keeps_mode_and_link(tmp_path: Path) -> None:
+    """An existing file keeps its mode, and a symbolic link is followed."""
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "real").chmod(0o600)
     (tmp_path / "link").symlink_to("real")
@@ -31,18 +33,18 @@ def test_a_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "real").stat().st_mode) == 0o600
 
 
-def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+def test_write_to_named_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    heard: list[bytes] = []
-    reader = threading.Thread(target=lambda: heard.append((tmp_path / "pipe").read_bytes()))
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append((tmp_path / "pipe").read_bytes()))
     reader.start()
     write_atomically(tmp_path / "pipe", b"content")
     reader.join(10)
-    assert heard == [b"content"]
+    assert received == [b"content"]
     assert (tmp_path / "pipe").is_fifo()
 
 
-def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_write_failure_keeps_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"old")
 
     def full(descriptor: int) -> None:
@@ -55,7 +57,8 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_an_error_names_the_user_s_file(tmp_path: Path) -> None:
+def test_write_error_names_path(tmp_path: Path) -> None:
+    """An error names the caller's file, not the temporary one."""
     with pytest.raises(OSError, match="No such file or directory") as caught:
         write_atomically(tmp_path / "none" / "file", b"")
     assert caught.value.filename == str(tmp_path / "none" / "file")

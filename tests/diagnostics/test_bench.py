@@ -1,4 +1,4 @@
-"""`genre-edge bench`: that it measures what it says and that its figures make sense; never how fast anything is."""
+"""`genre-edge bench`: the report's rows and their consistency. No test asserts a speed."""
 
 import hashlib
 import json
@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from genre_edge.diagnostics import bench
-from genre_edge.diagnostics.synthetic_audio import Made, music, noise
-from genre_edge.diagnostics.timing import digits, time_of
+from genre_edge.diagnostics.synthetic_audio import ArraySource, music, noise
+from genre_edge.diagnostics.timing import format_figure, time_call
 from genre_edge.errors import GenreEdgeError
 from genre_edge.mel.spectrogram import MelSpectrogram
 from tests.conftest import Cli
@@ -20,7 +20,8 @@ QUICK = ("bench", "--seconds", 2, "--bursts", 2)
 UNITS = {"µs", "ms", "x real time"}
 
 
-def test_json_has_a_row_a_step_and_leaves_no_file(cli: Cli, tmp_path: Path) -> None:
+def test_bench_json(cli: Cli, tmp_path: Path) -> None:
+    """The JSON report has a row for each step, and no temporary file remains."""
     done = cli(*QUICK, "--json", env=os.environ | {"TMPDIR": str(tmp_path)})
     assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, "", [])
     report = json.loads(done.stdout)
@@ -38,7 +39,8 @@ def test_json_has_a_row_a_step_and_leaves_no_file(cli: Cli, tmp_path: Path) -> N
         assert best == row["best"] and min(best, worst) > 0
 
 
-def test_the_table_has_the_same_rows_and_a_model_can_be_named(cli: Cli) -> None:
+def test_bench_table_of_model(cli: Cli) -> None:
+    """The table has the same rows, for the model that --model names."""
     done = cli(*QUICK, "--model", "paper")
     rows = [line for line in done.stdout.splitlines() if line.startswith("│")]
     assert (done.returncode, done.stderr) == (0, "")
@@ -50,18 +52,18 @@ def test_the_table_has_the_same_rows_and_a_model_can_be_named(cli: Cli) -> None:
 @pytest.mark.parametrize(
     "arguments", [("--seconds", 0), ("--seconds", 301), ("--bursts", 0), ("--model", "nosuch"), ("--nonsense",)]
 )
-def test_wrong_usage(cli: Cli, arguments: tuple[object, ...]) -> None:
+def test_bench_wrong_usage(cli: Cli, arguments: tuple[object, ...]) -> None:
     done = cli("bench", *arguments)
     assert (done.returncode, done.stdout) == (2, "") and done.stderr
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_write_files_unwritable_folder(tmp_path: Path) -> None:
     with pytest.raises(GenreEdgeError, match="cannot be written"):
-        bench.written(tmp_path / "none", 1.0)
+        bench.write_files(tmp_path / "none", 1.0)
 
 
-def test_the_files_hold_the_music(tmp_path: Path) -> None:
-    files = bench.written(tmp_path, 1.5)
+def test_write_files_content(tmp_path: Path) -> None:
+    files = bench.write_files(tmp_path, 1.5)
     expected = music(1.5, bench.RATE)
     assert {"wav", "flac", "ogg"} <= set(files)
     for path in files.values():
@@ -71,40 +73,42 @@ def test_the_files_hold_the_music(tmp_path: Path) -> None:
     assert np.abs(soundfile.read(files["wav"], dtype="float32")[0][:, 0] - expected).max() < 1e-4
 
 
-def test_a_format_that_libsndfile_cannot_write_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_write_files_unsupported_format(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Formats that libsndfile cannot write are skipped."""
     monkeypatch.setattr("soundfile.available_formats", lambda: {"WAV": "", "FLAC": ""})
-    assert set(bench.written(tmp_path, 0.2)) == {"wav", "flac"}
+    assert set(bench.write_files(tmp_path, 0.2)) == {"wav", "flac"}
 
 
-def test_a_hop_is_a_frame() -> None:
+def test_one_hop_yields_one_frame() -> None:
     push = bench.one_hop(MelSpectrogram(), music(1.0, 22050))
     shapes = [np.shape(push()) for _ in range(100)]
     assert shapes[10:] == [(128, 1)] * 90
 
 
-def test_a_call_is_timed_as_often_as_asked() -> None:
+def test_time_call() -> None:
     calls: list[int] = []
-    timing = time_of(lambda: calls.append(1), bursts=3)
+    timing = time_call(lambda: calls.append(1), bursts=3)
     assert 0 < timing.best <= timing.median
-    assert len(calls) > 3 * 10  # a burst of so short a call is many calls
+    assert len(calls) > 3 * 10  # a burst of a fast function is many calls
     with pytest.raises(ZeroDivisionError):
-        time_of(lambda: 1 / 0, bursts=1)
+        time_call(lambda: 1 / 0, bursts=1)
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.2944, "0.294"), (1.209, "1.21"), (39.6, "40"), (2886.1, "2886")])
-def test_digits(value: float, text: str) -> None:
-    assert digits(value) == text
+def test_format_figure(value: float, text: str) -> None:
+    assert format_figure(value) == text
 
 
-def test_made_music_is_the_same_bits_everywhere() -> None:
+def test_music_is_bit_identical() -> None:
+    """Synthetic music and noise have the same bits on every machine."""
     y = music(3.0, 22050)
     assert (y.dtype, y.shape) == (np.float32, (66150,)) and 0.3 < np.abs(y).max() <= 1
     assert hashlib.sha256(y.astype("<f4").tobytes()).hexdigest()[:16] == "53c12e31f606a09d"
     assert hashlib.sha256(noise(1000, 7).astype("<f4").tobytes()).hexdigest()[:16] == "2753822d32dc0322"
 
 
-def test_made_music_is_a_source_in_order() -> None:
+def test_array_source_blocks() -> None:
     y = music(2.5, 8000)
-    blocks = list(Made(y, 8000).blocks())
+    blocks = list(ArraySource(y, 8000).blocks())
     assert [block.position for block in blocks] == [0, 8000, 16000]
     assert np.array_equal(np.concatenate([block.samples for block in blocks]), y)

@@ -1,11 +1,10 @@
-"""Streams: the same bits however cut, in any thread or process; memory."""
+"""`MelStream`: the same bits for any chunk sizes, in any thread or process; memory."""
 
 import hashlib
 import math
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +14,9 @@ from hypothesis import strategies as st
 from genre_edge.errors import ParameterError
 from genre_edge.mel.config import MelConfig
 from genre_edge.mel.spectrogram import MelSpectrogram
+from tests.conftest import ROOT
 from tests.helpers import naive
-from tests.helpers.mel import LANES, SMALL, STEADY, USUAL, lanes_here, noise, streamed
+from tests.helpers.mel import DERANDOMIZED, LANES, SMALL, USUAL, noise, streamed, supported_lanes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*mel bands hold no FFT bin", "ignore:Empty filters")
 
@@ -26,46 +26,47 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*mel bands hold no FFT bin", "i
 def test_stream_equals_batch_at_every_length(n_fft, hop_length, center, pad_mode):
     """Up to two frames, and where the history is compacted: after 4 n_fft samples, then every 3 n_fft."""
     config = MelConfig(n_fft=n_fft, hop_length=hop_length, center=center, pad_mode=pad_mode, n_mels=3)
-    mel_of, y = MelSpectrogram(config), noise(8 * n_fft)
+    spectrogram, y = MelSpectrogram(config), noise(8 * n_fft)
     edges = [k * n_fft - half + i for k in (4, 7) for half in (0, n_fft // 2) for i in range(-2, 3)]
     for n in [*range(2 * n_fft + 4), *edges]:
-        batch = mel_of.db(y[:n])
+        batch = spectrogram.db(y[:n])
         assert batch.shape == naive.melspectrogram(y[:n], config).shape
-        assert np.array_equal(batch, streamed(mel_of, y[:n], [1] * n))
-        assert np.array_equal(batch, streamed(mel_of, y[:n], [n // 3, n // 3]))
+        assert np.array_equal(batch, streamed(spectrogram, y[:n], [1] * n))
+        assert np.array_equal(batch, streamed(spectrogram, y[:n], [n // 3, n // 3]))
 
 
-@STEADY
+@DERANDOMIZED
 @given(
     config=st.one_of(SMALL, USUAL),
     lanes=LANES,
     seed=st.integers(0, 999),
     sizes=st.lists(st.integers(0, 9000), max_size=8),
 )
-def test_stream_equals_batch_however_cut(config, lanes, seed, sizes):
-    y, mel_of = noise(sum(sizes), seed), MelSpectrogram(config, lanes=lanes)
-    assert np.array_equal(streamed(mel_of, y, sizes), mel_of.db(y))
+def test_stream_equals_batch_any_chunk_sizes(config, lanes, seed, sizes):
+    y, spectrogram = noise(sum(sizes), seed), MelSpectrogram(config, lanes=lanes)
+    assert np.array_equal(streamed(spectrogram, y, sizes), spectrogram.db(y))
 
 
-def test_streams_of_one_spectrogram_share_its_tables_in_threads():
-    mel_of, y = MelSpectrogram(), noise(40000)
-    expected = mel_of.db(y)
+def test_streams_share_tables_in_threads():
+    spectrogram, y = MelSpectrogram(), noise(40000)
+    expected = spectrogram.db(y)
     with ThreadPoolExecutor(8) as pool:
-        got = list(pool.map(lambda size: streamed(mel_of, y, [size] * (40000 // size)), range(1000, 17000, 500)))
+        got = list(pool.map(lambda size: streamed(spectrogram, y, [size] * (40000 // size)), range(1000, 17000, 500)))
     assert all(np.array_equal(frames, expected) for frames in got)
 
 
-def test_frames_go_where_they_are_told():
-    mel_of, y = MelSpectrogram(MelConfig(center=False)), noise(2048 + 512 * 9)
-    expected, stream = mel_of.db(y), mel_of.stream()
+def test_push_into_out():
+    """`push` writes the frames into `out`."""
+    spectrogram, y = MelSpectrogram(MelConfig(center=False)), noise(2048 + 512 * 9)
+    expected, stream = spectrogram.db(y), spectrogram.stream()
     for out in (np.empty((128, 10), np.float32, order="F"), np.empty((128, 13), np.float32, order="F")):
         stream.reset()
         got = stream.push(y, out)
         assert np.shares_memory(got, out)
         assert np.array_equal(got, expected)
     stream.reset()
-    one = np.empty((128, 1), np.float32)  # of one frame, any order is Fortran's
-    hops = [stream.push(piece, one)[:, :1].copy() for piece in np.split(y, range(2048, len(y), 512))]
+    one = np.empty((128, 1), np.float32)  # an array of one frame is in Fortran order too
+    hops = [stream.push(chunk, one)[:, :1].copy() for chunk in np.split(y, range(2048, len(y), 512))]
     assert np.array_equal(np.concatenate(hops, axis=1), expected)
     for y64 in (y.astype(np.float64), y[::-1][::-1], list(y)):
         stream.reset()
@@ -83,39 +84,40 @@ def test_frames_go_where_they_are_told():
         np.frombuffer(bytes(5120), np.float32).reshape((128, 10), order="F"),
         "frames",
     ],
-    ids=["too few", "too low", "C order", "float64", "flat", "read-only", "no array"],
+    ids=["too few frames", "too few bands", "C order", "float64", "one-dimensional", "read-only", "not an array"],
 )
-def test_an_unfit_place_is_refused_and_nothing_is_taken(out):
-    mel_of, y = MelSpectrogram(MelConfig(center=False)), noise(2048 + 512 * 9)
-    stream = mel_of.stream()
+def test_push_invalid_out(out):
+    """An unsuitable `out` raises an error and leaves the stream unchanged."""
+    spectrogram, y = MelSpectrogram(MelConfig(center=False)), noise(2048 + 512 * 9)
+    stream = spectrogram.stream()
     with pytest.raises(ParameterError, match="out must"):
         stream.push(y, out)
-    assert np.array_equal(stream.push(y), mel_of.db(y))
+    assert np.array_equal(stream.push(y), spectrogram.db(y))
 
 
-def test_lanes_and_measured_plans_change_the_last_digits_only():
+def test_lanes_and_measure_change_last_digits_only():
     y = noise(20000)
     for n_fft in (2048, 1001):
         config = MelConfig(n_fft=n_fft)
         expected = MelSpectrogram(config).db(y)
-        for mel_of in [MelSpectrogram(config, lanes=lanes) for lanes in lanes_here()] + [
+        for spectrogram in [MelSpectrogram(config, lanes=lanes) for lanes in supported_lanes()] + [
             MelSpectrogram(config, measure=True)
         ]:
-            assert np.abs(mel_of.db(y) - expected).max() < 2e-4
+            assert np.abs(spectrogram.db(y) - expected).max() < 2e-4
     assert MelSpectrogram(lanes=1).lanes == 1
     with pytest.raises(ParameterError, match="lanes must be one of None, 1, 4, 8, got 2"):
         MelSpectrogram(lanes=2)
 
 
-def test_the_memory_of_streams_and_tables_is_told():
-    mel_of = MelSpectrogram()
-    assert 8 * 2048 < mel_of.nbytes < 64_000
-    assert 16 * 2048 < mel_of.stream().nbytes < 64_000
+def test_nbytes():
+    spectrogram = MelSpectrogram()
+    assert 8 * 2048 < spectrogram.nbytes < 64_000
+    assert 16 * 2048 < spectrogram.stream().nbytes < 64_000
 
 
-def test_reset_makes_a_stream_new():
-    mel_of, y = MelSpectrogram(), noise(9000)
-    stream = mel_of.stream(decibel=False)
+def test_reset():
+    spectrogram, y = MelSpectrogram(), noise(9000)
+    stream = spectrogram.stream(decibel=False)
     stream.push(noise(5000, seed=1))
     stream.flush()
     with pytest.raises(ParameterError, match="flushed"):
@@ -123,56 +125,60 @@ def test_reset_makes_a_stream_new():
     with pytest.raises(ParameterError, match="flushed"):
         stream.flush()
     stream.reset()
-    assert np.array_equal(np.hstack([stream.push(y), stream.flush()]), mel_of.mel(y))
+    assert np.array_equal(np.hstack([stream.push(y), stream.flush()]), spectrogram.mel(y))
 
 
 @pytest.mark.parametrize("bad, shown", [(math.nan, "nan"), (math.inf, "inf"), (-math.inf, "-inf"), (1e13, r"1e\+13")])
-def test_an_unusable_sample_is_named_and_nothing_of_its_piece_is_taken(bad, shown):
-    mel_of, y = MelSpectrogram(), noise(9000)
-    stream = mel_of.stream()
+def test_push_invalid_sample(bad, shown):
+    """The error has the index of the invalid sample, and the stream is unchanged."""
+    spectrogram, y = MelSpectrogram(), noise(9000)
+    stream = spectrogram.stream()
     head = stream.push(y[:4000])
-    spoilt = y[4000:].copy()
-    spoilt[[321, 400]] = bad
+    invalid = y[4000:].copy()
+    invalid[[321, 400]] = bad
     with pytest.raises(ParameterError, match=rf"sample 321 is {shown}.*finite, at most 1e\+09"):
-        stream.push(spoilt)
-    assert np.array_equal(np.hstack([head, stream.push(y[4000:]), stream.flush()]), mel_of.db(y))
+        stream.push(invalid)
+    assert np.array_equal(np.hstack([head, stream.push(y[4000:]), stream.flush()]), spectrogram.db(y))
 
 
 def digest() -> str:
-    """Of the kernels' sizes in each width, and of FFTW's."""
-    kinds = [(2048, lanes) for lanes in lanes_here()] + [(400, None), (1001, None)]
+    """Return a hash of spectrograms by the core's FFT in each SIMD width, and by FFTW."""
+    kinds = [(2048, lanes) for lanes in supported_lanes()] + [(400, None), (1001, None)]
     parts = [MelSpectrogram(MelConfig(n_fft=n_fft), lanes=lanes).db(noise(30000)).tobytes() for n_fft, lanes in kinds]
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def test_two_processes_give_the_same_bytes():
-    command = [sys.executable, "-c", "import test_mel_stream; print(test_mel_stream.digest())"]
-    other = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent, check=True)
+def test_two_processes_give_same_bytes():
+    command = [sys.executable, "-c", f"from {__name__} import digest; print(digest())"]
+    other = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     assert other.stdout.strip() == digest()
 
 
-def test_streams_in_many_threads_do_not_meet():
-    """Creating, which may plan an FFT, and pushing, which lets other threads run, all at the same time."""
+def test_streams_in_many_threads():
+    """Threads create streams, which plans FFTs, and push samples, which releases the GIL, at the same time."""
     sizes = [256, 400, 1001, 1024] * 8
 
     def work(n_fft: int) -> np.ndarray:
-        mel_of = MelSpectrogram(MelConfig(n_fft=n_fft, n_mels=20))
-        return streamed(mel_of, noise(20000, n_fft), [3000] * 5)
+        spectrogram = MelSpectrogram(MelConfig(n_fft=n_fft, n_mels=20))
+        return streamed(spectrogram, noise(20000, n_fft), [3000] * 5)
 
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(work, sizes))
     assert all(np.array_equal(got, work(n_fft)) for n_fft, got in zip(sizes, together, strict=True))
 
 
-def test_a_stream_shared_by_threads_refuses_or_is_right():
-    """Each piece is the same and a whole number of hops, so after the first every accepted push gives the same."""
-    mel_of, piece = MelSpectrogram(MelConfig(center=False)), noise(512 * 40)
-    stream = mel_of.stream()
+def test_stream_shared_by_threads():
+    """A concurrent push raises an error or is correct.
+
+    All chunks are equal and a whole number of hops, so that each push after the first gives the same frames.
+    """
+    spectrogram, chunk = MelSpectrogram(MelConfig(center=False)), noise(512 * 40)
+    stream = spectrogram.stream()
     with ThreadPoolExecutor(4) as pool:
-        calls = [pool.submit(stream.push, piece) for _ in range(100)]
+        calls = [pool.submit(stream.push, chunk) for _ in range(100)]
     assert {str(call.exception()) for call in calls} <= {"None", "this stream is being used by another thread"}
     results = [call.result() for call in calls if call.exception() is None]
-    expected = mel_of.db(np.tile(piece, 2))
+    expected = spectrogram.db(np.tile(chunk, 2))
     results.sort(key=lambda frames: frames.shape[1])
     assert np.array_equal(results[0], expected[:, :37])
     assert all(np.array_equal(frames, expected[:, 37:]) for frames in results[1:])

@@ -1,0 +1,69 @@
+"""The package's public names, its fast import, and the deprecated module paths."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+import genre_edge
+from genre_edge import _deprecated
+
+
+def in_new_process(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.strip()
+
+
+def test_dir_lists_public_names() -> None:
+    program = "import genre_edge; print(set(genre_edge.__all__) <= set(dir(genre_edge)))"
+    assert in_new_process(program) == "True"
+
+
+@pytest.mark.parametrize("name", genre_edge.__all__)
+def test_public_name_is_importable(name: str) -> None:
+    value = getattr(genre_edge, name)
+    assert value.__name__ == name and value.__module__.startswith("genre_edge.")
+
+
+def test_unknown_name_raises() -> None:
+    with pytest.raises(AttributeError, match="module 'genre_edge' has no attribute 'nonsense'"):
+        _ = genre_edge.nonsense  # type: ignore[attr-defined]
+
+
+def test_import_loads_no_numpy() -> None:
+    program = "import sys, genre_edge; print(sorted({'numpy', 'soundfile', 'genre_edge.cli'} & set(sys.modules)))"
+    assert in_new_process(program) == "[]"
+
+
+@pytest.mark.parametrize(("old", "new"), _deprecated._RENAMED.items())
+def test_deprecated_module_warns(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
+    """A module path of version 0.1 emits a DeprecationWarning, and has the same objects as the new module."""
+    monkeypatch.delitem(sys.modules, old, raising=False)
+    with pytest.warns(DeprecationWarning, match=f"^{old} is deprecated, import {new}$") as warnings:
+        alias = importlib.import_module(old)
+    module = importlib.import_module(new)
+    names = [name for name in vars(module) if not name.startswith("__")]
+    assert len(warnings) == 1 and len(names) > 1
+    assert all(getattr(alias, name) is getattr(module, name) for name in names)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from genre_edge.classifier import Classifier",
+        "from genre_edge.features import mfcc",
+        "import genre_edge.mel_config; genre_edge.mel_config.MelConfig",
+        "from genre_edge.mel import MelSpectrogram, MelStream",
+        "from genre_edge.model import Bundle, Model",
+        "from genre_edge.verdict import Segment",
+    ],
+)
+def test_old_import_works_in_new_process(statement: str) -> None:
+    assert in_new_process(f"{statement}; print('imported')") == "imported"
+
+
+def test_deprecated_modules_are_not_loaded_unasked() -> None:
+    """The new code imports no deprecated module."""
+    program = "import warnings; warnings.simplefilter('error'); import genre_edge.cli, genre_edge.classify.classifier"
+    assert in_new_process(program + "; print('no warning')") == "no warning"
