@@ -5,9 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -65,24 +64,6 @@ def cli() -> Cli:
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
     return run
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium, for the tests of the station's page."""
-    from tests.helpers.page import chromium
-
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Opens the page of a station: page_helpers.py."""
-    from tests.helpers.page import opener
-
-    with opener(browser) as open_page:
-        yield open_page
 
 
 def _word(argument: object) -> "str | Path | bytes":

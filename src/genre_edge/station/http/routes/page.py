@@ -38,6 +38,7 @@ class PageFiles(StaticFiles):
 
 
 _FILES = PageFiles(directory=STATIC_DIR)
+_NAMES = frozenset(path.name for path in STATIC_DIR.iterdir() if path.suffix in _CONTENT_TYPES)
 
 
 async def page(request: Request) -> Response:
@@ -57,7 +58,7 @@ async def page(request: Request) -> Response:
 async def static_file(request: Request) -> Response:
     """Serve a file of the page."""
     name: str = request.path_params["name"]
-    if Path(name).suffix not in _CONTENT_TYPES:
+    if name not in _NAMES:
         raise HTTPException(404)
     return await _FILES.get_response(name, request.scope)
 

@@ -1,0 +1,31 @@
+"""One browser for all tests of the page, with a context of its own for each page that a test opens.
+
+The browser is closed after this package's last test, as no other event loop can run in the thread meanwhile.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.helpers.page import Browser, OpenPage, launch_chromium, page_opener
+from tests.helpers.page_server import FakeStation
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with launch_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Opens the page of a station; see `page_opener`."""
+    with page_opener(browser) as open_page:
+        yield open_page
+
+
+@pytest.fixture
+def station() -> Iterator[FakeStation]:
+    """A fake station with two verdicts a second."""
+    with FakeStation(verdict_s=0.5) as station:
+        yield station
