@@ -25,7 +25,7 @@ STATIC = ROOT / "src" / "genre_edge" / "station" / "http" / "static"
 CONTENT_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 LABELS = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 FRAME_S = 1708 / 22050
-EVENT_INTERVAL_S = 0.25  # shorter than a station's, for fast tests
+EVENT_INTERVAL_S = 0.1  # shorter than a station's, for fast tests
 INITIAL_COLUMNS = 387  # at the beginning of each event stream: half a minute
 MODEL = {"name": "edge", "version": "2", "sha256": "0" * 64}
 BIN_S = 900
@@ -234,7 +234,7 @@ class RequestHandler(BaseHTTPRequestHandler):
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        self.wfile.write(b"retry: 500\n\n")
+        self.wfile.write(b"retry: 200\n\n")
         station, stopping = self.station, self.station.stopping
         sent, column = len(station.verdicts), max(0, station.n_columns() - INITIAL_COLUMNS)
         self._send_event("status", station.status())

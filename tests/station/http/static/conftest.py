@@ -26,6 +26,6 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
 @pytest.fixture
 def station() -> Iterator[FakeStation]:
-    """A fake station with two verdicts a second."""
-    with FakeStation(verdict_s=0.5) as station:
+    """A fake station with five verdicts a second."""
+    with FakeStation(verdict_s=0.2) as station:
         yield station

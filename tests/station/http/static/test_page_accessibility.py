@@ -89,7 +89,6 @@ def test_reduced_motion(station: FakeStation, open_page: OpenPage) -> None:
 
 def test_announcements(station: FakeStation, open_page: OpenPage) -> None:
     """A screen reader announces a changed genre, and no repeated ones."""
-    station.verdict_s = 0.25
     station.outcome = lambda when: ("jazz", None)
     page = open_page(station, at=time.time())
     expect(page.locator("#genre")).to_have_text("Jazz")
