@@ -4,22 +4,35 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILD_INPUTS := pyproject.toml setup.py $(wildcard csrc/*.[ch] csrc/kernels/*.[ch]) src/genre_edge/mel/_logmel.pyx
 SONG := demo/song.ogg
+WORKERS ?= 2
 
-.PHONY: demo test lint docs fuzz clean
+.PHONY: demo test test-fast check format docs fuzz clean
 
+# Classify the shipped song.
 demo: $(VENV)/.installed
 	@echo
 	$(BIN)/genre-edge classify $(SONG) --segments
 
-test: $(VENV)/.installed-for-tests lint
-	$(BIN)/python -m pytest
+# All checks and tests; CI runs this. Tests of one file share a worker and its fixtures.
+test: check
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-lint: $(VENV)/.installed-for-tests
+# The tests of an ordinary change: no compiler, no browser, no training.
+test-fast: $(VENV)/.installed-for-tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser and not train and not native"
+
+# Linters, types and the direction of imports.
+check: $(VENV)/.installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
-# Tables and pages that are made from the code: the tests fail when they are out of date.
+format: $(VENV)/.installed-for-tests
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Tables and pages that programs generate: the tests fail when they are out of date.
 docs: $(VENV)/.installed-for-tests
 	$(BIN)/python -m tools.conformance --write docs/mel.md
 	$(BIN)/python -m tools.count_instructions --write docs/mel.md

@@ -3,7 +3,7 @@
 python -m tools.bench_mel                              # everybody who is installed, a few minutes
 python -m tools.bench_mel --quick --only ours,r2c      # a first impression
 python -m tools.bench_mel --json bench.json --chart bench.svg
-python -m tools.bench_mel --write README.md            # put the tables between the page's bench markers
+python -m tools.bench_mel --write docs/mel.md          # put the tables between the page's bench markers
 
 A frame is a 30 s signal in one call, divided by its frames; a hop is one frame of a stream, as it comes. Contestants
 take turns in rounds, each in a process and on a thread of its own. Best of all rounds, the median in brackets; ratios

@@ -1,12 +1,12 @@
-"""The program `genre-edge`, also as `python -m genre_edge`."""
+"""Entry point of `genre-edge` and of `python -m genre_edge`."""
 
 from genre_edge.system import signals
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the command line; Ctrl-C during the imports ends the program silently."""
     signals.default_sigint()
-    from genre_edge import cli  # takes a while
+    from genre_edge import cli  # slow, so only after the signal set-up
 
     cli.main()
 

@@ -1,4 +1,4 @@
-"""Module paths of version 0.1 as deprecated aliases, removed in version 0.3.
+"""Deprecated aliases for the module paths of version 0.1; version 0.3 removes them.
 
 `import genre_edge.classifier` imports `genre_edge.classify.classifier` and emits a DeprecationWarning.
 """
@@ -21,6 +21,8 @@ _RENAMED = {
 
 
 class _RenamedModules(MetaPathFinder, Loader):
+    """Finds and loads the modules in `_RENAMED`."""
+
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         return spec_from_loader(name, self) if name in _RENAMED else None
 
@@ -37,6 +39,6 @@ class _RenamedModules(MetaPathFinder, Loader):
 
 
 def install() -> None:
-    """Register the aliases with the import system."""
+    """Register the aliases with the import system; a second call does nothing."""
     if not any(isinstance(finder, _RenamedModules) for finder in sys.meta_path):
         sys.meta_path.append(_RenamedModules())

@@ -1,18 +1,18 @@
-"""What can go wrong, in one line each: the message names the thing and the reason."""
+"""Exceptions of the package. The message is one line that names the file or parameter and the reason."""
 
 
 class GenreEdgeError(Exception):
-    """Base of all errors that genre-edge raises on purpose.
+    """Base class of the exceptions that genre-edge raises deliberately.
 
     Attributes:
-        exit_code: of the command that dies of it.
+        exit_code: exit code of a command that ends with this exception.
     """
 
     exit_code = 1
 
 
 class ParameterError(GenreEdgeError, ValueError):
-    """A parameter is outside what is allowed; the message says which, its value and the range."""
+    """A parameter is out of range; the message names the parameter, its value and the allowed range."""
 
     exit_code = 2
 
@@ -22,12 +22,12 @@ class AudioError(GenreEdgeError):
 
 
 class SourceLostError(AudioError):
-    """A live source has gone for good: it was tried in vain as often as was asked."""
+    """A live source could not be reopened in the permitted number of attempts."""
 
     exit_code = 3
 
 
 class ModelError(GenreEdgeError):
-    """A model bundle is missing, damaged or does not fit."""
+    """A model bundle is missing, damaged or inconsistent."""
 
     exit_code = 2

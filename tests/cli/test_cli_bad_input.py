@@ -1,4 +1,4 @@
-"""Bad input: one clear line on stderr that names the file, the right exit code, and the rest is still done."""
+"""Bad input: one error line that names the file and the reason, the exit code, and all other files classified."""
 
 import json
 import os
@@ -15,7 +15,7 @@ RATE = 22050
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, song_samples: np.ndarray) -> Path:
-    """Everything that goes wrong in real folders, beside two good files."""
+    """A folder with damaged, empty, short and unusual files, beside two ordinary ones."""
     path = tmp_path_factory.mktemp("bad input")
     excerpt = song_samples[: 8 * RATE]
     soundfile.write(path / "good.wav", excerpt, RATE)
@@ -42,64 +42,69 @@ FAILURES = {
     "nan.wav": "sample 0 is nan, not a sound",
     "missing.wav": "No such file or directory",
 }
-HONEST = {"short.wav": "too_short", "silence.wav": "silence"}
-HEARD = ("good.wav", "whole.mp3", "truncated.mp3", "768k.wav", "eight.wav")
+WITHOUT_GENRE = {"short.wav": "too_short", "silence.wav": "silence"}
+CLASSIFIED = ("good.wav", "whole.mp3", "truncated.mp3", "768k.wav", "eight.wav")
 
 
 @pytest.mark.parametrize(("name", "reason"), FAILURES.items())
-def test_a_file_that_fails_is_named_with_the_reason(cli: Cli, folder: Path, name: str, reason: str) -> None:
-    done = cli("classify", folder / name, "--format", "json")
+def test_classify_unreadable_file(invoke: Cli, folder: Path, name: str, reason: str) -> None:
+    """The error line has the name of the file and the reason."""
+    done = invoke("classify", folder / name, "--format", "json")
     assert done.returncode == 1
     assert done.stderr == f"genre-edge: {folder / name}: {reason}\n"
     assert json.loads(done.stdout) == []
 
 
-@pytest.mark.parametrize(("name", "reason"), HONEST.items())
-def test_nothing_to_hear_is_an_honest_answer(cli: Cli, folder: Path, name: str, reason: str) -> None:
-    done = cli("classify", folder / name, "--format", "json")
+@pytest.mark.parametrize(("name", "reason"), WITHOUT_GENRE.items())
+def test_classify_file_without_genre(invoke: Cli, folder: Path, name: str, reason: str) -> None:
+    """A short or silent file has a verdict without genre, which is no error."""
+    done = invoke("classify", folder / name, "--format", "json")
     (verdict,) = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
     assert (verdict["genre"], verdict["confidence"], verdict["reason"]) == (None, None, reason)
 
 
-@pytest.mark.parametrize("name", HEARD)
-def test_unusual_but_sound(cli: Cli, folder: Path, name: str) -> None:
-    done = cli("classify", folder / name, "--format", "json")
+@pytest.mark.parametrize("name", CLASSIFIED)
+def test_classify_unusual_file(invoke: Cli, folder: Path, name: str) -> None:
+    """A truncated MP3, 768 kHz and eight channels are classified."""
+    done = invoke("classify", folder / name, "--format", "json")
     (verdict,) = json.loads(done.stdout)
     assert done.returncode == 0
     assert len(verdict["genres"]) == 10
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_the_rest_of_the_batch_is_still_done(cli: Cli, folder: Path, jobs: int) -> None:
-    names = [*FAILURES, *HONEST, *HEARD]
+def test_classify_batch_with_bad_files(cli: Cli, folder: Path, jobs: int) -> None:
+    """Bad files do not stop the batch."""
+    names = [*FAILURES, *WITHOUT_GENRE, *CLASSIFIED]
     done = cli("classify", *(folder / name for name in names), "--format", "jsonl", "--jobs", jobs)
     sources = [Path(json.loads(line)["source"]).name for line in done.stdout.splitlines()]
     assert done.returncode == 1
-    assert sources == [*HONEST, *HEARD]
+    assert sources == [*WITHOUT_GENRE, *CLASSIFIED]
     for name, reason in FAILURES.items():
         assert done.stderr.count(f"{folder / name}: {reason}\n") == 1
 
 
-def test_a_truncated_mp3_is_heard_as_far_as_it_goes(cli: Cli, folder: Path) -> None:
-    done = cli("classify", folder / "whole.mp3", folder / "truncated.mp3", "--format", "json")
+def test_classify_truncated_mp3(invoke: Cli, folder: Path) -> None:
+    """A truncated MP3 is classified up to its end."""
+    done = invoke("classify", folder / "whole.mp3", folder / "truncated.mp3", "--format", "json")
     whole, truncated = json.loads(done.stdout)
     assert 1 < truncated["end_s"] < whole["end_s"]
 
 
-def test_no_permission(cli: Cli, folder: Path) -> None:
+def test_classify_file_without_permission(invoke: Cli, folder: Path) -> None:
     path = folder / "forbidden.wav"
     path.chmod(0)
-    options = {}
     if os.geteuid() == 0:
-        pytest.skip("root may read everything; tests/test_audio_files.py lowers its rights for this")
-    done = cli("classify", path, **options)
+        pytest.skip("root may read every file; tests/audio/test_audio_files.py drops its privileges for this")
+    done = invoke("classify", path)
     assert (done.returncode, done.stderr) == (1, f"genre-edge: {path}: Permission denied\n")
 
 
-def test_a_directory_without_audio_and_a_pattern_without_match(cli: Cli, tmp_path: Path) -> None:
+def test_classify_nothing_found(invoke: Cli, tmp_path: Path) -> None:
+    """A directory without audio and a pattern without a match are errors."""
     (tmp_path / "notes.txt").write_text("no music here")
-    done = cli("classify", tmp_path, tmp_path / "*.flac")
+    done = invoke("classify", tmp_path, tmp_path / "*.flac")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         f"genre-edge: {tmp_path}: no audio files in this directory",
@@ -107,7 +112,7 @@ def test_a_directory_without_audio_and_a_pattern_without_match(cli: Cli, tmp_pat
     ]
 
 
-def test_m4a_without_ffmpeg_says_so(cli: Cli, tmp_path: Path) -> None:
+def test_classify_m4a_without_ffmpeg(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "song.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
     done = cli("classify", tmp_path / "song.m4a", env={"PATH": str(tmp_path)})
     assert done.returncode == 1
@@ -116,20 +121,22 @@ def test_m4a_without_ffmpeg_says_so(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WAVE", b"ID3 something else entirely"])
-def test_standard_input_that_is_no_wav(cli: Cli, data: bytes) -> None:
+def test_classify_standard_input_not_wav(cli: Cli, data: bytes) -> None:
     done = cli("classify", "-", input=data)
     assert done.returncode == 1
     assert done.stderr.startswith("genre-edge: -: ") and done.stderr.count("\n") == 1
 
 
-def test_a_file_name_cannot_write_to_the_terminal(cli: Cli, tmp_path: Path) -> None:
+def test_error_hostile_file_name(invoke: Cli, tmp_path: Path) -> None:
+    """Control characters in a file name do not reach the terminal."""
     path = tmp_path / "evil\x1b[31m\nname.wav"
     path.write_text("no audio")
-    done = cli("classify", path)
+    done = invoke("classify", path)
     assert "\x1b" not in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_a_warning_about_a_file_cannot_write_to_the_terminal(cli: Cli, folder: Path, tmp_path: Path) -> None:
+def test_warning_hostile_file_name(cli: Cli, folder: Path, tmp_path: Path) -> None:
+    """Control characters in a file name do not reach the terminal through the log."""
     path = tmp_path / "evil\x1b[31m\nname.wav"
     path.write_bytes((folder / "good.wav").read_bytes()[:-RATE])
     done = cli("classify", path)

@@ -1,4 +1,4 @@
-"""`genre-edge stream`: the same path as classify, a line every few seconds, and a clean end."""
+"""`genre-edge stream`: verdicts equal to those of `classify`, JSON lines at intervals, and a clean end."""
 
 import json
 import re
@@ -13,36 +13,37 @@ import pytest
 
 from genre_edge.audio.opening import is_file_name
 from genre_edge.system.signals import ENDING
-from tests.conftest import Cli
+from tests.conftest import TIMEOUT_S, Cli
 
 RAW = ("--raw", "f32le:22050:1")
 
 
-def lines(text: str) -> list[dict]:
+def parse_lines(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_one_long_interval_is_classify(cli: Cli, song_samples: np.ndarray) -> None:
+def test_stream_long_interval_equals_classify(cli: Cli, song_samples: np.ndarray) -> None:
     data = song_samples.astype("<f4").tobytes()
     (whole,) = json.loads(cli("classify", "-", *RAW, "--format", "json", input=data).stdout)
-    (line,) = lines(cli("stream", "-", *RAW, "--interval", 3600, input=data).stdout)
+    (line,) = parse_lines(cli("stream", "-", *RAW, "--interval", 3600, input=data).stdout)
     lag_ms = line.pop("lag_ms")
     assert lag_ms >= 0
     assert line == whole
 
 
-def test_a_line_every_interval(cli: Cli, song_samples: np.ndarray) -> None:
+def test_stream_interval(cli: Cli, song_samples: np.ndarray) -> None:
+    """There is one line for each interval."""
     done = cli("stream", "-", *RAW, "--interval", 5, "--top", 1, input=song_samples.astype("<f4").tobytes())
-    found = lines(done.stdout)
+    verdicts = parse_lines(done.stdout)
     assert done.returncode == 0
-    assert len(found) >= 4
-    assert all(len(verdict["genres"]) <= 1 for verdict in found)
-    assert all(before["start_s"] < after["start_s"] for before, after in pairwise(found))
-    assert all(verdict["end_s"] - verdict["start_s"] >= 5 for verdict in found[:-1])
+    assert len(verdicts) >= 4
+    assert all(len(verdict["genres"]) <= 1 for verdict in verdicts)
+    assert all(before["start_s"] < after["start_s"] for before, after in pairwise(verdicts))
+    assert all(verdict["end_s"] - verdict["start_s"] >= 5 for verdict in verdicts[:-1])
 
 
-def piped(data: bytes, size: int, pause_s: float, *arguments: str) -> list[dict]:
-    """What `stream` says of bytes that come in pieces."""
+def stream_in_pieces(data: bytes, size: int, pause_s: float, *arguments: str) -> list[dict]:
+    """Return the verdicts of `stream` for bytes that are written in pieces."""
     command = [sys.executable, "-m", "genre_edge", "stream", "-", *RAW, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
         assert process.stdin is not None and process.stdout is not None
@@ -50,24 +51,31 @@ def piped(data: bytes, size: int, pause_s: float, *arguments: str) -> list[dict]
             process.stdin.write(data[i : i + size])
             time.sleep(pause_s)
         process.stdin.close()
-        return lines(process.stdout.read().decode())
+        return parse_lines(process.stdout.read().decode())
+
+
+@pytest.fixture(scope="module")
+def segments(cli: Cli, song_samples: np.ndarray) -> list[dict]:
+    """The segments of the song, as `classify` lists them."""
+    data = song_samples.astype("<f4").tobytes()
+    (whole,) = json.loads(cli("classify", "-", *RAW, "--segments", "--format", "json", input=data).stdout)
+    return whole["segments"]
 
 
 @pytest.mark.parametrize(("size", "pause_s"), [(1 << 30, 0), (4001, 0), (99_999, 0.05)])
-def test_without_smoothing_it_says_what_classify_says_of_the_segments_at_any_speed(
-    cli: Cli, song_samples: np.ndarray, size: int, pause_s: float
+def test_stream_window_0_equals_segments(
+    song_samples: np.ndarray, segments: list[dict], size: int, pause_s: float
 ) -> None:
-    data = song_samples.astype("<f4").tobytes()
-    (whole,) = json.loads(cli("classify", "-", *RAW, "--segments", "--format", "json", input=data).stdout)
-    found = piped(data, size, pause_s, "--window", "0")
-    assert len(found) > 15
-    assert [{key: line[key] for key in whole["segments"][0]} for line in found] == whole["segments"]
+    """Without smoothing, the verdicts are the segments of `classify`, at any speed of the pipe."""
+    verdicts = stream_in_pieces(song_samples.astype("<f4").tobytes(), size, pause_s, "--window", "0")
+    assert len(verdicts) > 15
+    assert [{key: line[key] for key in segments[0]} for line in verdicts] == segments
 
 
-def test_a_smooth_verdict_is_the_mean_of_the_segments_in_its_window(cli: Cli, song_samples: np.ndarray) -> None:
-    data = song_samples.astype("<f4").tobytes()
-    patches = lines(cli("stream", "-", *RAW, "--window", 0, input=data).stdout)
-    for line in lines(cli("stream", "-", *RAW, "--window", 10, input=data).stdout):
+def test_stream_window_is_mean_of_patches(cli: Cli, song_samples: np.ndarray, segments: list[dict]) -> None:
+    """A smoothed verdict is the mean of the patches in its window."""
+    data, patches = song_samples.astype("<f4").tobytes(), segments
+    for line in parse_lines(cli("stream", "-", *RAW, "--window", 10, input=data).stdout):
         inside = [p for p in patches if line["end_s"] - 10.001 <= p["start_s"] and p["end_s"] <= line["end_s"]]
         assert line["start_s"] == inside[0]["start_s"]
         for share in line["genres"]:
@@ -75,17 +83,17 @@ def test_a_smooth_verdict_is_the_mean_of_the_segments_in_its_window(cli: Cli, so
             assert share["probability"] == pytest.approx(np.mean(of_patches), abs=2e-4)
 
 
-def test_a_wav_on_standard_input(cli: Cli, song_wav: Path) -> None:
-    assert len(lines(cli("stream", "-", input=song_wav.read_bytes()).stdout)) >= 4
+def test_stream_wav(cli: Cli, song_wav: Path) -> None:
+    assert len(parse_lines(cli("stream", "-", input=song_wav.read_bytes()).stdout)) >= 4
 
 
-def test_a_pipe_without_audio(cli: Cli) -> None:
+def test_stream_empty_pipe(cli: Cli) -> None:
     done = cli("stream", "-", *RAW)
     assert (done.returncode, done.stderr) == (1, "genre-edge: -: holds no audio\n")
 
 
-def _listening(song_samples: np.ndarray) -> "subprocess.Popen[bytes]":
-    """A process that has printed its first line and waits for more sound."""
+def _start_stream(song_samples: np.ndarray) -> "subprocess.Popen[bytes]":
+    """Start a process that has printed its first line and waits for more audio."""
     command = [sys.executable, "-m", "genre_edge", "stream", "-", *RAW, "--interval", "1"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdin is not None and process.stdout is not None
@@ -95,22 +103,24 @@ def _listening(song_samples: np.ndarray) -> "subprocess.Popen[bytes]":
     return process
 
 
-def test_verdicts_come_while_the_pipe_is_open_and_signals_end_it(song_samples: np.ndarray) -> None:
+def test_stream_ends_at_signal(song_samples: np.ndarray) -> None:
+    """Verdicts are printed while the pipe is open, and each signal ends the process with exit code 0."""
     for number in ENDING:
-        process = _listening(song_samples)
+        process = _start_stream(song_samples)
         time.sleep(0.3)
         process.send_signal(number)
-        process.wait(timeout=10)
+        process.wait(timeout=TIMEOUT_S)
         assert process.stdout is not None and process.stderr is not None
-        # Not communicate(): it would miss what readline() has read ahead.
-        lines(process.stdout.read().decode())  # every line is whole
+        # Not communicate(): it would miss the output that readline() has buffered.
+        parse_lines(process.stdout.read().decode())  # raises if a line is incomplete
         assert (process.returncode, process.stderr.read()) == (0, b"")
         process.communicate()
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are looked at in Linux's /proc")
-def test_only_the_main_thread_takes_signals_which_could_be_lost_otherwise(song_samples: np.ndarray) -> None:
-    process = _listening(song_samples)
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
+def test_stream_signals_reach_main_thread_only(song_samples: np.ndarray) -> None:
+    """All other threads block the signals: one that a thread received would not interrupt the main thread."""
+    process = _start_stream(song_samples)
     for thread in Path(f"/proc/{process.pid}/task").iterdir():
         blocked = int(re.findall(r"SigBlk:\s*(\w+)", (thread / "status").read_text())[0], 16)
         ours = sum(1 << number - 1 for number in ENDING)
@@ -119,7 +129,7 @@ def test_only_the_main_thread_takes_signals_which_could_be_lost_otherwise(song_s
     process.communicate()
 
 
-def test_a_microphone_without_sounddevice_is_told(cli: Cli, tmp_path: Path) -> None:
+def test_stream_microphone_without_sounddevice(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "sounddevice.py").write_text("raise ImportError\n")
     done = cli("stream", env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin"})
     assert (done.returncode, done.stderr) == (
@@ -128,19 +138,23 @@ def test_a_microphone_without_sounddevice_is_told(cli: Cli, tmp_path: Path) -> N
     )
 
 
-def test_a_file_is_a_stream_that_ends(cli: Cli, song: Path, song_wav: Path) -> None:
-    done = cli("stream", song.name, "--interval", 5, "--top", 1, cwd=song.parent)
+def test_stream_file(invoke: Cli, song: Path, song_wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is streamed to its end, with the verdict of `classify`."""
+    monkeypatch.chdir(song.parent)
+    done = invoke("stream", song.name, "--interval", 5, "--top", 1)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(lines(done.stdout)) >= 4 and {line["source"] for line in lines(done.stdout)} == {song.name}
-    (whole,) = lines(cli("stream", song_wav, "--interval", 3600).stdout)
+    verdicts = parse_lines(done.stdout)
+    assert len(verdicts) >= 4 and {verdict["source"] for verdict in verdicts} == {song.name}
+    (whole,) = parse_lines(invoke("stream", song_wav, "--interval", 3600).stdout)
     assert whole.pop("lag_ms") >= 0
-    assert whole == json.loads(cli("classify", song_wav, "--format", "jsonl").stdout)
+    assert whole == json.loads(invoke("classify", song_wav, "--format", "jsonl").stdout)
 
 
 @pytest.mark.parametrize("command", ["stream", "serve"])
 @pytest.mark.parametrize("name", ["missing.ogg", "folder/missing", "/nowhere/to/be found"])
-def test_a_file_that_is_not_there_is_told_and_not_waited_for(cli: Cli, command: str, name: str) -> None:
-    done = cli(command, name, *(("--port", 0) if command == "serve" else ()))
+def test_live_commands_missing_file(invoke: Cli, command: str, name: str) -> None:
+    """A missing file is an error at once: it is not opened again like a live source."""
+    done = invoke(command, name, *(("--port", 0) if command == "serve" else ()))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"genre-edge: {name}: No such file or directory\n"
 
@@ -162,7 +176,7 @@ def test_a_file_that_is_not_there_is_told_and_not_waited_for(cli: Cli, command: 
         ("\0", False),
     ],
 )
-def test_what_is_a_file(source: str, is_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_is_file_name(source: str, is_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("file", "microphone", "2"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()

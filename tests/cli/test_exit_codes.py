@@ -1,4 +1,4 @@
-"""What a command dies of decides its exit code, however it ends."""
+"""The exit code follows from the error, whether the process exits normally or immediately."""
 
 import pytest
 
@@ -10,29 +10,29 @@ pytestmark = pytest.mark.usefixtures("not_the_end")
 
 
 @pytest.mark.parametrize(
-    ("kind", "code"),
+    ("error", "code"),
     [(GenreEdgeError, 1), (AudioError, 1), (ParameterError, 2), (ModelError, 2), (SourceLostError, 3)],
 )
-def test_a_command_that_ends_well_and_one_that_hangs(
-    kind: type[GenreEdgeError], code: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_exit_code_of_error(
+    error: type[GenreEdgeError], code: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def dies() -> None:
-        raise kind("radio: gone")
+    """Both ways to exit print the error and use its exit code."""
 
-    def leave(status: int) -> None:
-        left.append(status)
+    def fail() -> None:
+        raise error("radio: gone")
 
-    left: list[int] = []
-    monkeypatch.setattr(cli, "app", dies)
-    monkeypatch.setattr(serve.os, "_exit", leave)
-    assert cli._run() == kind.exit_code == code
-    serve._leave(kind("radio: gone"))
-    assert left == [code]
+    codes: list[int] = []
+    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(serve.os, "_exit", codes.append)
+    assert cli._run() == error.exit_code == code
+    serve._exit_immediately(error("radio: gone"))
+    assert codes == [code]
     assert capfd.readouterr().err == 2 * "genre-edge: radio: gone\n"
 
 
-def test_a_command_that_hangs_at_an_end_that_was_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    left: list[int] = []
-    monkeypatch.setattr(serve.os, "_exit", left.append)
-    serve._leave(None)
-    assert left == [0]
+def test_exit_immediately_without_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An intended end with a blocked thread has exit code 0."""
+    codes: list[int] = []
+    monkeypatch.setattr(serve.os, "_exit", codes.append)
+    serve._exit_immediately(None)
+    assert codes == [0]

@@ -1,4 +1,4 @@
-"""The live view of `genre-edge stream`: what it says, at any size and to all eyes."""
+"""The live view of `genre-edge stream`: content, terminal sizes, hostile names and accessibility."""
 
 import io
 import logging
@@ -10,19 +10,20 @@ from rich.console import Console
 
 from genre_edge.audio.block import Block
 from genre_edge.classify.verdict import Reason
-from genre_edge.cli.terminal.live_view import STALLED_S, LiveView, hours, in_words
-from genre_edge.cli.terminal.screen import LogKeeper, on_screen
+from genre_edge.cli.terminal.live_view import STALLED_S, LiveView, format_duration, format_verdict
+from genre_edge.cli.terminal.screen import RecentLogHandler, alternate_screen
 from tests.helpers.audio import tone
-from tests.helpers.view import GTZAN, RATE, SHARES, console, drawn, meter, row, verdict, view
+from tests.helpers.view import GTZAN, PROBABILITIES, RATE, console, meter, render, row, verdict, view
 
 SIZES = [(40, 15), (120, 40)]
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_all_is_there(width: int, height: int) -> None:
-    picture = view(heard=meter(2, 1.0, position=(3600 + 62) * RATE, dropped=4410))
-    picture.verdict = verdict(SHARES)
-    lines = drawn(picture, width, height)
+def test_view_content(width: int, height: int) -> None:
+    """The view has source, verdict, all genres, level and status."""
+    live_view = view(level=meter(2, 1.0, position=(3600 + 62) * RATE, dropped=4410))
+    live_view.verdict = verdict(PROBABILITIES)
+    lines = render(live_view, width, height)
     assert lines[0].split() == ["[edge", "2]", "radio"]
     assert "jazz 82% (last 10 s)" in [line.strip() for line in lines]
     assert [line.split()[-1] for line in (row(lines, genre) for genre in GTZAN)] == [
@@ -34,10 +35,11 @@ def test_all_is_there(width: int, height: int) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
-def test_bars_are_as_long_as_the_genres_are_probable_and_do_not_change_places(width: int, height: int) -> None:
-    picture = view()
-    picture.verdict = verdict(dict.fromkeys(GTZAN, 0.0) | {"blues": 1.0, "metal": 0.5, "rock": 0.25})
-    lines = drawn(picture, width, height)
+def test_view_bars(width: int, height: int) -> None:
+    """Bars are proportional to the probabilities, in the order of the labels."""
+    live_view = view()
+    live_view.verdict = verdict(dict.fromkeys(GTZAN, 0.0) | {"blues": 1.0, "metal": 0.5, "rock": 0.25})
+    lines = render(live_view, width, height)
     assert genres_of(lines) == GTZAN
     cells = {name: row(lines, name).count("█") + row(lines, name).count("▌") / 2 for name in GTZAN}
     assert cells["blues"] == len(row(lines, "blues")) - 2 - len("classical") - 1 - 7
@@ -48,32 +50,34 @@ def test_bars_are_as_long_as_the_genres_are_probable_and_do_not_change_places(wi
 
 
 @pytest.mark.parametrize(
-    ("reason", "words"),
+    ("reason", "text"),
     [
         ("silence", "silence"),
         ("not_music", "not music"),
         ("low_confidence", "low confidence"),
-        ("too_short", "too short to tell"),
+        ("too_short", "too short to classify"),
     ],
 )
-def test_no_verdict_is_told_in_words_and_nothing_is_marked(reason: Reason, words: str) -> None:
-    picture = view()
-    picture.verdict = verdict({} if reason in ("silence", "too_short") else SHARES, reason)
-    lines = drawn(picture, *SIZES[0])
-    assert lines[1].strip() == f"{words} (last 10 s)"
+def test_view_reason(reason: Reason, text: str) -> None:
+    """Without a genre, the view shows the reason and marks no genre."""
+    live_view = view()
+    live_view.verdict = verdict({} if reason in ("silence", "too_short") else PROBABILITIES, reason)
+    lines = render(live_view, *SIZES[0])
+    assert lines[1].strip() == f"{text} (last 10 s)"
     assert not any(line.startswith(">") for line in lines)
     assert row(lines, "jazz").endswith(" -" if reason in ("silence", "too_short") else " 82%")
 
 
-def test_the_best_is_marked_by_a_sign_too() -> None:
-    picture = view()
-    picture.verdict = verdict(SHARES)
-    assert [line.split()[1] for line in drawn(picture) if line.startswith(">")] == ["jazz"]
+def test_view_best_genre_mark() -> None:
+    """The best genre has a mark, not only a style."""
+    live_view = view()
+    live_view.verdict = verdict(PROBABILITIES)
+    assert [line.split()[1] for line in render(live_view) if line.startswith(">")] == ["jazz"]
 
 
-def test_before_the_first_verdict() -> None:
-    lines = drawn(view(), *SIZES[0])
-    assert lines[1].strip() == "listening ..."
+def test_view_before_first_verdict() -> None:
+    lines = render(view(), *SIZES[0])
+    assert lines[1].strip() == "waiting for the first verdict"
     assert all(row(lines, genre).endswith(" -") and "█" not in row(lines, genre) for genre in GTZAN)
     assert "lag -" in lines[-1]
 
@@ -82,29 +86,30 @@ def genres_of(lines: list[str]) -> list[str]:
     return [match[1] for line in lines if (match := re.match(r"[> ] (\w+) ", line)) and match[1] != "level"]
 
 
-def test_where_there_is_no_room_the_most_probable_genres_are_shown() -> None:
-    picture = view()
-    picture.verdict = verdict(dict(zip(GTZAN, np.linspace(0.1, 0.9, 10).tolist(), strict=True)))
-    assert genres_of(drawn(picture, 40, 8)) == GTZAN[-3:]
-    assert genres_of(drawn(picture, 40, 1000)) == GTZAN
+def test_view_few_rows() -> None:
+    """With few rows, only the most probable genres are shown."""
+    live_view = view()
+    live_view.verdict = verdict(dict(zip(GTZAN, np.linspace(0.1, 0.9, 10).tolist(), strict=True)))
+    assert genres_of(render(live_view, 40, 8)) == GTZAN[-3:]
+    assert genres_of(render(live_view, 40, 1000)) == GTZAN
 
 
-def test_as_many_genres_as_are_wanted() -> None:
-    picture = view(top=2)
-    assert genres_of(drawn(picture)) == GTZAN[:2]  # nothing is known yet
-    picture.verdict = verdict(SHARES | {"blues": 0.1})
-    assert genres_of(drawn(picture)) == ["blues", "jazz"]
+def test_view_top() -> None:
+    live_view = view(top=2)
+    assert genres_of(render(live_view)) == GTZAN[:2]  # before the first verdict
+    live_view.verdict = verdict(PROBABILITIES | {"blues": 0.1})
+    assert genres_of(render(live_view)) == ["blues", "jazz"]
 
 
 @pytest.mark.parametrize("width", range(1, 60, 7))
 @pytest.mark.parametrize("height", [1, 3, 9, 20])
-def test_no_size_is_too_small_to_be_drawn(width: int, height: int) -> None:
-    picture = view("名前" * 30)
-    picture.verdict = verdict(SHARES)
+def test_view_tiny_terminal(width: int, height: int) -> None:
+    live_view = view("名前" * 30)
+    live_view.verdict = verdict(PROBABILITIES)
     terminal = console(width, height)
-    with on_screen(picture, terminal, LogKeeper()):
+    with alternate_screen(live_view, terminal, RecentLogHandler()):
         pass
-    terminal.print(picture)
+    terminal.print(live_view)
 
 
 @pytest.mark.parametrize(
@@ -121,11 +126,12 @@ def test_no_size_is_too_small_to_be_drawn(width: int, height: int) -> None:
         "",
     ],
 )
-def test_a_hostile_name_stays_text_in_its_line(name: str) -> None:
+def test_view_hostile_source_name(name: str) -> None:
+    """Escape sequences and markup in a source's name are shown as text, on one line."""
     terminal = console(40, 15)
-    picture = view(name)
-    picture.verdict = verdict(SHARES)
-    terminal.print(picture, end="")
+    live_view = view(name)
+    live_view.verdict = verdict(PROBABILITIES)
+    terminal.print(live_view, end="")
     assert isinstance(terminal.file, io.StringIO)
     written = terminal.file.getvalue()
     assert set(re.findall(r"\x1b[^a-zA-Z]*[a-zA-Z]", written)) <= {"\x1b[1m", "\x1b[2m", "\x1b[0m", "\x1b[36m"}
@@ -137,53 +143,56 @@ def test_a_hostile_name_stays_text_in_its_line(name: str) -> None:
         assert name[:20] in lines[0]
 
 
-def test_a_hostile_reason_stays_text() -> None:
-    keeper, heard = LogKeeper(), meter()
-    heard.heard_s -= STALLED_S
-    keeper.handle(logging.makeLogRecord({"msg": "%s gone", "args": ("[red]\x1b[2J",), "levelno": logging.WARNING}))
-    lines = drawn(LiveView("x", heard, GTZAN, "edge 2", keeper))
+def test_view_hostile_log_message() -> None:
+    log_handler, level = RecentLogHandler(), meter()
+    level.heard_s -= STALLED_S
+    log_handler.handle(logging.makeLogRecord({"msg": "%s gone", "args": ("[red]\x1b[2J",), "levelno": logging.WARNING}))
+    lines = render(LiveView("x", level, GTZAN, "edge 2", log_handler))
     assert "[red]\N{REPLACEMENT CHARACTER}[2J gone" in [line.strip() for line in lines]
 
 
-def test_a_stall_is_told_and_ends() -> None:
-    heard = meter()
-    picture = view(heard=heard)
-    picture.verdict = verdict(SHARES)
-    heard.heard_s -= 100
-    lines = drawn(picture)
+def test_view_stall() -> None:
+    """A stall is reported until samples arrive again."""
+    level = meter()
+    live_view = view(level=level)
+    live_view.verdict = verdict(PROBABILITIES)
+    level.heard_s -= 100
+    lines = render(live_view)
     assert any(re.match(r"no samples for 10\d s", line) for line in lines)
     assert row(lines, "level").endswith(" -")
-    heard(Block(tone(441, 1, RATE), RATE, RATE))
-    assert any(line.startswith("jazz 82%") for line in drawn(picture))
+    level(Block(tone(441, 1, RATE), RATE, RATE))
+    assert any(line.startswith("jazz 82%") for line in render(live_view))
 
 
-def test_without_colour_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = view()
-    picture.verdict = verdict(SHARES)
+def test_view_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_COLOR removes the colours and nothing else."""
+    live_view = view()
+    live_view.verdict = verdict(PROBABILITIES)
     plain = console(_environ={"NO_COLOR": "1"})
-    plain.print(picture, end="")
+    plain.print(live_view, end="")
     assert isinstance(plain.file, io.StringIO)
     written = plain.file.getvalue()
     assert set(re.findall(r"\x1b\[[0-9;]*m", written)) == {"\x1b[0m", "\x1b[1m", "\x1b[2m"}  # bold, dim: no colour
-    assert [line.rstrip() for line in plain.export_text().splitlines()] == [line.rstrip() for line in drawn(picture)]
+    assert [line.rstrip() for line in plain.export_text().splitlines()] == [line.rstrip() for line in render(live_view)]
 
 
-def test_a_terminal_that_knows_no_unicode_gets_ascii() -> None:
-    picture = view("Größe 名前 " * 9)
-    picture.verdict = verdict(SHARES)
+def test_view_encoding_without_unicode() -> None:
+    """A terminal without Unicode gets ASCII bars and question marks."""
+    live_view = view("Größe 名前 " * 9)
+    live_view.verdict = verdict(PROBABILITIES)
     file = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
-    Console(file=file, width=40, height=15, force_terminal=True, _environ={}).print(picture, end="")
+    Console(file=file, width=40, height=15, force_terminal=True, _environ={}).print(live_view, end="")
     file.flush()
     written = file.buffer.getvalue().decode("latin-1")  # type: ignore[attr-defined]
     assert "Größe ??" in written and "################" in written
 
 
-def test_times_and_words() -> None:
-    assert [hours(s) for s in (0, 59.99, 61, 3600, 360_000)] == [
+def test_format_duration_and_verdict() -> None:
+    assert [format_duration(s) for s in (0, 59.99, 61, 3600, 360_000)] == [
         "0:00:00",
         "0:00:59",
         "0:01:01",
         "1:00:00",
         "100:00:00",
     ]
-    assert in_words(verdict(SHARES)) == "jazz 82% (last 10 s)"
+    assert format_verdict(verdict(PROBABILITIES)) == "jazz 82% (last 10 s)"

@@ -16,21 +16,21 @@ def run(code: str) -> "subprocess.CompletedProcess[str]":
 
 def test_a_library_is_found_and_bound_once() -> None:
     done = run(
-        "fftw.ensure(); first = _logmel.fftw_version()\n"
+        "fftw.ensure_loaded(); first = _logmel.fftw_version()\n"
         "_logmel.load_fftw = None  # would fail if it were called again\n"
-        "fftw.ensure(); print(first, _logmel.fftw_version() == first)"
+        "fftw.ensure_loaded(); print(first, _logmel.fftw_version() == first)"
     )
     assert done.stdout.startswith("fftw-3"), done.stderr
     assert done.stdout.endswith("True\n")
 
 
-@pytest.mark.skipif(not fftw._bundled(), reason="pyFFTW's wheel is not installed")
+@pytest.mark.skipif(not fftw._pyfftw_libraries(), reason="pyFFTW's wheel is not installed")
 def test_the_wheels_library_serves_without_the_systems() -> None:
     """The system's library is taken away by refusing to load None."""
     done = run(
         "load = _logmel.load_fftw\n"
         "_logmel.load_fftw = lambda path: path is not None and load(path)\n"
-        "print(melspectrogram([0.5] * 4096, n_fft=2047).shape, fftw.ensure() in map(str, fftw._bundled()))"
+        "print(melspectrogram([0.5] * 4096, n_fft=2047).shape, fftw.ensure_loaded() in map(str, fftw._pyfftw_libraries()))"
     )
     assert done.stdout == "(128, 8) True\n", done.stderr
 
@@ -50,7 +50,7 @@ def test_without_a_library_the_error_says_what_to_install() -> None:
 def test_a_library_that_is_missing_or_another_is_refused() -> None:
     done = run(
         "print([_logmel.load_fftw(path) for path in ('/no/such/library.so', 'libm.so.6')], _logmel.fftw_version())\n"
-        "fftw.ensure(); print(_logmel.fftw_version())"
+        "fftw.ensure_loaded(); print(_logmel.fftw_version())"
     )
     refused, found = done.stdout.splitlines()
     assert refused == "[False, False] None"
@@ -59,7 +59,7 @@ def test_a_library_that_is_missing_or_another_is_refused() -> None:
 
 def test_a_spectrogram_without_fftw_is_refused_by_the_core() -> None:
     done = run(
-        "fftw.ensure = lambda: None\n"
+        "fftw.ensure_loaded = lambda: None\n"
         "try:\n    melspectrogram([0.5] * 4096, n_fft=2047)\n"
         "except RuntimeError as error:\n    print(error)"
     )

@@ -1,4 +1,4 @@
-"""A live view of made-up verdicts, and terminals of any size that can be read afterwards."""
+"""Live views of invented verdicts, and consoles of any size whose output can be read."""
 
 import io
 import re
@@ -10,15 +10,15 @@ from genre_edge.audio.block import Block
 from genre_edge.audio.level_meter import LevelMeter
 from genre_edge.classify.verdict import GenreProbability, InputInfo, ModelInfo, Reason, Verdict
 from genre_edge.cli.terminal.live_view import LiveView
-from genre_edge.cli.terminal.screen import LogKeeper
+from genre_edge.cli.terminal.screen import RecentLogHandler
 from tests.helpers.audio import tone
 
 GTZAN = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
 RATE = 22050
 
 
-def verdict(shares: dict[str, float], reason: Reason | None = None, lag_ms: float = 12.3) -> Verdict:
-    ranked = [GenreProbability(*item) for item in sorted(shares.items(), key=lambda item: -item[1])]
+def verdict(probabilities: dict[str, float], reason: Reason | None = None, lag_ms: float = 12.3) -> Verdict:
+    ranked = [GenreProbability(*item) for item in sorted(probabilities.items(), key=lambda item: -item[1])]
     best = ranked[0] if ranked else None
     return Verdict(
         start_s=10.0,
@@ -35,27 +35,28 @@ def verdict(shares: dict[str, float], reason: Reason | None = None, lag_ms: floa
 
 
 def meter(seconds: float = 1.0, amplitude: float = 1.0, position: int = 0, dropped: int = 0) -> LevelMeter:
-    """A meter that a tone went by."""
-    found = LevelMeter()
-    found(Block(tone(441, seconds, RATE, amplitude), RATE, position, dropped))
-    return found
+    """Return a level meter after a block of a tone."""
+    level_meter = LevelMeter()
+    level_meter(Block(tone(441, seconds, RATE, amplitude), RATE, position, dropped))
+    return level_meter
 
 
 def view(
-    source: str = "radio", heard: LevelMeter | None = None, labels: list[str] = GTZAN, top: int | None = None
+    source: str = "radio", level: LevelMeter | None = None, labels: list[str] = GTZAN, top: int | None = None
 ) -> LiveView:
-    return LiveView(source, heard or meter(), labels, "edge 2", LogKeeper(), top)
+    return LiveView(source, level or meter(), labels, "edge 2", RecentLogHandler(), top)
 
 
 def console(width: int = 80, height: int = 24, **options: object) -> Console:
-    """A terminal of that size that can be read afterwards, whatever the environment says."""
-    given: dict[str, object] = {"force_terminal": True, "color_system": "standard", "_environ": {}} | options
-    return Console(width=width, height=height, record=True, file=io.StringIO(), **given)  # type: ignore[arg-type]
+    """Return a terminal of this size that records its output and ignores the environment."""
+    settings: dict[str, object] = {"force_terminal": True, "color_system": "standard", "_environ": {}} | options
+    return Console(width=width, height=height, record=True, file=io.StringIO(), **settings)  # type: ignore[arg-type]
 
 
-def drawn(picture: LiveView, width: int = 80, height: int = 24) -> list[str]:
+def render(live_view: LiveView, width: int = 80, height: int = 24) -> list[str]:
+    """Return the lines of the view, which must fit the terminal."""
     terminal = console(width, height)
-    terminal.print(picture, end="")
+    terminal.print(live_view, end="")
     lines = terminal.export_text().splitlines()
     assert len(lines) <= height
     assert all(cell_len(line) <= width for line in lines)
@@ -63,8 +64,9 @@ def drawn(picture: LiveView, width: int = 80, height: int = 24) -> list[str]:
 
 
 def row(lines: list[str], name: str) -> str:
-    (found,) = (line for line in lines if re.match(rf"[> ] {name} ", line))
-    return found
+    """Return the line of a genre, or of the level."""
+    (line,) = (line for line in lines if re.match(rf"[> ] {name} ", line))
+    return line
 
 
-SHARES = {genre: 0.02 for genre in GTZAN} | {"jazz": 0.82}
+PROBABILITIES = {genre: 0.02 for genre in GTZAN} | {"jazz": 0.82}

@@ -1,17 +1,16 @@
-"""Service: what happens when a part fails or hangs, which processes of tests/test_cli_serve.py cannot show."""
+"""Service: signals, failures and hangs of its parts, which tests of the process (test_cli_serve.py) cannot cause."""
 
 import signal
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from genre_edge.errors import AudioError, GenreEdgeError, SourceLostError
-from genre_edge.station import service
-from genre_edge.station.history.store import History
+from genre_edge.station import service as service_module
+from genre_edge.station.history.verdict_history import VerdictHistory
 from genre_edge.station.http.app import create_app
 from genre_edge.station.http.server import Server, bind
 from genre_edge.station.service import Service
@@ -19,129 +18,127 @@ from genre_edge.station.station import Station
 from genre_edge.station.systemd import Notifier
 from genre_edge.system import signals
 from tests.helpers.server import RunningServer
-from tests.helpers.station import HandFed, eventually, station
+from tests.helpers.station import QueueSource, eventually, make_station
 
 
 @pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    """Service takes the signals; give them back."""
+def restore_handlers() -> Iterator[None]:
+    """Restore the signal handlers that Service replaces."""
     before = {number: signal.getsignal(number) for number in signals.ENDING}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-def parts(source: HandFed) -> tuple[Station, Server]:
-    one = station(source)
-    return one, Server(create_app(one, None, None), bind("127.0.0.1", 0))
+@pytest.fixture(autouse=True)
+def timing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poll quickly, and allow slow machines a long shutdown."""
+    monkeypatch.setattr(service_module, "_POLL_S", 0.01)
+    monkeypatch.setattr(service_module, "_STOP_TIMEOUT_S", 60.0)
+    monkeypatch.setattr(service_module, "_SAVE_TIMEOUT_S", 60.0)
 
 
-def soon(what: Any, *arguments: Any) -> None:
-    threading.Timer(0.3, what, arguments).start()
+def make_parts(source: QueueSource, history: VerdictHistory | None = None) -> tuple[Station, Server]:
+    """Return a station and its server, not started."""
+    station = make_station(source, history)
+    return station, Server(create_app(station, None, None), bind("127.0.0.1", 0))
 
 
-def test_a_signal_ends_all(caplog: pytest.LogCaptureFixture) -> None:
-    one, server = parts(HandFed())
-    ready = threading.Event()
-    soon(signal.raise_signal, signal.SIGTERM)
-    running = Service(one, server, None)
-    running.run(ready.set)
-    assert running.clean and ready.is_set() and one.ended.is_set() and not server.alive and not caplog.records
+def test_signal(caplog: pytest.LogCaptureFixture) -> None:
+    """A signal ends all threads without a warning."""
+    station, server = make_parts(QueueSource())
+    service = Service(station, server, None)
+    service.run(lambda: signal.raise_signal(signal.SIGTERM))
+    assert service.clean and station.ended.is_set() and not server.alive and not caplog.records
 
 
-def test_a_source_that_fails_ends_all_and_is_told() -> None:
-    source = HandFed()
-    one, server = parts(source)
-    soon(source.fail, AudioError("hand: broken"))
-    with pytest.raises(AudioError, match="hand: broken"):
-        Service(one, server, None).run(lambda: None)
+def test_source_error() -> None:
+    """An error of the source ends the server and is raised."""
+    source = QueueSource()
+    station, server = make_parts(source)
+    with pytest.raises(AudioError, match="queue: broken"):
+        Service(station, server, None).run(lambda: source.fail(AudioError("queue: broken")))
     assert not server.alive
 
 
-def test_a_server_that_fails_ends_all_and_is_told() -> None:
-    one, server = parts(HandFed())
-    soon(server.stop)
-    with pytest.raises(GenreEdgeError, match="the web server has ended by itself"):
-        Service(one, server, None).run(lambda: None)
-    assert one.ended.is_set()
+def test_server_ends() -> None:
+    """A server that ends by itself ends the station and is an error."""
+    station, server = make_parts(QueueSource())
+    with pytest.raises(GenreEdgeError, match="the web server ended unexpectedly"):
+        Service(station, server, None).run(server.stop)
+    assert station.ended.is_set()
 
 
-def test_a_source_that_is_lost_while_the_history_is_locked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing hangs, why it ended is told, and so is what is lost."""
+def test_source_lost_history_locked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With a locked history file, all threads end, and the source's error and the unsaved verdicts are reported."""
     path = tmp_path / "h.db"
-    source, history = HandFed(), History(path)
-    one = station(source, history)
-    server = Server(create_app(one, None, None), bind("127.0.0.1", 0))
+    source = QueueSource()
+    station, server = make_parts(source, VerdictHistory(path))
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    source.music(2)
-    source.fail(SourceLostError("hand: given up"))
-    running = Service(one, server, None)
-    with pytest.raises(SourceLostError, match="hand: given up"):
-        running.run(lambda: None)
+    source.feed_music(2)
+    source.fail(SourceLostError("queue: given up"))
+    service = Service(station, server, None)
+    with pytest.raises(SourceLostError, match="queue: given up"):
+        service.run(lambda: None)
     blocker.close()
-    assert running.clean and one.heard.total() >= 3
-    assert caplog.messages[-1] == f"{one.heard.total()} verdicts were not saved"
+    assert service.clean and station.verdict_counts.total() >= 3
+    assert caplog.messages[-1] == f"{station.verdict_counts.total()} verdicts were not saved"
 
 
-class Deaf(HandFed):
-    """Cannot be closed, as a pipe that nobody writes to."""
+class UnclosableSource(QueueSource):
+    """Ignores `close`, as a pipe without a writer does."""
 
     def close(self) -> None:
         pass
 
 
-def test_a_source_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "_STOP_S", 0.2)
-    source = Deaf()
-    one, server = parts(source)
-    soon(signal.raise_signal, signal.SIGINT)
-    running = Service(one, server, None)
-    running.run(lambda: None)
-    assert not running.clean
-    HandFed.close(source)
-    assert one.join(20)
+def test_source_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that does not end in time is reported by `clean`."""
+    monkeypatch.setattr(service_module, "_STOP_TIMEOUT_S", 0.2)
+    source = UnclosableSource()
+    station, server = make_parts(source)
+    service = Service(station, server, None)
+    service.run(lambda: signal.raise_signal(signal.SIGINT))
+    assert not service.clean
+    QueueSource.close(source)
+    assert station.join(40)
 
 
-def test_the_watchdog_is_told_only_while_there_is_life(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd's watchdog is notified only while the station makes progress."""
     monkeypatch.setenv("WATCHDOG_USEC", "30000")
-    monkeypatch.setattr(service, "_TICK_S", 0.01)
-    told: list[tuple[str, ...]] = []
-    monkeypatch.setattr(Notifier, "tell", lambda self, *lines: told.append(lines))
-    one, server = parts(HandFed())
-    alive = [True]
-    monkeypatch.setattr(one, "alive", lambda: alive[0])
-    runner = Service(one, server, None)
-    monkeypatch.setattr(service.signals, "take", lambda _: None)
-    thread = threading.Thread(target=runner.run, args=(lambda: None,))
+    monkeypatch.setattr(signals, "install", lambda handler: None)  # works in the main thread only
+    states: list[str] = []
+    monkeypatch.setattr(Notifier, "notify", lambda self, *lines: states.extend(lines))
+    station, server = make_parts(QueueSource())
+    progressing = threading.Event()
+    progressing.set()
+    checks: list[bool] = []
+
+    def is_progressing() -> bool:
+        checks.append(progressing.is_set())
+        return checks[-1]
+
+    monkeypatch.setattr(station, "is_progressing", is_progressing)
+    service = Service(station, server, None)
+    thread = threading.Thread(target=service.run, args=(lambda: None,))
     thread.start()
-    eventually(lambda: told.count(("WATCHDOG=1",)) >= 3 and ("READY=1",) in told)
-    alive[0] = False
-    eventually(lambda: _quiet(told))
-    runner._on_signal(signal.SIGTERM, None)
-    thread.join(20)
-    assert told[-1] == ("STOPPING=1",)
+    eventually(lambda: states.count("WATCHDOG=1") >= 3 and "READY=1" in states)
+    progressing.clear()
+    eventually(lambda: checks[-2:] == [False, False])  # the last notification has been sent
+    notifications = states.count("WATCHDOG=1")
+    eventually(lambda: checks[-10:] == [False] * 10)
+    assert states.count("WATCHDOG=1") == notifications
+    service._on_signal(signal.SIGTERM, None)
+    thread.join(60)
+    assert states[-1] == "STOPPING=1"
 
 
-def _quiet(told: list[tuple[str, ...]]) -> bool:
-    before = len(told)
-    threading.Event().wait(0.3)
-    return len(told) == before
-
-
-@pytest.mark.parametrize(
-    ("micros", "pid", "expected"),
-    [("2000000", "", 2.0), ("2000000", "1", None), ("0", "", None), ("", "", None), ("-5", "", None), ("x", "", None)],
-)
-def test_how_long_systemd_waits(micros: str, pid: str, expected: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WATCHDOG_USEC", micros)
-    monkeypatch.setenv("WATCHDOG_PID", pid)
-    assert Notifier().watchdog_s == expected
-
-
-def test_a_server_is_asked_to_end_before_it_began() -> None:
-    one = RunningServer()
+def test_server_stop_while_starting() -> None:
+    """A server may be stopped several times, and before it has started."""
+    running = RunningServer()
     for _ in range(3):
-        one.server.stop()
-    assert one.server.join(10)
-    one.stop()
+        running.server.stop()
+    assert running.server.join(40)
+    running.stop()

@@ -27,7 +27,7 @@ from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
 from genre_edge.audio.live.threaded import ThreadedSource
 from genre_edge.audio.source import Source
 from genre_edge.cli.terminal import screen
-from genre_edge.cli.terminal.screen import _give_back, _take
+from genre_edge.cli.terminal.screen import _start, _stop
 from genre_edge.errors import AudioError
 from tests.helpers.audio import encode, music
 from tests.helpers.live import RATE, ffmpegs
@@ -153,16 +153,16 @@ def is_whole(terminal: io.StringIO, codes: tuple[str, ...]) -> bool:
     return len({terminal.getvalue().count(code) for code in codes}) == 1
 
 
-@pytest.mark.parametrize("lends_or_takes", [_take, _give_back])
+@pytest.mark.parametrize("lends_or_takes", [_start, _stop])
 def test_a_terminal_is_lent_and_given_back_whole(lends_or_takes: Callable[[rich.live.Live], None]) -> None:
     for line in count(1, 7):
         terminal = io.StringIO()
         live = rich.live.Live("a picture", console=Console(file=terminal, force_terminal=True), screen=True)
-        if lends_or_takes is _give_back:
-            _take(live)
+        if lends_or_takes is _stop:
+            _start(live)
         went_on = not interrupted(line, lambda live=live: lends_or_takes(live))
         assert is_whole(terminal, LENT) and is_whole(terminal, GIVEN_BACK)
-        _give_back(live)
+        _stop(live)
         assert [terminal.getvalue().count(code) for code in LENT + GIVEN_BACK] in ([0, 0, 0, 0], [1, 1, 1, 1])
         if went_on:
             break
@@ -176,11 +176,11 @@ def test_a_ctrl_c_before_a_terminal_is_given_back(monkeypatch: pytest.MonkeyPatc
     def interrupted_once(live: rich.live.Live) -> None:
         if next(tries, False):
             raise KeyboardInterrupt
-        _give_back(live)
+        _stop(live)
 
-    monkeypatch.setattr(screen, "_give_back", interrupted_once)
+    monkeypatch.setattr(screen, "_stop", interrupted_once)
     console = Console(file=terminal, force_terminal=True)
-    with pytest.raises(KeyboardInterrupt), screen.on_screen("a picture", console, screen.LogKeeper()):
+    with pytest.raises(KeyboardInterrupt), screen.alternate_screen("a picture", console, screen.RecentLogHandler()):
         pass
     assert [terminal.getvalue().count(code) for code in LENT + GIVEN_BACK] == [1, 1, 1, 1]
 

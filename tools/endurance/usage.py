@@ -1,21 +1,20 @@
-"""What a process uses, by Linux's /proc."""
+"""Resource usage of a process, from Linux's /proc."""
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+from genre_edge.system import process
 
 
 @dataclass(frozen=True)
 class Usage:
-    """At a moment: memory in bytes, descriptors, threads; since the beginning: CPU seconds, how often it woke up, and
-    bytes written to disks."""
+    """Memory in bytes, file descriptors and threads now; CPU seconds, voluntary context switches and bytes written
+    to disks since the process started."""
 
     cpu_s: float
     resident_bytes: int
-    own_bytes: int  # of the resident, what is no file's
+    own_bytes: int  # resident anonymous memory
     peak_bytes: int
     descriptors: int
     threads: int
@@ -24,20 +23,22 @@ class Usage:
 
     @classmethod
     def of(cls, pid: int) -> "Usage":
-        """Raises OSError when the process is gone."""
-        process = Path(f"/proc/{pid}")
-        # Behind the name, which may hold anything; proc(5) calls user and system time fields 14 and 15.
-        ticks = (process / "stat").read_text().rsplit(")", 1)[1].split()[11:13]
-        status = _numbers(process / "status")
+        """Read the usage of a running process.
+
+        Raises:
+            OSError: there is no process with this ID.
+        """
+        directory = Path(f"/proc/{pid}")
+        status = _numbers(directory / "status")
         return cls(
-            cpu_s=sum(map(int, ticks)) / _TICKS_A_SECOND,
+            cpu_s=process.cpu_s(pid),
             resident_bytes=1024 * status["VmRSS"],
             own_bytes=1024 * status["RssAnon"],
             peak_bytes=1024 * status["VmHWM"],
-            descriptors=len(list((process / "fd").iterdir())),
+            descriptors=len(list((directory / "fd").iterdir())),
             threads=status["Threads"],
             wakeups=status["voluntary_ctxt_switches"],
-            written_bytes=_numbers(process / "io")["write_bytes"],
+            written_bytes=_numbers(directory / "io")["write_bytes"],
         )
 
 

@@ -43,7 +43,7 @@ class RealFft:
     def _path() -> str:
         from genre_edge.mel import fftw
 
-        fftw.ensure()
+        fftw.ensure_loaded()
         return re.findall(r"/.*/[^/\n]*fftw[^/\n]*\.so.*", Path("/proc/self/maps").read_text())[0]
 
     def _plan_loops(self, frame: int, bins: int) -> int:

@@ -1,26 +1,27 @@
-"""The command line: one module a command. Heavy modules are imported inside the commands, so `--help` is quick."""
+"""The command-line application, one module per command.
 
-import io
-import logging
-import os
+Heavy modules are imported inside the commands, so that `--help` is fast.
+"""
+
 import sys
 
 import typer
 
-from genre_edge.cli import bench, classify, devices, doctor, models, serve, spectrogram, stream
+from genre_edge.cli import bench, classify, devices, doctor, models, serve, spectrogram, standard_streams, stream
+from genre_edge.cli.messages import log_to_stderr, print_message
 from genre_edge.errors import GenreEdgeError
 
 app = typer.Typer(
     name="genre-edge",
-    help="Hears the genre of music, offline.",
+    help="Classifies the genre of music, offline.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         print(f"genre-edge {version('genre-edge')}")
@@ -29,7 +30,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
 ) -> None:
     pass
 
@@ -44,15 +45,20 @@ app.command()(doctor.doctor)
 app.command()(bench.bench)
 
 
-def _fail(text: object, code: int) -> int:
-    from genre_edge.output.text import one_line
-
-    print(f"genre-edge: {one_line(str(text))}", file=sys.stderr)
-    return code
+def main() -> None:
+    """Set up the standard streams and the log, run the command and exit with its code."""
+    standard_streams.open_closed_streams()
+    standard_streams.escape_unencodable_output()
+    standard_streams.silence_libraries()
+    log_to_stderr()
+    sys.exit(_run())
 
 
 def _run() -> int:
-    """Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage, 3 a live source has gone for good."""
+    """Run the command and print its error, if any.
+
+    Returns the exit code: 0 success, 1 some inputs failed, 2 wrong usage, 3 a live source is lost, 130 interrupted.
+    """
     try:
         try:
             app()
@@ -60,65 +66,14 @@ def _run() -> int:
             sys.stdout.flush()
         return 0
     except GenreEdgeError as error:
-        return _fail(error, error.exit_code)
+        print_message(error)
+        return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        _write_no_more()  # the reader has gone, as with `| head`
+        standard_streams.discard_output()  # the reader has closed the pipe, as `| head` does
         return 1
     except OSError as error:
-        _write_no_more()  # it may be standard output that is full
-        return _fail(error, 1)
-
-
-def _write_no_more() -> None:
-    """What standard output still holds goes nowhere, at exit neither."""
-    _lead_nowhere(sys.stdout.fileno())
-
-
-def _lead_nowhere(number: int) -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    if null != number:
-        os.dup2(null, number)
-        os.close(null)
-
-
-def _open_standard_streams() -> None:
-    """Where a parent closed one of them, the first files that we open would take its place."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            _lead_nowhere(number)
-            # Whoever replaces such a stream must not close its number with it.
-            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file name that the terminal's encoding lacks
-
-
-def _silence_libraries() -> None:
-    """Keep stderr for our own lines: TensorFlow Lite greets there, and libmpg123 tells its troubles."""
-    sys.stderr.flush()
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
-    _lead_nowhere(2)
-
-
-class _OneLine(logging.Formatter):
-    """Messages tell of names that others gave: of files, sound cards, servers."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
-        from genre_edge.output.text import one_line
-
-        return one_line(super().formatMessage(record))
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine("genre-edge: %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
-
-
-def main() -> None:
-    """Entry point of `genre-edge`."""
-    _open_standard_streams()
-    _silence_libraries()
-    _log_to_stderr()
-    sys.exit(_run())
+        standard_streams.discard_output()  # the disk behind standard output may be full
+        print_message(error)
+        return 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from genre_edge.cli.messages import print_message
 from genre_edge.cli.options import ModelOption, RawOption, ThresholdOption, TopOption
 from genre_edge.errors import AudioError, ParameterError
 from genre_edge.system import signals
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from genre_edge.classify.classifier import Classifier
     from genre_edge.classify.verdict import Verdict
 
+_PENDING_PER_JOB = 4  # limits how many results wait for a slower one before them
+
 
 class Format(str, Enum):
-    """How results are written."""
+    """Output formats of verdicts."""
 
     table = "table"
     json = "json"
@@ -30,62 +33,62 @@ class Format(str, Enum):
 
 
 def classify(
-    paths: Annotated[list[str], typer.Argument(help="Files, directories, patterns, or - for standard input.")],
-    format: Annotated[Format, typer.Option(help="How results are written.")] = Format.table,
+    paths: Annotated[list[str], typer.Argument(help="Files, directories, glob patterns, or - for standard input.")],
+    format: Annotated[Format, typer.Option(help="Output format.")] = Format.table,
     top: TopOption = None,
-    segments: Annotated[bool, typer.Option("--segments", help="Also the genre of every few seconds.")] = False,
+    segments: Annotated[bool, typer.Option("--segments", help="Also list the genre of every few seconds.")] = False,
     model: ModelOption = "edge",
-    jobs: Annotated[int, typer.Option(min=1, max=256, help="Files at a time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Number of files to process in parallel.")] = 1,
     threshold: ThresholdOption = None,
     raw: RawOption = None,
 ) -> None:
-    """Tell the genre of music files. Exit code 1 if a file failed; the others are still done."""
+    """Classify the genre of music files. Exit code 1 if a file fails; the other files are still classified."""
     from genre_edge.audio.paths import STDIN, expand
     from genre_edge.classify.classifier import Classifier
     from genre_edge.output.renderers import FORMATS
 
-    _check_stdin(paths.count(STDIN), raw)
+    _check_standard_input(paths.count(STDIN), raw)
     items = list(dict.fromkeys(item for path in paths for item in expand(path)))  # each file once
     jobs = min(jobs, len(items))
-    spare = [Classifier(model, threshold) for _ in range(jobs)]  # now: a bad --model is told before any work
-    local = threading.local()
+    classifiers = [Classifier(model, threshold) for _ in range(jobs)]  # a bad --model fails before any work
+    thread_local = threading.local()
 
-    def work(item: str | AudioError) -> "Verdict | AudioError":
+    def process(item: str | AudioError) -> "Verdict | AudioError":
         if isinstance(item, AudioError):
             return item
-        if not hasattr(local, "classifier"):
-            local.classifier = spare.pop()
-        return _one(local.classifier, item, segments, raw)
+        if not hasattr(thread_local, "classifier"):
+            thread_local.classifier = classifiers.pop()
+        return _classify_item(thread_local.classifier, item, segments, raw)
 
-    failed = 0
+    n_failed = 0
     signals.raise_interrupt()
     try:
         with FORMATS[format.value](sys.stdout, top) as renderer:
-            for outcome in _progress(_in_order(work, items, jobs), len(items)):
-                if isinstance(outcome, AudioError):
-                    failed += 1
-                    _complain(outcome)
+            for result in _with_progress_bar(_ordered_map(process, items, jobs), len(items)):
+                if isinstance(result, AudioError):
+                    n_failed += 1
+                    print_message(result)
                 else:
-                    renderer.verdict(outcome)
+                    renderer.verdict(result)
                     sys.stdout.flush()
     except KeyboardInterrupt:
         sys.stdout.flush()
-        os._exit(130)  # at once: what other threads still decode is wanted by nobody
-    raise typer.Exit(1 if failed else 0)
+        os._exit(130)  # do not wait for worker threads: their results are discarded
+    raise typer.Exit(1 if n_failed else 0)
 
 
-def _check_stdin(mentions: int, raw: str | None) -> None:
+def _check_standard_input(n_mentions: int, raw: str | None) -> None:
     from genre_edge.audio.pipe import parse_raw
 
-    if mentions > 1:
+    if n_mentions > 1:
         raise ParameterError("standard input (-) can be given once")
     if raw is not None:
         parse_raw(raw)
-        if not mentions:
+        if not n_mentions:
             raise ParameterError("--raw describes standard input: give - as the path")
 
 
-def _one(classifier: "Classifier", item: str, segments: bool, raw: str | None) -> "Verdict | AudioError":
+def _classify_item(classifier: "Classifier", item: str, segments: bool, raw: str | None) -> "Verdict | AudioError":
     from genre_edge.audio.opening import open_standard_input
     from genre_edge.audio.paths import STDIN
 
@@ -95,19 +98,19 @@ def _one(classifier: "Classifier", item: str, segments: bool, raw: str | None) -
         return error
 
 
-def _in_order(
-    work: Callable[[str | AudioError], "Verdict | AudioError"], items: list[str | AudioError], jobs: int
+def _ordered_map(
+    process: Callable[[str | AudioError], "Verdict | AudioError"], items: list[str | AudioError], jobs: int
 ) -> Iterator["Verdict | AudioError"]:
-    """Outcomes in the order of items, at most `jobs` at work and a few waiting."""
+    """Yield the results in the order of the items, processing up to `jobs` items in parallel."""
     if jobs == 1:
-        yield from map(work, items)
+        yield from map(process, items)
         return
-    pool = ThreadPoolExecutor(jobs)  # the C core, the decoders and the network all release the GIL
+    pool = ThreadPoolExecutor(jobs)  # threads suffice: the C core, the decoders and the network release the GIL
     pending: deque[Future[Verdict | AudioError]] = deque()
     try:
         for item in items:
-            pending.append(pool.submit(work, item))
-            if len(pending) >= 4 * jobs:
+            pending.append(pool.submit(process, item))
+            if len(pending) >= _PENDING_PER_JOB * jobs:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
@@ -115,17 +118,11 @@ def _in_order(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _complain(error: AudioError) -> None:
-    from genre_edge.output.text import one_line
-
-    print(f"genre-edge: {one_line(str(error))}", file=sys.stderr)
-
-
-def _progress(outcomes: Iterable["Verdict | AudioError"], total: int) -> Iterable["Verdict | AudioError"]:
-    """A bar on stderr for more than one file, if somebody is looking and results go elsewhere."""
+def _with_progress_bar(results: Iterable["Verdict | AudioError"], total: int) -> Iterable["Verdict | AudioError"]:
+    """Show a progress bar on stderr for several files, if stderr is a terminal and stdout is not."""
     if total < 2 or not sys.stderr.isatty() or sys.stdout.isatty():
-        return outcomes
+        return results
     from rich.console import Console
     from rich.progress import track
 
-    return track(outcomes, total=total, description="classifying", console=Console(stderr=True))
+    return track(results, total=total, description="classifying", console=Console(stderr=True))

@@ -1,4 +1,4 @@
-"""`genre-edge devices`: what can be listened to here."""
+"""`genre-edge devices`: the sound cards of this machine."""
 
 import json
 from dataclasses import asdict
@@ -9,19 +9,16 @@ import typer
 from genre_edge.cli.options import ListFormat
 
 
-def devices(
-    format: Annotated[ListFormat, typer.Option(help="How the list is written.")] = ListFormat.table,
-) -> None:
-    """List the sound cards that can be listened to, by the numbers and names that `stream` takes."""
+def devices(format: Annotated[ListFormat, typer.Option(help="Output format.")] = ListFormat.table) -> None:
+    """List the sound cards that can record. `stream` and `serve` accept their numbers and names."""
     from genre_edge.audio import microphone
     from genre_edge.output.text import printable
 
-    found = microphone.devices()
+    cards = microphone.devices()
     if format is ListFormat.json:
-        print(json.dumps([asdict(device) for device in found], indent=2))
+        print(json.dumps([asdict(card) for card in cards], indent=2))
         return
     print(f"{'number':>6}  {'channels':>8}  {'rate':>8}  name")
-    for device in found:
-        mark = "  (default)" if device.default else ""
-        name = printable(device.name)
-        print(f"{device.number:>6}  {device.channels:>8}  {device.rate:>5.0f} Hz  {name}{mark}")
+    for card in cards:
+        suffix = "  (default)" if card.default else ""
+        print(f"{card.number:>6}  {card.channels:>8}  {card.rate:>5.0f} Hz  {printable(card.name)}{suffix}")

@@ -7,45 +7,50 @@ import typer
 
 
 class ListFormat(str, Enum):
-    """How the list is written."""
+    """Output formats of commands that list something."""
 
     table = "table"
     json = "json"
 
 
-ModelOption = Annotated[str, typer.Option(help="An installed model's name, or the directory of a bundle.")]
-TopOption = Annotated[int | None, typer.Option(min=1, help="How many genres to list (all in JSON, else 3).")]
+ModelOption = Annotated[str, typer.Option(help="Name of an installed model, or directory of a bundle.")]
+TopOption = Annotated[int | None, typer.Option(min=1, help="Number of genres to list (default: all in JSON, else 3).")]
 ThresholdOption = Annotated[
     Optional[float],  # noqa: UP045
-    typer.Option(min=0, max=1, help="Answer low_confidence below this (the model says its own)."),
+    typer.Option(
+        min=0,
+        max=1,
+        help="Report low_confidence if the best probability is below this (default: the model's threshold).",
+    ),
 ]
 RawOption = Annotated[
     Optional[str],  # noqa: UP045
-    typer.Option(metavar="ENCODING:RATE:CHANNELS", help="Standard input is raw PCM, as in s16le:22050:1."),
+    typer.Option(
+        metavar="ENCODING:RATE:CHANNELS", help="Read standard input as raw PCM in this format, e.g. s16le:22050:1."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 SourceArgument = Annotated[
     str,
     typer.Argument(
-        help="A sound card's name or number, an address (http, icecast, rtsp), a file, or - for standard input "
-        "(a WAV, or PCM with --raw)."
+        help="Sound card name or number, URL (http, icecast, rtsp), file, or - for standard input (a WAV, or raw PCM "
+        "with --raw)."
     ),
 ]
-IntervalOption = Annotated[float, typer.Option(min=0.1, max=86400, help="Seconds of sound from verdict to verdict.")]
+IntervalOption = Annotated[float, typer.Option(min=0.1, max=86400, help="Seconds of audio between verdicts.")]
 WindowOption = Annotated[
     Optional[float],  # noqa: UP045
     typer.Option(
         min=0,
         max=86400,
-        help="Seconds that a verdict is the mean of: all the smoothing there is. By default since the one before; 0 "
-        "turns it off: one patch of the model.",
+        help="Average each verdict over the last N seconds of audio (default: since the previous verdict). 0 disables "
+        "smoothing: a verdict then covers one patch of the model.",
     ),
 ]
 TriesOption = Annotated[
     int,
     typer.Option(
         min=1,
-        help="How often a live source that is gone is tried, since it was last heard for a minute, before this ends "
-        "with code 3.",
+        help="Give up after N failed attempts (exit code 3). The count resets after a minute of audio.",
     ),
 ]

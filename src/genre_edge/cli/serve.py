@@ -1,12 +1,12 @@
-"""`genre-edge serve`: a station that listens, with a page, an API, metrics and MQTT."""
+"""`genre-edge serve`: continuous classification with a web page, an HTTP API, metrics and MQTT."""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from genre_edge.cli.messages import print_message
 from genre_edge.cli.options import (
     IntervalOption,
     ModelOption,
@@ -25,30 +25,32 @@ if TYPE_CHECKING:
 def serve(
     source: SourceArgument = "microphone",
     host: Annotated[
-        str, typer.Option(help="The address to serve at; other machines reach 0.0.0.0 or ::.")
+        str, typer.Option(help="Address to bind. With 0.0.0.0 or ::, other machines can connect.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Its port; 0 for any that is free.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to bind; 0 for any free port.")] = 8000,
     token: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
             envvar="GENRE_EDGE_TOKEN",
-            help="Who asks must know it: as a bearer token, or by opening the page as /?token=TOKEN. Better given in "
-            "GENRE_EDGE_TOKEN, as other users see command lines.",
+            help="Bearer token that clients must send. A browser opens the page as /?token=TOKEN. Prefer "
+            "GENRE_EDGE_TOKEN to the option: other users can see command lines.",
         ),
     ] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Serve other machines without a token.")] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow other machines to connect without a token.")
+    ] = False,
     history: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Keep the last 100000 verdicts in this SQLite file. By default 1000, in memory."),
+        typer.Option(help="SQLite file for the last 100000 verdicts (default: keep 1000 in memory)."),
     ] = None,
     mqtt: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
             envvar="GENRE_EDGE_MQTT",
             metavar="URL",
-            help="Tell a broker, with Home Assistant discovery: mqtt://USER:PASSWORD@HOST:PORT/PREFIX, or mqtts. "
-            "Topics begin with PREFIX, by default genre-edge/ and a name of this machine's own. A password is better "
-            "given in GENRE_EDGE_MQTT.",
+            help="Publish to this MQTT broker, with Home Assistant discovery: mqtt://USER:PASSWORD@HOST:PORT/PREFIX, "
+            "or mqtts. Topics begin with PREFIX (default: genre-edge/ and an identifier of this machine). Prefer "
+            "GENRE_EDGE_MQTT to the option if the URL has a password.",
         ),
     ] = None,
     interval: IntervalOption = 5.0,
@@ -58,7 +60,7 @@ def serve(
     raw: RawOption = None,
     tries: TriesOption = 30,
 ) -> None:
-    """Listen as stream does, and show it on a web page. Ctrl-C ends it. Needs the extra station."""
+    """Classify a live source and show the results on a web page, until Ctrl-C. Requires the extra `station`."""
     try:
         from genre_edge.station.http import app as web
         from genre_edge.station.http import server
@@ -82,7 +84,7 @@ def serve(
     with server.bind(host, port) as listener:
         names = server.allowed_hosts(listener, host)
         if names is None and secret is None and not insecure:
-            raise ParameterError(f"{host} is reached by others: give a --token (GENRE_EDGE_TOKEN), or --insecure")
+            raise ParameterError(f"other machines can connect to {host}: set --token (GENRE_EDGE_TOKEN) or --insecure")
         classifier = Classifier(model, threshold)
         audio = open_source(source, raw, RetryPolicy(tries=tries), wait=False)
         mqtt_state = broker.state if broker else lambda: None
@@ -92,23 +94,22 @@ def serve(
 
 
 def _run(service: "Service", url: str) -> None:
-    failure = None
+    error = None
     try:
-        service.run(lambda: print(f"genre-edge: {url}", file=sys.stderr, flush=True))
-    except GenreEdgeError as error:
-        failure = error
+        service.run(lambda: print_message(url))
+    except GenreEdgeError as reason:
+        error = reason
     if not service.clean:
-        _leave(failure)
-    if failure is not None:
-        raise failure
+        _exit_immediately(error)
+    if error is not None:
+        raise error
 
 
-def _leave(failure: GenreEdgeError | None) -> None:
-    """End although a thread still waits for standard input, a disk or a device: nothing else ends it in time."""
+def _exit_immediately(error: GenreEdgeError | None) -> None:
+    """Exit without joining the threads that are still blocked on standard input, a disk or a device."""
     from genre_edge.audio.ffmpeg import kill_children
-    from genre_edge.output.text import one_line
 
-    if failure is not None:
-        print(f"genre-edge: {one_line(str(failure))}", file=sys.stderr, flush=True)
+    if error is not None:
+        print_message(error)
     kill_children()
-    os._exit(0 if failure is None else failure.exit_code)
+    os._exit(0 if error is None else error.exit_code)

@@ -1,4 +1,4 @@
-"""`genre-edge spectrogram`: the picture that the model sees."""
+"""`genre-edge spectrogram`: the model's input as a picture."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,26 +10,26 @@ from genre_edge.system import signals
 
 
 def spectrogram(
-    path: Annotated[str, typer.Argument(help="An audio file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The PNG to write.")],
+    path: Annotated[str, typer.Argument(help="Audio file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")],
     model: ModelOption = "edge",
 ) -> None:
-    """Draw a song's mel spectrogram as the model sees it, with axes in seconds and Hz, to a PNG."""
+    """Draw the mel spectrogram that the model sees, with axes in seconds and Hz, to a PNG."""
     from genre_edge.audio.files import open_file
     from genre_edge.classify.frontend import FrontEnd
     from genre_edge.errors import GenreEdgeError
     from genre_edge.mel.spectrogram import MelSpectrogram
     from genre_edge.model.prediction import Model
-    from genre_edge.output import spectrogram_image as picture
+    from genre_edge.output import spectrogram_image
     from genre_edge.system.atomic_write import write_atomically
 
-    picture.need_pillow()  # before the song is decoded
+    spectrogram_image.need_pillow()  # before the file is decoded
     if not output.parent.is_dir():
-        raise GenreEdgeError(f"{output}: there is no such directory")
+        raise GenreEdgeError(f"{output}: the directory does not exist")
     bundle = Model(model).bundle
-    overview = picture.Overview(bundle.mel.n_mels)
+    overview = spectrogram_image.Overview(bundle.mel.n_mels)
     with open_file(path) as source:
         for chunk in FrontEnd(source, MelSpectrogram(bundle.mel)).chunks():
             overview.push(chunk.frames)
     signals.raise_interrupt()
-    write_atomically(output, picture.draw(overview, bundle.mel, bundle.top_db, Path(path).name))
+    write_atomically(output, spectrogram_image.draw(overview, bundle.mel, bundle.top_db, Path(path).name))

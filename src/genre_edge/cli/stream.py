@@ -1,4 +1,4 @@
-"""`genre-edge stream`: a verdict every few seconds of a live source."""
+"""`genre-edge stream`: a verdict every few seconds of a live source or a file."""
 
 import sys
 from enum import Enum
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from genre_edge.classify.verdict import Verdict
 
 _INTERVAL_S = 5.0
-_EVERY_PATCH_S = 0.1  # less than any model's patch
+_MIN_INTERVAL_S = 0.1  # shorter than the patches of any model: a verdict for each patch
 _LIVE_WINDOW_S = 10.0
 
 
 class StreamFormat(str, Enum):
-    """How verdicts are shown."""
+    """Output formats of `stream`."""
 
     live = "live"
     jsonl = "jsonl"
@@ -42,16 +42,16 @@ def stream(
     interval: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(
-            min=_EVERY_PATCH_S,
+            min=_MIN_INTERVAL_S,
             max=86400,
-            help="Seconds of sound from verdict to verdict, a patch of the model at least. By default 5; in the live "
-            "view and with --window 0 every patch.",
+            help="Seconds of audio between verdicts, at least one patch of the model (default: 5, but one patch in the "
+            "live view and with --window 0).",
         ),
     ] = None,
     window: WindowOption = None,
     format: Annotated[
         Optional[StreamFormat],  # noqa: UP045
-        typer.Option(help="A moving picture, or JSON lines. By default live on a terminal, else jsonl."),
+        typer.Option(help="live: full-screen view; jsonl: JSON lines (default: live on a terminal, else jsonl)."),
     ] = None,
     top: TopOption = None,
     model: ModelOption = "edge",
@@ -59,14 +59,14 @@ def stream(
     raw: RawOption = None,
     tries: TriesOption = 30,
 ) -> None:
-    """Listen, and tell the genre every few seconds: moving bars on a terminal, else a JSON line each.
+    """Classify a live source continuously: a live view on a terminal, otherwise JSON lines.
 
-    Ctrl-C ends it. A live source that dies is opened again. With neither --interval nor --window, the moving bars are
-    the mean of the last 10 s.
+    Ctrl-C stops it. A live source that fails is opened again. Without --interval and --window, the live view shows the
+    mean of the last 10 s.
     """
-    live = _is_live(format)
-    interval, window = _pace(interval, window, live)
-    with blocked():  # numpy and the network begin threads
+    is_live_view = _uses_live_view(format)
+    interval, window = _interval_and_window(interval, window, is_live_view)
+    with blocked():  # numpy and the network start threads, which must not receive signals
         from genre_edge.classify.classifier import Classifier
 
         classifier = Classifier(model, threshold)
@@ -76,38 +76,40 @@ def stream(
     try:
         raise_interrupt_once()
         with open_source(source, raw, RetryPolicy(tries=tries)) as audio:
-            if live:
-                _show(classifier, audio, interval, window, top)
+            if is_live_view:
+                _show_live_view(classifier, audio, interval, window, top)
             else:
-                _print(classifier.stream(audio, interval, window_s=window), top)
+                _print_json_lines(classifier.stream(audio, interval, window_s=window), top)
     except KeyboardInterrupt:
-        pass  # how a live source is ended
+        pass  # Ctrl-C is the normal end of a live source
 
 
-def _is_live(format: StreamFormat | None) -> bool:
-    """Whether to show the live view. Raises ParameterError where it is wanted and cannot be."""
+def _uses_live_view(format: StreamFormat | None) -> bool:
+    """Choose between live view and JSON lines. Raises ParameterError if --format live lacks a suitable terminal."""
     if format is StreamFormat.jsonl or (format is None and not sys.stdout.isatty()):
         return False
     from rich.console import Console
 
-    from genre_edge.cli.terminal.screen import can_move
+    from genre_edge.cli.terminal.screen import has_movable_cursor
 
-    able = can_move(Console())
-    if format is StreamFormat.live and not able:
-        raise ParameterError("--format live needs a terminal on standard output, one whose cursor can be moved")
-    return able
+    is_supported = has_movable_cursor(Console())
+    if format is StreamFormat.live and not is_supported:
+        raise ParameterError("--format live needs a terminal with a movable cursor on standard output")
+    return is_supported
 
 
-def _pace(interval_s: float | None, window_s: float | None, live: bool) -> tuple[float, float | None]:
-    """Interval and window where one is not given."""
+def _interval_and_window(
+    interval_s: float | None, window_s: float | None, is_live_view: bool
+) -> tuple[float, float | None]:
+    """Fill in the defaults, which depend on each other and on the format."""
     if interval_s is not None:
         return interval_s, window_s
-    if live and window_s is None:
+    if is_live_view and window_s is None:
         window_s = _LIVE_WINDOW_S
-    return _EVERY_PATCH_S if live or window_s == 0 else _INTERVAL_S, window_s
+    return _MIN_INTERVAL_S if is_live_view or window_s == 0 else _INTERVAL_S, window_s
 
 
-def _print(verdicts: "Iterator[Verdict]", top: int | None) -> None:
+def _print_json_lines(verdicts: "Iterator[Verdict]", top: int | None) -> None:
     from genre_edge.output.renderers import json_line
 
     for verdict in verdicts:
@@ -115,24 +117,24 @@ def _print(verdicts: "Iterator[Verdict]", top: int | None) -> None:
         sys.stdout.flush()
 
 
-def _show(
+def _show_live_view(
     classifier: "Classifier", audio: "Source", interval_s: float, window_s: float | None, top: int | None
 ) -> None:
-    """The live view while it lasts; its last answer is left on the terminal."""
+    """Show the live view until the source ends; then print the last verdict."""
     from rich.console import Console
 
     from genre_edge.audio.level_meter import LevelMeter
     from genre_edge.audio.paths import STDIN
-    from genre_edge.cli.terminal.live_view import LiveView, hours, in_words
-    from genre_edge.cli.terminal.screen import LogKeeper, on_screen
+    from genre_edge.cli.terminal.live_view import LiveView, format_duration, format_verdict
+    from genre_edge.cli.terminal.screen import RecentLogHandler, alternate_screen
 
-    bundle, meter, log = classifier.bundle, LevelMeter(), LogKeeper()
+    bundle, meter, log_handler = classifier.bundle, LevelMeter(), RecentLogHandler()
     name = "standard input" if audio.name == STDIN else audio.name
-    view = LiveView(name, meter, bundle.labels, f"{bundle.name} {bundle.version}", log, top)
+    view = LiveView(name, meter, bundle.labels, f"{bundle.name} {bundle.version}", log_handler, top)
     try:
-        with on_screen(view, Console(), log):
+        with alternate_screen(view, Console(), log_handler):
             for view.verdict in classifier.stream(audio, interval_s, window_s=window_s, on_frames=meter):
                 pass
     finally:
         if view.verdict is not None:
-            print(f"{hours(view.verdict.end_s)}  {in_words(view.verdict)}")
+            print(f"{format_duration(view.verdict.end_s)}  {format_verdict(view.verdict)}")

@@ -105,7 +105,7 @@ def fftw(model: str) -> Finding:
     from genre_edge.model.bundle import Bundle, bundle_path
 
     try:
-        origin = finder.ensure()
+        origin = finder.ensure_loaded()
     except GenreEdgeError as error:
         n_fft = Bundle.load(bundle_path(model)).mel.n_fft
         if _logmel.needs_fftw(n_fft):
@@ -146,7 +146,7 @@ def mel() -> Finding:
 
     sizes = ["own"]
     with suppress(GenreEdgeError):  # its own line says so
-        finder.ensure()
+        finder.ensure_loaded()
         sizes.append("fftw")
     difference = max(map(golden.mel_difference, sizes))
     value = f"{difference:.0e} dB from the golden spectrograms, at most {golden.DB_LIMIT:.0e} is allowed"

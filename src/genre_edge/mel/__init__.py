@@ -9,7 +9,7 @@ __all__ = ["MelSpectrogram", "MelStream"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the two classes on first use, so that `genre_edge.mel.config` costs no more than it needs."""
+    """Import the two classes on first use, so that importing `genre_edge.mel.config` stays fast."""
     if name not in __all__:
         raise AttributeError(f"module 'genre_edge.mel' has no attribute {name!r}")
     from genre_edge.mel import spectrogram

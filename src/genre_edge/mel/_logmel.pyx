@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
 """Thin binding of csrc/logmel.h: memoryviews in, arrays out, the GIL released while C runs.
 
-Checks of meaning live in mel.py; here only what memory safety needs.
+config.py and spectrogram.py validate parameters; this module checks only what memory safety needs.
 """
 
 import os
@@ -94,24 +94,24 @@ MIN_RANGE = LOGMEL_MIN_RANGE
 
 
 def load_fftw(path):
-    """Bind FFTW from a library's path, or the system's for None. True when FFTW is bound."""
+    """Load FFTW from a library's path, or the system's for None. Return True if FFTW is loaded."""
     cdef bytes name = None if path is None else os.fsencode(path)
     return logmel_load_fftw(NULL if name is None else <const char *>name) == LOGMEL_OK
 
 
 def fftw_version():
-    """The bound FFTW's own version text, or None."""
+    """Return the version string of the loaded FFTW, or None."""
     cdef const char *version = logmel_fftw_version()
     return None if version == NULL else version.decode()
 
 
 def needs_fftw(int n_fft):
-    """Whether this size is FFTW's."""
+    """Return True if an FFT of this size uses FFTW."""
     return bool(logmel_needs_fftw(n_fft))
 
 
 def power_to_db(const float[::1] power, float amin):
-    """10 * log10(max(amin, power)) as a new float32 array."""
+    """Return 10 * log10(max(amin, power)) as a new float32 array (n,)."""
     db = np.empty(power.shape[0], dtype=np.float32)
     cdef float[::1] view = db
     if power.shape[0]:
@@ -121,7 +121,7 @@ def power_to_db(const float[::1] power, float amin):
 
 
 cdef class Plan:
-    """What the streams of one configuration share, in any threads."""
+    """The tables of one configuration, shared by its streams in all threads."""
 
     cdef logmel_plan *plan
     cdef readonly int n_mels, n_fft, hop_length
@@ -145,7 +145,7 @@ cdef class Plan:
         if status == LOGMEL_E_FFTW:
             raise RuntimeError(f"FFTW is not loaded, or cannot plan n_fft={n_fft}")
         if status != LOGMEL_OK:
-            raise ValueError("a mel parameter is out of range, or this processor has no such lanes")
+            raise ValueError("a mel parameter is out of range, or this CPU does not support the number of lanes")
         self.n_mels, self.n_fft, self.hop_length = n_mels, n_fft, hop_length
         self.frame_length = logmel_frame_length(self.plan)
 
@@ -154,45 +154,45 @@ cdef class Plan:
 
     @property
     def lanes(self):
-        """Floats in the vectors in use."""
+        """Floats in one SIMD vector."""
         return logmel_plan_lanes(self.plan)
 
     @property
     def nbytes(self):
-        """Bytes of memory, without FFTW's own."""
+        """Size in bytes, without FFTW's own memory."""
         return logmel_plan_bytes(self.plan)
 
     @property
     def stream_nbytes(self):
-        """Bytes that each stream adds."""
+        """Size of each stream in bytes."""
         return logmel_stream_bytes(self.plan)
 
     def empty_bands(self):
-        """How many bands hold no FFT bin."""
+        """Return the number of bands that contain no FFT bin."""
         return logmel_empty_bands(self.plan)
 
     def filterbank(self):
-        """Weights, (n_mels, 1 + n_fft // 2) float32."""
+        """Return the weights, (n_mels, 1 + n_fft // 2) float32."""
         weights = np.empty((self.n_mels, self.n_fft // 2 + 1), dtype=np.float32)
         cdef float[:, ::1] view = weights
         logmel_filterbank(self.plan, &view[0, 0])
         return weights
 
 
-cdef int get_floats(object array, int ndim, int flags, Py_buffer *view) except -1:
-    """A buffer of contiguous float32; TypeError for anything else. The caller releases it."""
+cdef int get_float_buffer(object array, int ndim, int flags, Py_buffer *view) except -1:
+    """Get a buffer of contiguous float32; raise TypeError for anything else. The caller releases it."""
     try:
         PyObject_GetBuffer(array, view, flags | PyBUF_FORMAT)
     except (BufferError, ValueError) as error:
-        raise TypeError(f"no contiguous float32 array: {error}") from None
+        raise TypeError(f"not a contiguous float32 array: {error}") from None
     if view.ndim != ndim or view.itemsize != sizeof(float) or view.format[0] != b"f" or view.format[1] != 0:
         PyBuffer_Release(view)
-        raise TypeError("no contiguous float32 array")
+        raise TypeError("not a contiguous float32 array")
     return 0
 
 
 cdef class Stream:
-    """One streaming spectrogram. Frames come as (frame_length, k) float32, Fortran order, in time order."""
+    """One streaming spectrogram. Frames are (frame_length, k) float32 in Fortran order."""
 
     cdef logmel *lm
     cdef readonly Plan plan
@@ -206,50 +206,52 @@ cdef class Stream:
     def __dealloc__(self):
         logmel_destroy(self.lm)
 
-    cdef int enter(self) except -1:
-        # The C object belongs to one thread at a time, and push lets other threads run.
+    cdef int acquire(self) except -1:
+        # The C object is not thread-safe, and push releases the GIL.
         if self.busy:
             raise RuntimeError("this stream is being used by another thread")
         self.busy = True
         return 0
 
     def push(self, y, out=None):
-        """Frames that these samples (contiguous float32) complete, in `out` (frame_length, >= k) if it is given.
+        """Return the frames that these samples (contiguous float32) complete, in `out` (frame_length, >= k) if given.
 
-        ValueError names the first unusable sample; TypeError: not contiguous float32.
+        Raises:
+            ValueError: a sample is invalid (the message has its index), `out` is too small, or the stream was flushed.
+            TypeError: `y` or `out` is not contiguous float32.
         """
         cdef Py_buffer samples
-        get_floats(y, 1, PyBUF_C_CONTIGUOUS, &samples)
+        get_float_buffer(y, 1, PyBUF_C_CONTIGUOUS, &samples)
         try:
-            return self.run(<const float *>samples.buf, <size_t>samples.shape[0], False, out)
+            return self.process(<const float *>samples.buf, <size_t>samples.shape[0], False, out)
         finally:
             PyBuffer_Release(&samples)
 
     def flush(self, out=None):
-        """The frames that are left, after padding the end, in `out` if it is given."""
-        return self.run(NULL, 0, True, out)
+        """Pad the end and return the remaining frames, in `out` if given."""
+        return self.process(NULL, 0, True, out)
 
-    cdef object run(self, const float *y, size_t n, bint at_end, object out):
+    cdef object process(self, const float *y, size_t n, bint is_flush, object out):
         cdef Py_buffer frames
-        cdef size_t n_frames = 0, room
+        cdef size_t n_frames = 0, n_expected
         cdef logmel_status status
-        self.enter()
+        self.acquire()
         try:
-            room = logmel_frames_after_flush(self.lm) if at_end else logmel_frames_after_push(self.lm, n)
+            n_expected = logmel_frames_after_flush(self.lm) if is_flush else logmel_frames_after_push(self.lm, n)
             if out is None:
-                out = np.empty((room, self.plan.frame_length), np.float32).T
-            get_floats(out, 2, PyBUF_F_CONTIGUOUS | PyBUF_WRITABLE, &frames)
+                out = np.empty((n_expected, self.plan.frame_length), np.float32).T
+            get_float_buffer(out, 2, PyBUF_F_CONTIGUOUS | PyBUF_WRITABLE, &frames)
             try:
-                if <size_t>frames.shape[0] != self.plan.frame_length or <size_t>frames.shape[1] < room:
-                    raise ValueError(f"out must have room for ({self.plan.frame_length}, {room}) values, "
-                                     f"its shape is ({frames.shape[0]}, {frames.shape[1]})")
+                if <size_t>frames.shape[0] != self.plan.frame_length or <size_t>frames.shape[1] < n_expected:
+                    raise ValueError(f"out must have shape ({self.plan.frame_length}, k) with k >= {n_expected}, "
+                                     f"got ({frames.shape[0]}, {frames.shape[1]})")
                 with nogil:
-                    if at_end:
-                        status = logmel_flush(self.lm, <float *>frames.buf, room, &n_frames)
+                    if is_flush:
+                        status = logmel_flush(self.lm, <float *>frames.buf, n_expected, &n_frames)
                     else:
-                        status = logmel_push(self.lm, y, n, <float *>frames.buf, room, &n_frames)
+                        status = logmel_push(self.lm, y, n, <float *>frames.buf, n_expected, &n_frames)
                 if status != LOGMEL_OK:
-                    refuse(status, y, n)
+                    raise_error(status, y, n)
                 return out if <size_t>frames.shape[1] == n_frames else out[:, :n_frames]
             finally:
                 PyBuffer_Release(&frames)
@@ -257,18 +259,18 @@ cdef class Stream:
             self.busy = False
 
     def reset(self):
-        """Forget all samples."""
-        self.enter()
+        """Discard all samples."""
+        self.acquire()
         logmel_reset(self.lm)
         self.busy = False
 
     def mfcc(self, const float[:, ::1] db not None):
-        """MFCC of frames in dB, (k, n_mels) -> (k, n_mfcc); the stream is not changed."""
+        """Return the MFCC (k, n_mfcc) of frames (k, n_mels) in dB; the stream is not changed."""
         if <int>db.shape[1] != self.plan.n_mels:
             raise ValueError(f"frames must have {self.plan.n_mels} bands, got {db.shape[1]}")
         out = np.empty((db.shape[0], self.plan.frame_length), np.float32)
         cdef float[:, ::1] view = out
-        self.enter()
+        self.acquire()
         if db.shape[0]:
             with nogil:
                 logmel_mfcc(self.lm, &db[0, 0], <size_t>db.shape[0], &view[0, 0])
@@ -276,7 +278,7 @@ cdef class Stream:
         return out
 
 
-cdef int refuse(logmel_status status, const float *y, size_t n) except -1:
+cdef int raise_error(logmel_status status, const float *y, size_t n) except -1:
     if status == LOGMEL_E_STATE:
         raise ValueError("the stream was flushed; call reset() before using it again")
     cdef size_t bad = logmel_first_bad_sample(y, n)

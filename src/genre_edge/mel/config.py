@@ -1,18 +1,18 @@
-"""The parameters of a mel spectrogram, checked."""
+"""`MelConfig`: the validated parameters of a mel spectrogram."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from genre_edge.errors import ParameterError
 from genre_edge.mel import _logmel, fftw
-from genre_edge.mel.validation import choice, integer, real
+from genre_edge.mel.validation import check_choice, check_integer, check_real
 
 _INT_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class MelConfig:
-    """Parameters of a mel spectrogram, librosa's names and defaults.
+    """Parameters of a mel spectrogram, with the names and defaults of `librosa.feature.melspectrogram`.
 
     Args:
         sr: sampling rate in Hz.
@@ -20,16 +20,16 @@ class MelConfig:
         hop_length: samples from one frame to the next.
         win_length: length of the window in samples, at most `n_fft`; None means `n_fft`.
         window: "hann" (periodic), the only one.
-        center: frame t is centred on sample `t * hop_length`; the signal is padded by `n_fft // 2` at both ends.
+        center: centre frame t on sample `t * hop_length`; pads the signal by `n_fft // 2` samples at both ends.
         pad_mode: "constant" (zeros) or "reflect".
         power: 1 for magnitude, 2 for power.
-        n_mels: number of mel bands.
-        fmin, fmax: range of the bands in Hz; `fmax` None means `sr / 2`.
-        htk: HTK's mel scale instead of Slaney's.
-        norm: "slaney" (triangles of equal area) or None (of peak 1).
+        n_mels: number of mel bands, 1 to 65536.
+        fmin, fmax: frequency range of the bands in Hz; `fmax` None means `sr / 2`.
+        htk: use the HTK mel scale instead of the Slaney scale.
+        norm: "slaney" (triangles of equal area) or None (triangles with peak 1).
 
     Raises:
-        ParameterError: a value is outside what is allowed. Nothing is clamped.
+        ParameterError: a value is out of range. No value is clamped.
     """
 
     sr: float = 22050
@@ -47,45 +47,57 @@ class MelConfig:
     norm: str | None = "slaney"
 
     def __post_init__(self) -> None:
-        sr = real("sr", self.sr)
+        sr = check_real("sr", self.sr)
         if sr < 1:
             raise ParameterError(f"sr must be at least 1, got {self.sr!r}")
-        n_fft = integer("n_fft", self.n_fft, 2, _logmel.MAX_FFT)
+        n_fft = check_integer("n_fft", self.n_fft, 2, _logmel.MAX_FFT)
         checked = {
             "sr": sr,
             "n_fft": n_fft,
-            "hop_length": integer("hop_length", self.hop_length, 1, _INT_MAX),
-            "win_length": None if self.win_length is None else integer("win_length", self.win_length, 1, n_fft),
-            "window": choice("window", self.window, ("hann",)),
-            "center": choice("center", self.center, (True, False)),
-            "pad_mode": choice("pad_mode", self.pad_mode, ("constant", "reflect")),
-            "power": choice("power", self.power, (1, 2)),
-            "n_mels": integer("n_mels", self.n_mels, 1, _logmel.MAX_FFT),
-            "fmin": real("fmin", self.fmin),
-            "fmax": None if self.fmax is None else real("fmax", self.fmax),
-            "htk": choice("htk", self.htk, (False, True)),
-            "norm": choice("norm", self.norm, ("slaney", None)),
+            "hop_length": check_integer("hop_length", self.hop_length, 1, _INT_MAX),
+            "win_length": None if self.win_length is None else check_integer("win_length", self.win_length, 1, n_fft),
+            "window": check_choice("window", self.window, ("hann",)),
+            "center": check_choice("center", self.center, (True, False)),
+            "pad_mode": check_choice("pad_mode", self.pad_mode, ("constant", "reflect")),
+            "power": check_choice("power", self.power, (1, 2)),
+            "n_mels": check_integer("n_mels", self.n_mels, 1, _logmel.MAX_FFT),
+            "fmin": check_real("fmin", self.fmin),
+            "fmax": None if self.fmax is None else check_real("fmax", self.fmax),
+            "htk": check_choice("htk", self.htk, (False, True)),
+            "norm": check_choice("norm", self.norm, ("slaney", None)),
         }
         for name, value in checked.items():
-            object.__setattr__(self, name, value)  # plain Python values, whatever numpy type came
-        if not 0 <= self.fmin <= self._top - _logmel.MIN_RANGE <= self._top <= sr / 2:
+            object.__setattr__(self, name, value)  # numpy scalars become plain Python values
+        if not 0 <= self.fmin <= self._fmax - _logmel.MIN_RANGE <= self._fmax <= sr / 2:
             raise ParameterError(
                 f"0 <= fmin < fmax <= sr/2 = {sr / 2!r} must hold, {_logmel.MIN_RANGE:g} Hz apart, "
-                f"got fmin={self.fmin!r}, fmax={self._top!r}"
+                f"got fmin={self.fmin!r}, fmax={self._fmax!r}"
             )
 
     @property
-    def _top(self) -> float:
+    def _fmax(self) -> float:
         return self.sr / 2 if self.fmax is None else self.fmax
 
     def to_dict(self) -> dict[str, Any]:
-        """All parameters by name, ready for JSON."""
+        """Return all parameters by name; all values are JSON types."""
         return asdict(self)
 
     def plan(self, *, decibel: bool, n_mfcc: int, lifter: float, lanes: int, measure: bool) -> _logmel.Plan:
-        """The core's plan; see mel.py for the arguments."""
+        """Create the C core's plan for these parameters.
+
+        Args:
+            decibel: frames in dB instead of power or magnitude.
+            n_mfcc: number of MFCC for each frame; 0 for mel bands.
+            lifter: liftering coefficient of the MFCC; 0 for none.
+            lanes: floats in one SIMD vector; 0 for the widest that this CPU supports.
+            measure: let FFTW time its algorithms.
+
+        Raises:
+            GenreEdgeError: `n_fft` needs FFTW, and FFTW was not found.
+            ValueError: a value is out of range, or this CPU does not support `lanes`.
+        """
         if _logmel.needs_fftw(self.n_fft):
-            fftw.ensure()
+            fftw.ensure_loaded()
         return _logmel.Plan(
             sr=float(self.sr),
             n_fft=self.n_fft,
@@ -96,7 +108,7 @@ class MelConfig:
             power=int(self.power),
             n_mels=self.n_mels,
             fmin=float(self.fmin),
-            fmax=float(self._top),
+            fmax=float(self._fmax),
             htk=self.htk,
             norm=self.norm == "slaney",
             decibel=decibel,

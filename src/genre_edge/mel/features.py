@@ -1,4 +1,4 @@
-"""librosa's functions by their names: melspectrogram, power_to_db, mfcc. What they share is in mel.py."""
+"""Functions compatible with librosa 0.11: `melspectrogram`, `power_to_db`, `mfcc`."""
 
 import math
 import warnings
@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from genre_edge.errors import ParameterError
 from genre_edge.mel import _logmel
 from genre_edge.mel.config import MelConfig
-from genre_edge.mel.spectrogram import Frames, MelSpectrogram, as_array, limited
-from genre_edge.mel.validation import choice, real
+from genre_edge.mel.spectrogram import Frames, MelSpectrogram, apply_top_db, as_array
+from genre_edge.mel.validation import check_choice, check_real
 
 
 def _config(**parameters: Any) -> MelConfig:
@@ -25,12 +25,17 @@ def _config(**parameters: Any) -> MelConfig:
 
 
 def melspectrogram(y: ArrayLike, **parameters: Any) -> Frames:
-    """Mel spectrogram of `y` `(n,)` float: `(n_mels, n_frames)` float32, power unless `power=1`.
+    """Compute the mel spectrogram of a signal, like `librosa.feature.melspectrogram`.
 
-    librosa.feature.melspectrogram's twin; `parameters` are MelConfig's.
+    Args:
+        y: samples `(n,)`, floating point, full scale +-1.
+        parameters: the parameters of `MelConfig`.
+
+    Returns:
+        `(n_mels, n_frames)` float32: power, or magnitude with `power=1`.
 
     Raises:
-        ParameterError: a parameter or a sample is unusable.
+        ParameterError: a parameter is out of range, or a sample is invalid.
     """
     return MelSpectrogram(_config(**parameters)).mel(y)
 
@@ -41,16 +46,19 @@ def power_to_db(
     amin: float = 1e-10,
     top_db: float | None = 80.0,
 ) -> NDArray[np.float32]:
-    """Power to decibels: `10 * log10(S / ref)`, any shape, float32; librosa.power_to_db's twin.
+    """Convert power to decibels, `10 * log10(S / ref)`, like `librosa.power_to_db`.
 
     Args:
-        S: power, finite; values below `amin` (negative ones too) count as `amin`.
-        ref: the power of 0 dB, or a function of `S` that gives it, such as `np.max`.
-        amin: smallest power, 1e-37 or more.
-        top_db: nothing is further below the maximum than this; None for no limit.
+        S: power, finite, any shape; values below `amin`, negative ones included, count as `amin`.
+        ref: the power of 0 dB, or a function of `S` that returns it, such as `np.max`.
+        amin: smallest power, 1e-37 to 1e37.
+        top_db: raise values more than `top_db` dB below the maximum to that level; None for no limit.
+
+    Returns:
+        dB, float32, of the shape of `S`.
 
     Raises:
-        ParameterError: `S` is not real and finite, or a parameter is out of its range.
+        ParameterError: `S` is not real and finite, or a parameter is out of range.
     """
     array = as_array("S", S)
     if array.dtype.kind not in "fiu":
@@ -59,12 +67,12 @@ def power_to_db(
         power = array.astype(np.float32)
     if not np.isfinite(power).all():
         raise ParameterError("S must be finite")
-    if not 1e-37 <= real("amin", amin) <= 1e37:
+    if not 1e-37 <= check_real("amin", amin) <= 1e37:
         raise ParameterError(f"amin must be from 1e-37 to 1e37, got {amin!r}")
-    ref_power = abs(real("ref", ref(power) if callable(ref) else ref))
+    ref_power = abs(check_real("ref", ref(power) if callable(ref) else ref))
     db = _logmel.power_to_db(np.ascontiguousarray(power).ravel(), amin).reshape(power.shape)
     db -= np.float32(10 * math.log10(max(amin, ref_power)))
-    return db if top_db is None else limited(db, top_db)
+    return db if top_db is None else apply_top_db(db, top_db)
 
 
 def mfcc(
@@ -79,38 +87,42 @@ def mfcc(
     top_db: float | None = 80.0,
     **parameters: Any,
 ) -> NDArray[np.float32]:
-    """Mel-frequency cepstral coefficients: `(n_mfcc, n_frames)` float32; librosa.feature.mfcc's twin.
+    """Compute mel-frequency cepstral coefficients, like `librosa.feature.mfcc`.
 
     Args:
-        y: samples `(n,)`, or None if `S` is given.
+        y: samples `(n,)`, floating point, full scale +-1; None if `S` is given.
         sr: sampling rate in Hz.
-        S: a mel spectrogram in dB, `(n_mels, n_frames)`, as `power_to_db` gives it.
-        n_mfcc: how many coefficients: at most `n_mels` and 1024.
-        dct_type, norm: the DCT is the orthonormal DCT-II, so 2 and "ortho" only.
-        lifter: 0 for none; else coefficient c (from 0) counts `1 + lifter / 2 * sin(pi * (c + 1) / lifter)` times.
-        mel_norm: MelConfig's `norm`.
-        top_db: decibels further below the signal's loudest are raised to that, as librosa does; None for a stream's
-            values, which cannot know the loudest. Not applied to `S`.
-        parameters: the others of MelConfig.
+        S: a mel spectrogram in dB, `(n_mels, n_frames)`, as `power_to_db` returns it.
+        n_mfcc: number of coefficients: 1 to `n_mels`, at most 1024.
+        dct_type, norm: only 2 and "ortho" are supported (orthonormal DCT-II).
+        lifter: liftering coefficient: coefficient c (from 0) is multiplied by
+            `1 + lifter / 2 * sin(pi * (c + 1) / lifter)`; 0 for no liftering.
+        mel_norm: `norm` of `MelConfig`.
+        top_db: raise values more than `top_db` dB below the signal's maximum to that level, as librosa does; None for
+            the values of a stream, whose maximum is unknown. Not applied to `S`.
+        parameters: the other parameters of `MelConfig`.
+
+    Returns:
+        `(n_mfcc, n_frames)` float32.
 
     Raises:
-        ParameterError: a parameter or a sample is unusable.
+        ParameterError: a parameter is out of range, a sample is invalid, or not exactly one of `y` and `S` is given.
     """
-    choice("dct_type", dct_type, (2,))
-    choice("norm", norm, ("ortho",))
+    check_choice("dct_type", dct_type, (2,))
+    check_choice("norm", norm, ("ortho",))
     if (y is None) == (S is None):
         raise ParameterError("either y or S must be given")
     if S is not None:
-        return _mfcc_of(S, n_mfcc, lifter)
+        return _mfcc_of_db(S, n_mfcc, lifter)
     config = _config(sr=sr, norm=mel_norm, **parameters)
     return MelSpectrogram(config).mfcc(y, n_mfcc, lifter, top_db)  # type: ignore[arg-type]
 
 
-def _mfcc_of(S: ArrayLike, n_mfcc: int, lifter: float) -> Frames:
+def _mfcc_of_db(S: ArrayLike, n_mfcc: int, lifter: float) -> Frames:
     array = as_array("S", S)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ParameterError("S must be finite")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # any front end will do: only the number of bands matters to the DCT
-        mel_of = MelSpectrogram(MelConfig(n_mels=array.shape[0] if array.ndim == 2 else 1))
-    return mel_of.mfcc_of_db(array, n_mfcc, lifter)
+        warnings.simplefilter("ignore")  # about empty bands: the DCT depends on the number of bands only
+        spectrogram = MelSpectrogram(MelConfig(n_mels=array.shape[0] if array.ndim == 2 else 1))
+    return spectrogram.mfcc_of_db(array, n_mfcc, lifter)

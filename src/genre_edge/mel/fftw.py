@@ -1,6 +1,6 @@
-"""Finds FFTW (single precision) for the C core: the system's library, else the one inside the pyFFTW wheel.
+"""Loading of FFTW (single precision) for the C core: the system's library, else the one inside the pyFFTW wheel.
 
-Only the shared library is used; pyFFTW itself is never imported (it would cost 0.1 s and scipy's shadow).
+Only the shared library is used. pyFFTW itself is not imported: the import takes 0.1 s.
 """
 
 from importlib.util import find_spec
@@ -9,37 +9,36 @@ from pathlib import Path
 from genre_edge.errors import GenreEdgeError
 from genre_edge.mel import _logmel
 
-
-def _bundled() -> list[Path]:
-    spec = find_spec("pyfftw")
-    if spec is None or not spec.submodule_search_locations:
-        return []
-    package = Path(spec.submodule_search_locations[0])
-    # Wheels keep the library beside the package; a build of one's own may link it into the extension.
-    return [*sorted((package.parent / "pyfftw.libs").glob("libfftw3f-*.so*")), *sorted(package.glob("pyfftw*.so"))]
+_origin: str | None = None  # of the loaded library
 
 
-_origin: str | None = None  # of the library that is bound
+def ensure_loaded() -> str | None:
+    """Load FFTW once per process, and return its origin: "system", or the path of pyFFTW's library.
 
-
-def ensure() -> str | None:
-    """Bind FFTW once for the process, and tell its origin: "system", or a file of pyFFTW's.
-
-    None means that somebody else bound it.
+    None means that other code has loaded FFTW through `_logmel.load_fftw`.
 
     Raises:
         GenreEdgeError: neither the system nor pyFFTW has a usable library.
     """
     global _origin
     if _logmel.fftw_version() is None:
-        _origin = "system" if _logmel.load_fftw(None) else _load_bundled()
+        _origin = "system" if _logmel.load_fftw(None) else _load_from_pyfftw()
     return _origin
 
 
-def _load_bundled() -> str:
-    for path in map(str, _bundled()):
+def _load_from_pyfftw() -> str:
+    for path in map(str, _pyfftw_libraries()):
         if _logmel.load_fftw(path):
             return path
     raise GenreEdgeError(
         "FFTW was not found: pip install pyfftw, or install the system's library (apt install libfftw3-single3)"
     )
+
+
+def _pyfftw_libraries() -> list[Path]:
+    spec = find_spec("pyfftw")
+    if spec is None or not spec.submodule_search_locations:
+        return []
+    package = Path(spec.submodule_search_locations[0])
+    # Wheels keep the library beside the package; a local build may link it into the extension module.
+    return [*sorted((package.parent / "pyfftw.libs").glob("libfftw3f-*.so*")), *sorted(package.glob("pyfftw*.so"))]

@@ -1,4 +1,4 @@
-"""Checks of parameters: what, which value, what is allowed; nothing is clamped."""
+"""Parameter checks. An error names the parameter, its value and the allowed range; no value is clamped."""
 
 import math
 import operator
@@ -8,10 +8,15 @@ import numpy as np
 
 from genre_edge.errors import ParameterError
 
-_HUGE = 1e30
+_MAX_MAGNITUDE = 1e30
 
 
-def integer(name: str, value: Any, low: int, high: int) -> int:
+def check_integer(name: str, value: Any, low: int, high: int) -> int:
+    """Return `value` as an int from `low` to `high`.
+
+    Raises:
+        ParameterError: `value` is not an integer, is a bool, or is out of range.
+    """
     try:
         number = operator.index(value)
     except TypeError:
@@ -21,17 +26,26 @@ def integer(name: str, value: Any, low: int, high: int) -> int:
     return number
 
 
-def real(name: str, value: Any) -> float:
-    """A finite int or float; ints stay ints, so that they are written as they were given."""
+def check_real(name: str, value: Any) -> float:
+    """Return `value` as a finite Python float, or as an int if it is one, so that messages show it unchanged.
+
+    Raises:
+        ParameterError: `value` is not a number, is a bool, or is not finite.
+    """
     number: float = math.nan
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
         number = value if isinstance(value, float) else value.item() if isinstance(value, np.generic) else value
-    if not -_HUGE <= number <= _HUGE:
+    if not -_MAX_MAGNITUDE <= number <= _MAX_MAGNITUDE:
         raise ParameterError(f"{name} must be a finite number, got {value!r}")
     return number
 
 
-def choice(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
+def check_choice(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
+    """Return the member of `allowed` that equals `value`; True and 1 are different values here.
+
+    Raises:
+        ParameterError: `value` is not one of `allowed`.
+    """
     value = value.item() if isinstance(value, np.generic) else value
     for choice in allowed if isinstance(value, (bool, int, float, str, type(None))) else ():
         if value == choice and isinstance(value, bool) == isinstance(choice, bool):

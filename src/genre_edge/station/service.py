@@ -18,11 +18,16 @@ log = logging.getLogger("genre_edge")
 
 _POLL_S = 0.25
 _STOP_TIMEOUT_S = 1.0
-_SAVE_TIMEOUT_S = 0.4  # must exceed SQLite's busy timeout twice: the history's writer may be waiting for a lock already
+_SAVE_TIMEOUT_S = 0.4  # more than two SQLite busy timeouts: the writer thread's, then that of the last flush
 
 
 class Service:
     """Runs a station in the main thread until a signal arrives, or the source or the server ends.
+
+    Args:
+        station: the station to run.
+        server: the web server.
+        mqtt: the MQTT publisher; None without MQTT.
 
     Attributes:
         clean: whether all threads have ended; if not, only exiting the process ends them.

@@ -20,7 +20,7 @@ from genre_edge.output.text import portable
 from genre_edge.station.history.verdict_history import VerdictHistory
 from genre_edge.station.hub import Event, Hub
 from genre_edge.station.spectrogram_columns import EVENT_S, SpectrogramColumns
-from genre_edge.system import process as health
+from genre_edge.system import machine, process
 
 log = logging.getLogger("genre_edge")
 
@@ -35,17 +35,17 @@ class Station:
     Args:
         classifier: used by the station's thread alone.
         source: opened by the station's thread, closed by `stop`.
-        history: stores the verdicts.
+        history: receives the verdicts; closed by the caller.
         interval_s, window_s: see `Classifier.stream`.
-        mqtt_state: returns the state of the MQTT connection, or None without MQTT.
+        mqtt_state: see the attribute.
 
     Attributes:
         bundle: the classifier's model bundle.
         ended: set when the thread has ended.
         error: the error that ended the thread; None if the source ended or `stop` was called.
-        history: the given history.
+        history: stores the verdicts.
         hub: publishes `verdict` and `frames` events.
-        mqtt_state: the given function.
+        mqtt_state: returns the state of the MQTT connection, `connected` or `failing`; None without MQTT.
         recent_spectrogram: the `frames` events of the last `SPECTROGRAM_S` seconds.
         verdict: the latest verdict in the schema of /api/v1/history; None before the first.
         verdict_counts: number of verdicts by genre, or by reason for those without a genre.
@@ -72,7 +72,7 @@ class Station:
         self.recent_spectrogram: deque[Event] = deque(maxlen=round(SPECTROGRAM_S / EVENT_S))
         self._columns = SpectrogramColumns(classifier.mel)
         self._meter = LevelMeter()
-        self._cpu = health.CpuMeter()
+        self._cpu = process.CpuMeter()
         self._start_time = time.time()
         self._started_s = time.monotonic()
         self._progress: tuple[int, float, int] = (0, 0.0, 0)
@@ -142,7 +142,7 @@ class Station:
 
     @property
     def outages(self) -> int:
-        """How often a live source was lost."""
+        """Number of times that a live source was lost."""
         return self._source.outages
 
     def is_progressing(self) -> bool:
@@ -155,7 +155,7 @@ class Station:
 
     def status(self) -> dict[str, Any]:
         """Return the current state in the schema of /api/v1/status (openapi.json)."""
-        verdict, temperature_c, meter = self.verdict, health.temperature_c(), self._meter
+        verdict, temperature_c, meter = self.verdict, machine.temperature_c(), self._meter
         return {
             "source": self._name,
             "listening": self.listening,
@@ -170,7 +170,7 @@ class Station:
             "mqtt": self.mqtt_state(),
             "cpu_percent": round(self._cpu.percent(), 2),
             "temperature_c": None if temperature_c is None else round(temperature_c, 1),
-            "memory_mb": round(health.memory_mb(), 1),
+            "memory_mb": round(process.memory_mb(), 1),
             "uptime_s": round(time.monotonic() - self._started_s, 3),
             "started": round(self._start_time, 3),
             "verdict": verdict,

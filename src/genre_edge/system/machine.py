@@ -1,4 +1,4 @@
-"""The computer that figures were measured on."""
+"""Information about the computer: processor, operating system, free memory and temperature."""
 
 import os
 import platform
@@ -7,32 +7,38 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_CPUINFO = Path("/proc/cpuinfo")
+_BOARD_NAME = Path("/sys/firmware/devicetree/base/model")  # for example of a Raspberry Pi
 _MEMINFO = Path("/proc/meminfo")
+_THERMAL = Path("/sys/class/thermal")
 
 
 def processor() -> str:
-    """Its name, as the system knows it."""
-    for file, pattern in (("/proc/cpuinfo", r"model name\s*: (.*)"), ("/sys/firmware/devicetree/base/model", r"(.+)")):
-        if Path(file).exists() and (found := re.search(pattern, Path(file).read_text().rstrip("\0"))):
-            return found[1].strip()
+    """Return the processor's name, else the board's name, else the architecture."""
+    for path, pattern in ((_CPUINFO, r"model name\s*: (.*)"), (_BOARD_NAME, r"(.+)")):
+        if path.exists() and (match := re.search(pattern, path.read_text().rstrip("\0"))):
+            return match[1].strip()
     return platform.machine()
 
 
-def system() -> str:
-    """Operating system and architecture, as in "Linux x86_64"."""
+def operating_system() -> str:
+    """Return operating system and architecture, for example "Linux x86_64"."""
     return f"{platform.system()} {platform.machine()}"
 
 
 def describe() -> dict[str, Any]:
-    """What speeds depend on: processor, system, Python, the core's vectors, FFTW's version (None without one)."""
+    """Return the facts that a benchmark depends on.
+
+    Keys: "processor", "os", "python", "lanes" (floats in the core's SIMD vectors), "fftw" (version, or None).
+    """
     from genre_edge import GenreEdgeError, MelSpectrogram
     from genre_edge.mel import _logmel, fftw
 
     with suppress(GenreEdgeError):
-        fftw.ensure()
+        fftw.ensure_loaded()
     return {
         "processor": processor(),
-        "os": system(),
+        "os": operating_system(),
         "python": platform.python_version(),
         "lanes": MelSpectrogram().lanes,
         "fftw": _logmel.fftw_version(),
@@ -40,9 +46,25 @@ def describe() -> dict[str, Any]:
 
 
 def free_memory_mb() -> float:
-    """What programs can still have without swapping, in MB. Raises ValueError where the system does not tell."""
+    """Return the memory available to programs without swapping, in MB (10^6 bytes).
+
+    Raises:
+        ValueError: the operating system does not report it.
+    """
     if _MEMINFO.exists():
-        found = re.search(r"^MemAvailable:\s+(\d+) kB$", _MEMINFO.read_text(), re.MULTILINE)
-        if found:
-            return int(found[1]) * 1024 / 1e6
+        match = re.search(r"^MemAvailable:\s+(\d+) kB$", _MEMINFO.read_text(), re.MULTILINE)
+        if match:
+            return int(match[1]) * 1024 / 1e6
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def temperature_c() -> float | None:
+    """Return the temperature of the hottest sensor in degrees Celsius, or None without a working sensor."""
+    readings = []
+    for sensor in _THERMAL.glob("thermal_zone*/temp"):
+        try:
+            readings.append(int(sensor.read_text()) / 1000)
+        except (OSError, ValueError):
+            continue  # a sensor that is switched off
+    plausible = [celsius for celsius in readings if -40 < celsius < 150]
+    return max(plausible, default=None)

@@ -1,4 +1,4 @@
-"""How this process and the machine are, by what Linux tells; elsewhere it says less."""
+"""Memory and CPU usage of a process, from Linux's /proc."""
 
 import os
 import threading
@@ -6,51 +6,58 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_SHORTEST_S = 1.0  # over less, the share of the processor would be noise
-_THERMAL = Path("/sys/class/thermal")
-_STATM = Path("/proc/self/statm")
+_PROC = Path("/proc")
+_MIN_INTERVAL_S = 1.0  # over a shorter interval, the CPU usage is noise
 
 
-def memory_mb() -> float:
-    """Resident memory in MB (10^6 bytes), 0 where it is not told."""
+def memory_mb(pid: int | None = None) -> float:
+    """Return the resident memory in MB (10^6 bytes); 0 where the system does not report it.
+
+    Args:
+        pid: process ID; None for this process.
+    """
     try:
-        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        pages = (_directory(pid) / "statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
     except (OSError, ValueError, IndexError):
         return 0.0
 
 
-def temperature_c() -> float | None:
-    """The hottest of the sensors, or None where there are none."""
-    found = []
-    for sensor in _THERMAL.glob("thermal_zone*/temp"):
-        try:
-            found.append(int(sensor.read_text()) / 1000)
-        except (OSError, ValueError):
-            continue  # a sensor that is switched off
-    sensible = [celsius for celsius in found if -40 < celsius < 150]
-    return max(sensible, default=None)
+def cpu_s(pid: int | None = None) -> float:
+    """Return the CPU time used so far, user and system, in seconds.
+
+    Args:
+        pid: process ID; None for this process.
+
+    Raises:
+        OSError: there is no process with this ID.
+    """
+    if pid is None:
+        times = os.times()
+        return times.user + times.system
+    # The second field is the program's name, which may contain anything. See proc(5): utime and stime are 14 and 15.
+    ticks = (_directory(pid) / "stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
-def cpu_s() -> float:
-    """Processor time that this process has used."""
-    times = os.times()
-    return times.user + times.system
+def _directory(pid: int | None) -> Path:
+    return _PROC / ("self" if pid is None else str(pid))
 
 
 @dataclass
 class CpuMeter:
-    """The share of one core that this process takes, for any number of askers in any threads."""
+    """CPU usage of this process. All threads may use the same meter."""
 
-    _asked_s: float = field(default_factory=time.monotonic)
+    _updated_s: float = field(default_factory=time.monotonic)
     _used_s: float = field(default_factory=cpu_s)
     _percent: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def percent(self) -> float:
-        """Over the time since it was last worked out, a second at least; 100 is one core."""
+        """Return the CPU usage in percent of one core, updated at most once a second; 0 before the first update."""
         with self._lock:
             now, used = time.monotonic(), cpu_s()
-            if now - self._asked_s >= _SHORTEST_S:
-                self._percent = 100 * (used - self._used_s) / (now - self._asked_s)
-                self._asked_s, self._used_s = now, used
+            if now - self._updated_s >= _MIN_INTERVAL_S:
+                self._percent = 100 * (used - self._used_s) / (now - self._updated_s)
+                self._updated_s, self._used_s = now, used
             return self._percent

@@ -1,4 +1,4 @@
-"""What `stream` shows on a terminal: a bar a genre, the verdict in words, level and health. 40 x 15 are enough."""
+"""The live view of `stream`: verdict, a probability bar for each genre, level meter and status. Fits 40 x 15 cells."""
 
 import time
 from collections.abc import Sequence
@@ -11,139 +11,150 @@ from rich.text import Text
 
 from genre_edge.audio.level_meter import LevelMeter
 from genre_edge.classify.verdict import Verdict
-from genre_edge.cli.terminal.screen import LogKeeper
+from genre_edge.cli.terminal.screen import RecentLogHandler
 from genre_edge.output.text import one_line, printable
 from genre_edge.system.process import CpuMeter
 
-STALLED_S = 3.0  # without samples for so long, that is the news
-QUIET_DB = -60.0  # where the level's bar begins
+STALLED_S = 3.0  # after so long without samples, the view reports the stall instead of the verdict
+MIN_LEVEL_DB = -60.0  # the left end of the level bar
 _REASONS = {
     "silence": "silence",
     "not_music": "not music",
     "low_confidence": "low confidence",
-    "too_short": "too short to tell",
+    "too_short": "too short to classify",
 }
-# One hue, and a sign for what is chosen: the same for all eyes, and legible without colour.
+# The chosen genre has a mark and bold letters, so the view is readable without colour.
 _PLAIN, _BOLD, _DIM, _BAR = Style.null(), Style(bold=True), Style(dim=True), Style(color="cyan")
 _LEVEL = "level"
 _MARK_CELLS = 2  # left of a name
 _VALUE_CELLS = 7  # right of a bar, as in " -12 dB"
-_ONE_LINE_CELLS = 60  # enough for all of the health with many digits
+_SINGLE_STATUS_CELLS = 60  # from this width on, the status fits one line
 
 
 class LiveView:
-    """A picture of the moment, drawn anew by rich as often as it is asked; `verdict` is set when there is a new one.
+    """A rich renderable of the current state. Set `verdict` when there is a new one.
 
     Args:
-        source: name of what is listened to; nobody need have checked it.
-        meter: what has gone by.
-        labels: the genres, in the order of the bars: bars that change places are hard to read.
-        model: its name and version.
-        log: says why nothing can be heard.
-        top: how many genres to show; None means all. No more than there is room for.
+        source: name of the source; control characters are replaced.
+        meter: level, position and dropped samples of the stream.
+        labels: the genres. Bars keep this order, so that they do not change places.
+        model: name and version of the model.
+        log_handler: its last record explains a stall.
+        top: number of genres to show at most; None for all.
     """
 
     def __init__(
-        self, source: str, meter: LevelMeter, labels: Sequence[str], model: str, log: LogKeeper, top: int | None = None
+        self,
+        source: str,
+        meter: LevelMeter,
+        labels: Sequence[str],
+        model: str,
+        log_handler: RecentLogHandler,
+        top: int | None = None,
     ) -> None:
-        self._source, self._meter, self._labels, self._model, self._log = source, meter, list(labels), model, log
+        self._source, self._meter, self._labels, self._model = source, meter, list(labels), model
+        self._log_handler = log_handler
         self._top = top or len(self._labels)
         self._cpu = CpuMeter()
         self.verdict: Verdict | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         stalled_s = time.monotonic() - self._meter.heard_s
-        stalled = stalled_s >= STALLED_S
-        health = self._health(options.max_width)
-        room = max(1, options.max_height - len(health) - 3)
-        genres = self._shown(min(room, self._top))
-        gap = [Segment.line()] if room >= len(genres) + 3 else []
+        is_stalled = stalled_s >= STALLED_S
+        status = self._status(options.max_width)
+        max_genres = max(1, options.max_height - len(status) - 3)
+        genres = self._visible_genres(min(max_genres, self._top))
+        blank = [Segment.line()] if max_genres >= len(genres) + 3 else []
 
-        yield from _line(f"[{printable(self._model)}] {printable(self._source)}", _DIM, options)
-        yield from gap
-        yield from _line(self._stall(stalled_s) if stalled else self._answer(), _BOLD, options)
-        yield from gap
+        yield from _text_line(f"[{printable(self._model)}] {printable(self._source)}", _DIM, options)
+        yield from blank
+        yield from _text_line(self._stall(stalled_s) if is_stalled else self._headline(), _BOLD, options)
+        yield from blank
         for genre in genres:
-            yield from self._genre(genre, options)
-        yield from gap
-        yield from self._level(stalled, options)
-        for text in health:
-            yield from _line(text, _PLAIN, options)
+            yield from self._genre_line(genre, options)
+        yield from blank
+        yield from self._level_line(is_stalled, options)
+        for text in status:
+            yield from _text_line(text, _PLAIN, options)
 
     def _stall(self, stalled_s: float) -> str:
-        """Why there is nothing to be heard."""
-        if self._log.records and self._log.last_s > self._meter.heard_s:
-            return one_line(self._log.records[-1].getMessage())
+        """Describe a stall: the last log message since the last samples, or the time without samples."""
+        if self._log_handler.records and self._log_handler.last_s > self._meter.heard_s:
+            return one_line(self._log_handler.records[-1].getMessage())
         return f"no samples for {stalled_s:.0f} s"
 
-    def _answer(self) -> str:
-        return "listening ..." if self.verdict is None else in_words(self.verdict)
+    def _headline(self) -> str:
+        return "waiting for the first verdict" if self.verdict is None else format_verdict(self.verdict)
 
-    def _shown(self, n: int) -> list[str]:
-        """The `n` most probable genres, in the order of the labels."""
+    def _visible_genres(self, n: int) -> list[str]:
+        """Return the `n` most probable genres, in the order of the labels."""
         if self.verdict is None or not self.verdict.genres or n >= len(self._labels):
             return self._labels[:n]
-        likely = {share.genre for share in self.verdict.genres[:n]}
-        return [label for label in self._labels if label in likely]
+        most_probable = {entry.genre for entry in self.verdict.genres[:n]}
+        return [label for label in self._labels if label in most_probable]
 
-    def _genre(self, genre: str, options: ConsoleOptions) -> RenderResult:
-        found = self.verdict.genres if self.verdict else []
-        share = next((g.probability for g in found if g.genre == genre), None)
-        best = self.verdict is not None and self.verdict.genre == genre
-        return self._bar(genre, share or 0.0, "-" if share is None else f"{share:.0%}", options, best)
+    def _genre_line(self, genre: str, options: ConsoleOptions) -> RenderResult:
+        genres = self.verdict.genres if self.verdict else []
+        probability = next((entry.probability for entry in genres if entry.genre == genre), None)
+        is_best = self.verdict is not None and self.verdict.genre == genre
+        value = "-" if probability is None else f"{probability:.0%}"
+        return self._bar_line(genre, probability or 0.0, value, options, is_best)
 
-    def _level(self, stalled: bool, options: ConsoleOptions) -> RenderResult:
+    def _level_line(self, is_stalled: bool, options: ConsoleOptions) -> RenderResult:
         level_db = self._meter.level_db
-        if stalled or level_db <= QUIET_DB:
-            return self._bar(_LEVEL, 0.0, "-" if stalled else "quiet", options)
-        return self._bar(_LEVEL, 1 - level_db / QUIET_DB, f"{level_db:.0f} dB", options)
+        if is_stalled or level_db <= MIN_LEVEL_DB:
+            return self._bar_line(_LEVEL, 0.0, "-" if is_stalled else "quiet", options)
+        return self._bar_line(_LEVEL, 1 - level_db / MIN_LEVEL_DB, f"{level_db:.0f} dB", options)
 
-    def _bar(self, name: str, share: float, value: str, options: ConsoleOptions, best: bool = False) -> RenderResult:
-        """One line: a mark, the name, a bar from 0 to 1, and what it says in figures."""
-        longest = max(map(cell_len, [_LEVEL, *self._labels]))
-        names = min(longest, max(len(_LEVEL), options.max_width // 3))
-        cells = max(0, options.max_width - _MARK_CELLS - names - 1 - _VALUE_CELLS)
-        style = _BOLD if best else _PLAIN
-        yield Segment(("> " if best else "  ") + _cut(name, names, options) + " ", style)
-        yield Segment(set_cell_size(_blocks(min(1.0, share), cells, options.ascii_only), cells), _BAR)
+    def _bar_line(
+        self, name: str, fraction: float, value: str, options: ConsoleOptions, is_best: bool = False
+    ) -> RenderResult:
+        """Yield one line: mark, name, bar of a fraction from 0 to 1, and value."""
+        longest_name = max(map(cell_len, [_LEVEL, *self._labels]))
+        name_cells = min(longest_name, max(len(_LEVEL), options.max_width // 3))
+        bar_cells = max(0, options.max_width - _MARK_CELLS - name_cells - 1 - _VALUE_CELLS)
+        style = _BOLD if is_best else _PLAIN
+        yield Segment(("> " if is_best else "  ") + _fit(name, name_cells, options) + " ", style)
+        bar = _blocks(min(1.0, fraction), bar_cells, options.ascii_only)
+        yield Segment(set_cell_size(bar, bar_cells), _BAR)
         yield Segment(f"{value:>{_VALUE_CELLS}}", style)
         yield Segment.line()
 
-    def _health(self, width: int) -> list[str]:
-        """Position, losses, lag and load, in one line or two."""
+    def _status(self, width: int) -> list[str]:
+        """Return position, dropped samples, lag and CPU load, in one line or two."""
         lag_ms = self.verdict.lag_ms if self.verdict else None
-        position = f"{hours(self._meter.end_s)}  dropped {self._meter.dropped_samples}"
+        position = f"{format_duration(self._meter.end_s)}  dropped {self._meter.dropped_samples}"
         load = f"lag {'-' if lag_ms is None else f'{lag_ms:.0f} ms'}  CPU {self._cpu.percent():.1f}%"
-        return [f"{position}  {load}"] if width >= _ONE_LINE_CELLS else [position, load]
+        return [f"{position}  {load}"] if width >= _SINGLE_STATUS_CELLS else [position, load]
 
 
-def _line(text: str, style: Style, options: ConsoleOptions) -> RenderResult:
-    yield Segment(_cut(text, options.max_width, options), style)
+def _text_line(text: str, style: Style, options: ConsoleOptions) -> RenderResult:
+    yield Segment(_fit(text, options.max_width, options), style)
     yield Segment.line()
 
 
-def _cut(text: str, cells: int, options: ConsoleOptions) -> str:
-    """Exactly so many cells wide, in letters that the terminal knows."""
-    cut = Text(text.encode(options.encoding, "replace").decode(options.encoding))
-    cut.truncate(cells, overflow="crop" if options.ascii_only else "ellipsis", pad=True)
-    return cut.plain
+def _fit(text: str, cells: int, options: ConsoleOptions) -> str:
+    """Truncate or pad to exactly `cells` cells, in characters that the terminal's encoding has."""
+    fitted = Text(text.encode(options.encoding, "replace").decode(options.encoding))
+    fitted.truncate(cells, overflow="crop" if options.ascii_only else "ellipsis", pad=True)
+    return fitted.plain
 
 
-def _blocks(share: float, cells: int, ascii_only: bool) -> str:
-    """A bar in steps of half a cell, of blocks that the fonts of all consoles have."""
-    halves = round(2 * share * cells)
+def _blocks(fraction: float, cells: int, ascii_only: bool) -> str:
+    """Return a bar in steps of half a cell, from block characters that console fonts have."""
+    halves = round(2 * fraction * cells)
     return "#" * (halves // 2) if ascii_only else "█" * (halves // 2) + "▌" * (halves % 2)
 
 
-def in_words(verdict: Verdict) -> str:
-    """A verdict, or the reason for none, and the time that it is about."""
-    heard_s = verdict.end_s - verdict.start_s
+def format_verdict(verdict: Verdict) -> str:
+    """Format a verdict, or its reason, with the length of audio that it covers: "jazz 82% (last 10 s)"."""
+    duration_s = verdict.end_s - verdict.start_s
     if verdict.reason is not None:
-        return f"{_REASONS[verdict.reason]} (last {heard_s:.0f} s)"
-    return f"{verdict.genre} {verdict.confidence:.0%} (last {heard_s:.0f} s)"
+        return f"{_REASONS[verdict.reason]} (last {duration_s:.0f} s)"
+    return f"{verdict.genre} {verdict.confidence:.0%} (last {duration_s:.0f} s)"
 
 
-def hours(seconds: float) -> str:
-    """As h:mm:ss."""
+def format_duration(seconds: float) -> str:
+    """Format a duration as h:mm:ss."""
     whole = int(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

@@ -1,4 +1,4 @@
-"""A terminal's second screen, lent to a moving picture and given back whatever happens."""
+"""The terminal's alternate screen: shows a rich renderable and restores the terminal afterwards."""
 
 import logging
 import signal
@@ -15,100 +15,104 @@ from rich.live import Live
 from genre_edge.system.signals import blocked
 
 REFRESHES_PER_S = 2
+_MAX_RECORDS = 50
 
 
-class LogKeeper(logging.Handler):
-    """Keeps the last lines of the log while nothing may be written between the lines of a picture.
+class RecentLogHandler(logging.Handler):
+    """Keeps the most recent log records while the alternate screen hides standard error.
 
     Attributes:
-        last_s: monotonic clock at the last line.
+        records: the records, oldest first.
+        last_s: monotonic clock at the last record, in seconds.
     """
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.records: deque[logging.LogRecord] = deque(maxlen=50)
+        self.records: deque[logging.LogRecord] = deque(maxlen=_MAX_RECORDS)
         self.last_s = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Keep the record."""
         self.records.append(record)
         self.last_s = time.monotonic()
 
 
-def can_move(console: Console) -> bool:
-    """Whether it is a terminal whose cursor can be moved."""
+def has_movable_cursor(console: Console) -> bool:
+    """Return True if the console is a terminal that can move its cursor."""
     return console.is_terminal and not console.is_dumb_terminal
 
 
 @contextmanager
-def on_screen(picture: RenderableType, console: Console, keeper: LogKeeper) -> Iterator[None]:
-    """Show the picture as it changes until the end, whatever the end is; then the terminal is as it was.
+def alternate_screen(renderable: RenderableType, console: Console, log_handler: RecentLogHandler) -> Iterator[None]:
+    """Show a renderable on the alternate screen, and restore the terminal on exit, including after an exception.
 
-    A thread draws it, so a terminal that is slow keeps nobody waiting. What is logged meanwhile goes to `keeper`, and,
-    where standard error is a terminal too, is written at the end.
+    A thread draws it, so a slow terminal does not block the caller. Log records go to `log_handler` meanwhile; if
+    standard error is a terminal, they are printed on exit.
     """
     live = Live(
-        get_renderable=lambda: picture,
+        get_renderable=lambda: renderable,
         console=console,
         screen=True,
         refresh_per_second=REFRESHES_PER_S,
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    with _log_kept(keeper):
+    with _redirected_log(log_handler):
         try:
-            _take(live)
-            with _given_back_at_ctrl_z(live):
+            _start(live)
+            with _restored_while_suspended(live):
                 yield
         finally:
             try:
-                _give_back(live)
-            except KeyboardInterrupt:  # perhaps just before
-                _give_back(live)
+                _stop(live)
+            except KeyboardInterrupt:  # raised before `_stop` blocked the signals
+                _stop(live)
                 raise
 
 
-def _take(live: Live) -> None:
+def _start(live: Live) -> None:
     with blocked():
         live.start(refresh=True)
 
 
-def _give_back(live: Live) -> None:
-    with blocked():  # half of it would be the shell's
+def _stop(live: Live) -> None:
+    with blocked():  # an interrupt would leave the terminal half restored
         live.stop()
 
 
 @contextmanager
-def _given_back_at_ctrl_z(live: Live) -> Iterator[None]:
-    """Let the shell have its screen for as long as the program is stopped. Where Ctrl-Z is ignored it stays so."""
+def _restored_while_suspended(live: Live) -> Iterator[None]:
+    """Restore the terminal while Ctrl-Z (SIGTSTP) suspends the process. An ignored SIGTSTP stays ignored."""
 
-    def stop(number: int, frame: Any) -> None:
-        signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # another one must not find the screen half given
-        _give_back(live)
+    def suspend(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # a second Ctrl-Z must not interrupt the restoration
+        _stop(live)
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGTSTP)  # here it stands still until SIGCONT
-        _take(live)
-        signal.signal(signal.SIGTSTP, stop)
+        signal.raise_signal(signal.SIGTSTP)  # suspends the process until SIGCONT
+        _start(live)
+        signal.signal(signal.SIGTSTP, suspend)
 
-    before = signal.getsignal(signal.SIGTSTP)
-    if before is signal.SIG_IGN:
+    previous = signal.getsignal(signal.SIGTSTP)
+    if previous is signal.SIG_IGN:
         yield
         return
-    signal.signal(signal.SIGTSTP, stop)
+    signal.signal(signal.SIGTSTP, suspend)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTSTP, before)
+        signal.signal(signal.SIGTSTP, previous)
 
 
 @contextmanager
-def _log_kept(keeper: LogKeeper) -> Iterator[None]:
-    log, on_terminal = logging.getLogger("genre_edge"), sys.stderr.isatty()
-    log.addHandler(keeper)
-    log.propagate = not on_terminal
+def _redirected_log(log_handler: RecentLogHandler) -> Iterator[None]:
+    """Send log records to `log_handler`; on exit, print them if standard error is a terminal."""
+    log, is_terminal = logging.getLogger("genre_edge"), sys.stderr.isatty()
+    log.addHandler(log_handler)
+    log.propagate = not is_terminal
     try:
         yield
     finally:
-        log.removeHandler(keeper)
+        log.removeHandler(log_handler)
         log.propagate = True
-        for record in keeper.records if on_terminal else ():
+        for record in log_handler.records if is_terminal else ():
             log.handle(record)

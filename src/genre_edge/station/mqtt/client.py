@@ -26,7 +26,7 @@ _CLOSE_TIMEOUT_S = 0.5
 class BrokerClient:
     """Publishes retained messages with QoS 1, in a thread of paho's.
 
-    The topic BASE/availability is `offline` by last will and on `close`.
+    The topic BASE/availability is set to `offline` by the last will and by `close`. Each change of state is logged.
 
     Attributes:
         address: the broker's address.
@@ -54,7 +54,7 @@ class BrokerClient:
         return client
 
     def state(self) -> Literal["connected", "failing"]:
-        """Return the connection state; `failing` until the first connection."""
+        """Return the connection state; it is `failing` before the first connection."""
         return "connected" if self._logged_state == "connected" else "failing"
 
     def start(self, on_connected: Callable[[], None]) -> None:

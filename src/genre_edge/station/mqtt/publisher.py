@@ -1,7 +1,7 @@
 """`MqttPublisher`: a station's verdicts and health as retained MQTT messages, with Home Assistant discovery.
 
 Topics:
-    PREFIX/availability   online or offline, the latter also as last will
+    PREFIX/availability   online or offline; offline is also the last will
     PREFIX/verdict        {"heard": genre or reason, "genre", "reason", "confidence", "confidence_percent", "time", ...}
     PREFIX/health         figures of /api/v1/status, every 30 s and when `listening` changes
 
@@ -24,7 +24,12 @@ _VERDICT_KEYS = ("genre", "reason", "confidence", "start_s", "end_s", "time")
 
 
 class MqttPublisher:
-    """Publishes one station's state through one client, in threads of its own."""
+    """Publishes a station's verdicts and health in threads of its own.
+
+    Args:
+        station: source of verdicts and health.
+        client: connection to the broker; started and closed by the publisher.
+    """
 
     def __init__(self, station: Station, client: BrokerClient) -> None:
         self._station, self._client = station, client
