@@ -74,17 +74,19 @@ def test_axe_finds_no_violations(station: FakeStation, open_page: OpenPage, sche
 def test_reduced_motion(station: FakeStation, open_page: OpenPage) -> None:
     """With prefers-reduced-motion, the spectrogram changes every few seconds only."""
 
-    def count_pictures(motion: str) -> int:
+    def count_pictures(motion: str) -> tuple[int, float]:
         page = open_page(station, width=400, reduced_motion=motion)
         wait_for_spectrogram(page)
         wait_until(lambda: spectrogram_pixels(page)[..., 3].any())
-        pictures = set()
+        pictures, start_s = set(), time.monotonic()
         for _ in range(12):
             page.wait_for_timeout(60)
             pictures.add(spectrogram_pixels(page).tobytes())
-        return len(pictures)
+        return len(pictures), time.monotonic() - start_s
 
-    assert count_pictures("reduce") <= 3 < count_pictures("no-preference")
+    n_reduced, duration_s = count_pictures("reduce")
+    assert n_reduced <= 3 + duration_s / 2  # one every 2 s; the window's first size may add one
+    assert count_pictures("no-preference")[0] > 3
 
 
 def test_announcements(station: FakeStation, open_page: OpenPage) -> None:
