@@ -47,6 +47,14 @@ def test_static_unknown_file(name: str, client: TestClient) -> None:
     assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
 
 
+@pytest.mark.parametrize("value", ["bytes=0-3", "bytes=0-1,3-4", "bytes=9999999-", "nonsense"])
+def test_range_is_ignored(value: str, client: TestClient) -> None:
+    for path in ("/", "/static/page.js"):
+        response = client.get(path, headers={"Range": value})
+        assert response.status_code == 200 and response.content == client.get(path).content
+        assert "accept-ranges" not in response.headers
+
+
 def test_static_methods(client: TestClient) -> None:
     response = client.post("/static/page.js")
     assert (response.status_code, response.json()) == (405, {"error": "Method Not Allowed"})
