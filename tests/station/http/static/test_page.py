@@ -11,6 +11,8 @@ import pytest
 from tests.helpers.page import OpenPage, expect, spectrogram_pixels, wait_for_spectrogram, wait_until
 from tests.helpers.page_server import BIN_S, LABELS, FakeStation, make_verdict
 
+pytestmark = pytest.mark.browser
+
 
 def coverage_changes(pixels: np.ndarray) -> list[int]:
     """Return 1 where the spectrogram begins and -1 where it ends, from left to right."""

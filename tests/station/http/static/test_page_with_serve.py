@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect
 
 from tests.helpers.mqtt import free_port
-from tests.helpers.page import OpenPage, spectrogram_pixels, wait_for_spectrogram, wait_until
+from tests.helpers.page import OpenPage, expect, spectrogram_pixels, wait_for_spectrogram, wait_until
+
+pytestmark = pytest.mark.browser
 
 
 class ServeProcess:

@@ -30,6 +30,7 @@ class PageFiles(StaticFiles):
     def file_response(
         self, full_path: "str | os.PathLike[str]", stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
+        """Return the response 200 or 304 with the page's headers."""
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["cache-control"] = "no-cache"
         del response.headers["accept-ranges"]
