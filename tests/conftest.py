@@ -1,4 +1,4 @@
-"""Shared fixtures: the shipped song, the command line, and the browser."""
+"""Shared fixtures: the shipped song and the command line."""
 
 import os
 import signal
@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -89,24 +88,6 @@ def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     yield run
     for number, handler in handlers.items():
         signal.signal(number, handler)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium, for the tests of the station's page."""
-    from tests.helpers.page import chromium
-
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open the page of a station: tests/helpers/page.py."""
-    from tests.helpers.page import opener
-
-    with opener(browser) as open_page:
-        yield open_page
 
 
 def _argument(argument: object) -> "str | bytes":
