@@ -52,7 +52,7 @@ async def page(request: Request) -> Response:
     token: Token | None = request.app.state.token
     if token is not None:
         if not token.matches(sent_token):
-            return error_response(401, "this is not the token")
+            return error_response(401, "wrong token")
         token.set_cookie(response)
     return response
 
