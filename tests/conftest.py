@@ -1,12 +1,11 @@
-"""Shared fixtures: the shipped song, the command line, and the browser."""
+"""Shared fixtures: the shipped song and the command line."""
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -89,24 +88,6 @@ def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         return subprocess.CompletedProcess(sys.argv, code, out, err)
 
     return run
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium, for the tests of the station's page."""
-    from tests.helpers.page import chromium
-
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Opens the page of a station: page_helpers.py."""
-    from tests.helpers.page import opener
-
-    with opener(browser) as open_page:
-        yield open_page
 
 
 def _argument(argument: object) -> "str | bytes":

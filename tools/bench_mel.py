@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from genre_edge.system import machine
+from genre_edge.diagnostics import environment
 from tools.docs.pages import marked
 from tools.peers.peers import ENTRIES
 from tools.peers.race import Pace, race
@@ -57,7 +57,7 @@ def measure(names: list[str], pace: Pace) -> Report:
         absent |= failed
     packages = {"numpy", "librosa", *(ENTRIES[name].package for name in installed)}
     return {
-        "machine": machine.describe(),
+        "machine": environment.describe(),
         "versions": {package: importlib.metadata.version(package) for package in sorted(packages, key=str.lower)},
         "rounds": pace.rounds,
         "labels": {name: ENTRIES[name].label for name in names},

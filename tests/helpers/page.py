@@ -1,4 +1,4 @@
-"""The made-up station's page in Chromium, and what tests look at in it."""
+"""The web page in Chromium: opening it on a fake station, and reading its spectrogram."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.page_server import ARGUMENTS, CHROMIUM, Station
+from tests.helpers.page_server import CHROMIUM, CHROMIUM_OPTIONS, FakeStation
 
 pytest.importorskip("playwright", reason="needs Playwright (extra `test`)")
 if not CHROMIUM.exists():
@@ -20,31 +20,41 @@ if not CHROMIUM.exists():
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-Open = Callable[..., Page]
-# What the browser logs of a station that is stopped or refuses, which the page cannot prevent.
-EXPECTED = re.compile("ERR_CONNECTION_(REFUSED|RESET)|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|status of (401|503)")
+OpenPage = Callable[..., Page]
+# Messages of the browser about a station that is stopped or refuses, which the page cannot prevent.
+EXPECTED_ERRORS = re.compile(
+    "ERR_CONNECTION_(REFUSED|RESET)|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|status of (401|503)"
+)
+
+expect.set_options(timeout=60_000)
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """The browser. While it is open no other event loop can run in this thread."""
+def launch_chromium() -> Iterator[Browser]:
+    """Launch the browser. While it runs, no other event loop can run in this thread."""
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_OPTIONS)
         yield browser
         browser.close()
 
 
 @contextmanager
-def opener(browser: Browser) -> Iterator[Open]:
-    """Opens the page of a station. Whatever the test: nothing may go wrong in the script or leave the origin."""
-    contexts, problems, requests = [], [], []
+def page_opener(browser: Browser) -> Iterator[OpenPage]:
+    """Yield a function that opens a station's page in a browser context of its own.
 
-    def open_page(station: Station, width: int = 1280, height: int = 900, at: float | None = None, **look: Any) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height}, **look)
+    At the end, checks that no script logged an error and that no request left the page's origin.
+    """
+    contexts, messages, requests = [], [], []
+
+    def open_page(
+        station: FakeStation, width: int = 1280, height: int = 900, at: float | None = None, **options: Any
+    ) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: problems.append((message.type, message.text)))
-        page.on("pageerror", lambda error: problems.append(("error", str(error))))
+        page.set_default_timeout(60_000)
+        page.on("console", lambda message: messages.append((message.type, message.text)))
+        page.on("pageerror", lambda error: messages.append(("error", str(error))))
         page.on("request", lambda request: requests.append((station.url, request.url)))
         if at is not None:
             page.clock.install(time=at)
@@ -54,24 +64,24 @@ def opener(browser: Browser) -> Iterator[Open]:
     yield open_page
     for context in contexts:
         context.close()
-    assert not [text for kind, text in problems if kind == "error" and not EXPECTED.search(text)]
+    assert not [text for kind, text in messages if kind == "error" and not EXPECTED_ERRORS.search(text)]
     assert requests and all(url.startswith(origin) for origin, url in requests)
 
 
-def picture(page: Page) -> np.ndarray:
-    """The spectrogram as it is seen: `(height, width, 4)` uint8."""
+def spectrogram_pixels(page: Page) -> np.ndarray:
+    """Return the visible spectrogram: `(height, width, 4)`, uint8."""
     url = page.evaluate("document.querySelector('#spectrogram').toDataURL()")
     return np.array(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
 
 
-def wait(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Ask until the answer is yes."""
-    end = time.monotonic() + seconds
+def wait_until(condition: Callable[[], object], timeout_s: float = 60) -> None:
+    """Poll `condition` until it is true."""
+    end_s = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.1)
+        assert time.monotonic() < end_s, f"the condition was not met within {timeout_s} s"
+        time.sleep(0.05)
 
 
-def spectrogram_begun(page: Page) -> None:
-    """Wait for the first columns, and for what is said about them."""
-    expect(page.locator("#loudest")).to_contain_text("dB", timeout=20000)
+def wait_for_spectrogram(page: Page) -> None:
+    """Wait for the first columns, and for the text below them."""
+    expect(page.locator("#loudest")).to_contain_text("dB")

@@ -19,12 +19,12 @@ def bench(
 
     Each runs on one core.
     """
+    from genre_edge.diagnostics import environment
     from genre_edge.diagnostics.bench import measure
     from genre_edge.diagnostics.timing import format_figure
-    from genre_edge.system import machine
 
     results = list(measure(model, seconds, bursts))
-    machine_info = machine.describe()
+    machine_info = environment.describe()
     if as_json:
         rows = [asdict(result) for result in results]
         report = {"machine": machine_info, "model": model, "seconds": seconds, "bursts": bursts, "results": rows}

@@ -3,9 +3,7 @@
 import os
 import platform
 import re
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 _CPUINFO = Path("/proc/cpuinfo")
 _BOARD_NAME = Path("/sys/firmware/devicetree/base/model")  # for example of a Raspberry Pi
@@ -24,25 +22,6 @@ def processor() -> str:
 def operating_system() -> str:
     """Return operating system and architecture, for example "Linux x86_64"."""
     return f"{platform.system()} {platform.machine()}"
-
-
-def describe() -> dict[str, Any]:
-    """Return the facts that a benchmark depends on.
-
-    Keys: "processor", "os", "python", "lanes" (floats in the core's SIMD vectors), "fftw" (version, or None).
-    """
-    from genre_edge import GenreEdgeError, MelSpectrogram
-    from genre_edge.mel import _logmel, fftw
-
-    with suppress(GenreEdgeError):
-        fftw.ensure_loaded()
-    return {
-        "processor": processor(),
-        "os": operating_system(),
-        "python": platform.python_version(),
-        "lanes": MelSpectrogram().lanes,
-        "fftw": _logmel.fftw_version(),
-    }
 
 
 def free_memory_mb() -> float:

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-
-pytest.importorskip("uvicorn", reason="needs the extra 'station'")
 from starlette.testclient import TestClient
 
 from genre_edge.station.http.app import create_app

@@ -27,4 +27,4 @@ def test_internal_error(station: Station, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(station, "status", lambda: 1 / 0)
     with TestClient(create_app(station, None, None), raise_server_exceptions=False) as client:
         response = client.get("/api/v1/status")
-    assert (response.status_code, response.json()) == (500, {"error": "a fault in the station; its log says more"})
+    assert (response.status_code, response.json()) == (500, {"error": "internal error; see the station's log"})

@@ -63,7 +63,7 @@ def test_max_streams(running: RunningServer) -> None:
     clients = [running.open_stream(f"127.0.0.{2 + i % 2}") for i in range(MAX_STREAMS)]
     assert all(b" 200 OK" in client.recv(20) for client in clients)
     status, body = running.get("/api/v1/events")
-    assert status == 503 and json.loads(body) == {"error": f"{MAX_STREAMS} clients are listening already"}
+    assert status == 503 and json.loads(body) == {"error": f"all {MAX_STREAMS} event streams are in use"}
     assert running.get("/api/v1/status")[0] == 200
     clients.pop().close()
     eventually(lambda: running.station.hub.subscribers == MAX_STREAMS - 1)
@@ -78,7 +78,7 @@ def test_max_streams_per_address(running: RunningServer) -> None:
     clients = [running.open_stream() for _ in range(MAX_STREAMS_PER_ADDRESS)]
     assert all(b" 200 OK" in client.recv(20) for client in clients)
     status, body = running.get("/api/v1/events")
-    assert status == 503 and "clients of this address" in json.loads(body)["error"]
+    assert status == 503 and "event streams of this address" in json.loads(body)["error"]
     other = running.open_stream("127.0.0.2")
     assert b" 200 OK" in other.recv(20)
     for client in [*clients, other]:

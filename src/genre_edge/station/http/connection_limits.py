@@ -27,6 +27,7 @@ class LimitedConnection(H11Protocol):
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Apply the limits to a new connection."""
         super().connection_made(transport)
         self._last_active_s, self._has_recent_response = time.monotonic(), False
         if len(self.connections) > MAX_CONNECTIONS or self._count_of_address() > MAX_CONNECTIONS_PER_ADDRESS:

@@ -23,7 +23,7 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 
 
 async def _internal_error(request: Request, error: Exception) -> Response:
-    return error_response(500, "a fault in the station; its log says more")
+    return error_response(500, "internal error; see the station's log")
 
 
 EXCEPTION_HANDLERS: dict[int | type[Exception], ExceptionHandler] = {

@@ -19,10 +19,10 @@ def query_parameters(request: Request, *allowed: str) -> dict[str, str]:
     items = request.query_params.multi_items()
     for name, _ in items:
         if name not in allowed:
-            raise ParameterError(f"{name[:_MAX_LENGTH]!r} is no parameter here")
+            raise ParameterError(f"unknown parameter {name[:_MAX_LENGTH]!r}")
     parameters = dict(items)
     if len(parameters) < len(items):
-        raise ParameterError("a parameter is given twice")
+        raise ParameterError("a parameter is repeated")
     return parameters
 
 

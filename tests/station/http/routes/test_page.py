@@ -36,15 +36,23 @@ def test_static_file(path: Path, client: TestClient) -> None:
     assert (cached.status_code, cached.content, cached.headers["cache-control"]) == (304, b"", "no-cache")
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["", "nothing.js", "..%2fapp.py", "%2e%2e/app.py", "..%2fopenapi.json", "page.html/"]
-    + ["/page.js", "x/..%2f..%2fpage.js", "%2fetc%2fpasswd", "%2fetc%2fhosts.js", "page.js%00.js", "x" * 5000 + ".js"],
-)
+UNKNOWN = ["", "nothing.js", "..%2fapp.py", "%2e%2e/app.py", "..%2fopenapi.json", "page.html/", "/page.js"]
+UNKNOWN += ["x/..%2f..%2fpage.js", "%2fetc%2fpasswd", "%2fetc%2fhosts.js", "page.js%00.js", "x" * 5000 + ".js"]
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
 def test_static_unknown_file(name: str, client: TestClient) -> None:
     """Nothing but the files of static/ is served, each under one path."""
     response = client.get(f"http://testserver/static/{name}")
     assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
+
+
+@pytest.mark.parametrize("value", ["bytes=0-3", "bytes=0-1,3-4", "bytes=9999999-", "nonsense"])
+def test_range_is_ignored(value: str, client: TestClient) -> None:
+    for path in ("/", "/static/page.js"):
+        response = client.get(path, headers={"Range": value})
+        assert response.status_code == 200 and response.content == client.get(path).content
+        assert "accept-ranges" not in response.headers
 
 
 def test_static_methods(client: TestClient) -> None:

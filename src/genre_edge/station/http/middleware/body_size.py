@@ -18,7 +18,11 @@ class BodySizeMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _announced_size(Request(scope)) > MAX_BODY_SIZE:
-            response = error_response(413, f"a body may have {MAX_BODY_SIZE} bytes", {"connection": "close"})
+            response = error_response(
+                413,
+                f"the request body must have at most {MAX_BODY_SIZE} bytes, and announce its size",
+                {"connection": "close"},
+            )
             await response(scope, receive, send)
         else:
             await self.app(scope, receive, send)

@@ -22,7 +22,7 @@ class AllowedHostsMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _host(Request(scope)) not in self._allowed_hosts:
-            response = error_response(421, "this name is not served here")
+            response = error_response(421, "the Host header names another host")
             await response(scope, receive, send)
         else:
             await self.app(scope, receive, send)

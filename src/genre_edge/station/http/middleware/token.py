@@ -77,7 +77,7 @@ class TokenMiddleware:
             await self.app(scope, receive, send)
         else:
             challenge = {"www-authenticate": 'Bearer realm="genre-edge"'}
-            response = error_response(401, "a token is needed", challenge)
+            response = error_response(401, "a token is required", challenge)
             await response(scope, receive, send)
 
     def _is_public(self, path: str) -> bool:

@@ -52,9 +52,9 @@ async def events(request: Request) -> Response:
     address = request.client and request.client.host
     message = ""
     if len(open_streams) >= MAX_STREAMS:
-        message = f"{MAX_STREAMS} clients are listening already"
+        message = f"all {MAX_STREAMS} event streams are in use"
     elif sum(stream.address == address for stream in open_streams) >= MAX_STREAMS_PER_ADDRESS:
-        message = f"{MAX_STREAMS_PER_ADDRESS} clients of this address are listening already"
+        message = f"all {MAX_STREAMS_PER_ADDRESS} event streams of this address are in use"
     if message:
         return error_response(503, message, {"retry-after": "5"})
     return EventStream(station, open_streams, address)

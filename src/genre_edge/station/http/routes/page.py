@@ -30,26 +30,29 @@ class PageFiles(StaticFiles):
     def file_response(
         self, full_path: "str | os.PathLike[str]", stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
+        """Return the response 200 or 304 with the page's headers."""
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["cache-control"] = "no-cache"
+        del response.headers["accept-ranges"]
         if response.status_code == 200:
             response.headers["content-type"] = _CONTENT_TYPES[Path(full_path).suffix]
         return response
 
 
 _FILES = PageFiles(directory=STATIC_DIR)
+_NAMES = frozenset(path.name for path in STATIC_DIR.iterdir() if path.suffix in _CONTENT_TYPES)
 
 
 async def page(request: Request) -> Response:
     """Serve the page. With `?token=TOKEN`, set the cookie and redirect to `/`, so that no browser stores the token."""
     sent_token = request.query_params.get("token")
     if sent_token is None:
-        return await _FILES.get_response("page.html", request.scope)
+        return await _send_file("page.html", request)
     response = RedirectResponse("/", 303)
     token: Token | None = request.app.state.token
     if token is not None:
         if not token.matches(sent_token):
-            return error_response(401, "this is not the token")
+            return error_response(401, "wrong token")
         token.set_cookie(response)
     return response
 
@@ -57,8 +60,14 @@ async def page(request: Request) -> Response:
 async def static_file(request: Request) -> Response:
     """Serve a file of the page."""
     name: str = request.path_params["name"]
-    if Path(name).suffix not in _CONTENT_TYPES:
+    if name not in _NAMES:
         raise HTTPException(404)
+    return await _send_file(name, request)
+
+
+async def _send_file(name: str, request: Request) -> Response:
+    """Serve a whole file. The Range header is ignored: files are small, and starlette's errors for it are not JSON."""
+    request.scope["headers"] = [header for header in request.scope["headers"] if header[0] != b"range"]
     return await _FILES.get_response(name, request.scope)
 
 

@@ -1,29 +1,29 @@
-// The last day: verdicts a bin, stacked by genre; a legend whose parts can be seen alone; the same as a table.
+// The last 24 hours: a stacked bar chart of verdicts by genre, a legend that highlights one genre, and a table.
 
-import { element, multiples, swatch, timeAxis, write } from "./dom.js";
-import { OTHER, look } from "./genres.js";
-import { percent, timeOfDay } from "./words.js";
+import { createElement, createSwatch, drawTimeAxis, multiples, setText } from "./dom.js";
+import { formatPercent, formatTime } from "./format.js";
+import { NO_GENRE, genreStyle } from "./genres.js";
 
 const DAY_S = 86400;
 const HOUR_S = 3600;
 const TICK_HOURS = 4;
-const TALL = 100; // units of the chart's height
+const CHART_HEIGHT = 100; // in units of the SVG's view box
 
-function svg(tag, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
+function createSvgElement(tag, attributes) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
 }
 
-/** Counts of one bin by what was heard, in the legend's order: `[[look, count]]`. */
-function counts(bin, labels) {
-  return [...labels.map((label) => [look(label), bin.genres[label] ?? 0]), [OTHER, bin.none]];
+/** Return the counts of a bin in the legend's order: `[[style, count]]`. */
+function countsByStyle(bin, labels) {
+  return [...labels.map((label) => [genreStyle(label), bin.genres[label] ?? 0]), [NO_GENRE, bin.none]];
 }
 
-const total = (bin) => Object.values(bin.genres).reduce((sum, count) => sum + count, bin.none);
+const totalCount = (bin) => Object.values(bin.genres).reduce((sum, count) => sum + count, bin.none);
 
-/** Bins put together by the hour, oldest first. */
-function byHour(bins) {
+/** Combine bins to hours, oldest first. */
+function combineByHour(bins) {
   const hours = new Map();
   for (const bin of bins) {
     const start = Math.floor(bin.start / HOUR_S) * HOUR_S;
@@ -35,99 +35,105 @@ function byHour(bins) {
   return [...hours.values()];
 }
 
-export class Day {
-  #alone = null; // the look that is seen alone
+export class DayView {
+  #highlighted = null; // the style that is highlighted
 
-  constructor(place) {
-    this.place = place; // {chart, hours, most, legend, table}: elements
+  constructor(elements) {
+    this.elements = elements; // {chart, axis, maximum, legend, table}
   }
 
-  /** `labels` in the model's order, which is the order of the stacks. */
+  /** Draw the response of api/v1/day. `labels` are in the model's order, which is the order of the stacks. */
   draw({ bins, bin_s: binS }, labels, now) {
     const present = labels.filter((label) => bins.some((bin) => bin.genres[label]));
-    const most = Math.max(1, ...bins.map(total));
-    write(this.place.most, bins.length ? `${most} verdicts in ${binS / 60} min` : "No verdicts yet");
-    const from = Math.ceil(now / binS) * binS - DAY_S;
-    this.place.chart.setAttribute("viewBox", `0 0 ${DAY_S / binS} ${TALL}`);
-    this.place.chart.replaceChildren(
-      ...bins.map((bin) => this.#stack(bin, (bin.start - from) / binS, TALL / most, present)),
+    const maximum = Math.max(1, ...bins.map(totalCount));
+    setText(this.elements.maximum, bins.length ? `${maximum} verdicts in ${binS / 60} min` : "No verdicts yet");
+    const start = Math.ceil(now / binS) * binS - DAY_S;
+    this.elements.chart.setAttribute("viewBox", `0 0 ${DAY_S / binS} ${CHART_HEIGHT}`);
+    this.elements.chart.replaceChildren(
+      ...bins.map((bin) => this.#createStack(bin, (bin.start - start) / binS, CHART_HEIGHT / maximum, present)),
     );
-    const hours = [...multiples(HOUR_S, from, from + DAY_S)].filter(
+    const hours = [...multiples(HOUR_S, start, start + DAY_S)].filter(
       (time) => new Date(1000 * time).getHours() % TICK_HOURS === 0,
     );
-    timeAxis(this.place.hours, hours, from, DAY_S);
-    this.#legend(bins, present);
-    this.#table(bins, present);
+    drawTimeAxis(this.elements.axis, hours, start, DAY_S);
+    this.#drawLegend(bins, present);
+    this.#drawTable(bins, present);
   }
 
-  #stack(bin, x, unit, labels) {
-    const stack = svg("g", {});
-    const words = [];
-    let y = TALL;
-    for (const [{ name, colour }, count] of counts(bin, labels)) {
+  #createStack(bin, x, scale, labels) {
+    const stack = createSvgElement("g", {});
+    const parts = [];
+    let y = CHART_HEIGHT;
+    for (const [{ name, colour }, count] of countsByStyle(bin, labels)) {
       if (!count) continue;
-      y -= count * unit;
-      stack.append(svg("rect", { x: x + 0.06, y, width: 0.88, height: count * unit, class: colour }));
-      words.push(`${name} ${count}`);
+      y -= count * scale;
+      stack.append(createSvgElement("rect", { x: x + 0.06, y, width: 0.88, height: count * scale, class: colour }));
+      parts.push(`${name} ${count}`);
     }
-    const title = svg("title", {});
-    title.textContent = `${timeOfDay(bin.start)}: ${words.join(", ")}`;
+    const title = createSvgElement("title", {});
+    title.textContent = `${formatTime(bin.start)}: ${parts.join(", ")}`;
     stack.append(title);
     return stack;
   }
 
-  #legend(bins, labels) {
-    const all = bins.reduce((sum, bin) => sum + total(bin), 0);
-    const sums = counts({ genres: {}, none: 0 }, labels);
-    for (const bin of bins) counts(bin, labels).forEach(([, count], i) => (sums[i][1] += count));
-    const parts = sums.filter(([, count]) => count);
-    if (!parts.some(([part]) => part === this.#alone)) this.#alone = null;
-    const focused = [...this.place.legend.children].findIndex((item) => item.contains(document.activeElement));
-    this.place.legend.replaceChildren(...parts.map(([part, count]) => this.#part(part, count / all)));
-    this.place.legend.children[focused]?.firstChild.focus({ preventScroll: true });
-    this.#dim();
+  #drawLegend(bins, labels) {
+    const total = bins.reduce((sum, bin) => sum + totalCount(bin), 0);
+    const sums = countsByStyle({ genres: {}, none: 0 }, labels);
+    for (const bin of bins) countsByStyle(bin, labels).forEach(([, count], i) => (sums[i][1] += count));
+    const entries = sums.filter(([, count]) => count);
+    if (!entries.some(([style]) => style === this.#highlighted)) this.#highlighted = null;
+    const { legend } = this.elements;
+    const focused = [...legend.children].findIndex((item) => item.contains(document.activeElement));
+    legend.replaceChildren(...entries.map(([style, count]) => this.#createEntry(style, count / total)));
+    legend.children[focused]?.firstChild.focus({ preventScroll: true });
+    this.#updateHighlight();
   }
 
-  #part(part, share) {
-    const item = element("li");
-    const button = element("button");
+  #createEntry(style, fraction) {
+    const item = createElement("li");
+    const button = createElement("button");
     button.type = "button";
-    button.append(swatch(part), element("span", "", part.name), element("span", "note", percent(share)));
+    button.append(
+      createSwatch(style),
+      createElement("span", "", style.name),
+      createElement("span", "note", formatPercent(fraction)),
+    );
     button.onclick = () => {
-      this.#alone = this.#alone === part ? null : part;
-      this.#dim();
+      this.#highlighted = this.#highlighted === style ? null : style;
+      this.#updateHighlight();
     };
-    button.look = part;
+    button.genreStyle = style;
     item.append(button);
     return item;
   }
 
-  #dim() {
-    for (const button of this.place.legend.querySelectorAll("button")) {
-      button.setAttribute("aria-pressed", button.look === this.#alone);
+  #updateHighlight() {
+    for (const button of this.elements.legend.querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", button.genreStyle === this.#highlighted);
     }
-    for (const part of this.place.chart.querySelectorAll("rect")) {
-      part.classList.toggle("dim", this.#alone !== null && !part.classList.contains(this.#alone.colour));
+    for (const rect of this.elements.chart.querySelectorAll("rect")) {
+      const isDimmed = this.#highlighted !== null && !rect.classList.contains(this.#highlighted.colour);
+      rect.classList.toggle("dim", isDimmed);
     }
   }
 
-  #table(bins, labels) {
-    const head = element("tr");
-    for (const name of ["Hour", ...labels.map((label) => look(label).name), OTHER.name]) {
-      const cell = element("th", "", name);
+  #drawTable(bins, labels) {
+    const headings = createElement("tr");
+    for (const name of ["Hour", ...labels.map((label) => genreStyle(label).name), NO_GENRE.name]) {
+      const cell = createElement("th", "", name);
       cell.scope = "col";
-      head.append(cell);
+      headings.append(cell);
     }
-    const top = element("thead");
-    top.append(head);
-    const body = element("tbody");
-    for (const hour of byHour(bins)) {
-      const row = element("tr");
-      const name = element("th", "", timeOfDay(hour.start));
+    const head = createElement("thead");
+    head.append(headings);
+    const body = createElement("tbody");
+    for (const hour of combineByHour(bins)) {
+      const row = createElement("tr");
+      const name = createElement("th", "", formatTime(hour.start));
       name.scope = "row";
-      row.append(name, ...counts(hour, labels).map(([, count]) => element("td", "", `${count}`)));
+      row.append(name, ...countsByStyle(hour, labels).map(([, count]) => createElement("td", "", `${count}`)));
       body.append(row);
     }
-    this.place.table.replaceChildren(element("caption", "", "Verdicts by hour, oldest first"), top, body);
+    this.elements.table.replaceChildren(createElement("caption", "", "Verdicts by hour, oldest first"), head, body);
   }
 }

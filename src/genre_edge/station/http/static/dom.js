@@ -1,43 +1,43 @@
-// Making and changing elements. Text from outside goes through here, never through HTML.
+// Creating and updating elements. Text from the station is set as textContent, never as HTML.
 
-import { timeOfDay } from "./words.js";
+import { formatTime } from "./format.js";
 
-const EDGE = 0.05;
+const MARGIN = 0.05; // fraction of an axis at each end that has no labels, which would be cut off
 
-/** A new element with a class and a text. */
-export function element(tag, className = "", text = "") {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.textContent = text;
-  return made;
+/** Create an element with a class and a text. */
+export function createElement(tag, className = "", text = "") {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  element.textContent = text;
+  return element;
 }
 
-/** Say `text` in an element; a text that is there already is left alone, so that readers keep their place. */
-export function write(place, text) {
-  if (place.textContent !== text) place.textContent = text;
+/** Set an element's text, unless it is the same: screen readers and selections would lose their position. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
-/** Put times of day below a plot from `from` on, `span` seconds wide; none so near an edge that it would be cut. */
-export function timeAxis(place, times, from, span) {
-  const ticks = [];
+/** Draw a time axis that starts at `start` and spans `duration` seconds, with labels at `times`. */
+export function drawTimeAxis(axis, times, start, duration) {
+  const labels = [];
   for (const time of times) {
-    const share = (time - from) / span;
-    if (share < EDGE || share > 1 - EDGE) continue;
-    const tick = element("span", "", timeOfDay(time));
-    tick.style.left = `${100 * share}%`;
-    ticks.push(tick);
+    const position = (time - start) / duration;
+    if (position < MARGIN || position > 1 - MARGIN) continue;
+    const label = createElement("span", "", formatTime(time));
+    label.style.left = `${100 * position}%`;
+    labels.push(label);
   }
-  place.replaceChildren(...ticks);
+  axis.replaceChildren(...labels);
 }
 
-/** The multiples of `step` from `from` to `to`. */
-export function* multiples(step, from, to) {
-  for (let time = Math.ceil(from / step) * step; time <= to; time += step) yield time;
+/** Yield the multiples of `step` from `start` to `end`. */
+export function* multiples(step, start, end) {
+  for (let time = Math.ceil(start / step) * step; time <= end; time += step) yield time;
 }
 
-/** The coloured square with a genre's letters; for the eye alone, as the name is said beside it. */
-export function swatch({ code, colour }) {
-  const made = element("span", `swatch ${colour}`, code);
-  made.setAttribute("aria-hidden", "true");
-  return made;
+/** Create the coloured square of a genre. It is hidden from screen readers, as the name stands beside it. */
+export function createSwatch({ code, colour }) {
+  const swatch = createElement("span", `swatch ${colour}`, code);
+  swatch.setAttribute("aria-hidden", "true");
+  return swatch;
 }

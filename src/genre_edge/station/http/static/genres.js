@@ -1,37 +1,37 @@
-// Names, letters and colours of what can be heard. A colour never stands alone: letters or a name are beside it.
+// Names, two-letter codes and colours of genres. Colours never stand alone: a code or a name is beside each.
 
-const COLOURS = 10; // classes g0 to g9 in page.css
-const SPELT = { hiphop: "Hip hop" };
-const NO_GENRE = {
+const N_COLOURS = 10; // classes g0 to g9 in page.css
+const DISPLAY_NAMES = { hiphop: "Hip hop" };
+const REASONS = {
   silence: { name: "Silence", code: "–", colour: "none" },
   not_music: { name: "No music", code: "×", colour: "none" },
-  low_confidence: { name: "Not sure", code: "?", colour: "none" },
+  low_confidence: { name: "Uncertain", code: "?", colour: "none" },
   too_short: { name: "Too short", code: "…", colour: "none" },
 };
-export const OTHER = { name: "No genre", code: "–", colour: "none" };
+export const NO_GENRE = { name: "No genre", code: "–", colour: "none" };
 
-const known = new Map(); // label -> look, in the model's order, which gives the colours
+const styles = new Map(); // label -> style, in the model's order, which decides the colours
 
-/** How a genre looks: `{name, code, colour}`: its name in words, two letters of its own, a class. */
-export function look(label) {
-  if (!known.has(label)) {
-    known.set(label, { name: spelt(label), code: letters(label), colour: `g${known.size % COLOURS}` });
+/** Return the style of a genre: `{name, code, colour}`, where the colour is a CSS class. */
+export function genreStyle(label) {
+  if (!styles.has(label)) {
+    styles.set(label, { name: displayName(label), code: uniqueCode(label), colour: `g${styles.size % N_COLOURS}` });
   }
-  return known.get(label);
+  return styles.get(label);
 }
 
-/** How a verdict looks: its genre, or why there is none. */
-export function lookOf(verdict) {
-  return verdict.genre === null ? (NO_GENRE[verdict.reason] ?? OTHER) : look(verdict.genre);
+/** Return the style of a verdict: that of its genre, or of the reason for having none. */
+export function verdictStyle(verdict) {
+  return verdict.genre === null ? (REASONS[verdict.reason] ?? NO_GENRE) : genreStyle(verdict.genre);
 }
 
-function spelt(label) {
-  return SPELT[label] ?? label.charAt(0).toUpperCase() + label.slice(1);
+function displayName(label) {
+  return DISPLAY_NAMES[label] ?? label.charAt(0).toUpperCase() + label.slice(1);
 }
 
-function letters(label) {
-  const taken = new Set([...known.values()].map((other) => other.code));
+function uniqueCode(label) {
+  const used = new Set([...styles.values()].map((style) => style.code));
   const first = label.charAt(0).toUpperCase();
-  const free = [...label.slice(1).replace(/\W/g, ""), ..."23456789"].find((letter) => !taken.has(first + letter));
-  return first + (free ?? "");
+  const second = [...label.slice(1).replace(/\W/g, ""), ..."23456789"].find((letter) => !used.has(first + letter));
+  return first + (second ?? "");
 }

@@ -1,64 +1,64 @@
-// How the station itself is.
+// The station's health as a list of names and values.
 
-import { element, write } from "./dom.js";
-import { duration, signed, whole } from "./words.js";
+import { createElement, setText } from "./dom.js";
+import { formatDuration, formatInteger, formatSigned } from "./format.js";
 
-const SLOW_MS = 1000; // a verdict later than this after its sound is worth a look
-const HOT_C = 80; // where a Raspberry Pi begins to slow down
+const MAX_LAG_MS = 1000; // from the end of the audio to its verdict
+const MAX_TEMPERATURE_C = 80; // a Raspberry Pi throttles its CPU from here
 
-const KEPT = {
+const HISTORY_STATES = {
   memory: "In memory",
   file: "In a file",
-  failing: "The file cannot be used; the newest wait in memory",
+  failing: "File error; the newest verdicts are kept in memory",
 };
-const BROKER = { connected: "Connected", failing: "Not connected, trying again" };
+const MQTT_STATES = { connected: "Connected", failing: "Not connected, reconnecting" };
 
-function dropped(status, rate) {
+function formatDropped(status, rate) {
   const samples = status.dropped_samples;
-  return samples && rate ? `${whole(samples)} (${(samples / rate).toFixed(2)} s)` : whole(samples);
+  return samples && rate ? `${formatInteger(samples)} (${(samples / rate).toFixed(2)} s)` : formatInteger(samples);
 }
 
-/** `[name, value or null, whether it needs a look]`; a value of null is not shown. */
-function facts(status, rate) {
+/** Return `[name, value, isAlarm]` for each row; rows without a value are hidden. */
+function healthRows(status, rate) {
   return [
     ["Source", status.source, false],
-    ["Listening", status.listening ? "Yes" : "No, waiting for the source", !status.listening],
-    ["Level", status.level_db === null ? null : `${signed(status.level_db)} dB`, false],
-    ["Heard so far", duration(status.position_s), false],
-    ["Samples lost", dropped(status, rate), status.dropped_samples > 0],
-    ["Outages", whole(status.outages), status.outages > 0],
-    ["Lag", status.lag_ms === null ? null : `${Math.round(status.lag_ms)} ms`, status.lag_ms > SLOW_MS],
-    ["History", KEPT[status.history], status.history === "failing"],
-    ["MQTT broker", status.mqtt === null ? null : BROKER[status.mqtt], status.mqtt === "failing"],
-    ["Processor", `${status.cpu_percent.toFixed(1)} %`, false],
+    ["Audio", status.listening ? "Receiving" : "None, waiting for the source", !status.listening],
+    ["Level", status.level_db === null ? null : `${formatSigned(status.level_db)} dB`, false],
+    ["Processed audio", formatDuration(status.position_s), false],
+    ["Dropped samples", formatDropped(status, rate), status.dropped_samples > 0],
+    ["Outages", formatInteger(status.outages), status.outages > 0],
+    ["Lag", status.lag_ms === null ? null : `${Math.round(status.lag_ms)} ms`, status.lag_ms > MAX_LAG_MS],
+    ["History", HISTORY_STATES[status.history], status.history === "failing"],
+    ["MQTT broker", status.mqtt === null ? null : MQTT_STATES[status.mqtt], status.mqtt === "failing"],
+    ["CPU", `${status.cpu_percent.toFixed(1)} %`, false],
     ["Memory", `${Math.round(status.memory_mb)} MB`, false],
     ["Temperature", status.temperature_c === null ? null : `${status.temperature_c.toFixed(1)} °C`,
-      status.temperature_c >= HOT_C],
-    ["Running for", duration(status.uptime_s), false],
+      status.temperature_c >= MAX_TEMPERATURE_C],
+    ["Uptime", formatDuration(status.uptime_s), false],
   ];
 }
 
-export class Health {
+export class HealthView {
   #rows = new Map(); // name -> [row, value]
 
   constructor(list) {
     this.list = list;
   }
 
-  /** `rate`: samples a second of the source, or undefined. */
+  /** Draw a status. `rate` is the source's sampling rate in Hz, or undefined. */
   draw(status, rate) {
-    for (const [name, value, alarm] of facts(status, rate)) {
-      const [row, text] = this.#rows.get(name) ?? this.#add(name);
+    for (const [name, value, isAlarm] of healthRows(status, rate)) {
+      const [row, text] = this.#rows.get(name) ?? this.#addRow(name);
       row.hidden = value === null;
-      row.classList.toggle("alarm", alarm);
-      write(text, value ?? "");
+      row.classList.toggle("alarm", isAlarm);
+      setText(text, value ?? "");
     }
   }
 
-  #add(name) {
-    const row = element("div");
-    const text = element("dd");
-    row.append(element("dt", "", name), text);
+  #addRow(name) {
+    const row = createElement("div");
+    const text = createElement("dd");
+    row.append(createElement("dt", "", name), text);
     this.list.append(row);
     this.#rows.set(name, [row, text]);
     return [row, text];

@@ -1,183 +1,201 @@
-// The page of a station: what comes from feed.js is kept here and shown by one view a section.
+// The page's state, and the views that draw it.
 
-import { Day } from "./day.js";
-import { write } from "./dom.js";
-import { Feed, ask, clock } from "./feed.js";
-import { look } from "./genres.js";
-import { Health } from "./health.js";
-import { Spectrogram } from "./spectrogram.js";
-import { KEPT_S, Timeline } from "./timeline.js";
+import { DayView } from "./day.js";
+import { setText } from "./dom.js";
+import { StationEvents, clock, fetchJson } from "./event_source.js";
+import { formatFrequency, formatSigned } from "./format.js";
+import { genreStyle } from "./genres.js";
+import { HealthView } from "./health.js";
+import { SpectrogramView } from "./spectrogram.js";
+import { TIMELINE_S, TimelineView } from "./timeline.js";
 import { VerdictView } from "./verdict.js";
-import { pitch, signed } from "./words.js";
 
-const DAY_MS = 60000; // from one look at the day to the next
-const AGAIN_MS = 5000;
-const MOST = 1000; // verdicts kept, and asked for
-const LOST = {
-  lost: "Connection lost, trying again. What you see is from before.",
-  busy: "The station serves as many pages as it can. Trying again.",
-  token: "The station wants a token: open this page once as /?token=…",
+const DAY_INTERVAL_MS = 60000; // between requests of api/v1/day
+const RETRY_MS = 5000;
+const MAX_VERDICTS = 1000;
+const CONNECTION_ERRORS = {
+  disconnected: "Connection lost, reconnecting. This page is out of date.",
+  busy: "The station has no free connection for this page. Trying again.",
+  unauthorized: "The station requires a token. Open this page once as /?token=TOKEN.",
 };
 
 const $ = (id) => document.getElementById(id);
-const places = (...ids) => Object.fromEntries(ids.map((id) => [id, $(id)]));
 
-const spectrogram = new Spectrogram($("spectrogram"), $("hertz"), $("seconds"), $("scale"));
-const verdictView = new VerdictView(places("swatch", "genre", "sure", "bars", "heard", "spoken"));
-const timeline = new Timeline({ track: $("timeline"), ...places("clock", "changes", "count") });
-const dayView = new Day(places("chart", "hours", "most", "legend", "table"));
-const health = new Health($("facts"));
+const spectrogramView = new SpectrogramView($("spectrogram"), $("frequency-axis"), $("time-axis"), $("colour-scale"));
+const verdictView = new VerdictView({
+  swatch: $("swatch"),
+  genre: $("genre"),
+  confidence: $("confidence"),
+  bars: $("bars"),
+  audioRange: $("audio-range"),
+  announcement: $("announcement"),
+});
+const timelineView = new TimelineView({
+  track: $("timeline"),
+  axis: $("timeline-axis"),
+  changes: $("changes"),
+  count: $("count"),
+});
+const dayView = new DayView({
+  chart: $("chart"),
+  axis: $("chart-axis"),
+  maximum: $("chart-maximum"),
+  legend: $("legend"),
+  table: $("table"),
+});
+const healthView = new HealthView($("health-list"));
 
 let status = null;
-let verdicts = []; // as they came, the newest last; clocks that are set may say otherwise
+let verdicts = []; // in order of arrival; their times may be out of order if the station's clock was set
 let day = null;
-let shownDay = null;
-let trouble = null; // why there is no connection
-let connected = false;
-let paused = false;
-let planned = false;
-let again = 0;
-let asked = 0;
+let drawnDay = null;
+let connectionError = null; // a key of CONNECTION_ERRORS
+let isConnected = false;
+let isPaused = false;
+let isDrawPlanned = false;
+let retryTimer = 0;
+let nRequests = 0;
 
-function latest() {
+function latestVerdict() {
   return verdicts.at(-1) ?? status?.verdict ?? null;
 }
 
-/** Keep verdicts, those that came first first; of one that is there twice the last counts. The old ones are forgotten. */
-function keep(...all) {
-  const since = clock.now() - KEPT_S;
-  const known = new Map();
+/** Store verdicts in the given order. Of duplicates the last one is stored; old verdicts are discarded. */
+function storeVerdicts(...all) {
+  const start = clock.now() - TIMELINE_S;
+  const byTime = new Map();
   for (const verdict of all) {
-    known.delete(verdict.time); // or it would keep its old place
-    known.set(verdict.time, verdict);
+    byTime.delete(verdict.time); // a Map keeps the position of an existing key
+    byTime.set(verdict.time, verdict);
   }
-  verdicts = [...known.values()].filter((verdict) => verdict.time > since).slice(-MOST);
+  verdicts = [...byTime.values()].filter((verdict) => verdict.time > start).slice(-MAX_VERDICTS);
 }
 
-/** Show what is known with the next picture, unless the page is paused. */
-function show() {
-  if (planned) return;
-  planned = true;
+/** Draw in the next animation frame. While the page is paused, only the connection state is drawn. */
+function planDraw() {
+  if (isDrawPlanned) return;
+  isDrawPlanned = true;
   requestAnimationFrame(() => {
-    planned = false;
-    showState();
-    if (!paused) showAll();
+    isDrawPlanned = false;
+    drawState();
+    if (!isPaused) drawViews();
   });
 }
 
-function showAll() {
-  if (!status) return; // its labels give the colours
+function drawViews() {
+  if (!status) return; // its labels decide the colours
   const { source, labels, model } = status;
-  const verdict = latest();
-  write($("source"), source);
-  write($("model"), `Model ${model.name} ${model.version}, ${model.sha256.slice(0, 12)}`);
+  const verdict = latestVerdict();
+  setText($("source"), source);
+  setText($("model"), `Model ${model.name} ${model.version}, ${model.sha256.slice(0, 12)}`);
   verdictView.labels = labels;
-  health.draw(status, verdict?.input.rate);
+  healthView.draw(status, verdict?.input.rate);
   if (verdict) {
     verdictView.draw(verdict);
-    spectrogram.rate = verdict.input.resampled_to;
+    spectrogramView.rate = verdict.input.resampled_to;
   }
   const now = Math.max(clock.now(), verdict?.time ?? 0);
   const past = verdicts.filter(({ time }) => time <= now).sort((a, b) => a.time - b.time);
-  timeline.draw(past, now);
-  if (day !== shownDay) dayView.draw(day, allLabels(), clock.now());
-  shownDay = day;
+  timelineView.draw(past, now);
+  if (day !== drawnDay) dayView.draw(day, allLabels(), clock.now());
+  drawnDay = day;
 }
 
-/** The model's labels, and those of a model that listened earlier today. */
+/** Return the model's labels, and those of models that ran earlier in the day. */
 function allLabels() {
   return [...new Set([...status.labels, ...day.bins.flatMap((bin) => Object.keys(bin.genres))])];
 }
 
-function stateOf() {
-  if (trouble) return ["lost", "Not connected"];
-  if (paused) return ["paused", "Paused"];
-  if (!connected || !status) return ["waiting", "Connecting"];
-  return status.listening ? ["live", "Listening"] : ["deaf", "No sound arrives"];
+/** Return the connection state for CSS, and as text. */
+function connectionState() {
+  if (connectionError) return ["disconnected", "Not connected"];
+  if (isPaused) return ["paused", "Paused"];
+  if (!isConnected || !status) return ["connecting", "Connecting"];
+  return status.listening ? ["live", "Live"] : ["no-audio", "No audio"];
 }
 
-function showState() {
-  const [state, words] = stateOf();
+function drawState() {
+  const [state, text] = connectionState();
   $("state").dataset.state = state;
-  write($("state"), words);
-  document.body.classList.toggle("stale", trouble !== null || state === "deaf");
-  const banner = trouble ? LOST[trouble] : "";
-  write($("banner"), banner);
-  $("banner").hidden = !banner;
+  setText($("state"), text);
+  document.body.classList.toggle("stale", connectionError !== null || state === "no-audio");
+  const message = connectionError ? CONNECTION_ERRORS[connectionError] : "";
+  setText($("banner"), message);
+  $("banner").hidden = !message;
 }
 
-function showLoudest() {
-  if (paused) return;
-  const loudest = spectrogram.loudest();
+function drawLoudest() {
+  if (isPaused) return;
+  const loudest = spectrogramView.takeLoudest();
   if (loudest === null) return;
   const { db, hz } = loudest;
-  const level = db < 0 ? `${signed(db)} dB` : "0 dB or more";
-  write($("loudest"), db <= -80 ? "Nothing above −80 dB" : `Loudest: ${level} near ${pitch(hz)}`);
+  const level = db < 0 ? `${formatSigned(db)} dB` : "0 dB or more";
+  setText($("loudest"), db <= -80 ? "Nothing above −80 dB" : `Loudest: ${level} near ${formatFrequency(hz)}`);
 }
 
 async function fetchAll() {
   try {
-    const mine = ++asked;
+    const number = ++nRequests;
     const before = verdicts;
-    took(await ask("api/v1/status"));
-    const since = Math.floor(clock.now() - KEPT_S);
+    setStatus(await fetchJson("api/v1/status"));
+    const since = Math.floor(clock.now() - TIMELINE_S);
     const [history, bins] = await Promise.all([
-      ask(`api/v1/history?since=${since}&limit=${MOST}`),
-      ask("api/v1/day"),
+      fetchJson(`api/v1/history?since=${since}&limit=${MAX_VERDICTS}`),
+      fetchJson("api/v1/day"),
     ]);
-    if (mine !== asked) return; // asked again since: that answer is newer
-    const meanwhile = verdicts.filter((verdict) => !before.includes(verdict));
-    keep(...before, ...history.verdicts, ...meanwhile);
+    if (number !== nRequests) return; // a later request replaces this one
+    const arrivedSince = verdicts.filter((verdict) => !before.includes(verdict));
+    storeVerdicts(...before, ...history.verdicts, ...arrivedSince);
     day = bins;
   } catch {
-    clearTimeout(again); // where the line is dead, the stream of events knows
-    again = setTimeout(() => trouble || fetchAll(), AGAIN_MS);
+    clearTimeout(retryTimer); // while the event stream is disconnected, its next `open` fetches again
+    retryTimer = setTimeout(() => connectionError || fetchAll(), RETRY_MS);
   }
-  show();
+  planDraw();
 }
 
 async function fetchDay() {
-  if (document.hidden || trouble) return;
-  day = await ask("api/v1/day").catch(() => day);
-  show();
+  if (document.hidden || connectionError) return;
+  day = await fetchJson("api/v1/day").catch(() => day);
+  planDraw();
 }
 
-function took(news) {
-  if (status && news.started !== status.started) spectrogram.restart();
-  status = news;
-  news.labels.forEach(look); // in this order: it gives the colours
-  showLoudest();
-  show();
+function setStatus(newStatus) {
+  if (status && newStatus.started !== status.started) spectrogramView.restart();
+  status = newStatus;
+  status.labels.forEach(genreStyle); // assigns the colours in the model's order
+  drawLoudest();
+  planDraw();
 }
 
-function pause() {
-  paused = !paused;
-  spectrogram.paused = paused;
-  $("pause").textContent = paused ? "Resume" : "Pause";
-  show();
+function togglePause() {
+  isPaused = !isPaused;
+  spectrogramView.paused = isPaused;
+  $("pause").textContent = isPaused ? "Resume" : "Pause";
+  planDraw();
 }
 
-new Feed({
+new StationEvents({
   open() {
-    connected = true;
-    trouble = null;
+    isConnected = true;
+    connectionError = null;
     fetchAll();
   },
-  lost(why) {
-    trouble = why;
-    show();
+  error(reason) {
+    connectionError = reason;
+    planDraw();
   },
   verdict(verdict) {
-    clock.heard(verdict.time);
-    keep(...verdicts, verdict);
-    if (day && day.bins.length === 0) fetchDay(); // the first one of the day
-    show();
+    clock.correct(verdict.time);
+    storeVerdicts(...verdicts, verdict);
+    if (day && day.bins.length === 0) fetchDay(); // the first verdict of the day
+    planDraw();
   },
-  frames: (frames) => spectrogram.push(frames),
-  status: took,
+  frames: (frames) => spectrogramView.push(frames),
+  status: setStatus,
 });
 
-$("pause").addEventListener("click", pause);
-setInterval(fetchDay, DAY_MS);
+$("pause").addEventListener("click", togglePause);
+setInterval(fetchDay, DAY_INTERVAL_MS);
 document.addEventListener("visibilitychange", fetchDay);
-new ResizeObserver(show).observe($("timeline"));
+new ResizeObserver(planDraw).observe($("timeline"));

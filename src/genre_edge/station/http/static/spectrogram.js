@@ -1,17 +1,16 @@
 // The log-mel spectrogram, scrolling from right to left.
 
-import { element } from "./dom.js";
+import { createElement } from "./dom.js";
 
-const SECONDS = 30; // in view
-const BUFFER_S = 0.75; // columns come about twice a second; scrolling so far behind them never stops
-const SNAP_S = 3; // further behind (the page was in the background): jump
-const STEP_MS = 2000; // with reduced motion: one still picture after the other
-const FRAME_MS = 30; // 30 pictures a second are enough
-const FLOOR_DB = -80; // of a value of 0; 255 is 0 dB
+const VISIBLE_S = 30;
+const BUFFER_S = 0.75; // columns arrive about twice a second; this delay keeps the scrolling smooth
+const MAX_DELAY_S = 3; // with a longer delay, as after the page was in the background, skip to `BUFFER_S`
+const REDUCED_MOTION_MS = 2000; // between pictures with prefers-reduced-motion
+const FRAME_MS = 30;
+const FLOOR_DB = -80; // level of the value 0; 255 is 0 dB
 const TICKS_HZ = [250, 500, 1000, 2000, 4000, 8000];
-// Dark blue to yellow over red, as in the project's other pictures: lightness rises evenly, so that it reads without
-// colour vision.
-const STOPS = [
+// From dark blue over red to yellow, with evenly rising lightness: legible without colour vision.
+const COLOUR_STOPS = [
   [4, 5, 20],
   [40, 17, 89],
   [101, 26, 128],
@@ -21,172 +20,175 @@ const STOPS = [
   [250, 194, 40],
   [252, 255, 164],
 ];
-const COLOURS = Uint32Array.from({ length: 256 }, (_, value) => colour(value / 255));
-const still = matchMedia("(prefers-reduced-motion: reduce)");
+const COLOURS = Uint32Array.from({ length: 256 }, (_, value) => interpolateColour(value / 255));
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** A share of full scale as the four bytes of a pixel. */
-function colour(share) {
-  const place = share * (STOPS.length - 1);
-  const low = Math.min(Math.floor(place), STOPS.length - 2);
-  const bytes = STOPS[low].map((from, i) => Math.round(from + (place - low) * (STOPS[low + 1][i] - from)));
+/** Return the colour at a fraction of full scale, as the four bytes of a pixel. */
+function interpolateColour(fraction) {
+  const position = fraction * (COLOUR_STOPS.length - 1);
+  const low = Math.min(Math.floor(position), COLOUR_STOPS.length - 2);
+  const bytes = COLOUR_STOPS[low].map((from, i) =>
+    Math.round(from + (position - low) * (COLOUR_STOPS[low + 1][i] - from)),
+  );
   return new Uint32Array(Uint8Array.from([...bytes, 255]).buffer)[0];
 }
 
-/** Slaney's mel scale: linear to 1 kHz, then logarithmic. */
+/** Slaney's mel scale, as in librosa: linear up to 1 kHz, logarithmic above. */
 const LOG_STEP = Math.log(6.4) / 27;
-const melOf = (hz) => (hz < 1000 ? (3 * hz) / 200 : 15 + Math.log(hz / 1000) / LOG_STEP);
-const hzOf = (mel) => (mel < 15 ? (200 * mel) / 3 : 1000 * Math.exp((mel - 15) * LOG_STEP));
+const hzToMel = (hz) => (hz < 1000 ? (3 * hz) / 200 : 15 + Math.log(hz / 1000) / LOG_STEP);
+const melToHz = (mel) => (mel < 15 ? (200 * mel) / 3 : 1000 * Math.exp((mel - 15) * LOG_STEP));
 
-export class Spectrogram {
+export class SpectrogramView {
   #canvas;
-  #hertz;
-  #columns = document.createElement("canvas").getContext("2d"); // a pixel a value; the newest column is the last
-  #frameS = 0;
-  #bands = 0;
-  #rate = 22050; // of the model's audio: the bands reach to half of it
-  #next = null; // index of the column that comes next
-  #arrivedMs = 0;
-  #behind = 0; // columns that are not yet scrolled in
+  #frequencyAxis;
+  #columns = document.createElement("canvas").getContext("2d"); // one pixel for each value; the last column is newest
+  #frameS = 0; // seconds in one column
+  #nBands = 0;
+  #rate = 22050; // of the model's audio in Hz; the bands reach up to half of it
+  #nextIndex = null; // index of the next column
+  #arrivalMs = 0;
+  #delay = 0; // columns that have arrived and are not scrolled into view yet
   #drawnMs = 0;
-  #loop = 0;
-  #peak = { value: -1, band: 0 }; // since `loudest` was asked
+  #animation = 0;
+  #peak = { value: -1, band: 0 }; // since the last call of `takeLoudest`
   #paused = false;
 
-  constructor(canvas, hertz, seconds, scale) {
+  constructor(canvas, frequencyAxis, timeAxis, colourScale) {
     this.#canvas = canvas;
-    this.#hertz = hertz;
-    new ResizeObserver(() => this.#fit()).observe(canvas);
-    for (let s = -SECONDS; s <= 0; s += 10) seconds.append(element("span", "", s ? `−${-s} s` : "now"));
+    this.#frequencyAxis = frequencyAxis;
+    new ResizeObserver(() => this.#resize()).observe(canvas);
+    for (let s = -VISIBLE_S; s <= 0; s += 10) timeAxis.append(createElement("span", "", s ? `−${-s} s` : "now"));
     const strip = new ImageData(new Uint8ClampedArray(COLOURS.buffer), COLOURS.length, 1);
-    scale.width = COLOURS.length;
-    scale.getContext("2d").putImageData(strip, 0, 0);
+    colourScale.width = COLOURS.length;
+    colourScale.getContext("2d").putImageData(strip, 0, 0);
   }
 
   set paused(paused) {
     this.#paused = paused;
-    this.#move();
+    this.#animate();
   }
 
-  /** The sampling rate of what the model hears, in Hz. */
+  /** Set the sampling rate of the model's audio in Hz. */
   set rate(rate) {
     if (rate === this.#rate) return;
     this.#rate = rate;
-    this.#labelBands();
+    this.#drawFrequencyAxis();
   }
 
-  /** The station was started anew, and counts its columns anew. */
+  /** Reset the column index, which starts from 0 when the station restarts. */
   restart() {
-    this.#next = null;
+    this.#nextIndex = null;
   }
 
-  /** Take the columns of one event; those that are known already (a station may tell the last ones again) are not. */
-  push({ first, frame_s: frameS, n_mels: bands, columns }) {
-    if (bands !== this.#bands || frameS !== this.#frameS) this.#begin(bands, frameS);
-    const told = Uint8Array.from(atob(columns), (letter) => letter.charCodeAt(0));
-    const known = Math.max(0, (this.#next ?? first) - first);
-    const count = Math.floor(told.length / bands) - known;
+  /** Append the columns of a `frames` event. Columns that have been appended before are skipped. */
+  push({ first, frame_s: frameS, n_mels: nBands, columns }) {
+    if (nBands !== this.#nBands || frameS !== this.#frameS) this.#reset(nBands, frameS);
+    const bytes = Uint8Array.from(atob(columns), (letter) => letter.charCodeAt(0));
+    const nSkipped = Math.max(0, (this.#nextIndex ?? first) - first);
+    const count = Math.floor(bytes.length / nBands) - nSkipped;
     if (count <= 0) return;
-    const values = told.subarray(known * bands);
-    const missing = this.#missing(first + known, count);
-    this.#next = first + known + count;
-    this.#arrivedMs = performance.now();
-    this.#append(values, count, missing);
-    this.#behind += count + missing;
-    this.#move();
+    const values = bytes.subarray(nSkipped * nBands);
+    const nMissing = this.#countMissing(first + nSkipped, count);
+    this.#nextIndex = first + nSkipped + count;
+    this.#arrivalMs = performance.now();
+    this.#append(values, count, nMissing);
+    this.#delay += count + nMissing;
+    this.#animate();
   }
 
-  /** The loudest band since this was last asked: `{db, hz}`, or null without columns. */
-  loudest() {
+  /** Return the loudest band since the last call: `{db, hz}`, or null without new columns. */
+  takeLoudest() {
     const { value, band } = this.#peak;
     this.#peak = { value: -1, band: 0 };
     if (value < 0) return null;
-    const mel = ((band + 1) / (this.#bands + 1)) * melOf(this.#rate / 2);
-    return { db: FLOOR_DB * (1 - value / 255), hz: hzOf(mel) };
+    const mel = ((band + 1) / (this.#nBands + 1)) * hzToMel(this.#rate / 2);
+    return { db: FLOOR_DB * (1 - value / 255), hz: melToHz(mel) };
   }
 
-  #begin(bands, frameS) {
-    this.#bands = bands;
+  #reset(nBands, frameS) {
+    this.#nBands = nBands;
     this.#frameS = frameS;
-    this.#next = null;
-    this.#arrivedMs = 0;
-    this.#behind = 0;
-    this.#columns.canvas.width = Math.ceil((SECONDS + SNAP_S) / frameS);
-    this.#columns.canvas.height = bands;
-    this.#labelBands();
+    this.#nextIndex = null;
+    this.#arrivalMs = 0;
+    this.#delay = 0;
+    this.#columns.canvas.width = Math.ceil((VISIBLE_S + MAX_DELAY_S) / frameS);
+    this.#columns.canvas.height = nBands;
+    this.#drawFrequencyAxis();
   }
 
-  /** Columns that were lost before `first`; by the clock where the station counts anew. */
-  #missing(first, count) {
-    if (this.#next !== null) return first - this.#next;
-    if (this.#arrivedMs === 0) return 0;
-    const away = (performance.now() - this.#arrivedMs) / 1000 / this.#frameS;
-    return Math.max(1, Math.round(away) - count);
+  /** Count the columns that are missing before `first`; after a restart of the station, measure them by the clock. */
+  #countMissing(first, count) {
+    if (this.#nextIndex !== null) return first - this.#nextIndex;
+    if (this.#arrivalMs === 0) return 0;
+    const elapsed = (performance.now() - this.#arrivalMs) / 1000 / this.#frameS;
+    return Math.max(1, Math.round(elapsed) - count);
   }
 
-  #append(values, count, missing) {
+  #append(values, count, nMissing) {
     const { width } = this.#columns.canvas;
-    const shown = Math.min(count, width);
-    const image = new ImageData(shown, this.#bands);
+    const nDrawn = Math.min(count, width);
+    const image = new ImageData(nDrawn, this.#nBands);
     const pixels = new Uint32Array(image.data.buffer);
-    for (let x = 0; x < shown; x++) {
-      const start = (count - shown + x) * this.#bands;
-      for (let band = 0; band < this.#bands; band++) {
+    for (let x = 0; x < nDrawn; x++) {
+      const start = (count - nDrawn + x) * this.#nBands;
+      for (let band = 0; band < this.#nBands; band++) {
         const value = values[start + band];
-        pixels[(this.#bands - 1 - band) * shown + x] = COLOURS[value];
+        pixels[(this.#nBands - 1 - band) * nDrawn + x] = COLOURS[value];
         if (value > this.#peak.value) this.#peak = { value, band };
       }
     }
-    this.#columns.globalCompositeOperation = "copy"; // what is missing becomes transparent
-    this.#columns.drawImage(this.#columns.canvas, -Math.min(shown + missing, width), 0);
-    this.#columns.putImageData(image, width - shown, 0);
+    this.#columns.globalCompositeOperation = "copy"; // missing columns become transparent
+    this.#columns.drawImage(this.#columns.canvas, -Math.min(nDrawn + nMissing, width), 0);
+    this.#columns.putImageData(image, width - nDrawn, 0);
   }
 
-  /** See to it that the picture moves for as long as there is something to scroll in. */
-  #move() {
-    if (this.#loop || this.#paused || this.#behind <= 0) return;
-    this.#loop = requestAnimationFrame((ms) => {
-      this.#loop = 0;
+  /** Run the animation while there are columns to scroll into view. */
+  #animate() {
+    if (this.#animation || this.#paused || this.#delay <= 0) return;
+    this.#animation = requestAnimationFrame((ms) => {
+      this.#animation = 0;
       if (this.#paused) return;
-      if (ms - this.#drawnMs >= (still.matches ? STEP_MS : FRAME_MS)) this.#advance(ms);
-      this.#move();
+      if (ms - this.#drawnMs >= (reducedMotion.matches ? REDUCED_MOTION_MS : FRAME_MS)) this.#scroll(ms);
+      this.#animate();
     });
   }
 
-  #advance(ms) {
-    const behindS = this.#behind * this.#frameS;
-    const passedS = Math.min((ms - this.#drawnMs) / 1000, 0.2);
-    const speed = Math.max(0.5, 1 + 0.2 * (behindS - BUFFER_S)); // gently to the wanted distance
+  #scroll(ms) {
+    const delayS = this.#delay * this.#frameS;
+    const elapsedS = Math.min((ms - this.#drawnMs) / 1000, 0.2);
+    const speed = Math.max(0.5, 1 + 0.2 * (delayS - BUFFER_S)); // approach the delay of `BUFFER_S` smoothly
     this.#drawnMs = ms;
-    if (still.matches) this.#behind = 0;
-    else if (behindS > SNAP_S) this.#behind = BUFFER_S / this.#frameS;
-    else this.#behind = Math.max(0, this.#behind - (speed * passedS) / this.#frameS);
+    if (reducedMotion.matches) this.#delay = 0;
+    else if (delayS > MAX_DELAY_S) this.#delay = BUFFER_S / this.#frameS;
+    else this.#delay = Math.max(0, this.#delay - (speed * elapsedS) / this.#frameS);
     this.#draw();
   }
 
   #draw() {
-    if (!this.#bands) return;
+    if (!this.#nBands) return;
     const { width, height } = this.#canvas;
-    const inView = SECONDS / this.#frameS;
-    const picture = this.#canvas.getContext("2d");
-    const left = Math.max(0, this.#columns.canvas.width - inView - this.#behind);
-    picture.clearRect(0, 0, width, height);
-    picture.drawImage(this.#columns.canvas, left, 0, inView, this.#bands, 0, 0, width, height);
+    const nVisible = VISIBLE_S / this.#frameS;
+    const context = this.#canvas.getContext("2d");
+    const left = Math.max(0, this.#columns.canvas.width - nVisible - this.#delay);
+    context.clearRect(0, 0, width, height);
+    context.drawImage(this.#columns.canvas, left, 0, nVisible, this.#nBands, 0, 0, width, height);
   }
 
-  #fit() {
+  #resize() {
     const { width, height } = this.#canvas.getBoundingClientRect();
     this.#canvas.width = Math.round(width * devicePixelRatio);
     this.#canvas.height = Math.round(height * devicePixelRatio);
     this.#draw();
   }
 
-  #labelBands() {
-    const top = melOf(this.#rate / 2);
-    const ticks = TICKS_HZ.filter((hz) => hz < this.#rate / 2).map((hz) => {
-      const tick = element("span", "", hz < 1000 ? `${hz} Hz` : `${hz / 1000} kHz`);
-      tick.style.bottom = `${(100 * ((melOf(hz) / top) * (this.#bands + 1) - 0.5)) / this.#bands}%`;
-      return tick;
+  #drawFrequencyAxis() {
+    const topMel = hzToMel(this.#rate / 2);
+    const labels = TICKS_HZ.filter((hz) => hz < this.#rate / 2).map((hz) => {
+      const label = createElement("span", "", hz < 1000 ? `${hz} Hz` : `${hz / 1000} kHz`);
+      const band = (hzToMel(hz) / topMel) * (this.#nBands + 1) - 0.5;
+      label.style.bottom = `${(100 * band) / this.#nBands}%`;
+      return label;
     });
-    this.#hertz.replaceChildren(...ticks);
+    this.#frequencyAxis.replaceChildren(...labels);
   }
 }

@@ -1,80 +1,81 @@
-// The verdicts of the last minutes as coloured blocks, and the latest changes in words.
+// The verdicts of the last minutes as coloured blocks, and a list of the latest changes.
 
-import { element, multiples, swatch, timeAxis, write } from "./dom.js";
-import { lookOf } from "./genres.js";
-import { duration, percent, timeOfDay } from "./words.js";
+import { createElement, createSwatch, drawTimeAxis, multiples, setText } from "./dom.js";
+import { formatDuration, formatPercent, formatTime } from "./format.js";
+import { verdictStyle } from "./genres.js";
 
-export const KEPT_S = 15 * 60; // as far back as is shown
+export const TIMELINE_S = 15 * 60;
 const TICK_S = 3 * 60;
-const JOIN_S = 2; // verdicts come a little early or late: a shorter hole is none
-const LETTERS_PX = 24; // a block that letters fit into
-const CHANGES = 6;
+const MIN_GAP_S = 2; // verdicts arrive slightly early or late, so shorter gaps are closed
+const MIN_CODE_WIDTH_PX = 24; // narrower blocks have no room for the code
+const N_CHANGES = 6;
 
-/** Neighbouring verdicts that say the same: `[{look, start, end, sum, count}]` in unix seconds, oldest first. */
-export function runsOf(verdicts) {
+/** Merge adjacent equal verdicts: `[{style, start, end, sum, count}]` in unix seconds, oldest first. */
+export function mergeVerdicts(verdicts) {
   const runs = [];
   for (const verdict of verdicts) {
-    const look = lookOf(verdict);
+    const style = verdictStyle(verdict);
     const length = verdict.end_s - verdict.start_s;
     const last = runs.at(-1);
     let start = verdict.time - length;
-    const abuts = last && start - last.end < Math.max(JOIN_S, length / 2);
-    if (abuts) start = last.end;
-    if (abuts && last.look === look) {
+    const isAdjacent = last && start - last.end < Math.max(MIN_GAP_S, length / 2);
+    if (isAdjacent) start = last.end;
+    if (isAdjacent && last.style === style) {
       last.end = verdict.time;
       last.sum += verdict.confidence ?? 0;
       last.count += 1;
     } else {
-      runs.push({ look, start, end: verdict.time, sum: verdict.confidence ?? 0, count: 1 });
+      runs.push({ style, start, end: verdict.time, sum: verdict.confidence ?? 0, count: 1 });
     }
   }
   return runs;
 }
 
-export class Timeline {
-  #told = "";
+export class TimelineView {
+  #drawnChanges = "";
 
-  constructor(place) {
-    this.place = place; // {track, clock, changes, count}: elements
+  constructor(elements) {
+    this.elements = elements; // {track, axis, changes, count}
   }
 
   draw(verdicts, now) {
-    const width = this.place.track.clientWidth;
-    const from = now - KEPT_S;
-    const runs = runsOf(verdicts);
-    write(this.place.count, verdicts.length === 1 ? "1 verdict" : `${verdicts.length} verdicts`);
-    this.place.track.replaceChildren(...runs.map((run) => block(run, from, width)));
-    timeAxis(this.place.clock, multiples(TICK_S, from, now), from, KEPT_S);
-    this.#list(runs);
+    const width = this.elements.track.clientWidth;
+    const start = now - TIMELINE_S;
+    const runs = mergeVerdicts(verdicts);
+    setText(this.elements.count, verdicts.length === 1 ? "1 verdict" : `${verdicts.length} verdicts`);
+    this.elements.track.replaceChildren(...runs.map((run) => createBlock(run, start, width)));
+    drawTimeAxis(this.elements.axis, multiples(TICK_S, start, now), start, TIMELINE_S);
+    this.#drawChanges(runs);
   }
 
-  #list(runs) {
-    const latest = runs.slice(-CHANGES).reverse();
-    const told = latest.map((run) => [run.look.name, mean(run), times(run)]).join();
-    if (told === this.#told) return; // a reader's place in the list is kept
-    this.#told = told;
-    this.place.changes.replaceChildren(...latest.map(line));
+  #drawChanges(runs) {
+    const latest = runs.slice(-N_CHANGES).reverse();
+    const content = latest.map((run) => [run.style.name, meanConfidence(run), timeRange(run)]).join();
+    if (content === this.#drawnChanges) return; // a screen reader keeps its position in the list
+    this.#drawnChanges = content;
+    this.elements.changes.replaceChildren(...latest.map(createChange));
   }
 }
 
-const mean = (run) => (run.look.colour === "none" ? "" : percent(run.sum / run.count));
+const meanConfidence = (run) => (run.style.colour === "none" ? "" : formatPercent(run.sum / run.count));
 
-const times = (run) => `${timeOfDay(run.start)}, ${duration(Math.round(run.end - run.start))}`;
+const timeRange = (run) => `${formatTime(run.start)}, ${formatDuration(Math.round(run.end - run.start))}`;
 
-function block(run, from, width) {
-  const left = Math.max(0, (run.start - from) / KEPT_S);
-  const share = Math.min(1, (run.end - from) / KEPT_S) - left;
-  const made = element("span", `block ${run.look.colour}`, share * width >= LETTERS_PX ? run.look.code : "");
-  made.style.left = `${100 * left}%`;
-  made.style.width = `${100 * share}%`;
-  made.title = `${run.look.name} ${mean(run)}, ${times(run)}`;
-  return made;
+function createBlock(run, start, trackWidth) {
+  const left = Math.max(0, (run.start - start) / TIMELINE_S);
+  const width = Math.min(1, (run.end - start) / TIMELINE_S) - left;
+  const code = width * trackWidth >= MIN_CODE_WIDTH_PX ? run.style.code : "";
+  const block = createElement("span", `block ${run.style.colour}`, code);
+  block.style.left = `${100 * left}%`;
+  block.style.width = `${100 * width}%`;
+  block.title = `${run.style.name} ${meanConfidence(run)}, ${timeRange(run)}`;
+  return block;
 }
 
-function line(run) {
-  const made = element("li");
-  const words = element("span", "words");
-  words.append(element("strong", "", run.look.name), element("span", "note", ` ${mean(run)}`));
-  made.append(swatch(run.look), words, element("span", "note", times(run)));
-  return made;
+function createChange(run) {
+  const item = createElement("li");
+  const text = createElement("span", "text");
+  text.append(createElement("strong", "", run.style.name), createElement("span", "note", ` ${meanConfidence(run)}`));
+  item.append(createSwatch(run.style), text, createElement("span", "note", timeRange(run)));
+  return item;
 }

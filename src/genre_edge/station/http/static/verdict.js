@@ -1,81 +1,83 @@
-// The verdict in large letters, with a bar for every genre.
+// The latest verdict, with a bar for the probability of each genre.
 
-import { element, swatch, write } from "./dom.js";
-import { look, lookOf } from "./genres.js";
-import { percent, timeOfDay } from "./words.js";
+import { createElement, createSwatch, setText } from "./dom.js";
+import { formatPercent, formatTime } from "./format.js";
+import { genreStyle, verdictStyle } from "./genres.js";
 
-const SPOKEN_MS = 15000; // a screen reader is told of changes, but not more often
+const ANNOUNCEMENT_MS = 15000; // minimum interval between announcements to screen readers
 
-/** What the line below the genre says: how sure, or why there is no genre. */
-function sure({ genre, reason, confidence, genres }) {
-  if (genre !== null) return `${percent(confidence)} sure`;
-  const best = genres.length ? `${look(genres[0].genre).name}, ${percent(genres[0].probability)}` : "";
-  if (reason === "silence") return "Too quiet to hear anything";
-  if (reason === "too_short") return "Not enough sound yet for a verdict";
-  if (reason === "not_music") return best ? `Sounds like no music; if it were: ${best}` : "Sounds like no music";
-  return best ? `A guess would be: ${best}` : "No genre stands out";
+/** Return the line below the genre: the confidence, or the reason for having no genre. */
+function describe({ genre, reason, confidence, genres }) {
+  if (genre !== null) return `${formatPercent(confidence)} confidence`;
+  const best = genres.length ? `${genreStyle(genres[0].genre).name}, ${formatPercent(genres[0].probability)}` : "";
+  if (reason === "silence") return "Too quiet to classify";
+  if (reason === "too_short") return "Not enough audio yet";
+  if (reason === "not_music") return best ? `Probably not music. Best match: ${best}` : "Probably not music";
+  return best ? `Best match: ${best}` : "No genre is probable enough";
 }
 
 export class VerdictView {
   #rows = new Map(); // label -> [bar, number]
-  #spoken = ""; // the last name that was said
-  #pending = 0;
-  #next = "";
+  #current = ""; // name of the latest verdict
+  #announced = "";
+  #timer = 0;
 
-  constructor(place) {
-    this.place = place; // {swatch, genre, sure, bars, heard, spoken}: elements
+  constructor(elements) {
+    this.elements = elements; // {swatch, genre, confidence, bars, audioRange, announcement}
   }
 
-  /** One row a genre, in the model's order, which never changes: bars that swap places cannot be followed. */
+  /** Set the labels: one row each, in the model's order. Rows never change places, so that they are easy to follow. */
   set labels(labels) {
     if (labels.join("\n") === [...this.#rows.keys()].join("\n")) return;
     this.#rows.clear();
-    this.place.bars.replaceChildren(...labels.map((label) => this.#row(label)));
+    this.elements.bars.replaceChildren(...labels.map((label) => this.#createRow(label)));
   }
 
-  #row(label) {
-    const row = element("li");
-    const track = element("span", "track");
-    const bar = element("span", `bar ${look(label).colour}`);
-    const number = element("span", "number", "–");
+  #createRow(label) {
+    const style = genreStyle(label);
+    const row = createElement("li");
+    const track = createElement("span", "track");
+    const bar = createElement("span", `bar ${style.colour}`);
+    const number = createElement("span", "number", "–");
     track.append(bar);
-    row.append(swatch(look(label)), element("span", "label", look(label).name), track, number);
+    row.append(createSwatch(style), createElement("span", "label", style.name), track, number);
     this.#rows.set(label, [bar, number]);
     return row;
   }
 
   draw(verdict) {
-    const { name, code, colour } = lookOf(verdict);
-    this.place.swatch.className = `swatch ${colour}`;
-    write(this.place.swatch, code);
-    write(this.place.genre, name);
-    write(this.place.sure, sure(verdict));
+    const { name, code, colour } = verdictStyle(verdict);
+    this.elements.swatch.className = `swatch ${colour}`;
+    setText(this.elements.swatch, code);
+    setText(this.elements.genre, name);
+    setText(this.elements.confidence, describe(verdict));
     const seconds = Math.round(verdict.end_s - verdict.start_s);
-    write(this.place.heard, `Heard until ${timeOfDay(verdict.time, true)}, over ${seconds} s`);
-    this.place.bars.classList.toggle("doubtful", verdict.genre === null);
-    const shares = new Map(verdict.genres.map(({ genre, probability }) => [genre, probability]));
+    setText(this.elements.audioRange, `From ${seconds} s of audio, until ${formatTime(verdict.time, true)}`);
+    this.#drawBars(verdict);
+    if (name !== this.#current) document.title = `${name} · genre-edge`;
+    this.#announce(name);
+  }
+
+  #drawBars(verdict) {
+    this.elements.bars.classList.toggle("no-genre", verdict.genre === null);
+    const probabilities = new Map(verdict.genres.map(({ genre, probability }) => [genre, probability]));
     for (const [label, [bar, number]] of this.#rows) {
-      const share = shares.get(label);
-      bar.style.transform = `scaleX(${share ?? 0})`;
-      write(number, share === undefined ? "–" : percent(share));
+      const probability = probabilities.get(label);
+      bar.style.transform = `scaleX(${probability ?? 0})`;
+      setText(number, probability === undefined ? "–" : formatPercent(probability));
       number.parentElement.classList.toggle("best", label === verdict.genre);
     }
-    if (name !== this.#next) document.title = `${name} · genre-edge`;
-    this.#say(name);
   }
 
-  #say(name) {
-    this.#next = name;
-    if (this.#pending || name === this.#spoken) return;
-    this.#tell();
-    this.#pending = setTimeout(() => {
-      this.#pending = 0;
-      this.#say(this.#next);
-    }, SPOKEN_MS);
-  }
-
-  #tell() {
-    this.#spoken = this.#next;
-    write(this.place.spoken, this.#next);
+  /** Announce a changed name to screen readers; changes within `ANNOUNCEMENT_MS` are combined. */
+  #announce(name) {
+    this.#current = name;
+    if (this.#timer || name === this.#announced) return;
+    this.#announced = name;
+    setText(this.elements.announcement, name);
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      this.#announce(this.#current);
+    }, ANNOUNCEMENT_MS);
   }
 }
