@@ -105,7 +105,7 @@ def test_a_sample_that_is_no_sound_is_named(bad: float, rate: int, at: int) -> N
 def test_the_named_position_is_the_sources_own() -> None:
     bad = np.array([0, 0, math.nan], dtype=np.float32)
     source = BlockSource([Block(noise(500), RATE, 0), Block(bad, RATE, 90_000, dropped=89_500)], RATE, name="live")
-    with pytest.raises(AudioError, match="live: sample 90002 is nan"):
+    with pytest.raises(AudioError, match="live: sample 90002 has an invalid value"):
         frames_of(source)
 
 

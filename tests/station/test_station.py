@@ -286,7 +286,9 @@ def test_a_source_that_is_lost_ends_it() -> None:
 
 
 def test_stopping_while_it_waits_for_a_source() -> None:
-    one = station(ReconnectingSource("card", refuse, RetryPolicy(initial_delay_s=1000.0, max_delay_s=1000.0), wait=False))
+    one = station(
+        ReconnectingSource("card", refuse, RetryPolicy(initial_delay_s=1000.0, max_delay_s=1000.0), wait=False)
+    )
     one.start()
     eventually(lambda: one.outages)
     assert one.alive() and not one.listening

@@ -84,11 +84,11 @@ def test_queue_raises_error_after_last_block() -> None:
     """The reader gets the blocks before the error, and the first error only."""
     queue = BoundedBlockQueue("card", RATE, 1.0, 60.0)
     queue.put(ramp(0, 5))
-    queue.end(AudioError("card: gone"))
+    queue.end(AudioError("card: unplugged"))
     queue.end(AudioError("card: too late"))
     reader = queue.blocks()
     assert len(next(reader).samples) == 5
-    with pytest.raises(AudioError, match=r"^card: gone$"):
+    with pytest.raises(AudioError, match=r"^card: unplugged$"):
         next(reader)
 
 

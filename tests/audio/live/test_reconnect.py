@@ -54,7 +54,7 @@ def in_turn(*openings: Callable[[], Source]) -> Callable[[], Source]:
 
     def open_source() -> Source:
         if not left:
-            raise AudioError("card: gone")
+            raise AudioError("card: unplugged")
         return left.pop(0)()
 
     return open_source
@@ -184,7 +184,7 @@ def test_tries_count_from_last_stable_audio() -> None:
     )
     with pytest.raises(SourceLostError) as caught:
         list(ReconnectingSource("radio", open_source, immediate(4)).blocks())
-    assert str(caught.value) == "card: gone; giving up after 4 failed attempts"
+    assert str(caught.value) == "card: unplugged; giving up after 4 failed attempts"
 
 
 @settings(deadline=None)
