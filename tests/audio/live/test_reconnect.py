@@ -4,6 +4,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -161,14 +162,17 @@ def test_log_has_two_lines_per_outage(caplog: pytest.LogCaptureFixture) -> None:
     """A thousand outages are counted exactly, with at most two log lines each."""
     caplog.set_level(logging.WARNING)
     rng = random.Random(0)
+
+    def open_at(arrived_s: float) -> Source:
+        error = rng.choice([None, "card: failed"])
+        return FailingSource(100, [(arrived_s, 100), (arrived_s + 1, 100)], error)
+
     openings: list[Callable[[], Source]] = []
     clock = 0.0
     for _ in range(1000):
         openings += [unplugged] * rng.randrange(3)
         clock += 5
-        openings.append(
-            lambda at=clock: FailingSource(100, [(at, 100), (at + 1, 100)], rng.choice([None, "card: failed"]))
-        )
+        openings.append(partial(open_at, clock))
     source = ReconnectingSource("radio", in_turn(*openings), immediate(4))
     blocks = read_until_lost(source)
     assert len(blocks) == 2000 and source.outages in (1000, 1001)
