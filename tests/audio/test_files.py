@@ -84,7 +84,7 @@ def test_integer_samples_are_exact(tmp_path: Path, format: str, subtype: str, bi
 @pytest.mark.parametrize("format", ["WAV", "AIFF"])
 def test_float_samples_are_exact(tmp_path: Path, format: str, subtype: str, kind: type) -> None:
     """Float formats decode exactly, beyond full scale too."""
-    values = np.random.default_rng(1).normal(0, 2, 5000).astype(kind)
+    values: np.ndarray = np.random.default_rng(1).normal(0, 2, 5000).astype(kind)
     path = tmp_path / f"x.{format.lower()}"
     path.write_bytes(encode(values, 48000, format, subtype))
     assert np.array_equal(read_samples(open_file(path)), values.astype(np.float32))
@@ -249,8 +249,8 @@ def test_permission_denied() -> None:
         try:
             with unprivileged():
                 assert len(read_samples(open_file(directory / "open.wav"))) == 1000
-                for path in ("x.wav", "x.m4a", "closed/x.wav"):
-                    assert error_of(directory / path) == "Permission denied"
+                for file_name in ("x.wav", "x.m4a", "closed/x.wav"):
+                    assert error_of(directory / file_name) == "Permission denied"
         finally:
             (directory / "closed").chmod(0o755)
 

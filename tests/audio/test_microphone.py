@@ -83,8 +83,9 @@ class FakeCard(SimpleNamespace):
     def InputStream(self, **settings: Any) -> FakeStream:  # noqa: N802 (sounddevice's name)
         if self.fail is not None:
             raise self.fail
-        self.streams.append(FakeStream(**settings))
-        return self.streams[-1]
+        stream = FakeStream(**settings)
+        self.streams.append(stream)
+        return stream
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import io
 import logging
 import struct
 import tracemalloc
+from typing import IO, cast
 
 import numpy as np
 import pytest
@@ -151,9 +152,11 @@ def test_short_reads(encoding: str, sizes: list[int]) -> None:
     """Streams that return fewer bytes than requested lose no samples."""
     samples = noise(6000, 5, 0.9).reshape(-1, 2)
     content = encode(samples, 8000, "WAV", SUBTYPES[encoding])
-    assert np.array_equal(read_samples(WavSource(ShortReadStream(content, sizes), "pipe")), to_mono(decode(content)))
+    assert np.array_equal(
+        read_samples(WavSource(cast(IO[bytes], ShortReadStream(content, sizes)), "pipe")), to_mono(decode(content))
+    )
     values = content[-6000 * BITS[encoding] // 8 :]
-    raw = PcmSource(ShortReadStream(values, sizes), "raw", encoding, 8000, 2)
+    raw = PcmSource(cast(IO[bytes], ShortReadStream(values, sizes)), "raw", encoding, 8000, 2)
     assert np.array_equal(read_samples(raw), to_mono(decode(content)))
 
 

@@ -51,7 +51,7 @@ def test_stream_reports_drops_until_signal(cards: dict[str, str], number: int) -
     command = [sys.executable, "-m", "genre_edge", "stream", "zeros_left", "--interval", "1", "--tries", "1"]
     with subprocess.Popen(command, env=cards, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
-        lines = []
+        lines: list[bytes] = []
         while not lines or json.loads(lines[-1])["dropped_samples"] == 0:  # the card is faster than real time
             lines.append(process.stdout.readline() or process.stderr.read())
         process.send_signal(number)

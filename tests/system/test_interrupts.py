@@ -118,7 +118,7 @@ class Live(Source):
             if self._closed.wait(0.0005):
                 break
             yield Block(np.zeros(20, dtype=np.float32), self.rate, position)
-        raise AudioError("live: gone")
+        raise AudioError("live: unplugged")
 
     def close(self) -> None:
         self._closed.set()

@@ -80,17 +80,19 @@ def _ffmpeg_url(url: str) -> str:
 
 _children: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()
 _children_lock = threading.Lock()  # held while a child is started and registered
-_shutting_down = False  # protected by the lock; no child is started any more
+_shutting_down = False  # checked under the lock; if True, no child is started
 
 
 @atexit.register
 def kill_child_processes() -> None:
     """Kill all running ffmpeg processes and refuse to start new ones, so that none outlives the program."""
     global _shutting_down
-    with _children_lock:
-        _shutting_down = True
-        for child in list(_children):
-            child.kill()
+    _shutting_down = True
+    acquired = _children_lock.acquire(timeout=1)  # a start in progress may hang, for example on a failed disk
+    for child in list(_children):
+        child.kill()
+    if acquired:
+        _children_lock.release()
 
 
 class FfmpegSource(Source):

@@ -56,7 +56,7 @@ class Microphone(Source):
     def _capture(self, samples: NDArray[np.float32], frames: int, timing: Any, status: Any) -> None:
         """Copy samples to the queue, in PortAudio's thread; must not block."""
         dropped, start_s = 0, timing.inputBufferAdcTime
-        if status.input_overflow:  # samples were lost before these; only the card's clock tells how many
+        if status.input_overflow:  # samples were lost before these; only the card's clock shows how many
             gap = round((start_s - self._end_s) * self.rate) if start_s and self._end_s else 0
             dropped = gap if gap > 0 else frames
         self._end_s = start_s and start_s + frames / self.rate
@@ -150,7 +150,7 @@ def import_sounddevice() -> Any:
     """Return the module `sounddevice`.
 
     Raises:
-        AudioError: sounddevice or PortAudio is not installed (the message says what to install), or fails.
+        AudioError: sounddevice or PortAudio is not installed (the message names the package), or fails.
     """
     try:
         import sounddevice

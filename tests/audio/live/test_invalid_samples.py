@@ -64,7 +64,7 @@ def live(blocks: list[Block]) -> ReconnectingSource:
 
     def open_source() -> Source:
         if not sources:
-            raise AudioError("card: gone")
+            raise AudioError("card: unplugged")
         return sources.pop()
 
     return ReconnectingSource("card", open_source, RetryPolicy(initial_delay_s=0.0, max_delay_s=0.0, tries=2))

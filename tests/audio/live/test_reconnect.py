@@ -4,6 +4,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -54,7 +55,7 @@ def in_turn(*openings: Callable[[], Source]) -> Callable[[], Source]:
 
     def open_source() -> Source:
         if not left:
-            raise AudioError("card: gone")
+            raise AudioError("card: unplugged")
         return left.pop(0)()
 
     return open_source
@@ -161,14 +162,17 @@ def test_log_has_two_lines_per_outage(caplog: pytest.LogCaptureFixture) -> None:
     """A thousand outages are counted exactly, with at most two log lines each."""
     caplog.set_level(logging.WARNING)
     rng = random.Random(0)
+
+    def open_at(arrived_s: float) -> Source:
+        error = rng.choice([None, "card: failed"])
+        return FailingSource(100, [(arrived_s, 100), (arrived_s + 1, 100)], error)
+
     openings: list[Callable[[], Source]] = []
     clock = 0.0
     for _ in range(1000):
         openings += [unplugged] * rng.randrange(3)
         clock += 5
-        openings.append(
-            lambda at=clock: FailingSource(100, [(at, 100), (at + 1, 100)], rng.choice([None, "card: failed"]))
-        )
+        openings.append(partial(open_at, clock))
     source = ReconnectingSource("radio", in_turn(*openings), immediate(4))
     blocks = read_until_lost(source)
     assert len(blocks) == 2000 and source.outages in (1000, 1001)
@@ -184,7 +188,7 @@ def test_tries_count_from_last_stable_audio() -> None:
     )
     with pytest.raises(SourceLostError) as caught:
         list(ReconnectingSource("radio", open_source, immediate(4)).blocks())
-    assert str(caught.value) == "card: gone; giving up after 4 failed attempts"
+    assert str(caught.value) == "card: unplugged; giving up after 4 failed attempts"
 
 
 @settings(deadline=None)

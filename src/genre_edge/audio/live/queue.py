@@ -75,7 +75,7 @@ class BoundedBlockQueue:
         return (self._position + self._dropped) / self._rate
 
     def end(self, error: AudioError | None = None) -> None:
-        """End the stream; the reader gets `error`, if any, after the last block. Later calls do nothing."""
+        """End the stream; the reader gets `error`, if any, after the last block. Later calls have no effect."""
         self._ended = True
         self._blocks.put(error)
         self._notify_writer()
@@ -88,7 +88,7 @@ class BoundedBlockQueue:
         """Yield blocks as they arrive; samples lost at the very end come as an empty block.
 
         Raises:
-            AudioError: the error given to `end`, or no samples for `timeout_s`.
+            AudioError: the error passed to `end`, or no samples for `timeout_s`.
         """
         while isinstance(item := self._next(), Block):
             self._n_read += len(item.samples)

@@ -43,7 +43,7 @@ class RetryPolicy:
 
 
 class ReconnectingSource(Source):
-    """One endless source made of many that fail.
+    """Live source that is reopened after each failure.
 
     Samples missed during an outage are counted by the clock and reported as dropped, as are blocks with invalid
     samples. Position 0 is the first sample. At most one source is open at a time. The log gets one line when the source
