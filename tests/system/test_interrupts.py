@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from types import FrameType, SimpleNamespace
@@ -163,7 +164,7 @@ def test_interrupt_terminal_switch(switch: Callable[[rich.live.Live], None]) -> 
         live = rich.live.Live("a view", console=Console(file=terminal, force_terminal=True), screen=True)
         if switch is _stop:
             _start(live)
-        completed = not interrupted(line, lambda live=live: switch(live))
+        completed = not interrupted(line, partial(switch, live))
         assert is_complete(terminal, SWITCHED) and is_complete(terminal, RESTORED)
         _stop(live)
         assert [terminal.getvalue().count(code) for code in SWITCHED + RESTORED] in ([0, 0, 0, 0], [1, 1, 1, 1])
