@@ -61,5 +61,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """List the public names too, before their first use."""
-    return sorted({*globals(), *__all__})
+    """Return the public names, imported or not."""
+    return sorted(__all__)
