@@ -11,7 +11,7 @@ pytest.importorskip("tensorflow", reason="the tools' made sounds are used")
 from genre_edge.audio.files import open_file
 from genre_edge.classify.classifier import Classifier
 from genre_edge.classify.verdict import Verdict
-from tools.training import made_sounds
+from tools.training import synthetic_sounds
 
 RATE = 22050
 # A gain moves nothing but rounding: of the samples' float32, and of the int8 input where a value lies between two.
@@ -41,14 +41,14 @@ def test_music_is_music(edge: Classifier, song_samples: np.ndarray) -> None:
 
 @pytest.mark.parametrize("kind", ["noises", "tones", "chirps"])
 def test_most_of_what_is_no_music_is_refused(edge: Classifier, kind: str) -> None:
-    sounds = list(made_sounds.KINDS[kind](np.random.default_rng(123), RATE, True))[:12]
+    sounds = list(synthetic_sounds.KINDS[kind](np.random.default_rng(123), RATE, True))[:12]
     refused = [heard(edge, 0.3 * y).genre is None for y in sounds]
     assert np.mean(refused) >= 0.75
 
 
 @pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
 def test_speech_is_refused(edge: Classifier) -> None:
-    voices = made_sounds.speech(np.random.default_rng(5), RATE, True)
+    voices = synthetic_sounds.speech(np.random.default_rng(5), RATE, True)
     reasons = [heard(edge, next(voices)).reason for _ in range(8)]
     assert reasons.count("not_music") >= 6
 
