@@ -1,4 +1,4 @@
-"""Unlabelled audio: music for the teacher and non-music sounds. Spectrograms and teacher targets are cached."""
+"""Unlabelled audio: music for the teacher, and audio that is not music. Spectrograms and teacher targets are cached."""
 
 import hashlib
 import io
