@@ -54,7 +54,7 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 | --- | --- |
 {rows}
 
-Confusion matrix (rows: true genre, columns: predicted genre, {", ".join(bundle.labels)}):
+Confusion matrix (rows: true genre; columns: predicted genre, in the order {", ".join(bundle.labels)}):
 
 | | {" | ".join(label[:3] for label in bundle.labels)} |
 | --- |{" --- |" * len(bundle.labels)}
@@ -137,7 +137,7 @@ def _regenerate(bundle: Bundle, command: str) -> str:
         "```sh\n" + "\n".join(commands) + "\n```\n\n"
         "The training command shows only the last part of each path. `OUT` is its `--out`. `AUDIO` is the folder that\n"
         "the table's column `audio` is relative to. `OTHER` holds independently labelled music, one folder per genre."
-        + (f" SHA-256 of the measured model.tflite:\n`{sha256}`." if sha256 else "")
+        + (f"\nSHA-256 of the measured model.tflite:\n`{sha256}`." if sha256 else "")
     )
 
 
