@@ -124,7 +124,7 @@ def reduce_colours(image: Image.Image) -> bytes:
     methods = (Image.Quantize.MAXCOVERAGE, Image.Quantize.MEDIANCUT)
     palettes = [(image.quantize(N_QUANTIZED_COLOURS, method).getpalette() or [])[:n_values] for method in methods]
     frequent = colours[np.argsort(-counts)[:N_EXACT_COLOURS]]
-    palette = np.concatenate([frequent, np.reshape(sum(palettes, []), (-1, 3))])
+    palette = np.concatenate([frequent, np.reshape(np.concatenate(palettes), (-1, 3))])
     distances = ((colours[:, None].astype(int) - palette) ** 2).sum(axis=2)
     reduced = Image.fromarray(distances.argmin(axis=1).astype(np.uint8)[inverse].reshape(pixels.shape[:2]), "P")
     reduced.putpalette(palette.astype(np.uint8).tobytes())
