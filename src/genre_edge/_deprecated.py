@@ -4,13 +4,9 @@
 """
 
 import sys
-import warnings
-from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
-from types import ModuleType
+from typing import Any
 
 _RENAMED = {
     "genre_edge.classifier": "genre_edge.classify.classifier",
@@ -20,21 +16,23 @@ _RENAMED = {
 }
 
 
-class _RenamedModules(MetaPathFinder, Loader):
-    """Finds and loads the modules in `_RENAMED`."""
+class _RenamedModules:
+    """Finds and loads the modules in `_RENAMED`. It inherits from nothing, since importlib.abc takes time to import."""
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        return spec_from_loader(name, self) if name in _RENAMED else None
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name in _RENAMED else None  # type: ignore[arg-type]
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
+    def create_module(self, spec: ModuleSpec) -> Any:
+        import warnings
+
         new_name = _RENAMED[spec.name]
         warnings.warn(f"{spec.name} is deprecated, import {new_name}", DeprecationWarning, stacklevel=2)
-        alias = ModuleType(spec.name)
+        alias = type(sys)(spec.name)
         content = vars(import_module(new_name))
         alias.__dict__.update({name: value for name, value in content.items() if not name.startswith("__")})
         return alias
 
-    def exec_module(self, module: ModuleType) -> None:
+    def exec_module(self, module: Any) -> None:
         """Do nothing: `create_module` has filled the module."""
 
 
