@@ -4,9 +4,10 @@
 """
 
 import sys
-from importlib import import_module
-from importlib.machinery import ModuleSpec
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
 _RENAMED = {
     "genre_edge.classifier": "genre_edge.classify.classifier",
@@ -17,13 +18,18 @@ _RENAMED = {
 
 
 class _RenamedModules:
-    """Finds and loads the modules in `_RENAMED`. It inherits from nothing, since importlib.abc takes time to import."""
+    """Finds and loads the modules in `_RENAMED`. importlib and warnings take time, so only an alias imports them."""
 
-    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(name, self) if name in _RENAMED else None  # type: ignore[arg-type]
+    def find_spec(self, name: str, path: Any, target: Any = None) -> "ModuleSpec | None":
+        if name not in _RENAMED:
+            return None
+        from importlib.machinery import ModuleSpec
 
-    def create_module(self, spec: ModuleSpec) -> Any:
+        return ModuleSpec(name, self)  # type: ignore[arg-type]
+
+    def create_module(self, spec: "ModuleSpec") -> Any:
         import warnings
+        from importlib import import_module
 
         new_name = _RENAMED[spec.name]
         warnings.warn(f"{spec.name} is deprecated, import {new_name}", DeprecationWarning, stacklevel=2)
