@@ -27,9 +27,9 @@ static double mel_to_hz(double mel, int htk)
     return mel < knee_mel ? mel * hz_per_mel : knee_hz * exp(log_step * (mel - knee_mel));
 }
 
-/* One filter: rises from `lower` to `centre` and falls to `upper`, in Hz. */
+/* One filter: rises from `lower` to `center` and falls to `upper`, in Hz. */
 typedef struct {
-    double lower, centre, upper, gain;
+    double lower, center, upper, gain;
 } triangle;
 
 typedef struct {
@@ -41,7 +41,7 @@ static triangle make_triangle(const mel_scale *s, int m)
 {
     triangle t = {
         .lower = mel_to_hz(s->mel_min + s->mel_step * m, s->htk),
-        .centre = mel_to_hz(s->mel_min + s->mel_step * (m + 1), s->htk),
+        .center = mel_to_hz(s->mel_min + s->mel_step * (m + 1), s->htk),
         .upper = mel_to_hz(s->mel_min + s->mel_step * (m + 2), s->htk),
     };
     t.gain = s->norm ? 2.0 / (t.upper - t.lower) : 1.0;
@@ -50,8 +50,8 @@ static triangle make_triangle(const mel_scale *s, int m)
 
 static double triangle_weight(const triangle *t, double hz)
 {
-    double rise = (hz - t->lower) / (t->centre - t->lower);
-    double fall = (t->upper - hz) / (t->upper - t->centre);
+    double rise = (hz - t->lower) / (t->center - t->lower);
+    double fall = (t->upper - hz) / (t->upper - t->center);
     double w = rise < fall ? rise : fall;
     return w > 0.0 ? w * t->gain : 0.0;
 }
@@ -60,11 +60,11 @@ static double triangle_weight(const triangle *t, double hz)
 static band nonzero_band(const triangle *t, double hz_per_bin, int n_bins)
 {
     /* Start with one extra bin on each side, so that the weights and not rounded bounds decide which bins belong. */
-    int from = (int)fmax(0.0, floor(t->lower / hz_per_bin) - 1.0);
-    int to = (int)fmin((double)n_bins, ceil(t->upper / hz_per_bin) + 2.0);
-    while (from < to && triangle_weight(t, from * hz_per_bin) == 0.0) from++;
-    while (to > from && triangle_weight(t, (to - 1) * hz_per_bin) == 0.0) to--;
-    return to > from ? (band){from, to - from} : (band){0, 0};
+    int start = (int)fmax(0.0, floor(t->lower / hz_per_bin) - 1.0);
+    int stop = (int)fmin((double)n_bins, ceil(t->upper / hz_per_bin) + 2.0);
+    while (start < stop && triangle_weight(t, start * hz_per_bin) == 0.0) start++;
+    while (stop > start && triangle_weight(t, (stop - 1) * hz_per_bin) == 0.0) stop--;
+    return stop > start ? (band){start, stop - start} : (band){0, 0};
 }
 
 static int init_matrix(mel_bank *self, const kernels *kernel, const mel_scale *s)

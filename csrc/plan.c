@@ -106,7 +106,7 @@ void logmel_filterbank(const logmel_plan *self, float *weights)
     mel_bank_to_dense(self->bank, weights);
 }
 
-/* Layout of the workspace: the FFT's buffers, the mel bands, the cepstrum. */
+/* Return the size of the mel bands in the workspace, which holds the FFT's buffers, the mel bands and the cepstrum. */
 static size_t bands_workspace_size(const logmel_plan *self)
 {
     size_t written = band_matrix_output_size(mel_bank_matrix(self->bank));

@@ -151,7 +151,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the first table. `lanes` is an argument of count_frames; `in_detail` adds rows to the second table."""
+    """A column of the first table. `lanes` is passed to count_frames; `in_detail` adds rows to the second table."""
 
     title: str
     machine: Machine
@@ -168,11 +168,8 @@ COLUMNS = {
     "arm-4": Column("aarch64, 4 lanes (NEON)", ARM, "4", in_detail=True),
     "arm-1": Column("aarch64, 1 lane", ARM, "1"),
 }
-PARTS = {
-    "rfft_power": "transform",
-    "band_product": "mel bank",
-    "decibel": "decibels",
-}  # C function -> its part in the table
+# C function -> name of its part in the second table
+PARTS = {"rfft_power": "transform", "band_product": "mel bank", "decibel": "decibels"}
 REST = "the rest"
 
 

@@ -6,13 +6,13 @@
 
 #include "../kernels/kernels.h"
 #include "check.h"
-#include "naive.h"
 #include "load_fftw.h"
+#include "naive.h"
 
 enum { N_FFT = 32, N_MELS = 4, MAX_SAMPLES = 8 * (N_FFT + 1), MAX_VALUES = (MAX_SAMPLES + N_FFT) * N_MELS };
 
 static const logmel_params DEFAULTS = {.sr = 16000, .n_fft = N_FFT, .win_length = N_FFT, .hop_length = 5, .center = 1,
-                                    .power = 2, .n_mels = N_MELS, .fmax = 8000, .norm = 1};
+                                       .power = 2, .n_mels = N_MELS, .fmax = 8000, .norm = 1};
 
 static float noise[MAX_SAMPLES];
 
@@ -180,12 +180,12 @@ static void test_large_pushes(int lanes, int n_fft, int hop_length, logmel_pad p
     /* An invalid sample after many frames: nothing is consumed. */
     logmel_reset(f.lm);
     CHECK(logmel_push(f.lm, y, 700, chunked, FRAMES, &n_first) == LOGMEL_OK);
-    for (size_t corrupted = 701; corrupted < N; corrupted += 1777) {
-        float sample = y[corrupted];
-        y[corrupted] = NAN;
+    for (size_t i_invalid = 701; i_invalid < N; i_invalid += 1777) {
+        float sample = y[i_invalid];
+        y[i_invalid] = NAN;
         CHECK(logmel_push(f.lm, y + 700, N - 700, chunked + n_first * N_MELS, FRAMES, &n_written) == LOGMEL_E_SAMPLE);
         CHECK(n_written == 0);
-        y[corrupted] = sample;
+        y[i_invalid] = sample;
     }
     CHECK(n_first + run_stream(f.lm, y + 700, N - 700, 9000, chunked + n_first * N_MELS) == frames);
     CHECK(frames_equal(whole, chunked, frames));

@@ -6,8 +6,8 @@
 
 #include "../logmel.h"
 #include "check.h"
-#include "naive.h"
 #include "load_fftw.h"
+#include "naive.h"
 
 static long n_calls, failing_call = -1, n_allocated;
 

@@ -10,7 +10,7 @@
 enum { N_FFT = 64, N_MELS = 12, N_MFCC = 7 };
 
 static const logmel_params DEFAULTS = {.sr = 16000, .n_fft = N_FFT, .win_length = N_FFT, .hop_length = 16, .center = 1,
-                                    .power = 2, .n_mels = N_MELS, .fmax = 8000, .norm = 1, .decibel = 1};
+                                       .power = 2, .n_mels = N_MELS, .fmax = 8000, .norm = 1, .decibel = 1};
 
 static logmel_plan *create_plan(const logmel_params *p)
 {

@@ -7,8 +7,8 @@
 #include "../aligned.h"
 #include "../rfft_tables.h"
 #include "check.h"
-#include "naive.h"
 #include "load_fftw.h"
+#include "naive.h"
 
 enum { MAX_N_FFT = 512, N_READABLE = 700 };
 

@@ -5,8 +5,8 @@
 
 #include "../logmel.h"
 #include "check.h"
-#include "naive.h"
 #include "load_fftw.h"
+#include "naive.h"
 
 enum { N = 6000, N_MELS = 10, MAX_VALUES = (N / 30 + 20) * N_MELS, THREADS = 8, ROUNDS = 20 };
 
