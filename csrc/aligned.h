@@ -1,16 +1,17 @@
-/* Zeroed float arrays on cache lines, as FFTW's and the compiler's vectors like them. */
+/* Zero-initialised float arrays aligned to cache lines, as vector loads and FFTW's SIMD code require. */
 #ifndef ALIGNED_H
 #define ALIGNED_H
 
 #include <stdlib.h>
 #include <string.h>
 
-/* n floats, rounded up to whole cache lines of 64 bytes. */
+/* Return n rounded up to whole cache lines (64 bytes, 16 floats). */
 static inline size_t aligned_length(size_t n)
 {
     return (n + 15) / 16 * 16;
 }
 
+/* Allocate n zeroed floats on a 64-byte boundary; the caller frees them with free(). Return NULL if out of memory. */
 static inline float *aligned_floats(size_t n)
 {
     size_t bytes = aligned_length(n ? n : 1) * sizeof(float);

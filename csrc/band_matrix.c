@@ -8,13 +8,14 @@ struct band_matrix {
     const kernels *kernel;
     band_tables tables;
     band_group *groups;
-    size_t *offsets; /* of each group, into weights */
+    size_t *offsets; /* index of each group's first weight */
     float *weights;
-    size_t n_weights, reach;
+    size_t n_weights, n_readable;
 };
 
-/* All rows of a group are as wide as its widest: neighbours hardly differ, and one loop serves them all. */
-static size_t lay_out(band_matrix *self, int n_rows, const band *bands)
+/* Set each group's columns and offset; return the number of weights. All rows of a group get the width of its widest
+ * row: the widths of neighbouring rows hardly differ, and a single loop handles the whole group. */
+static size_t init_groups(band_matrix *self, int n_rows, const band *bands)
 {
     int lanes = self->kernel->lanes;
     size_t used = 0;
@@ -29,7 +30,7 @@ static size_t lay_out(band_matrix *self, int n_rows, const band *bands)
         }
         for (int r = 0; r < lanes; r++) {
             size_t stop = (size_t)group->first[r] + (size_t)(group->n_vectors * lanes);
-            if (stop > self->reach) self->reach = stop;
+            if (stop > self->n_readable) self->n_readable = stop;
         }
         self->offsets[g] = used;
         used += (size_t)group->n_vectors * (size_t)(lanes * lanes);
@@ -47,7 +48,7 @@ band_matrix *band_matrix_create(const kernels *kernel, int n_rows, const band *b
     self->groups = calloc(n_groups, sizeof *self->groups);
     self->offsets = calloc(n_groups, sizeof *self->offsets);
     if (self->groups && self->offsets) {
-        self->n_weights = lay_out(self, n_rows, bands);
+        self->n_weights = init_groups(self, n_rows, bands);
         self->weights = aligned_floats(self->n_weights);
     }
     if (!self->weights) {
@@ -75,12 +76,12 @@ float *band_matrix_weight(band_matrix *self, int row, int i)
     return self->weights + self->offsets[group] + (size_t)((vector * lanes + row % lanes) * lanes + i % lanes);
 }
 
-size_t band_matrix_reach(const band_matrix *self)
+size_t band_matrix_n_readable(const band_matrix *self)
 {
-    return self->reach;
+    return self->n_readable;
 }
 
-size_t band_matrix_room(const band_matrix *self)
+size_t band_matrix_output_size(const band_matrix *self)
 {
     return (size_t)(self->tables.n_groups * self->kernel->lanes);
 }

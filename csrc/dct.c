@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-static double weight_of(int n_mels, int c, int m, double lifter)
+static double dct_weight(int n_mels, int c, int m, double lifter)
 {
     const double pi = acos(-1.0);
     double gain = sqrt((c == 0 ? 1.0 : 2.0) / n_mels);
@@ -20,7 +20,7 @@ band_matrix *dct_create(const kernels *kernel, int n_mels, int n_mfcc, double li
     free(bands);
     if (!self) return NULL;
     for (int c = 0; c < n_mfcc; c++) {
-        for (int m = 0; m < n_mels; m++) *band_matrix_weight(self, c, m) = (float)weight_of(n_mels, c, m, lifter);
+        for (int m = 0; m < n_mels; m++) *band_matrix_weight(self, c, m) = (float)dct_weight(n_mels, c, m, lifter);
     }
     return self;
 }

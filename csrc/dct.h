@@ -1,11 +1,11 @@
-/* DCT-II, orthonormal, of mel frames: cepstral coefficients. */
+/* Orthonormal DCT-II of mel frames in decibels: mel-frequency cepstral coefficients (MFCC). */
 #ifndef DCT_H
 #define DCT_H
 
 #include "band_matrix.h"
 
-/* Row c of n_mfcc: the cosine of c half periods over n_mels values, liftered as librosa.feature.mfcc does:
- * 1 + lifter/2 * sin(pi (c + 1) / lifter) for lifter > 0. NULL: out of memory. */
+/* Create the n_mfcc x n_mels DCT-II matrix of scipy.fft.dct(norm="ortho"). For lifter > 0, row c is multiplied by
+ * 1 + lifter/2 * sin(pi (c + 1) / lifter), as in librosa.feature.mfcc. Return NULL if out of memory. */
 band_matrix *dct_create(const kernels *kernel, int n_mels, int n_mfcc, double lifter);
 
 #endif

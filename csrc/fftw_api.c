@@ -7,43 +7,44 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static fftw_api api;
-static int bound = 0;
+static int is_bound = 0;
 
-/* ISO C has no cast from void* to a function pointer; POSIX allows it through the object. */
-static int bind(void *library, const char *name, void **function)
+/* Store the address of symbol `name`; return 0 if the library lacks it. ISO C has no cast from void* to a function
+ * pointer, so the address is written through a void**, as POSIX recommends for dlsym. */
+static int bind_symbol(void *library, const char *name, void **function)
 {
     *function = dlsym(library, name);
     return *function != NULL;
 }
 
-static int bind_all(void *library)
+static int bind_symbols(void *library)
 {
-    fftw_api found;
-    if (!bind(library, "fftwf_plan_dft_r2c_1d", (void **)&found.plan_r2c) ||
-        !bind(library, "fftwf_execute_dft_r2c", (void **)&found.execute_r2c) ||
-        !bind(library, "fftwf_destroy_plan", (void **)&found.destroy_plan)) {
+    fftw_api functions;
+    if (!bind_symbol(library, "fftwf_plan_dft_r2c_1d", (void **)&functions.plan_r2c) ||
+        !bind_symbol(library, "fftwf_execute_dft_r2c", (void **)&functions.execute_r2c) ||
+        !bind_symbol(library, "fftwf_destroy_plan", (void **)&functions.destroy_plan)) {
         return 0;
     }
-    bind(library, "fftwf_export_wisdom_to_string", (void **)&found.export_wisdom);
-    bind(library, "fftwf_import_wisdom_from_string", (void **)&found.import_wisdom);
-    bind(library, "fftwf_forget_wisdom", (void **)&found.forget_wisdom);
-    found.version = dlsym(library, "fftwf_version");
-    api = found;
+    bind_symbol(library, "fftwf_export_wisdom_to_string", (void **)&functions.export_wisdom);
+    bind_symbol(library, "fftwf_import_wisdom_from_string", (void **)&functions.import_wisdom);
+    bind_symbol(library, "fftwf_forget_wisdom", (void **)&functions.forget_wisdom);
+    functions.version = dlsym(library, "fftwf_version");
+    api = functions;
     return 1;
 }
 
 int fftw_api_load(const char *path)
 {
     pthread_mutex_lock(&lock);
-    if (!bound) {
-        /* Lazy: pyFFTW's extension also refers to Python functions that are never called from here. */
+    if (!is_bound) {
+        /* RTLD_LAZY: pyFFTW's extension module also has references to Python functions, which are never called here. */
         void *library = dlopen(path ? path : "libfftw3f.so.3", RTLD_LAZY | RTLD_LOCAL);
         if (library) {
-            bound = bind_all(library);
-            if (!bound) dlclose(library);
+            is_bound = bind_symbols(library);
+            if (!is_bound) dlclose(library);
         }
     }
-    int result = bound;
+    int result = is_bound;
     pthread_mutex_unlock(&lock);
     return result;
 }
@@ -51,18 +52,19 @@ int fftw_api_load(const char *path)
 const fftw_api *fftw_api_get(void)
 {
     pthread_mutex_lock(&lock);
-    const fftw_api *result = bound ? &api : NULL;
+    const fftw_api *result = is_bound ? &api : NULL;
     pthread_mutex_unlock(&lock);
     return result;
 }
 
-/* FFTW's documented flags. */
-static const unsigned MEASURE = 0, ESTIMATE = 1U << 6;
+/* The flags' values in fftw3.h. */
+static const unsigned FFTW_MEASURE = 0, FFTW_ESTIMATE = 1U << 6;
 
-static fftw_plan plan_by_timing(int n, float *in, float (*out)[2])
+/* Plan with FFTW_MEASURE and restore FFTW's wisdom. */
+static fftw_plan plan_measured(int n, float *in, float (*out)[2])
 {
     char *wisdom = api.export_wisdom();
-    fftw_plan plan = api.plan_r2c(n, in, out, MEASURE);
+    fftw_plan plan = api.plan_r2c(n, in, out, FFTW_MEASURE);
     api.forget_wisdom();
     if (wisdom) api.import_wisdom(wisdom);
     free(wisdom);
@@ -73,9 +75,9 @@ fftw_plan fftw_api_plan(int n, float *in, float (*out)[2], int measure)
 {
     fftw_plan plan = NULL;
     pthread_mutex_lock(&lock);
-    if (bound) {
+    if (is_bound) {
         int can_measure = api.export_wisdom && api.import_wisdom && api.forget_wisdom;
-        plan = measure && can_measure ? plan_by_timing(n, in, out) : api.plan_r2c(n, in, out, ESTIMATE);
+        plan = measure && can_measure ? plan_measured(n, in, out) : api.plan_r2c(n, in, out, FFTW_ESTIMATE);
     }
     pthread_mutex_unlock(&lock);
     return plan;

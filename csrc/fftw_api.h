@@ -1,4 +1,4 @@
-/* FFTW (single precision), found at run time: the build needs no FFTW, and no GPL code is linked in. */
+/* Single-precision FFTW, loaded with dlopen at run time: the build does not need FFTW and links no GPL code. */
 #ifndef FFTW_API_H
 #define FFTW_API_H
 
@@ -6,22 +6,24 @@ typedef struct fftwf_plan_s *fftw_plan;
 
 typedef struct {
     fftw_plan (*plan_r2c)(int n, float *in, float (*out)[2], unsigned flags);
-    void (*execute_r2c)(const fftw_plan plan, float *in, float (*out)[2]); /* thread-safe; arrays aligned as planned */
+    void (*execute_r2c)(const fftw_plan plan, float *in, float (*out)[2]); /* thread-safe; align arrays as in plan */
     void (*destroy_plan)(fftw_plan plan);
-    char *(*export_wisdom)(void); /* may be NULL, as the next two: then nothing is planned by timing */
+    char *(*export_wisdom)(void); /* if one of the three wisdom functions is NULL, `measure` has no effect */
     int (*import_wisdom)(const char *text);
     void (*forget_wisdom)(void);
     const char *version;
 } fftw_api;
 
-/* Binds the library at path, or libfftw3f.so.3 for NULL. 1 on success or if one is bound already. */
+/* Load the FFTW library at `path` (NULL: libfftw3f.so.3) and bind its functions. Return 1 on success or if a library
+ * is already bound, else 0. */
 int fftw_api_load(const char *path);
 
-/* The bound functions, or NULL. */
+/* Return the bound functions, or NULL if no library is bound. */
 const fftw_api *fftw_api_get(void);
 
-/* FFTW's planner is not thread-safe: these two take turns. Plans by rule, or with `measure` by timing, which leaves
- * no trace: else later plans of this size would follow it. NULL: FFTW cannot, or is not bound. */
+/* Plan a real-to-complex transform of n samples, with FFTW_ESTIMATE or, if `measure` is set, FFTW_MEASURE. Measuring
+ * restores FFTW's wisdom afterwards, so that later plans of the same size do not depend on it. Return NULL if FFTW
+ * cannot plan this size or is not bound. FFTW's planner is not thread-safe: both functions hold a process-wide lock. */
 fftw_plan fftw_api_plan(int n, float *in, float (*out)[2], int measure);
 void fftw_api_destroy(fftw_plan plan);
 

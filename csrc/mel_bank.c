@@ -10,7 +10,8 @@ struct mel_bank {
     band_matrix *matrix;
 };
 
-/* Slaney's scale (Auditory Toolbox, 1998): linear to 1 kHz, 27 steps per factor 6.4 above. */
+/* Slaney's mel scale (Auditory Toolbox, 1998) is linear up to 1 kHz and logarithmic above, with 27 mels per factor of
+ * 6.4 in frequency. HTK's is 2595 log10(1 + f/700). */
 static double hz_to_mel(double hz, int htk)
 {
     if (htk) return 2595.0 * log10(1.0 + hz / 700.0);
@@ -26,57 +27,59 @@ static double mel_to_hz(double mel, int htk)
     return mel < knee_mel ? mel * hz_per_mel : knee_hz * exp(log_step * (mel - knee_mel));
 }
 
-/* One filter: rises from lower to centre, falls to upper (Hz). */
+/* One filter: rises from `lower` to `center` and falls to `upper`, in Hz. */
 typedef struct {
-    double lower, centre, upper, gain;
+    double lower, center, upper, gain;
 } triangle;
 
 typedef struct {
     double mel_min, mel_step, hz_per_bin;
     int htk, norm;
-} scale;
+} mel_scale;
 
-static triangle triangle_of(const scale *s, int m)
+static triangle make_triangle(const mel_scale *s, int m)
 {
     triangle t = {
         .lower = mel_to_hz(s->mel_min + s->mel_step * m, s->htk),
-        .centre = mel_to_hz(s->mel_min + s->mel_step * (m + 1), s->htk),
+        .center = mel_to_hz(s->mel_min + s->mel_step * (m + 1), s->htk),
         .upper = mel_to_hz(s->mel_min + s->mel_step * (m + 2), s->htk),
     };
     t.gain = s->norm ? 2.0 / (t.upper - t.lower) : 1.0;
     return t;
 }
 
-static double weight_of(const triangle *t, double hz)
+static double triangle_weight(const triangle *t, double hz)
 {
-    double rise = (hz - t->lower) / (t->centre - t->lower);
-    double fall = (t->upper - hz) / (t->upper - t->centre);
+    double rise = (hz - t->lower) / (t->center - t->lower);
+    double fall = (t->upper - hz) / (t->upper - t->center);
     double w = rise < fall ? rise : fall;
     return w > 0.0 ? w * t->gain : 0.0;
 }
 
-static band band_of(const triangle *t, double hz_per_bin, int n_bins)
+/* Return the range of bins whose weight is not 0. */
+static band nonzero_band(const triangle *t, double hz_per_bin, int n_bins)
 {
-    /* A bin to spare on both sides: rounding decides nothing, the weights do. */
-    int from = (int)fmax(0.0, floor(t->lower / hz_per_bin) - 1.0);
-    int to = (int)fmin((double)n_bins, ceil(t->upper / hz_per_bin) + 2.0);
-    while (from < to && weight_of(t, from * hz_per_bin) == 0.0) from++;
-    while (to > from && weight_of(t, (to - 1) * hz_per_bin) == 0.0) to--;
-    return to > from ? (band){from, to - from} : (band){0, 0};
+    /* Start with one extra bin on each side, so that the weights and not rounded bounds decide which bins belong. */
+    int start = (int)fmax(0.0, floor(t->lower / hz_per_bin) - 1.0);
+    int stop = (int)fmin((double)n_bins, ceil(t->upper / hz_per_bin) + 2.0);
+    while (start < stop && triangle_weight(t, start * hz_per_bin) == 0.0) start++;
+    while (stop > start && triangle_weight(t, (stop - 1) * hz_per_bin) == 0.0) stop--;
+    return stop > start ? (band){start, stop - start} : (band){0, 0};
 }
 
-static int fill(mel_bank *self, const kernels *kernel, const scale *s)
+static int init_matrix(mel_bank *self, const kernels *kernel, const mel_scale *s)
 {
     for (int m = 0; m < self->n_mels; m++) {
-        triangle t = triangle_of(s, m);
-        self->bands[m] = band_of(&t, s->hz_per_bin, self->n_bins);
+        triangle t = make_triangle(s, m);
+        self->bands[m] = nonzero_band(&t, s->hz_per_bin, self->n_bins);
     }
     self->matrix = band_matrix_create(kernel, self->n_mels, self->bands);
     if (!self->matrix) return 0;
     for (int m = 0; m < self->n_mels; m++) {
-        triangle t = triangle_of(s, m);
+        triangle t = make_triangle(s, m);
         for (int i = 0; i < self->bands[m].n; i++) {
-            *band_matrix_weight(self->matrix, m, i) = (float)weight_of(&t, (self->bands[m].first + i) * s->hz_per_bin);
+            double hz = (self->bands[m].first + i) * s->hz_per_bin;
+            *band_matrix_weight(self->matrix, m, i) = (float)triangle_weight(&t, hz);
         }
     }
     return 1;
@@ -89,9 +92,10 @@ mel_bank *mel_bank_create(const kernels *kernel, const logmel_params *p)
     self->n_bins = p->n_fft / 2 + 1;
     self->n_mels = p->n_mels;
     self->bands = calloc((size_t)p->n_mels, sizeof *self->bands);
-    scale s = {.mel_min = hz_to_mel(p->fmin, p->htk), .hz_per_bin = p->sr / p->n_fft, .htk = p->htk, .norm = p->norm};
+    mel_scale s = {.mel_min = hz_to_mel(p->fmin, p->htk), .hz_per_bin = p->sr / p->n_fft};
+    s.htk = p->htk, s.norm = p->norm;
     s.mel_step = (hz_to_mel(p->fmax, p->htk) - s.mel_min) / (p->n_mels + 1);
-    if (!self->bands || !fill(self, kernel, &s)) {
+    if (!self->bands || !init_matrix(self, kernel, &s)) {
         mel_bank_destroy(self);
         return NULL;
     }
@@ -116,14 +120,14 @@ size_t mel_bank_bytes(const mel_bank *self)
     return sizeof *self + (size_t)self->n_mels * sizeof *self->bands + band_matrix_bytes(self->matrix);
 }
 
-size_t mel_bank_empty(const mel_bank *self)
+size_t mel_bank_n_empty(const mel_bank *self)
 {
     size_t empty = 0;
     for (int m = 0; m < self->n_mels; m++) empty += self->bands[m].n == 0;
     return empty;
 }
 
-void mel_bank_dense(const mel_bank *self, float *weights)
+void mel_bank_to_dense(const mel_bank *self, float *weights)
 {
     memset(weights, 0, (size_t)self->n_mels * (size_t)self->n_bins * sizeof *weights);
     for (int m = 0; m < self->n_mels; m++) {

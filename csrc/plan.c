@@ -8,7 +8,7 @@
 #include "dct.h"
 #include "rfft_tables.h"
 
-static const float AMIN = 1e-10f; /* librosa.power_to_db's default floor: -100 dB */
+static const float AMIN = 1e-10f; /* default of librosa.power_to_db: a floor of -100 dB */
 
 static int valid_mel(const logmel_params *p)
 {
@@ -27,10 +27,10 @@ static int valid_mfcc(const logmel_params *p)
 
 static int valid_lanes(int lanes)
 {
-    return lanes == 0 || ((lanes == 1 || lanes == 4 || lanes == 8) && kernels_of(lanes));
+    return lanes == 0 || ((lanes == 1 || lanes == 4 || lanes == 8) && kernels_for_lanes(lanes));
 }
 
-static logmel_status fill(logmel_plan *self)
+static logmel_status init_plan(logmel_plan *self)
 {
     const logmel_params *p = &self->params;
     self->kernel = kernels_widest(p->lanes);
@@ -41,7 +41,8 @@ static logmel_status fill(logmel_plan *self)
         if (!self->dct) return LOGMEL_E_MEMORY;
     }
     rfft_power_params r = {.n_fft = p->n_fft, .win_length = p->win_length, .power = p->power, .measure = p->measure,
-                           .lanes = self->kernel->lanes, .reach = band_matrix_reach(mel_bank_matrix(self->bank))};
+                           .lanes = self->kernel->lanes,
+                           .n_readable = band_matrix_n_readable(mel_bank_matrix(self->bank))};
     switch (rfft_power_create(&r, &self->rfft)) {
     case RFFT_POWER_OK: return LOGMEL_OK;
     case RFFT_POWER_NO_FFTW: return LOGMEL_E_FFTW;
@@ -56,7 +57,7 @@ logmel_status logmel_plan_create(const logmel_params *params, logmel_plan **out)
     logmel_plan *self = calloc(1, sizeof *self);
     if (!self) return LOGMEL_E_MEMORY;
     self->params = *params;
-    logmel_status status = fill(self);
+    logmel_status status = init_plan(self);
     if (status == LOGMEL_OK) {
         *out = self;
     } else {
@@ -76,7 +77,7 @@ void logmel_plan_destroy(logmel_plan *self)
 
 int logmel_needs_fftw(int n_fft)
 {
-    return rfft_tables_lanes(n_fft, kernels_widest(0)->lanes) == 0;
+    return rfft_tables_max_lanes(n_fft, kernels_widest(0)->lanes) == 0;
 }
 
 int logmel_plan_lanes(const logmel_plan *self)
@@ -97,53 +98,54 @@ size_t logmel_frame_length(const logmel_plan *self)
 
 size_t logmel_empty_bands(const logmel_plan *self)
 {
-    return mel_bank_empty(self->bank);
+    return mel_bank_n_empty(self->bank);
 }
 
 void logmel_filterbank(const logmel_plan *self, float *weights)
 {
-    mel_bank_dense(self->bank, weights);
+    mel_bank_to_dense(self->bank, weights);
 }
 
-/* The bands at the end of the workspace, then the cepstrum. */
-static size_t bands_room(const logmel_plan *self)
+/* Return the size of the mel bands in the workspace, which holds the FFT's buffers, the mel bands and the cepstrum. */
+static size_t bands_workspace_size(const logmel_plan *self)
 {
-    size_t written = band_matrix_room(mel_bank_matrix(self->bank));
-    size_t read = self->dct ? band_matrix_reach(self->dct) : 0;
+    size_t written = band_matrix_output_size(mel_bank_matrix(self->bank));
+    size_t read = self->dct ? band_matrix_n_readable(self->dct) : 0;
     return aligned_length(written > read ? written : read);
 }
 
-size_t plan_room(const logmel_plan *self)
+size_t plan_workspace_size(const logmel_plan *self)
 {
-    size_t cepstrum = self->dct ? aligned_length(band_matrix_room(self->dct)) : 0;
-    return rfft_power_room(self->rfft) + bands_room(self) + cepstrum;
+    size_t cepstrum = self->dct ? aligned_length(band_matrix_output_size(self->dct)) : 0;
+    return rfft_power_workspace_size(self->rfft) + bands_workspace_size(self) + cepstrum;
 }
 
-static void finish(const logmel_plan *self, float *bands, float *out)
+/* Apply the DCT, if the plan has one, and copy the result to `out`. */
+static void write_output(const logmel_plan *self, float *bands, float *out)
 {
     const float *result = bands;
     if (self->dct) {
-        float *cepstrum = bands + bands_room(self);
+        float *cepstrum = bands + bands_workspace_size(self);
         band_matrix_run(self->dct, bands, cepstrum);
         result = cepstrum;
     }
     memcpy(out, result, logmel_frame_length(self) * sizeof *out);
 }
 
-void plan_frame(const logmel_plan *self, const float *samples, float *work, float *out)
+void plan_compute_frame(const logmel_plan *self, const float *samples, float *workspace, float *out)
 {
     const band_matrix *bank = mel_bank_matrix(self->bank);
-    /* Straight into the caller's frame where nothing follows and no band is written too many. */
-    int direct = !self->dct && band_matrix_room(bank) == (size_t)self->params.n_mels;
-    float *bands = direct ? out : work + rfft_power_room(self->rfft);
-    band_matrix_run(bank, rfft_power_run(self->rfft, samples, work), bands);
+    /* Write the bands directly to `out` if no DCT follows and the filterbank writes exactly n_mels values. */
+    int direct = !self->dct && band_matrix_output_size(bank) == (size_t)self->params.n_mels;
+    float *bands = direct ? out : workspace + rfft_power_workspace_size(self->rfft);
+    band_matrix_run(bank, rfft_power_run(self->rfft, samples, workspace), bands);
     if (self->params.decibel) self->kernel->decibel(bands, (size_t)self->params.n_mels, AMIN, bands);
-    if (!direct) finish(self, bands, out);
+    if (!direct) write_output(self, bands, out);
 }
 
-void plan_mfcc(const logmel_plan *self, const float *db, float *work, float *out)
+void plan_compute_mfcc(const logmel_plan *self, const float *db, float *workspace, float *out)
 {
-    float *bands = work + rfft_power_room(self->rfft);
+    float *bands = workspace + rfft_power_workspace_size(self->rfft);
     memcpy(bands, db, (size_t)self->params.n_mels * sizeof *bands);
-    finish(self, bands, out);
+    write_output(self, bands, out);
 }

@@ -1,4 +1,5 @@
-/* What a frame needs and no frame changes: windows, twiddles, filters. Streams in any threads share a plan. */
+/* A plan: the read-only tables (window, twiddle factors, filterbank, DCT) that all streams of one configuration share,
+ * in any number of threads. */
 #ifndef PLAN_H
 #define PLAN_H
 
@@ -12,16 +13,17 @@ struct logmel_plan {
     const kernels *kernel;
     rfft_power *rfft;
     mel_bank *bank;
-    band_matrix *dct; /* NULL: frames end as mel bands */
+    band_matrix *dct; /* NULL if the output is mel bands */
 };
 
-/* How many floats of workspace a frame needs: all finite, on a cache line, one thread at a time. */
-size_t plan_room(const logmel_plan *self);
+/* Return the size in floats of the workspace that the functions below need. It must be cache-line aligned, contain
+ * finite values only, and be used by one thread at a time. */
+size_t plan_workspace_size(const logmel_plan *self);
 
-/* n_fft samples -> logmel_frame_length values. */
-void plan_frame(const logmel_plan *self, const float *samples, float *work, float *out);
+/* Compute one frame: n_fft samples -> logmel_frame_length values. */
+void plan_compute_frame(const logmel_plan *self, const float *samples, float *workspace, float *out);
 
-/* The last step alone: n_mels decibels -> n_mfcc values. */
-void plan_mfcc(const logmel_plan *self, const float *db, float *work, float *out);
+/* Apply the DCT alone: n_mels decibels -> n_mfcc coefficients. */
+void plan_compute_mfcc(const logmel_plan *self, const float *db, float *workspace, float *out);
 
 #endif

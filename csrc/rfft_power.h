@@ -1,4 +1,4 @@
-/* One windowed frame -> its power (or magnitude) spectrum. */
+/* Window one frame and compute its power (or magnitude) spectrum. */
 #ifndef RFFT_POWER_H
 #define RFFT_POWER_H
 
@@ -11,22 +11,23 @@ typedef enum { RFFT_POWER_OK, RFFT_POWER_NO_MEMORY, RFFT_POWER_NO_FFTW } rfft_po
 typedef struct {
     int n_fft, win_length; /* a periodic Hann window of win_length, centred in n_fft */
     int power;             /* 1: magnitude, 2: power */
-    int lanes;             /* at most; 1, 4 or 8 */
-    int measure;           /* FFTW, where it is used, may plan by timing */
-    size_t reach;          /* how many floats from the first bin on must be readable */
+    int lanes;             /* most lanes to use: 1, 4 or 8 */
+    int measure;           /* 1: plan with FFTW_MEASURE where FFTW is used */
+    size_t n_readable;          /* number of floats, from the first bin on, that the caller reads */
 } rfft_power_params;
 
 rfft_power_status rfft_power_create(const rfft_power_params *params, rfft_power **out);
 void rfft_power_destroy(rfft_power *self);
 
-/* How many floats of workspace a run needs. */
-size_t rfft_power_room(const rfft_power *self);
+/* Return the size in floats of the workspace that rfft_power_run needs. */
+size_t rfft_power_workspace_size(const rfft_power *self);
 
-/* Bytes that self holds, without FFTW's own. */
+/* Return the size in bytes, without FFTW's own memory. */
 size_t rfft_power_bytes(const rfft_power *self);
 
-/* n_fft samples in; n_fft/2 + 1 bins out, somewhere in the workspace, followed by finite floats: `reach` can be
- * read. work: rfft_power_room floats, all finite, on a cache line, one thread at a time. */
-const float *rfft_power_run(const rfft_power *self, const float *frame, float *work);
+/* Transform n_fft samples; return a pointer to the n_fft/2 + 1 bins, which lie inside the workspace. At least
+ * n_readable floats from there on are readable and finite. workspace: rfft_power_workspace_size floats, all finite,
+ * cache-line aligned, used by one thread at a time. */
+const float *rfft_power_run(const rfft_power *self, const float *frame, float *workspace);
 
 #endif

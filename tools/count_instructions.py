@@ -7,8 +7,8 @@ python -m tools.count_instructions --check docs/mel.md        # exit 1 if a figu
 
 Time needs the processor itself and differs from run to run; a count needs neither, and is the same to the last
 instruction for the same compiler and C library. It is no time: instructions differ in what they cost, and two may
-run at once. csrc/test/count_frames.c is compiled as setup.py compiles the core and run twice, for few frames and for
-many: the difference is the frames alone, as start-up and plans are the same in both.
+run at once. csrc/test/count_frames.c is compiled with the flags of setup.py and run twice, for few and for many
+frames: the difference is the instructions of the frames alone, because start-up and planning are the same in both.
 
 x86-64: valgrind's callgrind counts. aarch64: QEMU runs one instruction at a time and logs each; here the log's lines
 are counted, by function. Needs, on Debian: apt install gcc valgrind libfftw3-single3 gcc-aarch64-linux-gnu
@@ -43,7 +43,7 @@ LIBRARIES = ["-Wl,-z,now", "-lm", "-ldl", "-lpthread"]
 ARM_ROOT = "/usr/aarch64-linux-gnu"  # where Debian's cross compiler has its libraries
 ARM_CPU = "cortex-a72"  # a Raspberry Pi 4's: the C library chooses its memcpy by it
 
-REFUSED = 2  # count_frames's exit status when it cannot
+UNAVAILABLE = 2  # exit status of count_frames if the processor lacks the lanes, or the system lacks FFTW
 TOLERANCE = 0.05  # compilers differ
 ROUNDED = 100
 
@@ -65,7 +65,7 @@ def run(*command: str | Path) -> str:
 
 def judge(program: Path, status: int, said: str) -> None:
     """Of count_frames: a processor without the vectors, or a system without FFTW, is no failure."""
-    if status == REFUSED:
+    if status == UNAVAILABLE:
         raise MissingError(said.strip())
     if status:
         sys.exit(f"{program.name}: exit status {status}\n{said}")
@@ -132,7 +132,7 @@ class Machine:
     frames: tuple[int, int]
 
 
-# The history of a stream is compacted once in 3 n_fft / hop frames: the many are whole rounds of that, or nearly.
+# A stream compacts its history once every 3 n_fft / hop frames: `many` minus `few` is (nearly) a multiple of that.
 X86 = Machine("x86-64", "gcc", "gcc", count_x86, (100, 300))
 ARM = Machine("aarch64", "aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu", count_arm, (2, 14))  # the log is slow
 
@@ -150,7 +150,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """lanes as count_frames takes them; in detail: the second table says what part does what."""
+    """A column of the first table. `lanes` is passed to count_frames; `in_detail` adds rows to the second table."""
 
     title: str
     machine: Machine
@@ -167,12 +167,13 @@ COLUMNS = {
     "arm-4": Column("aarch64, 4 lanes (NEON)", ARM, "4", in_detail=True),
     "arm-1": Column("aarch64, 1 lane", ARM, "1"),
 }
-PARTS = {"rfft_power": "transform", "band_product": "mel bank", "decibel": "decibels"}  # function -> what it does
+# C function -> name of its part in the second table
+PARTS = {"rfft_power": "transform", "band_product": "mel bank", "decibel": "decibels"}
 REST = "the rest"
 
 
 def build(machine: Machine, folder: Path) -> Path:
-    """count_frames for this machine."""
+    """Compile count_frames for this machine and return its path."""
     program = folder / f"count_frames-{machine.name}"
     compiler = need(machine.compiler, machine.package)
     run(compiler, *FLAGS, "-o", program, *SOURCES, *LIBRARIES)

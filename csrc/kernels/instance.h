@@ -1,10 +1,10 @@
-/* Last in each lanesN.c: the kernels of this width, as a table. */
+/* Defines the kernel table for LANES lanes; included last in each lanesN.c. */
 #include "band.h"
 #include "decibel.h"
 #include "rfft.h"
-#include "usable.h"
+#include "first_invalid.h"
 
-#define NAME_OF(lanes) kernels_##lanes
-#define NAME(lanes) NAME_OF(lanes)
+#define KERNELS_NAME_(lanes) kernels_##lanes
+#define KERNELS_NAME(lanes) KERNELS_NAME_(lanes)
 
-const kernels NAME(LANES) = {LANES, rfft_power, band_product, decibel, first_beyond};
+const kernels KERNELS_NAME(LANES) = {LANES, rfft_power, band_product, decibel, first_invalid};

@@ -2,7 +2,7 @@
 
 extern const kernels kernels_1, kernels_4, kernels_8;
 
-const kernels *kernels_of(int lanes)
+const kernels *kernels_for_lanes(int lanes)
 {
     if (lanes == 1) return &kernels_1;
     if (lanes == 4) return &kernels_4;
@@ -15,7 +15,7 @@ const kernels *kernels_of(int lanes)
 const kernels *kernels_widest(int lanes)
 {
     for (int k = MAX_LANES; k > 1; k /= 2) {
-        if ((!lanes || k <= lanes) && kernels_of(k)) return kernels_of(k);
+        if ((!lanes || k <= lanes) && kernels_for_lanes(k)) return kernels_for_lanes(k);
     }
-    return kernels_of(1);
+    return kernels_for_lanes(1);
 }

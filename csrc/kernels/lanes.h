@@ -1,6 +1,6 @@
-/* LANES floats side by side, in the compilers' vector extension: AVX, SSE and NEON from one source.
- * Included by lanes1.c, lanes4.c and lanes8.c, which define LANES. Measured gains are of a frame of 2048 samples to 128
- * bands on AVX2; 8 lanes take half the time of 4. docs/mel.md has them all. */
+/* Vectors of LANES floats in the vector extension of GCC and Clang: AVX, SSE and NEON from one source.
+ * Included by lanes1.c, lanes4.c and lanes8.c, which define LANES. The savings given in these files were measured on
+ * AVX2 with frames of 2048 samples and 128 bands; 8 lanes take half the time of 4. docs/mel.md lists all timings. */
 #ifndef LANES_H
 #define LANES_H
 
@@ -21,8 +21,8 @@ typedef float vec __attribute__((vector_size(4 * LANES)));
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
-typedef int lane_numbers __attribute__((vector_size(4 * LANES)));
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (lane_numbers){__VA_ARGS__})
+typedef int lane_indices __attribute__((vector_size(4 * LANES)));
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (lane_indices){__VA_ARGS__})
 #endif
 #endif
 
@@ -33,16 +33,16 @@ INLINE vec load(const float *p)
     return v;
 }
 
-/* Through memcpy, gcc for aarch64 would not pair stores: 6 % more instructions. */
+/* Not memcpy: with it, gcc for aarch64 does not pair stores (6 % more instructions). */
 INLINE void store(float *p, vec v)
 {
-    typedef vec anywhere __attribute__((aligned(4), may_alias));
-    *(anywhere *)(void *)p = v;
+    typedef vec unaligned_vec __attribute__((aligned(4), may_alias));
+    *(unaligned_vec *)(void *)p = v;
 }
 
 #if LANES == 1
 
-INLINE vec reversed(vec v)
+INLINE vec reverse_lanes(vec v)
 {
     return v;
 }
@@ -59,7 +59,7 @@ INLINE vec horizontal_sums(const vec *v)
 
 #elif LANES == 4
 
-INLINE vec reversed(vec v)
+INLINE vec reverse_lanes(vec v)
 {
     return SHUFFLE(v, v, 3, 2, 1, 0);
 }
@@ -83,13 +83,13 @@ INLINE vec horizontal_sums(const vec *v)
 
 #elif LANES == 8
 
-INLINE vec reversed(vec v)
+INLINE vec reverse_lanes(vec v)
 {
     vec r = SHUFFLE(v, v, 3, 2, 1, 0, 7, 6, 5, 4);
     return SHUFFLE(r, r, 4, 5, 6, 7, 0, 1, 2, 3);
 }
 
-/* AVX moves floats within halves of 4: transpose the four 4x4 blocks so, then exchange the halves. */
+/* AVX shuffles within 128-bit halves: transpose the four 4x4 blocks first, then exchange the halves. */
 INLINE void transpose_halves(vec *v)
 {
     vec a = SHUFFLE(v[0], v[1], 0, 8, 1, 9, 4, 12, 5, 13), b = SHUFFLE(v[0], v[1], 2, 10, 3, 11, 6, 14, 7, 15);
@@ -110,7 +110,7 @@ INLINE void transpose(vec *v)
     }
 }
 
-/* In both halves: the pairs of a, then those of b, summed. */
+/* In each half: the sums of the pairs of a, then of b. */
 INLINE vec pair_sums(vec a, vec b)
 {
     return SHUFFLE(a, b, 0, 2, 8, 10, 4, 6, 12, 14) + SHUFFLE(a, b, 1, 3, 9, 11, 5, 7, 13, 15);

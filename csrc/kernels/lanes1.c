@@ -1,3 +1,3 @@
-/* Plain C, for processors without vectors and for sizes too small for them. */
+/* One lane: plain C, on request and for sizes that are too small for vectors. */
 #define LANES 1
 #include "instance.h"

@@ -1,3 +1,3 @@
-/* Four lanes: what every x86-64 (SSE2) and every aarch64 (NEON) has. */
+/* Four lanes: the baseline of x86-64 (SSE2) and aarch64 (NEON). */
 #define LANES 4
 #include "instance.h"

@@ -1,4 +1,4 @@
-/* CHECK(condition): says where a condition fails and goes on. A test program returns check_report(). */
+/* CHECK(condition) reports a failed condition with file and line, and continues. main returns check_report(). */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -15,6 +15,7 @@ static int check_count, check_failures;
         }                                                                          \
     } while (0)
 
+/* Print the number of checks; return the exit status: 0 if all passed and there was at least one. */
 static inline int check_report(void)
 {
     fprintf(stderr, "%d checks, %d failed\n", check_count, check_failures);

@@ -1,5 +1,6 @@
-/* float32 samples on stdin -> frames on stdout, for tools/conformance.py to run on another processor.
- * mel_of_samples SR N_FFT HOP WIN CENTER REFLECT POWER N_MELS FMIN FMAX HTK NORM DECIBEL LANES */
+/* Reads float32 samples from stdin and writes frames to stdout; tools/conformance.py runs it on another processor.
+ *
+ *     mel_of_samples SR N_FFT HOP WIN CENTER REFLECT POWER N_MELS FMIN FMAX HTK NORM DECIBEL LANES */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,14 +16,14 @@ static int write_frames(const float *frames, size_t n)
 static int stream(const logmel_plan *plan, const logmel_params *p)
 {
     static float y[CHUNK];
-    size_t length = logmel_frame_length(plan), room = (size_t)((CHUNK + p->n_fft) / p->hop_length + 2), n, k;
-    float *out = calloc(room * length, sizeof *out);
+    size_t length = logmel_frame_length(plan), max_frames = (size_t)((CHUNK + p->n_fft) / p->hop_length + 2), n, k;
+    float *out = calloc(max_frames * length, sizeof *out);
     logmel *lm = NULL;
     if (!out || logmel_create(plan, &lm) != LOGMEL_OK) return 1;
     while ((n = fread(y, sizeof *y, CHUNK, stdin)) > 0) {
-        if (logmel_push(lm, y, n, out, room, &k) != LOGMEL_OK || !write_frames(out, k * length)) return 1;
+        if (logmel_push(lm, y, n, out, max_frames, &k) != LOGMEL_OK || !write_frames(out, k * length)) return 1;
     }
-    if (logmel_flush(lm, out, room, &k) != LOGMEL_OK || !write_frames(out, k * length)) return 1;
+    if (logmel_flush(lm, out, max_frames, &k) != LOGMEL_OK || !write_frames(out, k * length)) return 1;
     logmel_destroy(lm);
     free(out);
     return ferror(stdin) || fflush(stdout);

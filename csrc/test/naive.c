@@ -29,13 +29,13 @@ void naive_spectrum(const float *frame, int n_fft, int win_length, int power, do
     }
 }
 
-static double mel_of(double hz, int htk)
+static double hz_to_mel(double hz, int htk)
 {
     if (htk) return 2595.0 * log10(1.0 + hz / 700.0);
     return hz < 1000.0 ? 3.0 * hz / 200.0 : 15.0 + 27.0 * log(hz / 1000.0) / log(6.4);
 }
 
-static double hz_of(double mel, int htk)
+static double mel_to_hz(double mel, int htk)
 {
     if (htk) return 700.0 * (pow(10.0, mel / 2595.0) - 1.0);
     return mel < 15.0 ? 200.0 * mel / 3.0 : 1000.0 * pow(6.4, (mel - 15.0) / 27.0);
@@ -43,13 +43,14 @@ static double hz_of(double mel, int htk)
 
 void naive_filterbank(const logmel_params *p, double *weights)
 {
-    double low = mel_of(p->fmin, p->htk), step = (mel_of(p->fmax, p->htk) - low) / (p->n_mels + 1);
+    double mel_min = hz_to_mel(p->fmin, p->htk), mel_step = (hz_to_mel(p->fmax, p->htk) - mel_min) / (p->n_mels + 1);
     for (int m = 0; m < p->n_mels; m++) {
-        double from = hz_of(low + m * step, p->htk), peak = hz_of(low + (m + 1) * step, p->htk);
-        double to = hz_of(low + (m + 2) * step, p->htk), gain = p->norm ? 2.0 / (to - from) : 1.0;
+        double lower = mel_to_hz(mel_min + m * mel_step, p->htk);
+        double center = mel_to_hz(mel_min + (m + 1) * mel_step, p->htk);
+        double upper = mel_to_hz(mel_min + (m + 2) * mel_step, p->htk), gain = p->norm ? 2.0 / (upper - lower) : 1.0;
         for (int k = 0; k <= p->n_fft / 2; k++) {
             double hz = k * p->sr / p->n_fft;
-            *weights++ = gain * fmax(0.0, fmin((hz - from) / (peak - from), (to - hz) / (to - peak)));
+            *weights++ = gain * fmax(0.0, fmin((hz - lower) / (center - lower), (upper - hz) / (upper - center)));
         }
     }
 }
@@ -60,8 +61,8 @@ size_t naive_frames(const logmel_params *p, size_t n)
     return n == 0 || padded < n_fft ? 0 : (padded - n_fft) / (size_t)p->hop_length + 1;
 }
 
-/* Sample i of the padded signal, i < 0 or i >= n allowed: walk and turn round at both ends. */
-static float sample_at(const logmel_params *p, const float *y, int64_t n, int64_t i)
+/* Return sample i of the padded signal, where i may be outside 0..n-1. Reflects i at both ends until it is inside. */
+static float padded_sample(const logmel_params *p, const float *y, int64_t n, int64_t i)
 {
     if (i >= 0 && i < n) return y[i];
     if (p->pad_mode == LOGMEL_PAD_CONSTANT) return 0.0f;
@@ -78,7 +79,7 @@ void naive_mel(const logmel_params *p, const float *y, size_t n, double *mel)
     naive_filterbank(p, weights);
     for (size_t t = 0; t < naive_frames(p, n); t++) {
         int64_t start = (int64_t)t * p->hop_length - (p->center ? p->n_fft / 2 : 0);
-        for (int i = 0; i < p->n_fft; i++) frame[i] = sample_at(p, y, (int64_t)n, start + i);
+        for (int i = 0; i < p->n_fft; i++) frame[i] = padded_sample(p, y, (int64_t)n, start + i);
         naive_spectrum(frame, p->n_fft, p->win_length, p->power, bins);
         for (size_t m = 0; m < n_mels; m++, mel++) {
             *mel = 0.0;

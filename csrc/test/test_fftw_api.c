@@ -7,8 +7,8 @@
 
 #include "check.h"
 
-/* Before anything is bound: no functions, and no library that lacks them. */
-static void test_refusals(void)
+/* A missing library, or one without FFTW's functions, is not bound. */
+static void test_load_invalid_library(void)
 {
     CHECK(fftw_api_get() == NULL);
     CHECK(fftw_api_load("/no/such/library.so") == 0);
@@ -16,7 +16,8 @@ static void test_refusals(void)
     CHECK(fftw_api_get() == NULL);
 }
 
-static void test_binds_once(const char *path)
+/* Only the first library is bound; later calls succeed without effect. */
+static void test_load_twice(const char *path)
 {
     const fftw_api *fftw = fftw_api_get();
     CHECK(fftw != NULL);
@@ -27,7 +28,7 @@ static void test_binds_once(const char *path)
     CHECK(fftw_api_get() == fftw);
 }
 
-/* An impulse has the spectrum exp(-2 pi i k / n): the plan does what its declaration here says. */
+/* The plan transforms an impulse at 1 to exp(-2 pi i k / n). */
 static void test_plan(int measure)
 {
     enum { N = 20 };
@@ -35,7 +36,7 @@ static void test_plan(int measure)
     const fftw_api *fftw = fftw_api_get();
     fftw_plan plan = fftw_api_plan(N, in, out, measure);
     CHECK(plan != NULL);
-    memset(in, 0, sizeof in); /* measuring writes there */
+    memset(in, 0, sizeof in); /* FFTW_MEASURE overwrites the input */
     in[1] = 1.0f;
     fftw->execute_r2c(plan, in, out);
     for (int k = 0; k <= N / 2; k++) {
@@ -47,43 +48,43 @@ static void test_plan(int measure)
     fftw_api_destroy(NULL);
 }
 
-/* The planner's turns; the thread sanitizer and wrong spectra would show two at a time. */
-static void *plan_many(void *wrong)
+/* The planner is locked: the thread sanitizer detects two threads in it at once. */
+static void *plan_sizes(void *n_failed)
 {
     float in[64], out[33][2];
     for (int n = 2; n <= 64; n++) {
         fftw_plan plan = fftw_api_plan(n, in, out, 0);
-        *(int *)wrong += plan == NULL;
+        *(int *)n_failed += plan == NULL;
         fftw_api_destroy(plan);
     }
     return NULL;
 }
 
-static void test_plans_in_threads(void)
+static void test_concurrent_plans(void)
 {
     enum { THREADS = 4 };
     pthread_t threads[THREADS];
-    int wrong[THREADS] = {0};
-    for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, plan_many, &wrong[i]) == 0);
+    int n_failed[THREADS] = {0};
+    for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, plan_sizes, &n_failed[i]) == 0);
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
-        CHECK(wrong[i] == 0);
+        CHECK(n_failed[i] == 0);
     }
 }
 
 int main(int argc, char **argv)
 {
     const char *path = argc > 1 ? argv[1] : NULL;
-    float unbound[4], nothing[3][2];
-    CHECK(fftw_api_plan(4, unbound, nothing, 0) == NULL);
-    test_refusals();
+    float samples[4], spectrum[3][2];
+    CHECK(fftw_api_plan(4, samples, spectrum, 0) == NULL);
+    test_load_invalid_library();
     if (!fftw_api_load(path)) {
-        fprintf(stderr, "no FFTW\n");
+        fprintf(stderr, "cannot load FFTW from %s\n", path ? path : "libfftw3f.so.3");
         return 2;
     }
-    test_binds_once(path);
+    test_load_twice(path);
     test_plan(0);
     test_plan(1);
-    test_plans_in_threads();
+    test_concurrent_plans();
     return check_report();
 }

@@ -6,7 +6,7 @@
 
 enum { N = 2048 };
 
-static void test_formula(int n_fft, int win_length)
+static void test_window_formula(int n_fft, int win_length)
 {
     static float window[N];
     int left = (n_fft - win_length) / 2;
@@ -19,8 +19,8 @@ static void test_formula(int n_fft, int win_length)
     }
 }
 
-/* What the kernels' quartered window relies on. */
-static void test_symmetry(void)
+/* The symmetries that run_hann_pass4 relies on. */
+static void test_window_symmetry(void)
 {
     static float window[N];
     hann_window(window, N, N);
@@ -32,7 +32,7 @@ static void test_symmetry(void)
 int main(void)
 {
     static const int sizes[][2] = {{2, 2}, {3, 3}, {16, 16}, {17, 1}, {17, 16}, {64, 51}, {400, 400}, {N, N}, {N, 1}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) test_formula(sizes[i][0], sizes[i][1]);
-    test_symmetry();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) test_window_formula(sizes[i][0], sizes[i][1]);
+    test_window_symmetry();
     return check_report();
 }

@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-static int smooth(int n)
+static int is_5_smooth(int n)
 {
     static const int primes[] = {2, 3, 5};
     for (int i = 0; i < 3; i++) {
@@ -14,24 +14,25 @@ static int smooth(int n)
     return n == 1;
 }
 
-/* Every even product of 2, 3 and 5 that is not tiny finds lanes; nothing else does. */
-static void test_sizes(void)
+/* Supported are exactly the even products of 2, 3 and 5 (all from 32 up, some below). */
+static void test_supported_sizes(void)
 {
     for (int n = 2; n <= 4096; n++) {
-        int lanes = rfft_tables_lanes(n, 8), odd_or_rough = n % 2 || !smooth(n);
-        CHECK(!(odd_or_rough && lanes));
-        if (n >= 32) CHECK(odd_or_rough || lanes);
-        CHECK(rfft_tables_lanes(n, 4) <= 4 && rfft_tables_lanes(n, 1) <= 1 && rfft_tables_lanes(n, 0) == 0);
+        int lanes = rfft_tables_max_lanes(n, 8), unsupported = n % 2 || !is_5_smooth(n);
+        CHECK(!(unsupported && lanes));
+        if (n >= 32) CHECK(unsupported || lanes);
+        CHECK(rfft_tables_max_lanes(n, 4) <= 4 && rfft_tables_max_lanes(n, 1) <= 1 && rfft_tables_max_lanes(n, 0) == 0);
     }
-    CHECK(rfft_tables_lanes(2048, 4) == 4 && rfft_tables_lanes(2048, 1) == 1 && rfft_tables_lanes(65536, 4) == 4);
-    CHECK(rfft_tables_lanes(32, 4) == 4 && rfft_tables_lanes(400, 4) == 4);
-    if (kernels_of(8)) CHECK(rfft_tables_lanes(128, 8) == 8 && rfft_tables_lanes(400, 8) == 8);
+    CHECK(rfft_tables_max_lanes(2048, 4) == 4 && rfft_tables_max_lanes(2048, 1) == 1);
+    CHECK(rfft_tables_max_lanes(65536, 4) == 4);
+    CHECK(rfft_tables_max_lanes(32, 4) == 4 && rfft_tables_max_lanes(400, 4) == 4);
+    if (kernels_for_lanes(8)) CHECK(rfft_tables_max_lanes(128, 8) == 8 && rfft_tables_max_lanes(400, 8) == 8);
 }
 
-/* The passes multiply up, fit their array, and each twiddle lies on the unit circle. */
+/* The radices multiply up to `half`, the tables fit their array, and each twiddle lies on the unit circle. */
 static void test_tables(int n_fft, int lanes)
 {
-    if (rfft_tables_lanes(n_fft, lanes) != lanes) return;
+    if (rfft_tables_max_lanes(n_fft, lanes) != lanes) return;
     rfft_tables *t = rfft_tables_create(n_fft, n_fft, lanes);
     int product = 1;
     CHECK(t->half * 2 * lanes == n_fft);
@@ -48,13 +49,13 @@ static void test_tables(int n_fft, int lanes)
     }
     CHECK(product == t->half);
     CHECK((uintptr_t)t->window % 64 == 0 && (uintptr_t)t->lane_twiddles % 64 == 0);
-    CHECK(t->lane_cosines + lanes * lanes <= t->floats + t->n_floats);
+    CHECK(t->lane_dft_rows + lanes * lanes <= t->floats + t->n_floats);
     rfft_tables_destroy(t);
 }
 
 int main(void)
 {
-    test_sizes();
+    test_supported_sizes();
     for (int n_fft = 2; n_fft <= 2048; n_fft += 2) {
         for (int lanes = 1; lanes <= 8; lanes *= 2) test_tables(n_fft, lanes);
     }

@@ -1,6 +1,6 @@
-"""The C tests: under the sanitizers, under valgrind, in threads under the thread sanitizer, on aarch64; and the fuzzer.
+"""Test the C core with sanitizers, under valgrind, for aarch64 under QEMU, and with the fuzzer.
 
-The core is compiled once for each of these, with warnings as errors, and linked to each test program.
+Each build compiles the core once, with warnings as errors, and links it to the test programs in csrc/test.
 """
 
 import ctypes
@@ -17,17 +17,17 @@ import pytest
 from genre_edge.mel import fftw
 
 CSRC = Path(__file__).parents[2] / "csrc"
-TESTS = CSRC / "test"
-CORE = [*sorted(CSRC.glob("*.c")), *sorted((CSRC / "kernels").glob("*.c"))]
-PROGRAMS = sorted(path.stem for path in TESTS.glob("test_*.c"))
-CORPUS = sorted((TESTS / "corpus").iterdir())
-LANGUAGE = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-ffp-contract=fast", "-g"]
-WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+TEST_DIR = CSRC / "test"
+CORE_SOURCES = [*sorted(CSRC.glob("*.c")), *sorted((CSRC / "kernels").glob("*.c"))]
+PROGRAMS = sorted(path.stem for path in TEST_DIR.glob("test_*.c"))
+CORPUS = sorted((TEST_DIR / "corpus").iterdir())
+LANGUAGE_FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-ffp-contract=fast", "-g"]
+WARNING_FLAGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 LIBRARIES = ["-lm", "-ldl", "-lpthread"]
-SYSTEM = "libfftw3f.so.3"
-BRIEFLY = "20000"  # a second argument: less, for what is 30 times slower
-COUNTED = ("malloc", "calloc", "realloc", "aligned_alloc", "free", "pthread_mutex_lock")  # by test_memory.c
+SYSTEM_FFTW = "libfftw3f.so.3"
+REDUCED = "20000"  # second argument of a test program: less work, because valgrind and QEMU are 30 times slower
+WRAPPED = ("malloc", "calloc", "realloc", "aligned_alloc", "free", "pthread_mutex_lock")  # in test_memory.c
 
 BUILDS = {
     "sanitized": ("gcc", ["-O2", *SANITIZERS]),
@@ -40,25 +40,27 @@ BUILDS = {
 
 @cache
 def fftw_libraries() -> list[str]:
-    """Libraries of their own only: pyFFTW's extension module cannot be loaded outside Python."""
-    found = [str(path) for path in fftw._bundled() if path.name.startswith("libfftw3f")]
+    """Return the standalone FFTW libraries: pyFFTW's extension module cannot be loaded outside Python."""
+    bundled = [str(path) for path in fftw._pyfftw_libraries() if path.name.startswith("libfftw3f")]
     try:
-        ctypes.CDLL(SYSTEM)
+        ctypes.CDLL(SYSTEM_FFTW)
     except OSError:
-        return found
-    return [SYSTEM, *found]
+        return bundled
+    return [SYSTEM_FFTW, *bundled]
 
 
 def run(command: list[str], timeout: float = 300) -> str:
+    """Return stdout and stderr of a command; fail if its exit status is not 0."""
     environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout)
-    assert done.returncode == 0, f"{shlex.join(command)}: exit status {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout)
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, f"{shlex.join(command)}: exit status {result.returncode}\n{output}"
+    return output
 
 
 @cache
-def compiler_of(build: str) -> list[str]:
-    """The command, or a skip with the reason. $CC may name another C compiler than gcc."""
+def find_compiler(build: str) -> list[str]:
+    """Return the compiler command of a build, or skip the test. $CC overrides gcc."""
     name = BUILDS[build][0]
     candidates = (
         [os.environ.get("CC", ""), "gcc", "cc"] if name == "gcc" else [name, *(f"{name}-{n}" for n in (19, 16, 14))]
@@ -66,11 +68,11 @@ def compiler_of(build: str) -> list[str]:
     for command in map(shlex.split, candidates):
         if command and shutil.which(command[0]):
             return command
-    pytest.skip(f"no {name}")
+    pytest.skip(f"{name} is not installed")
 
 
 class Builds:
-    """Compiles the core once for each build, and programs from it."""
+    """Compiles the core once per build and links test programs to it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -79,12 +81,12 @@ class Builds:
     def _core(self, build: str) -> list[str]:
         folder = self.folder / build
         folder.mkdir()
-        compiler, flags = compiler_of(build), BUILDS[build][1]
+        compiler, flags = find_compiler(build), BUILDS[build][1]
         self._probe(build, [*compiler, *flags], folder)
         objects = []
-        for source in [*CORE, TESTS / "naive.c"]:
+        for source in [*CORE_SOURCES, TEST_DIR / "naive.c"]:
             objects.append(str(folder / f"{source.stem}.o"))
-            run([*compiler, *LANGUAGE, *WARNINGS, *flags, "-c", str(source), "-o", objects[-1]])
+            run([*compiler, *LANGUAGE_FLAGS, *WARNING_FLAGS, *flags, "-c", str(source), "-o", objects[-1]])
         return objects
 
     def _probe(self, build: str, command: list[str], folder: Path) -> None:
@@ -97,10 +99,19 @@ class Builds:
 
     def _program(self, build: str, name: str, *more: str) -> str:
         target = self.folder / build / f"{name}-program"
-        wrap = [f"-Wl,{','.join(f'--wrap={function}' for function in COUNTED)}"] if name == "test_memory" else []
+        wrap = [f"-Wl,{','.join(f'--wrap={function}' for function in WRAPPED)}"] if name == "test_memory" else []
         objects, flags = self.core(build), BUILDS[build][1]
-        # -O1: gcc 12 for aarch64 crashes on a test's loop at -O3, and the tests' own speed does not matter.
-        command = [*compiler_of(build), *LANGUAGE, *WARNINGS, *flags, "-O1", *more, str(TESTS / f"{name}.c"), *objects]
+        # -O1: gcc 12 for aarch64 crashes on a loop in a test at -O3, and the speed of the tests does not matter.
+        command = [
+            *find_compiler(build),
+            *LANGUAGE_FLAGS,
+            *WARNING_FLAGS,
+            *flags,
+            "-O1",
+            *more,
+            str(TEST_DIR / f"{name}.c"),
+            *objects,
+        ]
         run([*command, "-o", str(target), *wrap, *LIBRARIES])
         return str(target)
 
@@ -112,42 +123,46 @@ def builds(tmp_path_factory) -> Builds:
 
 @pytest.mark.parametrize("library", ["none", *fftw_libraries()], ids=lambda path: Path(path).name)
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_program(builds, name, library):
+def test_program_sanitized(builds, name, library):
     if library == "none" and name == "test_fftw_api":
-        pytest.skip("nothing to test without FFTW")
+        pytest.skip("test_fftw_api needs FFTW")
     run([builds.program("sanitized", name), library])
 
 
-@pytest.mark.parametrize("name", [name for name in PROGRAMS if name != "test_threads"])  # the thread sanitizer's
-def test_program_under_valgrind(builds, name):
+@pytest.mark.parametrize(
+    "name", [name for name in PROGRAMS if name != "test_threads"]
+)  # runs with the thread sanitizer
+def test_program_valgrind(builds, name):
     if not shutil.which("valgrind"):
-        pytest.skip("no valgrind")
-    arguments = [(fftw_libraries() or ["none"])[0], BRIEFLY]
+        pytest.skip("valgrind is not installed")
+    arguments = [(fftw_libraries() or ["none"])[0], REDUCED]
     checks = ["--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect,possible"]
     run(["valgrind", "-q", *checks, builds.program("plain", name), *arguments])
 
 
-def test_streams_in_threads_do_not_race(builds):
+def test_threads_thread_sanitizer(builds):
+    """Streams of one plan in several threads have no data race."""
     run([builds.program("threads", "test_threads"), (fftw_libraries() or ["none"])[0]])
 
 
 @pytest.mark.parametrize("name", [name for name in PROGRAMS if name != "test_fftw_api"])
-def test_program_on_aarch64(builds, name):
+def test_program_aarch64(builds, name):
     qemu = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
     if qemu is None:
-        pytest.skip("no qemu-aarch64-static (Debian: qemu-user-static)")
-    run([qemu, "-L", "/usr/aarch64-linux-gnu", builds.program("aarch64", name), "none", BRIEFLY])
+        pytest.skip("qemu-aarch64-static is not installed (Debian: qemu-user-static)")
+    run([qemu, "-L", "/usr/aarch64-linux-gnu", builds.program("aarch64", name), "none", REDUCED])
 
 
-def test_the_fuzzers_corpus_passes(builds):
+def test_fuzzer_corpus(builds):
+    """Every input in csrc/test/corpus passes with the sanitizers."""
     program = builds.program("sanitized", "fuzz_logmel", "-DSTANDALONE")
     assert run([program, *map(str, CORPUS)]) == f"{len(CORPUS)} inputs\n"
 
 
-def test_the_fuzzer_finds_nothing_new(builds, tmp_path):
-    """A bounded run, always the same one; `make fuzz` is the long one."""
+def test_fuzzer_short_run(builds, tmp_path):
+    """A short fuzzer run with a fixed seed finds no failure; `make fuzz` runs longer."""
     program = builds.program("fuzzer", "fuzz_logmel", "-fsanitize=fuzzer")
-    said = run(
+    output = run(
         [
             program,
             "-seed=1",
@@ -155,13 +170,13 @@ def test_the_fuzzer_finds_nothing_new(builds, tmp_path):
             "-max_len=128",
             f"-artifact_prefix={tmp_path}/",
             str(tmp_path),
-            str(TESTS / "corpus"),
+            str(TEST_DIR / "corpus"),
         ]
     )
-    assert re.search(r"Done \d{4,} runs", said)
+    assert re.search(r"Done \d{4,} runs", output)
 
 
-def test_each_part_of_the_core_has_a_program():
-    """kernels/*.c are one source in several widths, and test_kernels.c tests each width."""
-    parts = {f"test_{path.stem}" for path in CSRC.glob("*.c")} | {"test_kernels"}
-    assert parts <= set(PROGRAMS)
+def test_every_source_has_a_test_program():
+    """Every csrc/*.c has a test program; test_kernels.c covers kernels/*.c, which is one source in several widths."""
+    expected = {f"test_{path.stem}" for path in CSRC.glob("*.c")} | {"test_kernels"}
+    assert expected <= set(PROGRAMS)

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
-"""Thin binding of csrc/logmel.h: memoryviews in, arrays out, the GIL released while C runs.
+"""Thin binding of csrc/logmel.h: takes buffers, returns numpy arrays, releases the GIL while C code runs.
 
-config.py and spectrogram.py validate parameters; this module checks only what memory safety needs.
+config.py and spectrogram.py validate parameters; this module only checks what memory safety requires.
 """
 
 import os
@@ -83,7 +83,7 @@ cdef extern from "logmel.h":
                               size_t *n_frames) nogil
     logmel_status logmel_flush(logmel *lm, float *out, size_t max_frames, size_t *n_frames) nogil
     void logmel_mfcc(logmel *lm, const float *db, size_t n_frames, float *out) nogil
-    size_t logmel_first_bad_sample(const float *y, size_t n) nogil
+    size_t logmel_first_invalid_sample(const float *y, size_t n) nogil
     void logmel_power_to_db(const float *power, size_t n, float amin, float *db) nogil
 
 
@@ -94,24 +94,24 @@ MIN_RANGE = LOGMEL_MIN_RANGE
 
 
 def load_fftw(path):
-    """Load FFTW from a library's path, or the system's for None. Return True if FFTW is loaded."""
+    """Load single-precision FFTW from a library's path (None: the system's). Return True if FFTW is bound."""
     cdef bytes name = None if path is None else os.fsencode(path)
     return logmel_load_fftw(NULL if name is None else <const char *>name) == LOGMEL_OK
 
 
 def fftw_version():
-    """Return the version string of the loaded FFTW, or None."""
+    """Return the version string of the bound FFTW library, or None."""
     cdef const char *version = logmel_fftw_version()
     return None if version == NULL else version.decode()
 
 
 def needs_fftw(int n_fft):
-    """Return True if an FFT of this size uses FFTW."""
+    """Return True if transforms of this size need FFTW."""
     return bool(logmel_needs_fftw(n_fft))
 
 
 def power_to_db(const float[::1] power, float amin):
-    """Return 10 * log10(max(amin, power)) as a new float32 array (n,)."""
+    """Return 10 * log10(max(amin, power)) as a new float32 array."""
     db = np.empty(power.shape[0], dtype=np.float32)
     cdef float[::1] view = db
     if power.shape[0]:
@@ -121,7 +121,13 @@ def power_to_db(const float[::1] power, float amin):
 
 
 cdef class Plan:
-    """The tables of one configuration, shared by its streams in all threads."""
+    """The read-only tables that all streams of one configuration share, in any number of threads.
+
+    Raises:
+        MemoryError: out of memory.
+        RuntimeError: the size needs FFTW, and FFTW is not loaded or cannot plan it.
+        ValueError: a parameter is out of range, or the processor does not support the lanes.
+    """
 
     cdef logmel_plan *plan
     cdef readonly int n_mels, n_fft, hop_length
@@ -141,11 +147,11 @@ cdef class Plan:
         with nogil:
             status = logmel_plan_create(&params, &self.plan)
         if status == LOGMEL_E_MEMORY:
-            raise MemoryError(f"no memory for a mel spectrogram with n_fft={n_fft}, n_mels={n_mels}")
+            raise MemoryError(f"out of memory for a mel spectrogram with n_fft={n_fft}, n_mels={n_mels}")
         if status == LOGMEL_E_FFTW:
-            raise RuntimeError(f"FFTW is not loaded, or cannot plan n_fft={n_fft}")
+            raise RuntimeError(f"FFTW is not loaded or cannot plan n_fft={n_fft}")
         if status != LOGMEL_OK:
-            raise ValueError("a mel parameter is out of range, or this CPU does not support the number of lanes")
+            raise ValueError("a mel parameter is out of range, or this processor does not support the lanes")
         self.n_mels, self.n_fft, self.hop_length = n_mels, n_fft, hop_length
         self.frame_length = logmel_frame_length(self.plan)
 
@@ -154,7 +160,7 @@ cdef class Plan:
 
     @property
     def lanes(self):
-        """Floats in one SIMD vector."""
+        """Number of floats per vector in use."""
         return logmel_plan_lanes(self.plan)
 
     @property
@@ -164,7 +170,7 @@ cdef class Plan:
 
     @property
     def stream_nbytes(self):
-        """Size of each stream in bytes."""
+        """Size in bytes of each stream."""
         return logmel_stream_bytes(self.plan)
 
     def empty_bands(self):
@@ -179,20 +185,24 @@ cdef class Plan:
         return weights
 
 
-cdef int get_float_buffer(object array, int ndim, int flags, Py_buffer *view) except -1:
-    """Get a buffer of contiguous float32; raise TypeError for anything else. The caller releases it."""
+cdef int get_floats(object array, int ndim, int flags, Py_buffer *view) except -1:
+    """Get a contiguous float32 buffer, which the caller releases. Raises TypeError for any other object."""
     try:
         PyObject_GetBuffer(array, view, flags | PyBUF_FORMAT)
     except (BufferError, ValueError) as error:
-        raise TypeError(f"not a contiguous float32 array: {error}") from None
+        raise TypeError(f"expected a contiguous float32 array: {error}") from None
     if view.ndim != ndim or view.itemsize != sizeof(float) or view.format[0] != b"f" or view.format[1] != 0:
         PyBuffer_Release(view)
-        raise TypeError("not a contiguous float32 array")
+        raise TypeError(f"expected a contiguous float32 array with {ndim} dimensions")
     return 0
 
 
 cdef class Stream:
-    """One streaming spectrogram. Frames are (frame_length, k) float32 in Fortran order."""
+    """A streaming spectrogram, for one thread at a time.
+
+    Methods return frames as (frame_length, k) float32 arrays in Fortran order, and raise RuntimeError while another
+    thread uses the stream.
+    """
 
     cdef logmel *lm
     cdef readonly Plan plan
@@ -201,57 +211,57 @@ cdef class Stream:
     def __cinit__(self, Plan plan not None):
         self.plan = plan
         if logmel_create(plan.plan, &self.lm) != LOGMEL_OK:
-            raise MemoryError(f"no memory for a stream with n_fft={plan.n_fft}")
+            raise MemoryError(f"out of memory for a stream with n_fft={plan.n_fft}")
 
     def __dealloc__(self):
         logmel_destroy(self.lm)
 
-    cdef int acquire(self) except -1:
-        # The C object is not thread-safe, and push releases the GIL.
+    cdef int enter(self) except -1:
+        # A stream is for one thread at a time, but push releases the GIL and so lets other threads run.
         if self.busy:
             raise RuntimeError("this stream is being used by another thread")
         self.busy = True
         return 0
 
     def push(self, y, out=None):
-        """Return the frames that these samples (contiguous float32) complete, in `out` (frame_length, >= k) if given.
+        """Return the frames that the samples `y` (contiguous float32) complete, in `out` (frame_length, >= k) if set.
 
         Raises:
-            ValueError: a sample is invalid (the message has its index), `out` is too small, or the stream was flushed.
-            TypeError: `y` or `out` is not contiguous float32.
+            TypeError: an array is not contiguous float32.
+            ValueError: a sample is invalid, `out` is too small, or the stream was flushed.
         """
         cdef Py_buffer samples
-        get_float_buffer(y, 1, PyBUF_C_CONTIGUOUS, &samples)
+        get_floats(y, 1, PyBUF_C_CONTIGUOUS, &samples)
         try:
-            return self.process(<const float *>samples.buf, <size_t>samples.shape[0], False, out)
+            return self.run(<const float *>samples.buf, <size_t>samples.shape[0], False, out)
         finally:
             PyBuffer_Release(&samples)
 
     def flush(self, out=None):
-        """Pad the end and return the remaining frames, in `out` if given."""
-        return self.process(NULL, 0, True, out)
+        """Pad the end of the signal and return the remaining frames, written to `out` if set."""
+        return self.run(NULL, 0, True, out)
 
-    cdef object process(self, const float *y, size_t n, bint is_flush, object out):
+    cdef object run(self, const float *y, size_t n, bint at_end, object out):
         cdef Py_buffer frames
-        cdef size_t n_frames = 0, n_expected
+        cdef size_t n_frames = 0, capacity
         cdef logmel_status status
-        self.acquire()
+        self.enter()
         try:
-            n_expected = logmel_frames_after_flush(self.lm) if is_flush else logmel_frames_after_push(self.lm, n)
+            capacity = logmel_frames_after_flush(self.lm) if at_end else logmel_frames_after_push(self.lm, n)
             if out is None:
-                out = np.empty((n_expected, self.plan.frame_length), np.float32).T
-            get_float_buffer(out, 2, PyBUF_F_CONTIGUOUS | PyBUF_WRITABLE, &frames)
+                out = np.empty((capacity, self.plan.frame_length), np.float32).T
+            get_floats(out, 2, PyBUF_F_CONTIGUOUS | PyBUF_WRITABLE, &frames)
             try:
-                if <size_t>frames.shape[0] != self.plan.frame_length or <size_t>frames.shape[1] < n_expected:
-                    raise ValueError(f"out must have shape ({self.plan.frame_length}, k) with k >= {n_expected}, "
+                if <size_t>frames.shape[0] != self.plan.frame_length or <size_t>frames.shape[1] < capacity:
+                    raise ValueError(f"out must have shape ({self.plan.frame_length}, k) with k >= {capacity}, "
                                      f"got ({frames.shape[0]}, {frames.shape[1]})")
                 with nogil:
-                    if is_flush:
-                        status = logmel_flush(self.lm, <float *>frames.buf, n_expected, &n_frames)
+                    if at_end:
+                        status = logmel_flush(self.lm, <float *>frames.buf, capacity, &n_frames)
                     else:
-                        status = logmel_push(self.lm, y, n, <float *>frames.buf, n_expected, &n_frames)
+                        status = logmel_push(self.lm, y, n, <float *>frames.buf, capacity, &n_frames)
                 if status != LOGMEL_OK:
-                    raise_error(status, y, n)
+                    raise_for_status(status, y, n)
                 return out if <size_t>frames.shape[1] == n_frames else out[:, :n_frames]
             finally:
                 PyBuffer_Release(&frames)
@@ -259,18 +269,18 @@ cdef class Stream:
             self.busy = False
 
     def reset(self):
-        """Discard all samples."""
-        self.acquire()
+        """Discard all samples; the stream is then as newly created."""
+        self.enter()
         logmel_reset(self.lm)
         self.busy = False
 
     def mfcc(self, const float[:, ::1] db not None):
-        """Return the MFCC (k, n_mfcc) of frames (k, n_mels) in dB; the stream is not changed."""
+        """Return the MFCC of frames in dB, (k, n_mels) -> (k, n_mfcc), without changing the stream."""
         if <int>db.shape[1] != self.plan.n_mels:
             raise ValueError(f"frames must have {self.plan.n_mels} bands, got {db.shape[1]}")
         out = np.empty((db.shape[0], self.plan.frame_length), np.float32)
         cdef float[:, ::1] view = out
-        self.acquire()
+        self.enter()
         if db.shape[0]:
             with nogil:
                 logmel_mfcc(self.lm, &db[0, 0], <size_t>db.shape[0], &view[0, 0])
@@ -278,10 +288,12 @@ cdef class Stream:
         return out
 
 
-cdef int raise_error(logmel_status status, const float *y, size_t n) except -1:
+cdef int raise_for_status(logmel_status status, const float *y, size_t n) except -1:
     if status == LOGMEL_E_STATE:
         raise ValueError("the stream was flushed; call reset() before using it again")
-    cdef size_t bad = logmel_first_bad_sample(y, n)
-    if bad == n:
-        raise ValueError("y was changed by another thread while it was read")
-    raise ValueError(f"sample {bad} is {y[bad]:g}; samples must be finite, at most {MAX_SAMPLE:g} in magnitude")
+    cdef size_t i_invalid = logmel_first_invalid_sample(y, n)
+    if i_invalid == n:
+        raise ValueError("another thread modified y while it was read")
+    raise ValueError(
+        f"sample {i_invalid} is {y[i_invalid]:g}; samples must be finite, at most {MAX_SAMPLE:g} in magnitude"
+    )
