@@ -14,7 +14,7 @@ import time
 
 from tools.endurance.fed import Fed
 from tools.endurance.ledger import ListenerError
-from tools.endurance.listener import StreamPredictor
+from tools.endurance.listener import StreamProcess
 from tools.endurance.programme import Programme
 from tools.endurance.served import Served
 from tools.endurance.usage import Usage
@@ -61,7 +61,7 @@ def main() -> None:
     arguments = parser.parse_args()
     command = "serve" if arguments.serve else "stream"
     try:
-        process = (Served if arguments.serve else StreamPredictor)(arguments.raw, arguments.interval, arguments.model)
+        process = (Served if arguments.serve else StreamProcess)(arguments.raw, arguments.interval, arguments.model)
         before, after, count = measure(process, arguments.seconds)
     except ListenerError as error:
         sys.exit(f"live_cost: genre-edge {command} {error}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tools.endurance import record
 from tools.endurance.ledger import ListenerError
-from tools.endurance.listener import StreamPredictor
+from tools.endurance.listener import StreamProcess
 from tools.endurance.programme import Programme
 from tools.endurance.record import Row
 
@@ -24,7 +24,7 @@ DAY_S = 86400
 def soak(arguments: argparse.Namespace, rows: list[Row]) -> None:
     """One process's run; adds its rows. Raises ListenerError."""
     run, before_s = (rows[-1].run + 1, rows[-1].audio_s) if rows else (1, 0.0)
-    with StreamPredictor(arguments.raw, arguments.interval, arguments.model) as listener:
+    with StreamProcess(arguments.raw, arguments.interval, arguments.model) as listener:
         programme = Programme(arguments.seed, listener.rate, listener.channels)
         cpu_s = 0.0
         while before_s + listener.fed_s < arguments.days * DAY_S:
@@ -42,7 +42,7 @@ def soak(arguments: argparse.Namespace, rows: list[Row]) -> None:
             raise ListenerError("the last verdict is out of place")
 
 
-def _row(listener: StreamPredictor, run: int, before_s: float, wall_s: float, cpu_before_s: float) -> Row:
+def _row(listener: StreamProcess, run: int, before_s: float, wall_s: float, cpu_before_s: float) -> Row:
     usage, ledger = listener.usage(), listener.ledger
     return Row(
         run=run,

@@ -11,9 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
-
-BENCH = [sys.executable, str(ROOT / "tools" / "bench_mel.py")]
+BENCH = [sys.executable, "-m", "tools.bench_mel"]
 PAGE = "before\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nafter\n"
 
 

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.conftest import ROOT
-
 pytest.importorskip("tensorflow", reason="imitations need the extra 'train'")
 from genre_edge.errors import GenreEdgeError
 from genre_edge.mel.config import MelConfig
@@ -131,7 +129,7 @@ def test_sound_has_the_picture_that_it_was_made_of(song_samples: np.ndarray, tmp
 
 
 def run(*words: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(ROOT / "tools" / "imitate.py"), *map(str, words)]
+    command = [sys.executable, "-m", "tools.imitate", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -52,7 +52,7 @@ def songs(folder: Path, genres: tuple[str, ...] = GENRES) -> Path:
 
 
 def run(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(ROOT / "tools" / "reproduce_paper.py"), "--quick", "--out", str(folder / "out")]
+    command = [sys.executable, "-m", "tools.reproduce_paper", "--quick", "--out", str(folder / "out")]
     return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
 
 

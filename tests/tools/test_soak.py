@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from genre_edge.model.bundle import MODELS, Bundle
-from tests.conftest import ROOT
 from tools.endurance import record
 from tools.endurance.ledger import Ledger, ListenerError
-from tools.endurance.listener import StreamPredictor
+from tools.endurance.listener import StreamProcess
 from tools.endurance.programme import Programme
 from tools.endurance.record import Row
 
@@ -47,7 +46,7 @@ def hours(*changes: dict) -> list[Row]:
 
 
 def soak(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, ROOT / "tools" / "soak.py", "--csv", folder / "soak.csv", "--raw", f"s16le:{RATE}:1"]
+    command = [sys.executable, "-m", "tools.soak", "--csv", folder / "soak.csv", "--raw", f"s16le:{RATE}:1"]
     return subprocess.run([*command, *words], capture_output=True, text=True, timeout=300)
 
 
@@ -168,7 +167,7 @@ def test_a_ledger_finds_a_verdict_that_is_not_in_its_place(spoil) -> None:
 
 
 def test_a_listener_that_dies_is_told() -> None:
-    with StreamPredictor(f"s16le:{RATE}:1", 5.0, "edge") as listener:
+    with StreamProcess(f"s16le:{RATE}:1", 5.0, "edge") as listener:
         listener.feed([memoryview(bytes(2 * RATE))])
         listener._process.kill()
         with pytest.raises(ListenerError, match="ended with code -9"):
@@ -189,7 +188,7 @@ def test_an_hour_sounds_the_same_whenever_it_is_played() -> None:
 
 @pytest.mark.parametrize(("option", "verdicts"), [((), "2"), (("--serve",), "[12]")])  # serve is asked before its end
 def test_the_live_cost_is_told(option: tuple[str, ...], verdicts: str) -> None:
-    command = [sys.executable, ROOT / "tools" / "live_cost.py", "--seconds", "3", "--raw", f"s16le:{RATE}:1", *option]
+    command = [sys.executable, "-m", "tools.live_cost", "--seconds", "3", "--raw", f"s16le:{RATE}:1", *option]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert re.match(f"s16le:{RATE}:1, 3 s, {verdicts} verdicts\n", done.stdout), done.stderr
     assert "% of one core" in done.stdout and ", 0 bytes written to disks" in done.stdout

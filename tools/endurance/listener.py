@@ -10,7 +10,7 @@ from tools.endurance.fed import Fed
 from tools.endurance.ledger import PATIENCE_S, Ledger
 
 
-class StreamPredictor(Fed):
+class StreamProcess(Fed):
     """As `Fed`.
 
     Attributes:
@@ -34,7 +34,7 @@ class StreamPredictor(Fed):
         self._reader.join(PATIENCE_S)
         return self.ledger.count, self.ledger.misplaced + self.ledger.dropped
 
-    def __enter__(self) -> "StreamPredictor":
+    def __enter__(self) -> "StreamProcess":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
