@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from tools.docs.pages import marked
+from tools.docs.pages import split_page
 from tools.training import augment, data, examples, fit, head, recipes, report, teacher, unquantised
 from tools.training.architectures import ARCHITECTURES, Architecture
 
@@ -168,7 +168,7 @@ def main() -> None:
     arguments = parser.parse_args()
     trunks = trunks_of(arguments.run)
     if arguments.write:
-        marked(arguments.write, "ablation")  # complains before minutes are spent
+        split_page(arguments.write, "ablation")  # complains before minutes are spent
     tracks = data.load_archive(arguments.mels, arguments.tracks)
     data.named_split(tracks, "train", "valid")  # complains if there is none
     table = Table([track for track in tracks if track.split in ("train", "valid")])
@@ -177,7 +177,7 @@ def main() -> None:
     from_labels(table, arguments.run / "from-labels")
     text = "\n".join(table.rows) + "\n"
     if arguments.write:
-        before, _, after = marked(arguments.write, "ablation")
+        before, _, after = split_page(arguments.write, "ablation")
         arguments.write.write_text(before + text + after)
     else:
         print(text)

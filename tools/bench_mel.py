@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from genre_edge.system import machine
-from tools.docs.pages import marked
+from tools.docs.pages import split_page
 from tools.peers.peers import ENTRIES
 from tools.peers.race import Pace, race
 from tools.peers.setups import Floats, Setup
@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE.md")
     arguments = parser.parse_args()
     if arguments.write:
-        marked(arguments.write, "bench")  # complains before minutes are spent
+        split_page(arguments.write, "bench")  # complains before minutes are spent
     report = measure(arguments.only, QUICK if arguments.quick else THOROUGH)
     print(tables(report), end="")
 
@@ -145,7 +145,7 @@ def main() -> None:
 
         write_atomically(arguments.chart, draw(report))
     if arguments.write:
-        before, _, after = marked(arguments.write, "bench")
+        before, _, after = split_page(arguments.write, "bench")
         write_atomically(arguments.write, (before + tables(report) + after).encode())
 
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from genre_edge import MelConfig, MelSpectrogram, ParameterError
 from genre_edge.system.atomic_write import write_atomically
-from tools.docs.pages import marked
+from tools.docs.pages import split_page
 
 ROOT = Path(__file__).parents[1]
 SONG = ROOT / "demo" / "song.ogg"
@@ -161,7 +161,7 @@ def parse(markdown: str) -> dict[str, list[tuple[float, float]]]:
 
 def faults(page: Path) -> list[str]:
     """What is wrong with the table in `page`, or with today's figures."""
-    measured, written = parse(table(measure())), parse(marked(page, "conformance")[1])
+    measured, written = parse(table(measure())), parse(split_page(page, "conformance")[1])
     found = [] if list(written) == list(measured) else [f"{page} has other cases than tools/conformance.py: make docs"]
     for origin, cases in ((str(page), written), ("today", measured)):
         for name, pairs in cases.items():
@@ -179,7 +179,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.filterwarnings("error", ".*mel bands hold no FFT bin")  # a case with empty bands is no good example
     if arguments.write:
-        before, _, after = marked(arguments.write, "conformance")
+        before, _, after = split_page(arguments.write, "conformance")
         write_atomically(arguments.write, (before + table(measure()) + after).encode())
     elif arguments.check:
         found = faults(arguments.check)

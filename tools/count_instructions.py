@@ -29,7 +29,7 @@ from functools import cache
 from pathlib import Path
 
 from genre_edge.system.atomic_write import write_atomically
-from tools.docs.pages import marked
+from tools.docs.pages import split_page
 
 CSRC = Path(__file__).parents[1] / "csrc"
 SOURCES = [
@@ -269,7 +269,7 @@ def parse(markdown: str) -> Figures:
 
 def faults(page: Path, today: Figures, complete: bool) -> list[str]:
     """Figures of today that `page` lacks or has otherwise; and those that it has beyond a complete count."""
-    written = parse(marked(page, "instructions")[1])
+    written = parse(split_page(page, "instructions")[1])
     found = [f"{page} has {', '.join(key)}, which is not counted" for key in written if complete and key not in today]
     for (row, column), number in today.items():
         said = written.get((row, column))
@@ -300,7 +300,7 @@ def main() -> None:
     if arguments.write:
         if missing:
             sys.exit(f"{arguments.write} is left as it is: the table would lack columns")
-        before, _, after = marked(arguments.write, "instructions")
+        before, _, after = split_page(arguments.write, "instructions")
         write_atomically(arguments.write, (before + table(figures) + after).encode())
     elif arguments.check:
         complete = not missing and not arguments.only

@@ -21,7 +21,7 @@ import soundfile
 from genre_edge import Classifier
 from genre_edge.classify.verdict import Segment
 from genre_edge.errors import GenreEdgeError
-from tools.docs.pages import marked
+from tools.docs.pages import split_page
 from tools.fetch_sounds import DIFFERS
 from tools.training import data, report
 from tools.training.conditions import CONDITIONS, may_cost
@@ -242,12 +242,12 @@ def main() -> None:
     if data.has_learnt(classifier.bundle, arguments.split):
         raise SystemExit(f"{arguments.bundle} knows split {arguments.split!r}: take the bundle that was measured")
     if arguments.write:
-        marked(arguments.write, "study")  # complains before an hour is spent
+        split_page(arguments.write, "study")  # complains before an hour is spent
     text = study(classifier, gather(arguments), arguments.split)
     if arguments.write is None:
         print(text, end="")
     else:
-        before, _, after = marked(arguments.write, "study")
+        before, _, after = split_page(arguments.write, "study")
         arguments.write.write_text(before + text + after)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tools import count_instructions as tool
-from tools.docs.pages import marked
+from tools.docs.pages import split_page
 
 NEEDED = {
     "x86-4": {"gcc": "gcc", "valgrind": "valgrind"},
@@ -72,10 +72,10 @@ def test_the_table_is_printed_written_and_checked(tmp_path: Path, monkeypatch, c
     assert capsys.readouterr() == (tool.table(figures), "not counted: aarch64: no compiler\n")
     page.write_text("Before.\n<!-- instructions:begin -->\n<!-- instructions:end -->\nAfter.\n")
     assert "left as it is" in str(outcome(monkeypatch, "--write", page))
-    assert marked(page, "instructions")[1] == ""
+    assert split_page(page, "instructions")[1] == ""
     missing.clear()
     outcome(monkeypatch, "--write", page)
-    assert marked(page, "instructions")[1] == tool.table(figures)
+    assert split_page(page, "instructions")[1] == tool.table(figures)
     assert outcome(monkeypatch, "--check", page) == 0
     figures[next(iter(figures))] = 6000.0
     assert "today it is 6000" in str(outcome(monkeypatch, "--check", page))
@@ -133,6 +133,6 @@ def test_the_table_in_the_docs_is_whole() -> None:
         pytest.skip("no page in docs/ has a table of instructions")
     wanted = {(str(row), column.title) for row in tool.ROWS.values() for column in tool.COLUMNS.values()}
     for page in pages:
-        figures = tool.parse(marked(page, "instructions")[1])
+        figures = tool.parse(split_page(page, "instructions")[1])
         assert wanted <= set(figures)
         assert all(number > 0 for number in figures.values())

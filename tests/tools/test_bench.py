@@ -77,9 +77,9 @@ def test_the_report_says_where_it_was_measured(report: dict[str, Any]) -> None:
 
 def test_the_page_s_tables_are_the_report_s(folder: Path, report: dict[str, Any]) -> None:
     from tools.bench_mel import parse
-    from tools.docs.pages import marked
+    from tools.docs.pages import split_page
 
-    before, tables, after = marked(folder / "page.md", "bench")
+    before, tables, after = split_page(folder / "page.md", "bench")
     assert (before + after).replace("\n", " ") == PAGE.replace("old\n", "").replace("\n", " ")
     assert tables == (folder / "stdout").read_text()
     assert report["machine"]["processor"] in tables

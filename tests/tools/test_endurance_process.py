@@ -21,7 +21,7 @@ import pytest
 from tests.helpers.audio import music
 from tests.helpers.live import RATE, Radio, ffmpegs, sound
 from tests.helpers.station import eventually
-from tools.endurance.usage import Usage
+from tools.endurance.process_usage import ProcessUsage
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux about its processes")
 
@@ -272,7 +272,7 @@ def test_it_hears_a_radio_as_nobody_on_a_read_only_system(jail: list[str]) -> No
         for _ in range(10):
             assert json.loads(process.stdout.readline() or process.stderr.read())["source"] == server.url
         (ffmpeg,) = ffmpegs(process.pid)
-        assert Usage.of(process.pid).written_bytes == Usage.of(ffmpeg).written_bytes == 0
+        assert ProcessUsage.read(process.pid).written_bytes == ProcessUsage.read(ffmpeg).written_bytes == 0
         process.terminate()
     server.close()
 
@@ -282,6 +282,6 @@ def test_nothing_is_written_to_disks(pcm: bytes) -> None:
         assert streaming.first_line.wait(60)
         while streaming.out.count(b"\n") < 3000:  # an hour of sound, and more
             time.sleep(0.01)
-        usage = Usage.of(streaming.process.pid)
+        usage = ProcessUsage.read(streaming.process.pid)
     assert usage.written_bytes == 0
     assert usage.cpu_s > 0
