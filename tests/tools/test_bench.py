@@ -1,5 +1,7 @@
 """tools.bench_mel: its report, tables and chart are complete and consistent. No test asserts a speed."""
 
+import contextlib
+import io
 import json
 import math
 import os
@@ -22,7 +24,7 @@ PAGE = "before\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nafter\n"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Run a quick benchmark once; the folder holds its report, chart and page."""
+    """Run a quick benchmark once; the folder holds its report, chart, page and stdout."""
     folder = tmp_path_factory.mktemp("bench")
     (folder / "page.md").write_text(PAGE)
     outputs = ["--json", "report.json", "--chart", "chart.svg", "--write", "page.md"]
@@ -30,7 +32,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.chdir(folder)
         patch.setattr(bench_mel, "QUICK", Effort(rounds=2, burst_seconds=1e-3, starts=1))
         patch.setattr(sys, "argv", ["bench_mel.py", "--quick", "--only", "ours,r2c,numpy", *outputs])
-        bench_mel.main()
+        with contextlib.redirect_stdout(io.StringIO()) as stdout:
+            bench_mel.main()
+    (folder / "stdout").write_text(stdout.getvalue())
     yield folder
 
 
@@ -85,7 +89,7 @@ def test_report_names_machine_and_versions(report: dict[str, Any]) -> None:
 def test_page_tables_match_report(folder: Path, report: dict[str, Any]) -> None:
     before, tables, after = split_page(folder / "page.md", "bench")
     assert (before + after).replace("\n", " ") == PAGE.replace("old\n", "").replace("\n", " ")
-    assert tables == bench_mel.tables(report)
+    assert tables == (folder / "stdout").read_text() == bench_mel.tables(report)
     assert report["machine"]["processor"] in tables
     found = bench_mel.parse(tables)
     assert list(found) == [setup["title"] for setup in report["setups"].values()]

@@ -14,7 +14,7 @@ HOP_ALPHA = 0.45
 
 
 def draw(report: dict[str, Any]) -> bytes:
-    """Return an SVG: one panel per setup, one bar per implementation for a frame and one for a hop; shorter is faster."""
+    """Return an SVG: one panel per setup, two bars (frame and hop) per implementation."""
     settings = {"svg.hashsalt": "genre-edge", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
     with plt.rc_context(settings):
         setups = list(report["setups"].values())
