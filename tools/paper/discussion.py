@@ -40,7 +40,7 @@ def confusions(study: Study) -> str:
     confused = []
     for protocol, table in tables.items():
         pairs = analysis.most_confused(table, study.labels)
-        listed = ", ".join(f"{a} as {b} ({percent(x)}; {analysis.faults((a, b), study.faults)})" for a, b, x in pairs)
+        listed = ", ".join(f"{a} as {b} ({percent(x)}; {analysis.describe_faults((a, b), study.faults)})" for a, b, x in pairs)
         confused.append(f"Most confused by the CNN, `{protocol}`: {listed or 'none'}.")
     share, chance = analysis.within_families(tables["filtered"], study.labels)
     families = "; ".join(", ".join(family) for family in analysis.FAMILIES)
