@@ -143,7 +143,7 @@ def measure() -> Measured:
 
 
 def table(measured: Measured) -> str:
-    """Return Markdown, one row per case: relative difference / dB by platform, and dB over all bands on the first one."""
+    """Return Markdown: relative difference / dB by case and platform, and dB over all bands on the first platform."""
     first, *others = next(iter(measured.values()))
     lines = [
         f"| parameters | {' | '.join([first, *others])} | every band, dB |",

@@ -25,7 +25,7 @@ def scaled(frames: Frames) -> Frames:
 
 
 def correlation(tracks: list[Track], labels: list[str]) -> np.ndarray:
-    """Correlate the genres' mean scaled mel spectra over the bands, after subtracting their mean: `(genres, genres)`."""
+    """Correlate the genres' mean scaled mel spectra over bands, after subtracting their mean: `(genres, genres)`."""
     own = [[scaled(track.frames).mean(axis=1) for track in tracks if track.genre == genre] for genre in labels]
     means = np.stack([np.mean(rows, axis=0) for rows in own])
     return np.asarray(np.corrcoef(means - means.mean(axis=0)))

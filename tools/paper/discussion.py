@@ -40,7 +40,9 @@ def confusions(study: Study) -> str:
     confused = []
     for protocol, table in tables.items():
         pairs = analysis.most_confused(table, study.labels)
-        listed = ", ".join(f"{a} as {b} ({percent(x)}; {analysis.describe_faults((a, b), study.faults)})" for a, b, x in pairs)
+        listed = ", ".join(
+            f"{a} as {b} ({percent(x)}; {analysis.describe_faults((a, b), study.faults)})" for a, b, x in pairs
+        )
         confused.append(f"Most confused by the CNN, `{protocol}`: {listed or 'none'}.")
     share, chance = analysis.within_families(tables["filtered"], study.labels)
     families = "; ".join(", ".join(family) for family in analysis.FAMILIES)
@@ -59,10 +61,10 @@ The fault-filtered split excludes these tracks from training and test, so they d
 
 {_predicted_too_often(study, tables)}
 
-People confuse related genres. With the families {families} (chosen before any result was known), {percent(share)} of the
-errors under `filtered` stay within a family; {percent(chance)} would if errors were distributed evenly over the other
-genres. So related genres are confused {"more" if share > chance else "no more"} often than by chance. The lowest recall
-under `filtered`: {lowest}.
+People confuse related genres. With the families {families} (chosen before any result was known), {percent(share)} of
+the errors under `filtered` stay within a family; {percent(chance)} would if errors were distributed evenly over the
+other genres. So related genres are confused {"more" if share > chance else "no more"} often than by chance. The
+lowest recall under `filtered`: {lowest}.
 
 The faults include exact replicas, 22 excerpts from the same recordings as others, and many tracks by one artist (35 of
 the 100 reggae tracks; numbers for the whole of GTZAN, Sturm 2012), all of which a random split rewards."""
@@ -79,7 +81,8 @@ def _predicted_too_often(study: Study, tables: dict[str, np.ndarray]) -> str:
     most = int((predictions - tracks).argmax())
     header = "| genre | " + " | ".join(f"tracks, {p} | predictions, {p}" for p in tables) + " | known faults |"
     return f"""Some genres are predicted more often than they occur. Under `filtered` the largest excess is
-{study.labels[most]}, with {percent(predictions[most])} of the CNN's predictions for {percent(tracks[most])} of the tracks:
+{study.labels[most]}, with {percent(predictions[most])} of the CNN's predictions for {percent(tracks[most])} of the
+tracks:
 
 {rows(header, cells)}"""
 
@@ -94,11 +97,11 @@ def resolution(study: Study) -> str:
     difference = intervals.gap(few, many)
     return f"""## Do 660 frames help more than 387?
 
-The table covers the {r.tracks} tracks with at least {r.min_s:g} s of available audio, over the same {splits} random splits.
-Genres are unevenly represented, so the figures differ from those above. Duration and bandwidth of the audio differ by
-genre, and a network could learn them: all tracks are cut to {r.min_s:g} s, and bands above {r.limit_hz:g} Hz are removed.
-Other traces of sources and codecs affect both rows equally: compare the rows, but do not read either as an accuracy on
-genres.
+The table covers the {r.tracks} tracks with at least {r.min_s:g} s of available audio, over the same {splits} random
+splits. Genres are unevenly represented, so the figures differ from those above. Duration and bandwidth of the audio
+differ by genre, and a network could learn them: all tracks are cut to {r.min_s:g} s, and bands above {r.limit_hz:g}
+Hz are removed. Other traces of sources and codecs affect both rows equally: compare the rows, but do not read either
+as an accuracy on genres.
 
 {rows("| network | test accuracy, % |", [[name, cell(summary(x))] for name, x in r.results.items()])}
 
@@ -124,17 +127,18 @@ def imitations(study: Study) -> str:
     ]
     return f"""## Can the network generate music in the style of a song?
 
-The paper's introduction says that a playable file close to the original can be generated from the style that the network
-has learnt. `python -m tools.imitate song.wav -o imitation.wav` does so with this project's network. It starts from noise
-and optimises a mel spectrogram until the statistics of the network's hidden layers match those of the song (Gatys et al.
-2015); the algorithm of Griffin and Lim (1984) converts it to audio. The distance is the mean over statistics of their
-relative squared distance, measured in the same way for the noise, the spectrogram after the last step and the finished
-audio. A dash means that the classifier returned no genre (low confidence).
+The paper's introduction says that a playable file close to the original can be generated from the style that the
+network has learnt. `python -m tools.imitate song.wav -o imitation.wav` does so with this project's network. It starts
+from noise and optimises a mel spectrogram until the statistics of the network's hidden layers match those of the song
+(Gatys et al. 2015); the algorithm of Griffin and Lim (1984) converts it to audio. The distance is the mean over
+statistics of their relative squared distance, measured in the same way for the noise, the spectrogram after the last
+step and the finished audio. A dash means that the classifier returned no genre (low confidence).
 
-{rows("| song's folder | its split | song classified as | imitation classified as | noise | last step | audio |", cells)}
+{rows("| song's folder | its split | song's genre | imitation's genre | noise | last step | audio |", cells)}
 
 The classifier assigns {same} of {len(study.imitations)} imitations the same genre as their song, and {as_folder} the
 genre of the song's folder, which it assigns to {songs_correct} of the songs themselves.
 
 The classifier is not independent: apart from its last layer it is the network whose statistics were optimised. It was
-also trained on some of the songs; the table shows their splits. Its bundle describes the training data: {training_data}"""
+also trained on some of the songs; the table shows their splits. Its bundle describes the training data:
+{training_data}"""

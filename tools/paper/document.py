@@ -73,8 +73,8 @@ same and only the seed differs between runs, so its ± is the spread over seeds.
 {methods}
 
 The hyperparameters of the other methods were chosen once; nothing in this repository tunes them on these splits. The
-Keras networks are trained with Adam at a learning rate of {RATE:g}, the two networks other than the paper's with a batch
-size of {BATCH}."""
+Keras networks are trained with Adam at a learning rate of {RATE:g}, the two networks other than the paper's with a
+batch size of {BATCH}."""
 
 
 def _cnn(study: Study) -> str:
@@ -88,9 +88,10 @@ With random splits it reaches {percent(s.mean)} on test tracks, {points(s.mean -
 {percent(PAPER_TEST)}, which lies {_where(s)} the interval of {percent(s.low)} to {percent(s.high)}. On its training
 tracks, after {at} epochs and without dropout, it reaches {percent(s.train_mean)}; the paper reports
 {percent(PAPER_TRAIN)}. The paper does not publish the batch size ({PAPER.schedule.batch_size} here), the learning rate
-(Adam, {RATE:g}), the dropout rate ({study.dropout:g}) and the position of the dropout layer. It also does not say whether
-its training accuracy is Keras' running mean over an epoch, with dropout ({percent(running)} here after {at} epochs, on
-one split). The paper uses 1000 tracks of 660 frames, this study {sum(study.counts.values())} of {study.shape[1]}.
+(Adam, {RATE:g}), the dropout rate ({study.dropout:g}) and the position of the dropout layer. It also does not say
+whether its training accuracy is Keras' running mean over an epoch, with dropout ({percent(running)} here after {at}
+epochs, on one split). The paper uses 1000 tracks of 660 frames, this study {sum(study.counts.values())} of
+{study.shape[1]}.
 
 ![Accuracy and loss by epoch](reproduction/curves.svg)
 
@@ -104,7 +105,11 @@ def _where(s: Summary) -> str:
 def _overfitting(curve: dict[str, list[float]], at: int) -> str:
     losses, accuracies = curve["val_loss"], curve["val_accuracy"]
     lowest, best = int(np.argmin(losses)), int(np.argmax(accuracies))
-    verdict = "the network overfits, as the paper says" if losses[-1] > 1.1 * losses[lowest] else "the network does not overfit yet"
+    verdict = (
+        "the network overfits, as the paper says"
+        if losses[-1] > 1.1 * losses[lowest]
+        else "the network does not overfit yet"
+    )
     return f"""With {len(losses)} epochs, more than in the paper, the loss falls to {curve["loss"][-1]:.2f} on the
 training tracks. On the test tracks it is lowest after {lowest + 1} epochs ({losses[lowest]:.2f}) and ends at
 {losses[-1]:.2f}, so {verdict}. Accuracy on the test tracks is highest after {best + 1} epochs

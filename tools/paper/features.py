@@ -11,7 +11,7 @@ PERCENTILES = (10, 50, 90)
 
 
 def mfcc(frames: Frames) -> np.ndarray:
-    """Return MFCC, `(N_MFCC, n)`, of `(n_mels, n)` dB: an orthonormal DCT-II over the bands, as librosa.feature.mfcc."""
+    """Return MFCC, `(N_MFCC, n)`, of `(n_mels, n)` dB: an orthonormal DCT-II over bands, as librosa.feature.mfcc."""
     coefficients: np.ndarray = dct(frames, axis=0, type=2, norm="ortho")[:N_MFCC]
     return coefficients
 
@@ -23,7 +23,7 @@ def energy(frames: Frames) -> np.ndarray:
 
 
 def statistics(x: np.ndarray) -> np.ndarray:
-    """Return mean and standard deviation of each feature and of its differences: `(features, n)` -> `(4 * features,)`."""
+    """Return mean and deviation of each feature and of its differences: `(features, n)` -> `(4 * features,)`."""
     differences = np.diff(x, axis=1)
     return np.concatenate([part(y) for y in (x, differences) for part in (_mean, _deviation)])
 

@@ -92,5 +92,5 @@ def check_splits(all_splits: list[Split], name: str) -> None:
             raise SystemExit(f"{name}: too few tracks or artists: {split.name} has no test track")
         if len(split.train) < NEIGHBOURS:
             raise SystemExit(
-                f"{name}: too few tracks: {split.name} has {len(split.train)} training tracks and needs at least {NEIGHBOURS}"
+                f"{name}: too few tracks: {split.name} has {len(split.train)} training tracks, needs {NEIGHBOURS}"
             )
