@@ -134,9 +134,8 @@ def argument_error(arguments: argparse.Namespace) -> str | None:
     return None
 
 
-def main() -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Check the arguments, imitate the song and print genres and distances."""
-    arguments = parse_arguments()
     if message := argument_error(arguments):
         print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
@@ -150,10 +149,15 @@ def main() -> None:
     )
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Parse the command line and imitate a song. Errors end the program with one line and exit code 1 or 2."""
     try:
-        main()
+        run(parse_arguments())
     except (GenreEdgeError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted: no file written")
+
+
+if __name__ == "__main__":
+    main()

@@ -212,9 +212,9 @@ def public_command(arguments: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def main() -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Run the study, draw the figures and write the page."""
-    program = Program(parse_arguments())
+    program = Program(arguments)
     folder = program.page.parent / "reproduction"
     folder.mkdir(parents=True, exist_ok=True)
     with program.progress:
@@ -224,10 +224,15 @@ def main() -> None:
     print(program.page)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Parse the command line and run the study. Errors end the program with one line and exit code 1."""
     try:
-        main()
+        run(parse_arguments())
     except (GenreEdgeError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted: run the same command again to resume")
+
+
+if __name__ == "__main__":
+    main()

@@ -155,6 +155,7 @@ def _interrupted(rng: random.Random, streaming: Streaming) -> Ending:
     return Ending(started, took_s, streaming.process.returncode, streaming.out, streaming.errors)
 
 
+@pytest.mark.slow
 def test_a_signal_at_any_moment_leaves_whole_lines(pcm: bytes) -> None:
     with ThreadPoolExecutor(2) as pool:
         ends = list(pool.map(lambda moment: interrupted(moment, pcm), range(MOMENTS)))
@@ -277,6 +278,7 @@ def test_it_hears_a_radio_as_nobody_on_a_read_only_system(jail: list[str]) -> No
     server.close()
 
 
+@pytest.mark.slow
 def test_nothing_is_written_to_disks(pcm: bytes) -> None:
     with Streaming(pcm) as streaming:
         assert streaming.first_line.wait(60)

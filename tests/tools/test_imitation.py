@@ -1,6 +1,5 @@
 """tools.imitate: the float network, style statistics, audio synthesis and the program."""
 
-import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -136,7 +135,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def run(*words: object) -> None:
         monkeypatch.setattr(sys, "argv", ["imitate.py", *map(str, words)])
-        runpy.run_module("tools.imitate", run_name="__main__")
+        imitate.main()
 
     return run
 

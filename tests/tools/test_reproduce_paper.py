@@ -2,7 +2,6 @@
 
 import csv
 import re
-import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +62,7 @@ def rehearse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     def run(*options: str) -> None:
         words = ["reproduce_paper.py", "--quick", "--out", str(tmp_path / "out"), *options]
         monkeypatch.setattr(sys, "argv", words)
-        runpy.run_module("tools.reproduce_paper", run_name="__main__")
+        reproduce_paper.main()
 
     return run
 

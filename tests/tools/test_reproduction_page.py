@@ -85,8 +85,8 @@ def page() -> str:
         "| is by another artist | ",
         "all tracks are cut to 29 s, and bands above 7000 Hz are removed",
         "The gain with more frames is ",
-        "assigns 2 of 2 imitations the same genre as their song, and 1 the genre of the song's folder, which it assigns "
-        "to 1 of the songs themselves",
+        "assigns 2 of 2 imitations the same genre as their song, and 1 the genre of the song's folder, which it "
+        "assigns to 1 of the songs themselves",
         "Its bundle describes the training data: The 640 tracks of some list.",
         "| jazz | train | blues | blues | 1.000 | 0.500 | 0.700 |",
         "| blues | - | blues | blues |",
