@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from tools.docs.pages import marked
+from tools.docs.pages import split_page
 from tools.training import augment, data, examples, fit, float_network, head, recipes, report, teacher
 from tools.training.architectures import ARCHITECTURES, Architecture
 from tools.training.head import Outputs
@@ -187,7 +187,7 @@ def main() -> None:
     arguments = parser.parse_args()
     checkpoints = find_checkpoints(arguments.run)
     if arguments.write:
-        marked(arguments.write, "ablation")  # exits here, not after minutes, if the page lacks the marks
+        split_page(arguments.write, "ablation")  # exits here, not after minutes, if the page lacks the marks
     tracks = data.load_archive(arguments.mels, arguments.tracks)
     data.named_split(tracks, "train", "valid")  # exits if a split has no tracks
     table = AblationTable([track for track in tracks if track.split in ("train", "valid")])
@@ -196,7 +196,7 @@ def main() -> None:
     train_on_labels(table, arguments.run / "from-labels")
     text = "\n".join(table.rows) + "\n"
     if arguments.write:
-        before, _, after = marked(arguments.write, "ablation")
+        before, _, after = split_page(arguments.write, "ablation")
         arguments.write.write_text(before + text + after)
     else:
         print(text)

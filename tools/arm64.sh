@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
-# Tests genre-edge on 64-bit Arm (a Raspberry Pi 4) without the hardware: builds the wheel in an emulated Debian,
-# installs it there with its dependencies from the package index, compares the numbers of spectrograms and networks with
+# Test genre-edge on 64-bit Arm (a Raspberry Pi 4) without the hardware: build the wheel in an emulated Debian,
+# install it there with its dependencies from the package index, compare the numbers of spectrograms and networks with
 # the golden ones (`genre-edge doctor`) and the demo song's verdicts with this machine's.
 #
 #     make demo                           # once: install genre-edge on this machine, in .venv
 #     sudo tools/arm64.sh ~/arm64-debian  # the first run creates the Debian there, later runs only build and check
 #
-# For root on x86-64 Debian; needs about 1 GB. Installs qemu-user-static, binfmt-support and debootstrap if missing.
-# pip inside goes by the host's pip.conf, PIP_* and *_proxy variables. An interrupted run can be started again.
+# Requires root on x86-64 Debian and about 1 GB of disk space. Installs qemu-user-static, binfmt-support and debootstrap if missing.
+# pip in the emulated system uses the host's pip.conf, PIP_* and *_proxy variables. An interrupted run can be repeated.
 #
-#     PYTHON        a Python with genre-edge from this working tree (default: .venv/bin/python)
-#     ARM64_MIRROR  where debootstrap downloads (default: the mirror that apt uses)
-#     QEMU_CPU      the processor (default: cortex-a72, the Raspberry Pi 4's; cortex-a76 is the Pi 5's)
+#     PYTHON        a Python with this working tree's genre-edge installed (default: .venv/bin/python)
+#     ARM64_MIRROR  Debian mirror for debootstrap (default: the mirror that apt uses)
+#     QEMU_CPU      processor to emulate (default: cortex-a72, Raspberry Pi 4; cortex-a76 is Raspberry Pi 5)
 set -euo pipefail
 
 say() { printf '== %s\n' "$*"; }
 die() { printf 'arm64.sh: %s\n' "$*" >&2 && exit 1; }
 
 case "${1:-}" in "" | -*) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit 2 ;; esac
-[ "$(id -u)" = 0 ] || die "only root can make and enter another Debian"
+[ "$(id -u)" = 0 ] || die "must run as root: debootstrap and chroot need it"
 root=$(realpath -m "$1")
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
-"$python" -c 'import genre_edge.mel' || die "$python has no genre-edge: make demo, or set PYTHON"
+"$python" -c 'import genre_edge.mel' || die "$python cannot import genre_edge: run make demo, or set PYTHON"
 export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive QEMU_CPU=${QEMU_CPU:-cortex-a72}
 
 install_host_tools() {
@@ -36,15 +36,15 @@ install_host_tools() {
     apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# The kernel then runs ARM programs with qemu, which it holds open (flag F): the other root needs no copy of it.
+# Let the kernel run ARM programs with qemu. With flag F it keeps qemu open, so the chroot needs no copy.
 enable_binfmt() {
     local binfmt=/proc/sys/fs/binfmt_misc
     [ -e $binfmt/register ] || mount -t binfmt_misc binfmt_misc $binfmt
     grep -qs '^enabled' $binfmt/qemu-aarch64 || update-binfmts --enable qemu-aarch64
-    grep -q '^flags:.*F' $binfmt/qemu-aarch64 || die "binfmt_misc does not hold qemu-aarch64 open"
+    grep -q '^flags:.*F' $binfmt/qemu-aarch64 || die "binfmt_misc has registered qemu-aarch64 without flag F"
 }
 
-# Under another name until it is whole, so that what has the name is complete.
+# Build under another name and rename at the end: an interrupted run leaves no incomplete root.
 make_root() {
     [ ! -d "$root" ] || rmdir --ignore-fail-on-non-empty "$root"
     [ ! -d "$root" ] || return 0
@@ -52,7 +52,7 @@ make_root() {
     # shellcheck disable=SC2016  # apt expands it
     [ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: bookworm' |
         sed -n 1p)
-    say "debootstrap: an arm64 Debian in $root; takes a while"
+    say "debootstrap: creating an arm64 Debian in $root; this takes several minutes"
     rm -rf --one-file-system "$root.partial"
     mkdir -p "$root.partial"
     debootstrap --arch=arm64 --variant=minbase --include=python3,python3-venv,python3-dev,gcc,libc6-dev \
@@ -61,7 +61,7 @@ make_root() {
     mv "$root.partial" "$root"
 }
 
-# qemu shows the host's /proc/cpuinfo, and LiteRT crashes where no ARM processor is listed: show a Raspberry Pi 4's.
+# qemu passes the host's /proc/cpuinfo through, and LiteRT crashes unless it lists an ARM processor: mount a fake one.
 mount_all() {
     mount -t proc proc "$root/proc"
     mount -t sysfs -o ro sysfs "$root/sys"
@@ -78,7 +78,7 @@ unmount_all() {
     done
 }
 
-# The network as the host knows it, and the files that git knows or would add, as they are now.
+# Copy the host's network and pip configuration, and the tracked and untracked files of the working tree.
 copy_in() {
     cp -L /etc/resolv.conf "$root/etc/resolv.conf"
     for file in /etc/hosts /etc/pip.conf ~/.config/pip/pip.conf /etc/ssl/certs/ca-certificates.crt "${PIP_CERT:-}" \
@@ -87,7 +87,7 @@ copy_in() {
     done
     mkdir "$home/src"
     git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
-        if [ -e "$file" ]; then printf '%s\0' "$file"; fi # not what was deleted
+        if [ -e "$file" ]; then printf '%s\0' "$file"; fi # skip deleted files
     done | sort -zu | tar -c --null -T - | tar -x --no-same-owner -C "$home/src"
 }
 
@@ -110,9 +110,9 @@ END
 install_host_tools
 enable_binfmt
 trap unmount_all EXIT
-unmount_all # what a killed run left
+unmount_all # left over from a killed run
 make_root
-[ "$(inside uname -m 2>/dev/null)" = aarch64 ] || die "$root exists and is no arm64 Debian"
+[ "$(inside uname -m 2>/dev/null)" = aarch64 ] || die "$root exists but is not an arm64 Debian"
 home=$root/genre-edge bin=/genre-edge/venv/bin
 rm -rf "$home/src" "$home/wheels"
 mkdir -p "$home"
@@ -121,11 +121,11 @@ mount_all
 
 say "$(inside uname -m), $QEMU_CPU: building the wheel"
 [ -x "$root$bin/pip" ] || inside python3 -m venv /genre-edge/venv
-# -qq: no warnings of indexes that only the host has
+# -qq hides warnings about package indexes that only the host can reach
 inside $bin/pip wheel -qq --no-deps --wheel-dir /genre-edge/wheels /genre-edge/src
 wheel=$(cd "$root" && echo genre-edge/wheels/*.whl)
 say "installing $wheel"
-inside $bin/pip uninstall -qq -y genre-edge # else the same version would stay
+inside $bin/pip uninstall -qq -y genre-edge # pip would keep an installed wheel of the same version
 inside $bin/pip install -qq "/$wheel"
 
 for model in edge paper; do

@@ -1,16 +1,17 @@
-"""How fast the log-mel core is, beside the FFT that it competes with and beside its peers: all in one run, as ratios.
+"""Benchmark the log-mel core against a plain FFT and against other libraries, all in one run.
 
-python -m tools.bench_mel                              # everybody who is installed, a few minutes
-python -m tools.bench_mel --quick --only ours,r2c      # a first impression
+python -m tools.bench_mel                              # all installed libraries, a few minutes
+python -m tools.bench_mel --quick --only ours,r2c      # a rough estimate
 python -m tools.bench_mel --json bench.json --chart bench.svg
-python -m tools.bench_mel --write docs/mel.md          # put the tables between the page's bench markers
+python -m tools.bench_mel --write docs/mel.md          # write the tables between the page's bench markers
 
-A frame is a 30 s signal in one call, divided by its frames; a hop is one frame of a stream, as it comes. Contestants
-take turns in rounds, each in a process and on a thread of its own. Best of all rounds, the median in brackets; ratios
-are of the best, because what disturbs a round only ever adds to it. r2c is FFTW's real-to-complex transform of the same
-size and nothing else, planned with ESTIMATE. It is timed without Python: one call runs a thousand transforms of one
-frame in FFTW's own loop (bench/fft.py). On an x86-64 that gave 2 to 4 % more than the same loop in a C program of
-its own, and as much as that C loop called from a Python that has imported numpy.
+"Per frame" is the time of one call with a 30 s signal, divided by its number of frames; "per hop" is the time of one
+frame of a stream. The implementations are timed in interleaved rounds, each in a single-threaded process of its own.
+Figures are the best of all rounds, with the median in brackets; ratios compare best times, because disturbances only
+add time. r2c is FFTW's real-to-complex transform of the same size and nothing else, planned with FFTW_ESTIMATE. One
+call runs a thousand transforms in an FFTW plan, so that Python's overhead is not measured (tools/peers/fft.py). On one
+x86-64 machine this gave 2 to 4 % more than the same loop in a C program, and as much as that C loop called from a
+Python process that has imported numpy.
 """
 
 import argparse
@@ -23,13 +24,14 @@ from typing import Any
 import numpy as np
 
 from genre_edge.diagnostics import environment
-from tools.docs.pages import marked
-from tools.peers.peers import ENTRIES
-from tools.peers.race import Pace, race
+from tools.docs.pages import split_page
+from tools.peers.benchmark import Effort, run_benchmark
+from tools.peers.implementations import ENTRIES
 from tools.peers.setups import Floats, Setup
 
 SETUPS = {"A": Setup(22050, 2048, 512, 128), "B": Setup(16000, 512, 256, 96)}
-THOROUGH, QUICK = Pace(rounds=200, burst_seconds=2e-3, starts=2), Pace(rounds=5, burst_seconds=1e-3, starts=1)
+THOROUGH = Effort(rounds=200, burst_seconds=2e-3, starts=2)
+QUICK = Effort(rounds=5, burst_seconds=1e-3, starts=1)
 COLUMNS = "| µs per frame | to r2c | to ours | µs per hop | to r2c | to ours | dB off | start, ms | start, MB |\n"
 
 Report = dict[str, Any]
@@ -37,7 +39,7 @@ Cells = tuple[float | None, ...]
 
 
 def reference(setup: Setup) -> tuple[Floats, Floats]:
-    """librosa's filterbank, and its decibels of the signal in float64."""
+    """Return librosa's filterbank, `(n_mels, n_fft // 2 + 1)`, and its decibels of the signal computed in float64."""
     import librosa
 
     parameters = {"sr": setup.sr, "n_fft": setup.n_fft, "n_mels": setup.n_mels}
@@ -46,20 +48,20 @@ def reference(setup: Setup) -> tuple[Floats, Floats]:
     return librosa.filters.mel(**parameters), librosa.power_to_db(mel, amin=1e-10, top_db=None)
 
 
-def measure(names: list[str], pace: Pace) -> Report:
-    """All setups."""
+def measure(names: list[str], effort: Effort) -> Report:
+    """Measure the implementations that are installed, with all setups."""
     installed = [name for name in names if importlib.util.find_spec(ENTRIES[name].module)]
     absent = dict.fromkeys(sorted(set(names) - set(installed)), "not installed")
     setups = {}
     for key, setup in SETUPS.items():
-        contestants, failed = race(installed, setup, *reference(setup), pace)
-        setups[key] = {"title": str(setup), "parameters": vars(setup), "contestants": contestants}
+        figures, failed = run_benchmark(installed, setup, *reference(setup), effort)
+        setups[key] = {"title": str(setup), "parameters": vars(setup), "contestants": figures}
         absent |= failed
     packages = {"numpy", "librosa", *(ENTRIES[name].package for name in installed)}
     return {
         "machine": environment.describe(),
         "versions": {package: importlib.metadata.version(package) for package in sorted(packages, key=str.lower)},
-        "rounds": pace.rounds,
+        "rounds": effort.rounds,
         "labels": {name: ENTRIES[name].label for name in names},
         "absent": absent,
         "setups": setups,
@@ -67,14 +69,14 @@ def measure(names: list[str], pace: Pace) -> Report:
 
 
 def number(value: float | None) -> str:
-    """Three digits or so, and no exponent."""
+    """Format with about three digits and without an exponent."""
     if value is None:
         return "–"
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def row(figures: dict[str, Any]) -> str:
-    """The cells of one contestant."""
+    """Return the table cells of one implementation."""
     cells = []
     for kind in ("frame", "hop"):
         us = figures.get(f"us_per_{kind}")
@@ -86,37 +88,38 @@ def row(figures: dict[str, Any]) -> str:
 
 
 def tables(report: Report) -> str:
-    """Markdown: a table for each setup, fastest first, and where the figures come from."""
+    """Return Markdown: one table per setup, fastest first, and a line about machine and versions."""
     text = ""
     for setup in report["setups"].values():
         ranked = sorted(setup["contestants"].items(), key=lambda item: item[1]["us_per_frame"]["best"])
         text += f"| {setup['title']} {COLUMNS}| --- |{' ---: |' * (COLUMNS.count('|') - 1)}\n"
         text += "".join(f"| {report['labels'][name]} | {row(figures)} |\n" for name, figures in ranked) + "\n"
-    of = report["machine"]
+    machine_info = report["machine"]
     versions = ", ".join(f"{package} {version}" for package, version in report["versions"].items())
-    text += f"{of['processor']}, {of['lanes']} lanes, {of['os']}; Python {of['python']}, {of['fftw']}, {versions}.\n"
+    text += f"{machine_info['processor']}, {machine_info['lanes']} lanes, {machine_info['os']}; "
+    text += f"Python {machine_info['python']}, {machine_info['fftw']}, {versions}.\n"
     text += f"Best of {report['rounds']} rounds (median), one thread each.\n"
     if report["absent"]:
-        why = "; ".join(f"{report['labels'][name]} ({reason})" for name, reason in report["absent"].items())
-        text += f"Not measured: {why}.\n"
+        reasons = "; ".join(f"{report['labels'][name]} ({reason})" for name, reason in report["absent"].items())
+        text += f"Not measured: {reasons}.\n"
     return text
 
 
 def parse(markdown: str) -> dict[str, dict[str, Cells]]:
-    """Setup's title -> label -> figures: what is in brackets is left out, and a dash is None."""
-    found: dict[str, dict[str, Cells]] = {}
+    """Parse tables: setup's title -> label -> figures. Medians in brackets are ignored; a dash is None."""
+    parsed: dict[str, dict[str, Cells]] = {}
     rows: dict[str, Cells] = {}
     for line in markdown.splitlines():
         name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
         if line.endswith(COLUMNS.strip()):
-            rows = found.setdefault(name, {})
+            rows = parsed.setdefault(name, {})
         elif line.startswith("|") and name != "---":
             rows[name] = tuple(None if cell == "–" else float(cell.split()[0]) for cell in cells)
-    return found
+    return parsed
 
 
-def names_of(text: str) -> list[str]:
-    """A comma-separated choice of contestants. Raises argparse.ArgumentTypeError."""
+def parse_names(text: str) -> list[str]:
+    """Split a comma-separated list of implementations. Raises argparse.ArgumentTypeError."""
     names = text.split(",")
     if unknown := sorted(set(names) - set(ENTRIES)):
         raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(ENTRIES)}")
@@ -124,15 +127,16 @@ def names_of(text: str) -> list[str]:
 
 
 def main() -> None:
+    """Measure, print the tables and write the requested files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=names_of, default=list(ENTRIES), metavar="NAMES", help=", ".join(ENTRIES))
-    parser.add_argument("--quick", action="store_true", help="few rounds: no figures to quote")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--chart", type=Path, metavar="FILE.svg")
-    parser.add_argument("--write", type=Path, metavar="FILE.md")
+    parser.add_argument("--only", type=parse_names, default=list(ENTRIES), metavar="NAMES", help=", ".join(ENTRIES))
+    parser.add_argument("--quick", action="store_true", help="few rounds: rough figures, not for publication")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
+    parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="write a chart")
+    parser.add_argument("--write", type=Path, metavar="FILE.md", help="write the tables into a page")
     arguments = parser.parse_args()
     if arguments.write:
-        marked(arguments.write, "bench")  # complains before minutes are spent
+        split_page(arguments.write, "bench")  # fails before the measurement
     report = measure(arguments.only, QUICK if arguments.quick else THOROUGH)
     print(tables(report), end="")
 
@@ -145,7 +149,7 @@ def main() -> None:
 
         write_atomically(arguments.chart, draw(report))
     if arguments.write:
-        before, _, after = marked(arguments.write, "bench")
+        before, _, after = split_page(arguments.write, "bench")
         write_atomically(arguments.write, (before + tables(report) + after).encode())
 
 

@@ -1,12 +1,12 @@
-"""The table of differences from librosa: mel power and decibels, on the shipped song and on noise, on every path.
+"""Measure differences from librosa: mel power and decibels of the shipped song and of noise, on every platform.
 
-python -m tools.conformance                     # print it
-python -m tools.conformance --write docs/mel.md   # put it between the page's conformance markers
-python -m tools.conformance --check docs/mel.md   # exit 1 if the page has other cases, or a figure is too large
+python -m tools.conformance                     # print the table
+python -m tools.conformance --write docs/mel.md   # write it between the page's conformance markers
+python -m tools.conformance --check docs/mel.md   # exit 1 if the page has other cases, or a figure exceeds its limit
 
-A path is a processor and a width of its vectors. aarch64 is measured on x86-64 too, where its C compiler
-(Debian: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross) and qemu-user-static are installed.
-Figures vary a little by processor, so a check compares the cases and the limits, not the digits.
+A platform is a processor with a vector width. aarch64 is also measured on x86-64 if its C compiler (Debian packages
+gcc-aarch64-linux-gnu, libc6-dev-arm64-cross) and qemu-user-static are installed. Figures vary a little by processor, so
+--check compares the cases and the limits, not the digits.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from genre_edge import MelConfig, MelSpectrogram, ParameterError
 from genre_edge.mel.spectrogram import ACCURATE_RANGE_DB
 from genre_edge.system.atomic_write import write_atomically
-from tools.docs.pages import marked
+from tools.docs.pages import split_page
 
 ROOT = Path(__file__).parents[1]
 SONG = ROOT / "demo" / "song.ogg"
@@ -38,7 +38,7 @@ CSRC = ROOT / "csrc"
 CROSS, QEMU = "aarch64-linux-gnu-gcc", "qemu-aarch64-static"
 
 FLOOR_DB = -100.0
-LIMITS = (1e-4, 5e-4)  # of the relative difference and of the decibels
+LIMITS = (1e-4, 5e-4)  # relative difference, dB
 
 CASES: list[dict[str, Any]] = [
     {},
@@ -56,25 +56,26 @@ CASES: list[dict[str, Any]] = [
 ]
 
 Signal = NDArray[np.float32]
-Compute = Callable[[MelConfig, Signal, bool], Signal]  # config, y, decibel -> (n_mels, n_frames)
-Figures = tuple[float, float, float]  # relative, dB, dB in every band
-Measured = dict[str, dict[str, Figures | None]]  # case -> path -> its figures; None: cannot be measured there
+Compute = Callable[[MelConfig, Signal, bool], Signal]  # config, samples, decibels or power -> (n_mels, n_frames)
+Figures = tuple[float, float, float]  # relative, dB, dB over all bands
+Measured = dict[str, dict[str, Figures | None]]  # case -> platform -> figures; None: cannot be measured
 
 
 def signals() -> tuple[Signal, Signal]:
-    """The song, and ten seconds of noise."""
+    """Return the song and ten seconds of noise, both mono at 22050 Hz."""
     song, _ = soundfile.read(SONG, dtype="float32")
     noise = np.random.default_rng(0).standard_normal(10 * 22050 + 1) * 0.3
     return song, noise.astype(np.float32)
 
 
-def computed_here(lanes: int, config: MelConfig, y: Signal, decibel: bool) -> Signal:
-    mel_of = MelSpectrogram(config, lanes=lanes)
-    return mel_of.db(y) if decibel else mel_of.mel(y)
+def compute_native(lanes: int, config: MelConfig, y: Signal, decibel: bool) -> Signal:
+    """Compute with this process's core and a vector width."""
+    spectrogram = MelSpectrogram(config, lanes=lanes)
+    return spectrogram.db(y) if decibel else spectrogram.mel(y)
 
 
-def computed_by(command: list[str], config: MelConfig, y: Signal, decibel: bool) -> Signal:
-    """By csrc/test/mel_of_samples.c on another processor."""
+def compute_emulated(command: list[str], config: MelConfig, y: Signal, decibel: bool) -> Signal:
+    """Compute with csrc/test/mel_of_samples.c, compiled for another processor."""
     c = config
     win_length, top = c.n_fft if c.win_length is None else c.win_length, c.sr / 2 if c.fmax is None else c.fmax
     flags = [c.center, c.pad_mode == "reflect", c.power, c.n_mels, c.fmin, top, c.htk, c.norm == "slaney", decibel, 4]
@@ -84,105 +85,115 @@ def computed_by(command: list[str], config: MelConfig, y: Signal, decibel: bool)
     return np.frombuffer(done.stdout, np.float32).reshape(-1, c.n_mels).T
 
 
-def paths(folder: Path) -> dict[str, Compute]:
-    """What can be measured here. The first is the widest."""
-    found: dict[str, Compute] = {}
+def platforms(folder: Path) -> dict[str, Compute]:
+    """Return the platforms that can be measured on this machine, widest vectors first."""
+    computes: dict[str, Compute] = {}
     for lanes in (8, 4, 1):
         with contextlib.suppress(ParameterError):
             MelSpectrogram(lanes=lanes)
-            found[f"{platform.machine()}, {lanes} lanes"] = partial(computed_here, lanes)
+            computes[f"{platform.machine()}, {lanes} lanes"] = partial(compute_native, lanes)
     if platform.machine() == "x86_64" and shutil.which(CROSS) and shutil.which(QEMU):
         program = str(folder / "mel_of_samples")
         sources = [CSRC / "test" / "mel_of_samples.c", *CSRC.glob("*.c"), *CSRC.glob("kernels/*.c")]
         flags = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O3", "-ffp-contract=fast"]
         subprocess.run([CROSS, *flags, *map(str, sources), "-o", program, "-lm", "-ldl", "-lpthread"], check=True)
-        found["aarch64, 4 lanes"] = partial(computed_by, [QEMU, "-L", "/usr/aarch64-linux-gnu", program])
-    return found
+        computes["aarch64, 4 lanes"] = partial(compute_emulated, [QEMU, "-L", "/usr/aarch64-linux-gnu", program])
+    return computes
 
 
 def figures(compute: Compute, config: MelConfig, y: Signal, mel: Signal) -> Figures:
-    """Largest differences: relative and in dB near the loudest band, and in dB in all bands above the floor."""
+    """Return the largest differences: relative and in dB near the loudest band, and in dB in all bands above the floor.
+
+    Args:
+        compute: the platform.
+        config: spectrogram parameters.
+        y: samples.
+        mel: librosa's mel power, `(n_mels, n_frames)`.
+    """
     db = librosa.power_to_db(mel, ref=1.0, amin=1e-10, top_db=None)
-    # 10 * log10 of a magnitude is half its level in dB.
-    accurate_range_db = ACCURATE_RANGE_DB if config.power == 2 else ACCURATE_RANGE_DB / 2
+    # 10 log10 of a magnitude is half its level.
+    range_db = ACCURATE_RANGE_DB if config.power == 2 else ACCURATE_RANGE_DB / 2
     above = db > FLOOR_DB
-    near = above & (db >= db.max(axis=0) - accurate_range_db)
+    near = above & (db >= db.max(axis=0) - range_db)
     relative = np.abs(compute(config, y, False) - mel)[near] / mel[near]
-    apart = np.abs(compute(config, y, True) - db)
-    return float(relative.max()), float(apart[near].max()), float(apart[above].max())
+    difference = np.abs(compute(config, y, True) - db)
+    return float(relative.max()), float(difference[near].max()), float(difference[above].max())
 
 
-def measure_case(case: dict[str, Any], ways: dict[str, Compute]) -> dict[str, Figures | None]:
-    config, found = MelConfig(**case), dict.fromkeys(ways, (0.0, 0.0, 0.0))
-    result: dict[str, Figures | None] = dict(found)
+def measure_case(case: dict[str, Any], computes: dict[str, Compute]) -> dict[str, Figures | None]:
+    """Return the largest figures over both signals, by platform."""
+    config = MelConfig(**case)
+    result: dict[str, Figures | None] = dict.fromkeys(computes, (0.0, 0.0, 0.0))
     for y in signals():
         mel = librosa.feature.melspectrogram(y=y, **case)
-        for name, compute in ways.items():
-            if config.n_fft % 2 and compute.func is computed_by:  # type: ignore[attr-defined]
-                result[name] = None  # an odd size is FFTW's, which the other processor's root lacks
+        for name, compute in computes.items():
+            if config.n_fft % 2 and compute.func is compute_emulated:  # type: ignore[attr-defined]
+                result[name] = None  # odd sizes need FFTW, which the cross compiler's libraries lack
             elif (so_far := result[name]) is not None:
                 result[name] = tuple(map(max, so_far, figures(compute, config, y, mel)))  # type: ignore[assignment]
     return result
 
 
 def measure() -> Measured:
-    """Each case on each path: the larger of the song's figures and the noise's."""
+    """Measure all cases on all platforms."""
     names = [", ".join(f"{name}={value}" for name, value in case.items()) or "librosa's defaults" for case in CASES]
     with tempfile.TemporaryDirectory() as folder:
-        ways = paths(Path(folder))
-        return {name: measure_case(case, ways) for name, case in zip(names, CASES, strict=True)}
+        computes = platforms(Path(folder))
+        return {name: measure_case(case, computes) for name, case in zip(names, CASES, strict=True)}
 
 
 def table(measured: Measured) -> str:
-    """Markdown, one row per case: relative difference / dB, and dB in every band on the first path."""
+    """Return Markdown: relative difference / dB by case and platform, and dB over all bands on the first platform."""
     first, *others = next(iter(measured.values()))
     lines = [
         f"| parameters | {' | '.join([first, *others])} | every band, dB |",
         "| --- |" + " --- |" * (len(others) + 2),
     ]
-    for name, by_path in measured.items():
-        cells = [f"{figures[0]:.1e} / {figures[1]:.1e}" if figures else "FFTW's" for figures in by_path.values()]
-        widest = by_path[first]
+    for name, by_platform in measured.items():
+        cells = [f"{figures[0]:.1e} / {figures[1]:.1e}" if figures else "FFTW's" for figures in by_platform.values()]
+        widest = by_platform[first]
         assert widest is not None
         lines.append(f"| {name} | {' | '.join(cells)} | {widest[2]:.1e} |")
     return "\n".join(lines) + "\n"
 
 
 def parse(markdown: str) -> dict[str, list[tuple[float, float]]]:
-    """Case -> (relative, dB) of each path in a table."""
-    found = {}
+    """Parse a table: case -> (relative, dB) of each platform."""
+    parsed = {}
     for line in markdown.splitlines()[2:]:
         name, *cells, _ = (cell.strip() for cell in line.strip("|").split("|"))
         pairs = [cell.split("/") for cell in cells if "/" in cell]
-        found[name] = [(float(relative), float(db)) for relative, db in pairs]
-    return found
+        parsed[name] = [(float(relative), float(db)) for relative, db in pairs]
+    return parsed
 
 
-def faults(page: Path) -> list[str]:
-    """What is wrong with the table in `page`, or with today's figures."""
-    measured, written = parse(table(measure())), parse(marked(page, "conformance")[1])
-    found = [] if list(written) == list(measured) else [f"{page} has other cases than tools/conformance.py: make docs"]
-    for origin, cases in ((str(page), written), ("today", measured)):
+def violations(page: Path) -> list[str]:
+    """Return one message per figure above its limit, in the page or measured now, and one for other cases."""
+    measured, written = parse(table(measure())), parse(split_page(page, "conformance")[1])
+    messages = []
+    if list(written) != list(measured):
+        messages.append(f"{page} has other cases than tools/conformance.py: run make docs")
+    for origin, cases in ((str(page), written), ("measured now", measured)):
         for name, pairs in cases.items():
             for relative, db in pairs:
                 if not (relative <= LIMITS[0] and db <= LIMITS[1]):
-                    found.append(f"{origin}: {name}: {relative} relative, {db} dB; limits {LIMITS}")
-    return found
+                    messages.append(f"{origin}: {name}: {relative} relative, {db} dB; limits {LIMITS}")
+    return messages
 
 
 def main() -> None:
+    """Measure, then print, write or check the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--write", type=Path, metavar="FILE")
-    action.add_argument("--check", type=Path, metavar="FILE")
+    action.add_argument("--write", type=Path, metavar="FILE", help="write the table into a page")
+    action.add_argument("--check", type=Path, metavar="FILE", help="check the table in a page and the limits")
     arguments = parser.parse_args()
-    warnings.filterwarnings("error", ".*mel bands hold no FFT bin")  # a case with empty bands is no good example
+    warnings.filterwarnings("error", ".*mel bands hold no FFT bin")  # no case may have empty bands
     if arguments.write:
-        before, _, after = marked(arguments.write, "conformance")
+        before, _, after = split_page(arguments.write, "conformance")
         write_atomically(arguments.write, (before + table(measure()) + after).encode())
     elif arguments.check:
-        found = faults(arguments.check)
-        sys.exit("\n".join(found) or 0)
+        sys.exit("\n".join(violations(arguments.check)) or 0)
     else:
         print(table(measure()), end="")
 

@@ -1,156 +1,43 @@
-"""The table of instructions a frame of decibels takes, on x86-64 and on aarch64, and where they go.
+"""Count the instructions per frame of decibels on x86-64 and aarch64, and where they are spent.
 
-python -m tools.count_instructions                            # print it: about a minute
-python -m tools.count_instructions --only 512 x86-4 arm-4     # these rows and columns alone
-python -m tools.count_instructions --write docs/mel.md        # put it between the page's instructions markers
-python -m tools.count_instructions --check docs/mel.md        # exit 1 if a figure is more than 5 % off
+python -m tools.count_instructions                            # print the table: about a minute
+python -m tools.count_instructions --only 512 x86-4 arm-4     # these rows and columns only
+python -m tools.count_instructions --write docs/mel.md        # write it between the page's instructions markers
+python -m tools.count_instructions --check docs/mel.md        # exit 1 if a figure differs by more than 5 %
 
-Time needs the processor itself and differs from run to run; a count needs neither, and is the same to the last
-instruction for the same compiler and C library. It is no time: instructions differ in what they cost, and two may
-run at once. csrc/test/count_frames.c is compiled with the flags of setup.py and run twice, for few and for many
-frames: the difference is the instructions of the frames alone, because start-up and planning are the same in both.
+Instruction counts need no particular processor and are exactly reproducible with the same compiler and C library. They
+are not times: instructions differ in cost, and several can execute at once. csrc/test/count_frames.c is compiled with
+the flags of setup.py (tools/peers/instructions.py).
 
-x86-64: valgrind's callgrind counts. aarch64: QEMU runs one instruction at a time and logs each; here the log's lines
-are counted, by function. Needs, on Debian: apt install gcc valgrind libfftw3-single3 gcc-aarch64-linux-gnu
-qemu-user-static.
+x86-64 is counted by valgrind's callgrind; for aarch64, QEMU logs every instruction and the log's lines are counted by
+function. Required Debian packages: gcc valgrind libfftw3-single3 gcc-aarch64-linux-gnu qemu-user-static.
 """
 
 import argparse
 import ctypes
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from genre_edge.system.atomic_write import write_atomically
-from tools.docs.pages import marked
+from tools.docs.pages import split_page
+from tools.peers.instructions import ARM, PARTS, REST, X86, Machine, MissingError, Row, build, per_frame, run
 
-CSRC = Path(__file__).parents[1] / "csrc"
-SOURCES = [
-    *(CSRC / "test" / name for name in ("count_frames.c", "naive.c")),
-    *sorted(CSRC.glob("*.c")),
-    *sorted((CSRC / "kernels").glob("*.c")),
-]
-FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O3", "-ffp-contract=fast", "-fvisibility=hidden"]  # as setup.py
-# Symbols are bound at the start: else the first call of each, in some frame, would count the dynamic linker's search.
-LIBRARIES = ["-Wl,-z,now", "-lm", "-ldl", "-lpthread"]
-ARM_ROOT = "/usr/aarch64-linux-gnu"  # where Debian's cross compiler has its libraries
-ARM_CPU = "cortex-a72"  # a Raspberry Pi 4's: the C library chooses its memcpy by it
-
-UNAVAILABLE = 2  # exit status of count_frames if the processor lacks the lanes, or the system lacks FFTW
 TOLERANCE = 0.05  # compilers differ
 ROUNDED = 100
 
-Counts = dict[str, int]  # function -> instructions
-Figures = dict[tuple[str, str], float]  # row, column -> instructions a frame
-
-
-class MissingError(Exception):
-    """What cannot be counted here, and what to install."""
-
-
-def run(*command: str | Path) -> str:
-    """stdout; a failure ends the program: code that does not compile must not pass for a tool that is missing."""
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{Path(command[0]).name}: exit status {done.returncode}\n{done.stderr}")
-    return done.stdout
-
-
-def judge(program: Path, status: int, said: str) -> None:
-    """Of count_frames: a processor without the vectors, or a system without FFTW, is no failure."""
-    if status == UNAVAILABLE:
-        raise MissingError(said.strip())
-    if status:
-        sys.exit(f"{program.name}: exit status {status}\n{said}")
-
-
-def need(program: str, package: str) -> str:
-    """Where a program is."""
-    found = shutil.which(program)
-    if found is None:
-        raise MissingError(f"no {program}: apt install {package}")
-    return found
-
-
-def count_x86(program: Path, *arguments: str) -> Counts:
-    """Of one run, by callgrind."""
-    valgrind, annotate = need("valgrind", "valgrind"), need("callgrind_annotate", "valgrind")
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "counts"
-        command = [valgrind, "-q", "--tool=callgrind", f"--callgrind-out-file={out}", str(program), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True)
-        judge(program, done.returncode, done.stderr)
-        report = run(annotate, "--show-percs=no", "--auto=no", "--threshold=100", out)
-    counts: Counter[str] = Counter()
-    for number, function in re.findall(r"^ *([\d,]+) +[^:\n]*:([^\s']+)", report, flags=re.MULTILINE):
-        counts[function] += int(number.replace(",", ""))
-    total = re.search(r"^ *([\d,]+) .*PROGRAM TOTALS", report, flags=re.MULTILINE)
-    assert total and counts.total() == int(total[1].replace(",", "")), "callgrind_annotate's report is not understood"
-    return counts
-
-
-@cache
-def step_by_step(qemu: str) -> str:
-    """QEMU's option for blocks of one instruction: renamed in version 8.1."""
-    return "-one-insn-per-tb" if "-one-insn-per-tb" in run(qemu, "-help") else "-singlestep"
-
-
-def count_arm(program: Path, *arguments: str) -> Counts:
-    """Of one run, by QEMU's log: with blocks of one instruction and none chained to the next, a line for each."""
-    qemu = need("qemu-aarch64-static", "qemu-user-static")
-    command = [qemu, "-L", ARM_ROOT, "-cpu", ARM_CPU, step_by_step(qemu), "-d", "exec,nochain", str(program)]
-    counts: Counter[bytes] = Counter()
-    other = b""
-    with subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, bufsize=1 << 20) as process:
-        assert process.stderr
-        for line in process.stderr:
-            if line.startswith(b"Trace "):  # Trace 0: host address [flags/address/flags/flags] function
-                counts[line[line.rindex(b"]") + 1 :].strip()] += 1
-            elif line.startswith(b"Stopped execution"):  # of a block that is in the log, and will be once more
-                counts[b""] -= 1
-            else:
-                other = line
-    judge(program, process.returncode, other.decode(errors="replace"))
-    return {function.decode(): number for function, number in counts.items()}
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What compiles for it, what counts on it, and for how many frames: few and many."""
-
-    name: str
-    compiler: str
-    package: str
-    count: Callable[..., Counts]
-    frames: tuple[int, int]
-
-
-# A stream compacts its history once every 3 n_fft / hop frames: `many` minus `few` is (nearly) a multiple of that.
-X86 = Machine("x86-64", "gcc", "gcc", count_x86, (100, 300))
-ARM = Machine("aarch64", "aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu", count_arm, (2, 14))  # the log is slow
-
-
-@dataclass(frozen=True)
-class Row:
-    n_fft: int
-    hop: int
-    n_mels: int
-    sr: int
-
-    def __str__(self) -> str:
-        return f"{self.n_fft} / {self.hop} / {self.n_mels} at {self.sr} Hz"
+Figures = dict[tuple[str, str], float]  # row, column -> instructions per frame
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the first table. `lanes` is passed to count_frames; `in_detail` adds rows to the second table."""
+    """A column of the first table; with `in_detail` also a part of the second one.
+
+    `lanes` is the argument of count_frames: the vector width, or "fftw".
+    """
 
     title: str
     machine: Machine
@@ -167,33 +54,10 @@ COLUMNS = {
     "arm-4": Column("aarch64, 4 lanes (NEON)", ARM, "4", in_detail=True),
     "arm-1": Column("aarch64, 1 lane", ARM, "1"),
 }
-# C function -> name of its part in the second table
-PARTS = {"rfft_power": "transform", "band_product": "mel bank", "decibel": "decibels"}
-REST = "the rest"
-
-
-def build(machine: Machine, folder: Path) -> Path:
-    """Compile count_frames for this machine and return its path."""
-    program = folder / f"count_frames-{machine.name}"
-    compiler = need(machine.compiler, machine.package)
-    run(compiler, *FLAGS, "-o", program, *SOURCES, *LIBRARIES)
-    return program
-
-
-def per_frame(machine: Machine, program: Path, row: Row, lanes: str) -> dict[str, float]:
-    """Instructions a frame by part; their sum is the whole."""
-    few, many = machine.frames
-    arguments = [str(value) for value in (row.n_fft, row.hop, row.n_mels, row.sr, lanes)]
-    counts = Counter(machine.count(program, *arguments, str(many)))
-    counts.subtract(machine.count(program, *arguments, str(few)))
-    parts = dict.fromkeys([*PARTS.values(), REST], 0.0)
-    for function, number in counts.items():
-        parts[PARTS.get(function, REST)] += number / (many - few)
-    return parts
 
 
 def measure(rows: list[Row], columns: list[Column]) -> tuple[Figures, list[str]]:
-    """The figures, not yet rounded, of both tables; and what is missing for those that are not there."""
+    """Return the unrounded figures of both tables, and one message per machine or column that cannot be counted."""
     figures: Figures = {}
     missing: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -213,7 +77,7 @@ def measure(rows: list[Row], columns: list[Column]) -> tuple[Figures, list[str]]
 
 
 def figures_of(row: Row, column: Column, parts: dict[str, float]) -> Figures:
-    """One cell of the first table and, in detail, a row of the second."""
+    """Return one cell of the first table and, for a column in detail, a row of the second."""
     figures = {(str(row), column.title): sum(parts.values())}
     if column.in_detail:
         figures |= {(f"{row}, {column.title}", part): number for part, number in parts.items()}
@@ -221,7 +85,7 @@ def figures_of(row: Row, column: Column, parts: dict[str, float]) -> Figures:
 
 
 def table(figures: Figures) -> str:
-    """Markdown: the frame as a whole, then its parts."""
+    """Return Markdown: a table of whole frames, then one of their parts."""
     details = [f"{row}, {column.title}" for column in COLUMNS.values() if column.in_detail for row in ROWS.values()]
     whole = lines("n_fft / hop / bands", list(map(str, ROWS.values())), [c.title for c in COLUMNS.values()], figures)
     parts = lines("of which", details, [*PARTS.values(), REST], figures)
@@ -229,7 +93,7 @@ def table(figures: Figures) -> str:
 
 
 def lines(corner: str, rows: list[str], columns: list[str], figures: Figures) -> Iterator[str]:
-    """One table, without what was not counted."""
+    """Yield the lines of one table, without rows and columns that were not counted."""
     columns = [column for column in columns if any((row, column) in figures for row in rows)]
     yield f"| {' | '.join([corner, *columns])} |"
     yield f"| --- |{' ---: |' * len(columns)}"
@@ -240,7 +104,7 @@ def lines(corner: str, rows: list[str], columns: list[str], figures: Figures) ->
 
 
 def versions() -> Iterator[str]:
-    """Of the tools that are there: the figures depend on them."""
+    """Yield the versions of the installed tools: the figures depend on them."""
     for command in (X86.compiler, "valgrind", ARM.compiler, "qemu-aarch64-static"):
         if shutil.which(command):
             yield run(command, "--version").splitlines()[0]
@@ -252,7 +116,7 @@ def versions() -> Iterator[str]:
 
 
 def parse(markdown: str) -> Figures:
-    """The inverse of `table`, to its digits."""
+    """Parse the output of `table`."""
     figures: Figures = {}
     columns: list[str] = []
     for line in markdown.splitlines():
@@ -268,29 +132,41 @@ def parse(markdown: str) -> Figures:
     return figures
 
 
-def faults(page: Path, today: Figures, complete: bool) -> list[str]:
-    """Figures of today that `page` lacks or has otherwise; and those that it has beyond a complete count."""
-    written = parse(marked(page, "instructions")[1])
-    found = [f"{page} has {', '.join(key)}, which is not counted" for key in written if complete and key not in today]
-    for (row, column), number in today.items():
-        said = written.get((row, column))
-        if said is None:
-            found.append(f"{page} has no figure for {row}, {column}")
-        elif abs(said - number) > TOLERANCE * number + ROUNDED / 2:
-            found.append(f"{page} says {said} for {row}, {column}; today it is {number:.0f}")
-    return found
+def differences(page: Path, counted: Figures, complete: bool) -> list[str]:
+    """Compare the table in a page with the counted figures.
+
+    Args:
+        page: Markdown page with instructions markers.
+        counted: unrounded figures.
+        complete: whether `counted` has all figures, so that others in the page are errors.
+
+    Returns:
+        One message per missing, outdated or unknown figure.
+    """
+    written = parse(split_page(page, "instructions")[1])
+    messages = [
+        f"{page} has {', '.join(key)}, which is not counted" for key in written if complete and key not in counted
+    ]
+    for (row, column), number in counted.items():
+        figure = written.get((row, column))
+        if figure is None:
+            messages.append(f"{page} has no figure for {row}, {column}")
+        elif abs(figure - number) > TOLERANCE * number + ROUNDED / 2:
+            messages.append(f"{page} has {figure} for {row}, {column}; the count is {number:.0f}")
+    return messages
 
 
 def main() -> None:
+    """Count, then print, write or check the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = f"rows of {', '.join(ROWS)}, columns of {', '.join(COLUMNS)}; all where none is named"
+    names = f"rows ({', '.join(ROWS)}) and columns ({', '.join(COLUMNS)}) to count; default: all"
     parser.add_argument("--only", nargs="+", choices=[*ROWS, *COLUMNS], default=[], metavar="NAME", help=names)
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--write", type=Path, metavar="FILE")
-    action.add_argument("--check", type=Path, metavar="FILE")
+    action.add_argument("--write", type=Path, metavar="FILE", help="write the table into a page")
+    action.add_argument("--check", type=Path, metavar="FILE", help="compare with the table in a page")
     arguments = parser.parse_args()
     if arguments.write and arguments.only:
-        parser.error("--write writes the whole table")
+        parser.error("--write needs all rows and columns: omit --only")
     rows = [row for name, row in ROWS.items() if name in arguments.only or not {*ROWS} & {*arguments.only}]
     columns = [
         column for name, column in COLUMNS.items() if name in arguments.only or not {*COLUMNS} & {*arguments.only}
@@ -300,12 +176,12 @@ def main() -> None:
         print(f"not counted: {note}", file=sys.stderr)
     if arguments.write:
         if missing:
-            sys.exit(f"{arguments.write} is left as it is: the table would lack columns")
-        before, _, after = marked(arguments.write, "instructions")
+            sys.exit(f"{arguments.write} is not changed: the table would lack columns")
+        before, _, after = split_page(arguments.write, "instructions")
         write_atomically(arguments.write, (before + table(figures) + after).encode())
     elif arguments.check:
         complete = not missing and not arguments.only
-        sys.exit("\n".join(faults(arguments.check, figures, complete)) or 0)
+        sys.exit("\n".join(differences(arguments.check, figures, complete)) or 0)
     else:
         print(table(figures), end="")
 

@@ -1,9 +1,9 @@
-"""A new sound in the style of a song: what the genre network hears in both is the same.
+"""Generate audio in the style of a song.
 
     python -m tools.imitate song.wav -o imitation.wav
 
-A mel spectrogram begins as noise and changes until the network's statistics of it are the song's; then it becomes
-sound.
+Starts from noise and optimises a mel spectrogram until the statistics of the genre network's hidden layers match those
+of the song (Gatys et al. 2015), then converts it to audio (Griffin and Lim 1984).
 """
 
 import argparse
@@ -20,59 +20,75 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from genre_edge import Classifier
 from genre_edge.errors import GenreEdgeError
 from genre_edge.model.bundle import Bundle, bundle_path
-from tools.paper.imitation import song, sound
+from tools.paper.imitation import song, synthesis
 from tools.paper.imitation.style import Style
 from tools.training import float_network
 
 DEFAULT_S = 10.0
-MAX_SEED = 2**32 - 1  # librosa's
+MAX_SEED = 2**32 - 1  # librosa's limit
 
 
 @dataclass(frozen=True)
 class Imitation:
-    """What came of it: genres by the classifier (None if it would not say); how far its style is from the song's."""
+    """Result of an imitation.
+
+    Attributes:
+        song_genre, genre: predicted genre of the song and of the imitation; None without a confident prediction.
+        first, last, sound: style distance from the song of the noise, of the spectrogram after the last step and of the
+            audio.
+    """
 
     song_genre: str | None
     genre: str | None
-    first: float  # distance of the noise
-    last: float  # of the picture after the last step
-    sound: float  # of the finished sound
+    first: float
+    last: float
+    sound: float
 
 
 class Imitator:
-    """Imitates songs in the ears of one bundle."""
+    """Imitates songs with the network of one bundle."""
 
     def __init__(self, bundle: str = "edge") -> None:
         self._classifier = Classifier(bundle)
         self._bundle = self._classifier.bundle
         self._style = Style(float_network.load(bundle), self._bundle)
-        self._mel = song.fine(self._bundle.mel)
+        self._mel = song.fine_mel(self._bundle.mel)
 
     def imitate(
         self, original: Path, output: Path, seconds: float | None, steps: int, seed: int, quiet: bool
     ) -> Imitation:
-        """Write the imitation: of 10 s if no length is given, or as long as the network listens at a time.
+        """Write an imitation as WAV.
 
-        Raises GenreEdgeError if song or length cannot be used, OSError if nothing can be written.
+        Args:
+            original: the song.
+            output: WAV file to write.
+            seconds: duration; None for 10 s, or one patch of the network if that is longer.
+            steps: number of optimisation steps.
+            seed: seed of noise and phases.
+            quiet: whether to hide the progress bar.
+
+        Raises:
+            GenreEdgeError: the song or the duration cannot be used.
+            OSError: the file cannot be written.
         """
         columns = self._columns(seconds)
         frames = song.read(original, self._bundle)
-        heard = self._classifier.classify(original)
-        wanted = self._style.of_song(frames)
+        song_verdict = self._classifier.classify(original)
+        target = self._style.song_statistics(frames)
         bar = Progress(
             TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=Console(stderr=True)
         )
         with bar if not quiet else Progress(disable=True) as progress:
             task = progress.add_task(f"{original.name}", total=steps)
 
-            def told(step: int, distance: float) -> None:
+            def on_step(step: int, distance: float) -> None:
                 progress.update(task, completed=step, description=f"{original.name}: distance {distance:.3f}")
 
-            noise, picture = self._style.imitate(wanted, columns, steps, seed, told)
-        sound.write(output, sound.of_picture(picture, self._mel, seed), self._mel.sr)
+            noise, spectrogram = self._style.imitate(target, columns, steps, seed, on_step)
+        synthesis.write(output, synthesis.invert(spectrogram, self._mel, seed), self._mel.sr)
         verdict = self._classifier.classify(output)
-        seen = (noise, picture, song.read(output, self._bundle))
-        return Imitation(heard.genre, verdict.genre, *(self._style.away(frames, wanted) for frames in seen))
+        spectrograms = (noise, spectrogram, song.read(output, self._bundle))
+        return Imitation(song_verdict.genre, verdict.genre, *(self._style.distance_of(x, target) for x in spectrograms))
 
     def _columns(self, seconds: float | None) -> int:
         columns = round((DEFAULT_S if seconds is None else seconds) * self._mel.sr / self._mel.hop_length)
@@ -80,7 +96,7 @@ class Imitator:
         if seconds is not None and columns < shortest:
             short_s = shortest * self._mel.hop_length / self._mel.sr
             raise GenreEdgeError(
-                f"--seconds {seconds:g}: model {self._bundle.name!r} needs {short_s + 0.05:.1f} or more"
+                f"--seconds {seconds:g}: model {self._bundle.name!r} needs at least {short_s + 0.05:.1f}"
             )
         return max(columns, shortest)
 
@@ -98,8 +114,8 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def fault(arguments: argparse.Namespace) -> str | None:
-    """What is wrong with the arguments, if something is."""
+def argument_error(arguments: argparse.Namespace) -> str | None:
+    """Return a message about the first bad argument, if any."""
     output: Path = arguments.output
     if arguments.seconds is not None and not 5 <= arguments.seconds <= 120:
         return "--seconds must be from 5 to 120"
@@ -108,35 +124,40 @@ def fault(arguments: argparse.Namespace) -> str | None:
     if not 0 <= arguments.seed <= MAX_SEED:
         return f"--seed must be from 0 to {MAX_SEED}"
     if output.suffix.lower() != ".wav":
-        return f"{output}: the output is a WAV, its name must end in .wav"
+        return f"{output}: the output is a WAV file, its name must end in .wav"
     if not output.parent.is_dir():
-        return f"{output}: there is no folder {str(output.parent)!r}"
+        return f"{output}: the folder {str(output.parent)!r} does not exist"
     if output.is_dir():
         return f"{output}: is a folder"
     if output.exists() and arguments.song.exists() and output.samefile(arguments.song):
-        return f"{output}: is the song itself"
+        return f"{output}: is the input song"
     return None
 
 
-def main() -> None:
-    arguments = parse_arguments()
-    if wrong := fault(arguments):
-        print(f"error: {wrong}", file=sys.stderr)
+def run(arguments: argparse.Namespace) -> None:
+    """Check the arguments, imitate the song and print genres and distances."""
+    if message := argument_error(arguments):
+        print(f"error: {message}", file=sys.stderr)
         sys.exit(2)
-    song.read(arguments.song, Bundle.load(bundle_path(arguments.model)))  # a bad song is told before the network loads
-    found = Imitator(arguments.model).imitate(
+    song.read(arguments.song, Bundle.load(bundle_path(arguments.model)))  # report a bad song before loading the network
+    result = Imitator(arguments.model).imitate(
         arguments.song, arguments.output, arguments.seconds, arguments.steps, arguments.seed, not sys.stderr.isatty()
     )
     print(
-        f"{arguments.song}: {found.song_genre or 'no genre'}; {arguments.output}: {found.genre or 'no genre'}; "
-        f"distance {found.first:.3f}, after {arguments.steps} steps {found.last:.3f}, as sound {found.sound:.3f}"
+        f"{arguments.song}: {result.song_genre or 'no genre'}; {arguments.output}: {result.genre or 'no genre'}; "
+        f"distance {result.first:.3f}, after {arguments.steps} steps {result.last:.3f}, of the audio {result.sound:.3f}"
     )
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Parse the command line and imitate a song. Errors end the program with one line and exit code 1 or 2."""
     try:
-        main()
+        run(parse_arguments())
     except (GenreEdgeError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted; nothing was written")
+        sys.exit("interrupted: no file written")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,11 @@
-"""Make the demonstration song, demo/song.ogg.
+"""Synthesise the demonstration song, demo/song.ogg.
 
 Composer: Christian Petzold (1677-1733).
 Work: Minuet in G major, BWV Anh. 114, from the 1725 Notebook for Anna Magdalena Bach; its first
 sixteen bars, with a viola part added to fill in the harmony.  It is in the public domain.
 
-The sound is entirely synthesised by this program (a piano, bowed strings and a room): no
-recording is used.  The song has the same licence as the project.
+The audio is entirely synthesised by this program (a piano, bowed strings and reverberation); it
+contains no recordings.  The song has the same licence as the project.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ SEED = 1725
 BEATS_PER_MINUTE = 103.0
 BARS, BEATS_PER_BAR = 16, 3
 LEAD_IN = 0.15  # seconds of silence before the first note
-TAIL = 2.2  # seconds after the last bar, for its chord to ring out
+TAIL = 2.2  # seconds after the last bar, for the decay of its chord
 PEAK = 0.89
 
-# A note is NAME[:BEATS], one beat (a quarter note) unless told; + joins the notes of a chord.
-# The last notes are held beyond their bar, as under a fermata.
+# A note is NAME[:BEATS], one beat (a quarter note) by default; + joins the notes of a chord.
+# The last notes extend beyond their bar, like a fermata.
 MELODY = """
   D5 G4:.5 A4:.5 B4:.5 C5:.5 | D5 G4 G4 | E5 C5:.5 D5:.5 E5:.5 F#5:.5 | G5 G4 G4 |
   C5 D5:.5 C5:.5 B4:.5 A4:.5 | B4 C5:.5 B4:.5 A4:.5 G4:.5 | F#4 G4:.5 A4:.5 B4:.5 G4:.5 | B4 A4:2 |
@@ -51,13 +51,15 @@ SEMITONES = {"C": 0, "D": 2, "E": 4, "F#": 6, "G": 7, "A": 9, "B": 11}
 
 
 class Note(NamedTuple):
-    start: float  # in beats
+    """A note of a score: start and length in beats, frequency in Hz."""
+
+    start: float
     beats: float
-    frequency: float  # in hertz
+    frequency: float
 
 
 def parse(score: str) -> list[Note]:
-    """The notes of one part, in order."""
+    """Return the notes of one part, in order."""
     notes, start = [], 0.0
     for token in score.replace("|", " ").split():
         names, _, length = token.partition(":")
@@ -70,7 +72,7 @@ def parse(score: str) -> list[Note]:
 
 
 def seconds_at(beat: float) -> float:
-    """When a beat falls: the pulse broadens a little at phrase ends and slows into the last bar."""
+    """Return the time of a beat: the tempo slows slightly at phrase ends, and more towards the last bar."""
     grid = np.arange(0.0, 64.0, 0.25)
     phrase = grid % 24 / 24  # a phrase is eight bars
     pace = 1 + 0.10 * phrase**6 + 0.30 * np.clip((grid - 42) / 6, 0, 1) ** 2
@@ -79,13 +81,13 @@ def seconds_at(beat: float) -> float:
 
 
 def loudness(beat: float) -> float:
-    """Velocity in 0..1: the downbeat is stressed and each phrase swells, then relaxes."""
+    """Return the velocity, 0..1: accents on downbeats, a crescendo and diminuendo in each phrase."""
     accent = 0.10 if beat % BEATS_PER_BAR == 0 else 0.03 if beat % 1 == 0 else 0.0
     return 0.55 + accent + 0.18 * float(np.sin(np.pi * (beat % 24) / 24))
 
 
 def piano(frequency: float, seconds: float, velocity: float, rng: Rng) -> np.ndarray:
-    """A struck string: inharmonic partials, the high ones dying first, and a soft hammer."""
+    """Return a struck string: inharmonic partials, of which high ones decay faster, and hammer noise."""
     t = np.arange(int((seconds + 0.6) * SAMPLE_RATE)) / SAMPLE_RATE
     k = np.arange(1, 40)
     stiffness = 2.5e-4 * (frequency / 262) ** 1.2
@@ -95,18 +97,18 @@ def piano(frequency: float, seconds: float, velocity: float, rng: Rng) -> np.nda
     decay = 2.4 * np.sqrt(196 / frequency) / (1 + 0.22 * (k - 1))
     sound = np.zeros_like(t)
     for f, a, tau in zip(partials, level, decay, strict=True):
-        # Two strings a hair apart: they beat, and the pair decays fast, then slowly.
-        detune, turn = rng.uniform(0.1, 0.35), rng.random()
-        ring = sum(np.sin(2 * np.pi * ((f + d) * t + turn)) for d in (-detune, detune))
+        # Two slightly detuned strings: they beat, and decay fast at first, then slowly.
+        detune, phase = rng.uniform(0.1, 0.35), rng.random()
+        ring = sum(np.sin(2 * np.pi * ((f + d) * t + phase)) for d in (-detune, detune))
         sound += a * ring * (0.7 * np.exp(-t / (0.4 * tau)) + 0.3 * np.exp(-t / (1.6 * tau)))
     hammer = np.convolve(rng.standard_normal(t.size), np.hanning(24) / 12, "same")
     sound += 0.05 * velocity * hammer * np.exp(-t / 0.012)
     damper = np.exp(-np.maximum(t - seconds, 0) / 0.12)
-    return velocity**1.5 * sound * damper * (1 - np.exp(-t / 0.002)) * fade(t.size, 0.0, 0.05)
+    return velocity**1.5 * sound * damper * (1 - np.exp(-t / 0.002)) * envelope(t.size, 0.0, 0.05)
 
 
 def strings(frequency: float, seconds: float, velocity: float, rng: Rng) -> np.ndarray:
-    """Three bowed players, each with its own tuning and vibrato, through a mellow body."""
+    """Return three bowed strings, each with its own tuning and vibrato, filtered by a body resonance."""
     t = np.arange(int((seconds + 0.35) * SAMPLE_RATE)) / SAMPLE_RATE
     k = np.arange(1, int(min(24, 7000 / frequency)) + 1)
     body = 1 / (1 + (k * frequency / 1500) ** 2)
@@ -120,25 +122,25 @@ def strings(frequency: float, seconds: float, velocity: float, rng: Rng) -> np.n
         for n, a in zip(k, body / k, strict=True):
             sound += a * np.sin(n * phase + 2 * np.pi * rng.random())
     bow = np.convolve(rng.standard_normal(t.size), np.hanning(12) / 6, "same")
-    return velocity * (sound / 3 + 0.01 * bow) * fade(t.size, 0.14, 0.4)
+    return velocity * (sound / 3 + 0.01 * bow) * envelope(t.size, 0.14, 0.4)
 
 
-def fade(size: int, attack: float, release: float) -> np.ndarray:
-    """A gain that rises and falls as a raised cosine, over the given seconds."""
+def envelope(size: int, attack: float, release: float) -> np.ndarray:
+    """Return a gain envelope with raised-cosine attack and release, both in seconds."""
     n = np.arange(size) / SAMPLE_RATE
     edges = np.minimum(n / max(attack, 1e-9), (n[-1] - n) / max(release, 1e-9))
     return 0.5 - 0.5 * np.cos(np.pi * np.clip(edges, 0, 1))
 
 
 def reverb(dry: np.ndarray, seconds: float = 1.7) -> np.ndarray:
-    """A feedback delay network: eight damped delay lines mixed by a Householder matrix."""
+    """Return the output of a feedback delay network: eight damped delay lines mixed by a Householder matrix."""
     delays = np.array([809, 907, 1009, 1117, 1229, 1361, 1481, 1613])  # primes, in samples
     gains = 10 ** (-3 * delays[:, None] / SAMPLE_RATE / seconds)  # 60 dB down after `seconds`
     each, mix = np.arange(8)[:, None], np.eye(8) - 2 / 8
     history = delays.max() + 1
     lines = np.zeros((8, history + dry.size))
     wet = np.zeros(dry.size)
-    block = int(delays.min())  # nothing fed back within a block is heard inside it
+    block = int(delays.min())  # feedback from within a block arrives after it
     for start in range(0, dry.size, block):
         now = np.arange(start, min(start + block, dry.size))
         late = history + now - delays[:, None]
@@ -149,7 +151,7 @@ def reverb(dry: np.ndarray, seconds: float = 1.7) -> np.ndarray:
 
 
 def synthesise() -> np.ndarray:
-    """The whole piece: mono float32 samples at SAMPLE_RATE; the same at every call."""
+    """Return the whole piece, mono float32 samples at SAMPLE_RATE. Deterministic."""
     rng = np.random.default_rng(SEED)
     song = np.zeros(int((seconds_at(BARS * BEATS_PER_BAR) + TAIL) * SAMPLE_RATE))
     parts = [
@@ -167,24 +169,25 @@ def synthesise() -> np.ndarray:
             place = song[int(start * SAMPLE_RATE) :][: sound.size]
             place += sound[: place.size]
     song += 0.16 * reverb(song)
-    song = (song - song.mean()) * fade(song.size, 0.05, 1.2)
+    song = (song - song.mean()) * envelope(song.size, 0.05, 1.2)
     return (song * (PEAK / np.abs(song).max())).astype(np.float32)
 
 
 def write_song(path: Path, song: np.ndarray) -> None:
-    """Write Ogg Vorbis, whole or not at all."""
+    """Write Ogg Vorbis atomically."""
     content = io.BytesIO()
     with sf.SoundFile(content, "w", SAMPLE_RATE, 1, "VORBIS", format="OGG") as ogg:
         ogg.title = "Minuet in G major, BWV Anh. 114 (synthesised)"
         ogg.artist = "Christian Petzold"
-        for start in range(0, song.size, SAMPLE_RATE):  # long Vorbis writes can overflow
+        for start in range(0, song.size, SAMPLE_RATE):  # long writes can overflow libvorbis' stack
             ogg.write(song[start : start + SAMPLE_RATE])
     write_atomically(path, content.getvalue())
 
 
 def main() -> None:
+    """Synthesise and write the song."""
     parser = argparse.ArgumentParser(description="Synthesise the demonstration song.")
-    parser.add_argument("-o", "--output", type=Path, default=Path("demo/song.ogg"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("demo/song.ogg"), help="file to write (Ogg Vorbis)")
     args = parser.parse_args()
     write_song(args.output, song := synthesise())
     print(f"{args.output}: {song.size / SAMPLE_RATE:.1f} s, {args.output.stat().st_size} bytes")

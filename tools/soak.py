@@ -1,10 +1,11 @@
-"""Let `genre-edge stream -` hear days of sound as fast as it can, and watch what it uses.
+"""Soak test: stream days of audio through `genre-edge stream -` as fast as possible and record what it uses.
 
     python -m tools.soak --days 7 --csv soak.csv --chart soak.svg
 
-A row an hour of sound goes to the CSV. The same command goes on from the last row, in a new process, until the days are
-full; with more days, it goes on further. Exit code 1 if a limit was broken: 1 MB more resident memory after the first
-hour of a process, a descriptor or a thread more or less, bytes written to disks, a sample lost, a verdict out of place.
+Appends one CSV row per hour of audio. The same command resumes from the last row in a new process until --days are
+reached; a larger --days extends the test. Exit code 1 if a limit is exceeded: resident memory grows by more than 1 MB
+after the first hour of a process, the number of descriptors or threads changes, bytes are written to disks, samples are
+dropped, or a verdict is misplaced.
 """
 
 import argparse
@@ -12,42 +13,42 @@ import sys
 import time
 from pathlib import Path
 
-from tools.endurance import record
-from tools.endurance.ledger import ListenerError
-from tools.endurance.listener import StreamPredictor
-from tools.endurance.programme import Programme
-from tools.endurance.record import Row
+from tools.endurance import soak_csv
+from tools.endurance.audio_generator import AudioGenerator
+from tools.endurance.soak_csv import Row
+from tools.endurance.stream_process import StreamProcess
+from tools.endurance.verdict_checker import ProcessError
 
 DAY_S = 86400
 
 
 def soak(arguments: argparse.Namespace, rows: list[Row]) -> None:
-    """One process's run; adds its rows. Raises ListenerError."""
+    """Run one process until --days are reached, appending to `rows` and to the CSV. Raises ProcessError."""
     run, before_s = (rows[-1].run + 1, rows[-1].audio_s) if rows else (1, 0.0)
-    with StreamPredictor(arguments.raw, arguments.interval, arguments.model) as listener:
-        programme = Programme(arguments.seed, listener.rate, listener.channels)
+    with StreamProcess(arguments.raw, arguments.interval, arguments.model) as process:
+        generator = AudioGenerator(arguments.seed, process.rate, process.channels)
         cpu_s = 0.0
-        while before_s + listener.fed_s < arguments.days * DAY_S:
-            began_s, stretch = time.monotonic(), round((before_s + listener.fed_s) / arguments.every)
-            listener.feed(programme.stretch(stretch, round(arguments.every * listener.rate)))
-            listener.ledger.wait_for_all(listener.fed_s)
-            wall_s = time.monotonic() - began_s
-            row = _row(listener, run, before_s, wall_s, cpu_s)
+        while before_s + process.fed_s < arguments.days * DAY_S:
+            start_s, index = time.monotonic(), round((before_s + process.fed_s) / arguments.every)
+            process.feed(generator.segment(index, round(arguments.every * process.rate)))
+            process.checker.wait_until_caught_up(process.fed_s)
+            wall_s = time.monotonic() - start_s
+            row = _row(process, run, before_s, wall_s, cpu_s)
             cpu_s += row.cpu_s
             rows.append(row)
-            record.append(arguments.csv, row)
+            soak_csv.append(arguments.csv, row)
             print(_line(row), flush=True)
-        listener.end()
-        if listener.ledger.misplaced > row.misplaced:
-            raise ListenerError("the last verdict is out of place")
+        process.finish()
+        if process.checker.misplaced > row.misplaced:
+            raise ProcessError("sent a misplaced last verdict")
 
 
-def _row(listener: StreamPredictor, run: int, before_s: float, wall_s: float, cpu_before_s: float) -> Row:
-    usage, ledger = listener.usage(), listener.ledger
+def _row(process: StreamProcess, run: int, before_s: float, wall_s: float, cpu_before_s: float) -> Row:
+    usage, checker = process.usage(), process.checker
     return Row(
         run=run,
-        audio_s=before_s + listener.fed_s,
-        run_audio_s=listener.fed_s,
+        audio_s=before_s + process.fed_s,
+        run_audio_s=process.fed_s,
         wall_s=round(wall_s, 3),
         cpu_s=round(usage.cpu_s - cpu_before_s, 2),
         resident_bytes=usage.resident_bytes,
@@ -55,11 +56,11 @@ def _row(listener: StreamPredictor, run: int, before_s: float, wall_s: float, cp
         descriptors=usage.descriptors,
         threads=usage.threads,
         written_bytes=usage.written_bytes,
-        position_s=ledger.end_s,
-        verdicts=ledger.count,
-        misplaced=ledger.misplaced,
-        dropped_samples=ledger.dropped,
-        lag_ms=ledger.longest_lag_ms(),
+        position_s=checker.end_s,
+        verdicts=checker.count,
+        misplaced=checker.misplaced,
+        dropped_samples=checker.dropped,
+        lag_ms=checker.pop_max_lag_ms(),
     )
 
 
@@ -71,47 +72,49 @@ def _line(row: Row) -> str:
 
 
 def report(rows: list[Row]) -> list[str]:
-    """What the rows show, a sentence each."""
-    runs = record.runs(rows)
-    growths = [grown for run in runs if (grown := record.growth(run)) is not None]
-    lasts = [run[-1] for run in runs]
+    """Summarise the rows, one sentence per line."""
+    runs = soak_csv.runs(rows)
+    growths = [grown for run in runs if (grown := soak_csv.growth(run)) is not None]
+    last_rows = [run[-1] for run in runs]
     audio_s, wall_s, cpu_s = rows[-1].audio_s, sum(row.wall_s for row in rows), sum(row.cpu_s for row in rows)
     return [
-        f"{audio_s / DAY_S:.3f} days of sound in {wall_s / 60:.1f} minutes, {len(runs)} runs: {audio_s / wall_s:.0f} "
-        f"times as fast as it plays ({audio_s / cpu_s:.0f} times a second of CPU)",
-        f"resident memory after the first hour: {max(growths) / 1000:.0f} kB more at most"
+        f"{audio_s / DAY_S:.3f} days of audio in {wall_s / 60:.1f} minutes, {len(runs)} runs: "
+        f"{audio_s / wall_s:.0f} times real time ({audio_s / cpu_s:.0f} s of audio per second of CPU)",
+        f"growth of resident memory after the first hour: at most {max(growths) / 1000:.0f} kB"
         if growths
-        else "less than two hours",
-        f"at most {max(r.resident_bytes for r in rows) / 1e6:.1f} MB, {max(r.descriptors for r in rows)} descriptors, "
-        f"{max(r.threads for r in rows)} threads, {max(r.written_bytes for r in lasts)} bytes written to disks",
-        f"{sum(r.verdicts for r in lasts)} verdicts, {sum(r.misplaced for r in lasts)} out of place, "
-        f"{sum(r.dropped_samples for r in lasts)} samples lost, longest lag {max(r.lag_ms for r in rows):.0f} ms",
+        else "growth of resident memory: not measured, the runs are shorter than two hours",
+        f"maximum: {max(r.resident_bytes for r in rows) / 1e6:.1f} MB, {max(r.descriptors for r in rows)} descriptors, "
+        f"{max(r.threads for r in rows)} threads, {max(r.written_bytes for r in last_rows)} bytes written to disks",
+        f"{sum(r.verdicts for r in last_rows)} verdicts, {sum(r.misplaced for r in last_rows)} misplaced, "
+        f"{sum(r.dropped_samples for r in last_rows)} dropped samples, "
+        f"maximum lag {max(r.lag_ms for r in rows):.0f} ms",
     ]
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--days", type=float, required=True, help="of sound, all runs together")
-    parser.add_argument("--csv", type=Path, required=True, help="where the rows go, or are already")
-    parser.add_argument("--chart", type=Path, help="a picture of the rows (needs matplotlib)")
-    parser.add_argument("--raw", default="s16le:44100:2", help="the pipe's format, s16le:RATE:CHANNELS")
-    parser.add_argument("--interval", type=float, default=5.0, help="seconds from verdict to verdict")
-    parser.add_argument("--model", default="edge")
-    parser.add_argument("--every", type=float, default=3600.0, help="seconds of sound from row to row")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of sounds")
+    parser.add_argument("--days", type=float, required=True, help="days of audio, all runs together")
+    parser.add_argument("--csv", type=Path, required=True, help="CSV file to append rows to and to resume from")
+    parser.add_argument("--chart", type=Path, help="write a chart of the rows to this file (requires matplotlib)")
+    parser.add_argument("--raw", default="s16le:44100:2", help="format of the pipe, s16le:RATE:CHANNELS")
+    parser.add_argument("--interval", type=float, default=5.0, help="seconds of audio between verdicts")
+    parser.add_argument("--model", default="edge", help="name or directory of a model bundle")
+    parser.add_argument("--every", type=float, default=3600.0, help="seconds of audio between rows")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the test audio")
     return parser.parse_args()
 
 
 def main() -> None:
+    """Run the test, print the report and exit with code 1 if a limit is exceeded."""
     arguments = _arguments()
-    rows = record.read(arguments.csv)
+    rows = soak_csv.read(arguments.csv)
     try:
         if not rows or rows[-1].audio_s < arguments.days * DAY_S:
             soak(arguments, rows)
-    except ListenerError as error:
+    except ProcessError as error:
         sys.exit(f"soak: genre-edge stream {error}")
     except KeyboardInterrupt:
-        print("soak: stopped; the same command goes on")
+        print("soak: interrupted; run the same command again to resume")
     if not rows:
         return
     print(*report(rows), sep="\n")
@@ -119,8 +122,8 @@ def main() -> None:
         from tools.endurance import chart
 
         chart.draw(rows, arguments.chart)
-    if broken := list(record.faults(rows)):
-        sys.exit("\n".join(["soak: a limit was broken", *broken]))
+    if exceeded := list(soak_csv.violations(rows)):
+        sys.exit("\n".join(["soak: a limit is exceeded", *exceeded]))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import soundfile
 from genre_edge import Classifier
 from genre_edge.classify.verdict import Segment
 from genre_edge.errors import GenreEdgeError
-from tools.docs.pages import marked
+from tools.docs.pages import split_page
 from tools.fetch_sounds import TEST_DIFFERENCES
 from tools.training import data, report
 from tools.training.conditions import CONDITIONS, allowed_loss
@@ -265,12 +265,12 @@ def main() -> None:
     if data.trained_on(classifier.bundle, arguments.split):
         raise SystemExit(f"{arguments.bundle} was trained on split {arguments.split!r}; use the bundle in OUT/measured")
     if arguments.write:
-        marked(arguments.write, "study")  # exits here, not after an hour, if the page lacks the marks
+        split_page(arguments.write, "study")  # exits here, not after an hour, if the page lacks the marks
     text = study(classifier, load_data(arguments), arguments.split)
     if arguments.write is None:
         print(text, end="")
     else:
-        before, _, after = marked(arguments.write, "study")
+        before, _, after = split_page(arguments.write, "study")
         arguments.write.write_text(before + text + after)
 
 

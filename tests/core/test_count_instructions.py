@@ -1,4 +1,4 @@
-"""The tool that counts instructions: exactly, the same each time, and on both kinds of processor."""
+"""tools.count_instructions: exact and reproducible counts on x86-64 and aarch64, and the table."""
 
 import shutil
 import subprocess
@@ -9,23 +9,24 @@ import pytest
 
 from tests.conftest import ROOT
 from tools import count_instructions as tool
-from tools.docs.pages import marked
+from tools.docs.pages import split_page
+from tools.peers import instructions
 
 NEEDED = {
     "x86-4": {"gcc": "gcc", "valgrind": "valgrind"},
     "arm-4": {"aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu", "qemu-aarch64-static": "qemu-user-static"},
 }
-LOOPS = {"x86-4": "1: subq $1, %0; jnz 1b", "arm-4": "1: sub %0, %0, #1; cbnz %0, 1b"}  # two instructions a turn
+LOOPS = {"x86-4": "1: subq $1, %0; jnz 1b", "arm-4": "1: sub %0, %0, #1; cbnz %0, 1b"}  # two instructions per iteration
 columns = pytest.mark.parametrize("column", NEEDED)
 
 
-def machine_of(column: str) -> tool.Machine:
-    """What counts this column, or a skip with the reason."""
+def machine_of(column: str) -> instructions.Machine:
+    """Return the machine of a column, or skip the test."""
     for program, package in NEEDED[column].items():
         if not shutil.which(program):
             pytest.skip(f"no {program} (Debian: {package})")
     machine = tool.COLUMNS[column].machine
-    if machine is tool.X86 and not is_x86():
+    if machine is instructions.X86 and not is_x86():
         pytest.skip("gcc compiles for another processor than x86-64")
     return machine
 
@@ -35,8 +36,9 @@ def is_x86() -> bool:
     return done.stdout.startswith("x86_64")
 
 
+@pytest.mark.native
 @columns
-def test_a_loop_counts_as_many_instructions_as_it_has(column: str, tmp_path: Path) -> None:
+def test_count_loop_is_exact(column: str, tmp_path: Path) -> None:
     machine = machine_of(column)
     source, program = tmp_path / "loop.c", tmp_path / "loop"
     source.write_text(
@@ -51,8 +53,9 @@ def test_a_loop_counts_as_many_instructions_as_it_has(column: str, tmp_path: Pat
     assert many - few == 2 * 7000
 
 
+@pytest.mark.native
 @columns
-def test_two_counts_are_the_same_and_plausible(column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_per_frame_is_plausible_and_reproducible(column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine, row = machine_of(column), tool.ROWS["512"]
     program = tool.build(machine, tmp_path)
     parts = tool.per_frame(machine, program, row, "4")
@@ -63,7 +66,7 @@ def test_two_counts_are_the_same_and_plausible(column: str, tmp_path: Path, monk
     assert tool.measure([row], [tool.COLUMNS[column]]) == (tool.figures_of(row, tool.COLUMNS[column], parts), [])
 
 
-def test_the_table_is_printed_written_and_checked(tmp_path: Path, monkeypatch, capsys) -> None:
+def test_main_prints_writes_and_checks_table(tmp_path: Path, monkeypatch, capsys) -> None:
     figures = {(str(tool.ROWS["512"]), column.title): 4567.8 for column in tool.COLUMNS.values()}
     monkeypatch.setattr(tool, "measure", lambda rows, columns: (figures, missing))
     page, missing = tmp_path / "page.md", ["aarch64: no compiler"]
@@ -71,18 +74,18 @@ def test_the_table_is_printed_written_and_checked(tmp_path: Path, monkeypatch, c
     tool.main()
     assert capsys.readouterr() == (tool.table(figures), "not counted: aarch64: no compiler\n")
     page.write_text("Before.\n<!-- instructions:begin -->\n<!-- instructions:end -->\nAfter.\n")
-    assert "left as it is" in str(outcome(monkeypatch, "--write", page))
-    assert marked(page, "instructions")[1] == ""
+    assert "is not changed" in str(outcome(monkeypatch, "--write", page))
+    assert split_page(page, "instructions")[1] == ""
     missing.clear()
     outcome(monkeypatch, "--write", page)
-    assert marked(page, "instructions")[1] == tool.table(figures)
+    assert split_page(page, "instructions")[1] == tool.table(figures)
     assert outcome(monkeypatch, "--check", page) == 0
     figures[next(iter(figures))] = 6000.0
-    assert "today it is 6000" in str(outcome(monkeypatch, "--check", page))
+    assert "the count is 6000" in str(outcome(monkeypatch, "--check", page))
 
 
 def outcome(monkeypatch: pytest.MonkeyPatch, action: str, page: Path) -> object:
-    """What the program ends with."""
+    """Run the program; return its exit code or message."""
     monkeypatch.setattr(sys, "argv", ["count_instructions.py", action, str(page)])
     try:
         return tool.main()
@@ -90,21 +93,21 @@ def outcome(monkeypatch: pytest.MonkeyPatch, action: str, page: Path) -> object:
         return stop.code
 
 
-def test_a_page_with_other_figures_is_faulted(tmp_path: Path) -> None:
+def test_differences_reports_outdated_figures(tmp_path: Path) -> None:
     row, column = tool.ROWS["512"], tool.COLUMNS["x86-4"]
-    today = tool.figures_of(row, column, {"transform": 10000.0, "the rest": 700.0})
+    counted = tool.figures_of(row, column, {"transform": 10000.0, "the rest": 700.0})
     page = tmp_path / "page.md"
-    page.write_text(f"<!-- instructions:begin -->\n{tool.table(today)}<!-- instructions:end -->\n")
+    page.write_text(f"<!-- instructions:begin -->\n{tool.table(counted)}<!-- instructions:end -->\n")
     key = (str(row), column.title)
-    assert tool.faults(page, today, complete=True) == []
-    assert tool.faults(page, {key: 10200.0}, complete=True) == []
-    assert "today it is 10000" in tool.faults(page, {key: 10000.0}, complete=True)[0]
-    assert "no figure" in tool.faults(page, {**today, ("a row", "a column"): 1.0}, complete=True)[0]
-    assert "not counted" in tool.faults(page, {}, complete=True)[0]
-    assert tool.faults(page, {}, complete=False) == []
+    assert tool.differences(page, counted, complete=True) == []
+    assert tool.differences(page, {key: 10200.0}, complete=True) == []
+    assert "the count is 10000" in tool.differences(page, {key: 10000.0}, complete=True)[0]
+    assert "no figure" in tool.differences(page, {**counted, ("a row", "a column"): 1.0}, complete=True)[0]
+    assert "not counted" in tool.differences(page, {}, complete=True)[0]
+    assert tool.differences(page, {}, complete=False) == []
 
 
-def test_a_table_says_what_was_counted() -> None:
+def test_table_contains_counted_figures() -> None:
     row, column = tool.ROWS["512"], tool.COLUMNS["arm-4"]
     parts = {"transform": 5449.6, "mel bank": 1200.0, "decibels": 700.0, "the rest": 1000.0}
     table = tool.table(tool.figures_of(row, column, parts))
@@ -117,7 +120,7 @@ def test_a_table_says_what_was_counted() -> None:
     }
 
 
-def test_what_is_missing_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_measure_names_missing_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
     figures, missing = tool.measure(list(tool.ROWS.values()), list(tool.COLUMNS.values()))
     assert figures == {}
@@ -127,12 +130,12 @@ def test_what_is_missing_is_named_with_its_package(monkeypatch: pytest.MonkeyPat
     ]
 
 
-def test_the_table_in_the_docs_is_whole() -> None:
+def test_docs_table_is_complete() -> None:
     pages = [page for page in (ROOT / "docs").glob("*.md") if "<!-- instructions:begin -->" in page.read_text()]
     if not pages:
         pytest.skip("no page in docs/ has a table of instructions")
-    wanted = {(str(row), column.title) for row in tool.ROWS.values() for column in tool.COLUMNS.values()}
+    expected = {(str(row), column.title) for row in tool.ROWS.values() for column in tool.COLUMNS.values()}
     for page in pages:
-        figures = tool.parse(marked(page, "instructions")[1])
-        assert wanted <= set(figures)
+        figures = tool.parse(split_page(page, "instructions")[1])
+        assert expected <= set(figures)
         assert all(number > 0 for number in figures.values())

@@ -1,38 +1,47 @@
-"""tools/bench_mel.py: that it runs and that its figures make sense; never how fast anything is."""
+"""tools.bench_mel: its report, tables and chart are complete and consistent. No test asserts a speed."""
 
+import contextlib
+import io
 import json
 import math
-import subprocess
+import os
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from tests.conftest import ROOT
+from tools import bench_mel
+from tools.docs.pages import split_page
+from tools.peers.benchmark import Effort
 
-BENCH = [sys.executable, str(ROOT / "tools" / "bench_mel.py")]
+pytestmark = pytest.mark.slow
 PAGE = "before\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nafter\n"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a quick run left its report, its chart and its tables."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Run a quick benchmark once; the folder holds its report, chart, page and stdout."""
     folder = tmp_path_factory.mktemp("bench")
     (folder / "page.md").write_text(PAGE)
     outputs = ["--json", "report.json", "--chart", "chart.svg", "--write", "page.md"]
-    command = [*BENCH, "--quick", "--only", "ours,r2c,numpy", *outputs]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    (folder / "stdout").write_text(done.stdout)
-    return folder
+    with pytest.MonkeyPatch.context() as patch, mock.patch.dict(os.environ):
+        patch.chdir(folder)
+        patch.setattr(bench_mel, "QUICK", Effort(rounds=2, burst_seconds=1e-3, starts=1))
+        patch.setattr(sys, "argv", ["bench_mel.py", "--quick", "--only", "ours,r2c,numpy", *outputs])
+        with contextlib.redirect_stdout(io.StringIO()) as stdout:
+            bench_mel.main()
+    (folder / "stdout").write_text(stdout.getvalue())
+    yield folder
 
 
 @pytest.fixture(scope="module")
 def report(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "report.json").read_text())
+    parsed: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return parsed
 
 
 def numbers(value: Any) -> Iterator[float]:
@@ -43,7 +52,7 @@ def numbers(value: Any) -> Iterator[float]:
         yield value
 
 
-def test_every_contestant_has_positive_finite_figures(report: dict[str, Any]) -> None:
+def test_report_figures_are_positive_and_finite(report: dict[str, Any]) -> None:
     assert report["absent"] == {}
     assert list(report["setups"]) == ["A", "B"]
     for setup in report["setups"].values():
@@ -52,7 +61,7 @@ def test_every_contestant_has_positive_finite_figures(report: dict[str, Any]) ->
             assert all(math.isfinite(number) and number > 0 for number in numbers(figures))
 
 
-def test_a_ratio_is_of_the_best(report: dict[str, Any]) -> None:
+def test_report_ratios_compare_best_times(report: dict[str, Any]) -> None:
     for setup in report["setups"].values():
         ours, r2c, numpy = (setup["contestants"][name] for name in ("ours", "r2c", "numpy"))
         assert ours["frame_to_ours"] == ours["hop_to_ours"] == r2c["frame_to_r2c"] == 1
@@ -65,27 +74,24 @@ def test_a_ratio_is_of_the_best(report: dict[str, Any]) -> None:
             )
 
 
-def test_batch_and_stream_give_librosa_s_decibels(report: dict[str, Any]) -> None:
+def test_report_decibels_match_librosa(report: dict[str, Any]) -> None:
     for setup in report["setups"].values():
         assert setup["contestants"]["ours"]["max_db_difference"] < 5e-4
         assert setup["contestants"]["numpy"]["max_db_difference"] < 5e-4
 
 
-def test_the_report_says_where_it_was_measured(report: dict[str, Any]) -> None:
+def test_report_names_machine_and_versions(report: dict[str, Any]) -> None:
     assert all(report["machine"][key] for key in ("processor", "os", "python", "lanes", "fftw"))
     assert {"genre-edge", "librosa", "numpy"} <= set(report["versions"])
     assert report["rounds"] > 0
 
 
-def test_the_page_s_tables_are_the_report_s(folder: Path, report: dict[str, Any]) -> None:
-    from tools.bench_mel import parse
-    from tools.docs.pages import marked
-
-    before, tables, after = marked(folder / "page.md", "bench")
+def test_page_tables_match_report(folder: Path, report: dict[str, Any]) -> None:
+    before, tables, after = split_page(folder / "page.md", "bench")
     assert (before + after).replace("\n", " ") == PAGE.replace("old\n", "").replace("\n", " ")
-    assert tables == (folder / "stdout").read_text()
+    assert tables == (folder / "stdout").read_text() == bench_mel.tables(report)
     assert report["machine"]["processor"] in tables
-    found = parse(tables)
+    found = bench_mel.parse(tables)
     assert list(found) == [setup["title"] for setup in report["setups"].values()]
     for setup in report["setups"].values():
         rows = found[setup["title"]]
@@ -98,18 +104,24 @@ def test_the_page_s_tables_are_the_report_s(folder: Path, report: dict[str, Any]
         assert rows[report["labels"]["r2c"]][3:6] == (None, None, None)
 
 
-def test_the_chart_names_everybody(folder: Path, report: dict[str, Any]) -> None:
+def test_chart_names_all_implementations(folder: Path, report: dict[str, Any]) -> None:
     text = "".join(ET.parse(folder / "chart.svg").getroot().itertext())
     assert all(label in text for label in report["labels"].values())
 
 
-def test_what_cannot_be_done_is_told_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--only", "ours,theirs"], "unknown: theirs"), (["--write", "page.md"], "has no lines")],
+)
+def test_bench_bad_arguments_fail_before_measuring(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     (tmp_path / "page.md").write_text("no markers\n")
-    for arguments, complaint in (
-        (["--only", "ours,theirs"], "unknown: theirs"),
-        (["--write", "page.md"], "has no lines"),
-    ):
-        done = subprocess.run([*BENCH, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60)
-        assert done.returncode != 0
-        assert complaint in done.stderr
-        assert "Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bench_mel, "measure", None)
+    monkeypatch.setattr(sys, "argv", ["bench_mel.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        bench_mel.main()
+    assert ended.value.code not in (None, 0)
+    assert message in f"{ended.value.code}{capsys.readouterr().err}"

@@ -185,6 +185,7 @@ def open_here() -> tuple[int, int]:
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
+@pytest.mark.slow
 def test_ten_deaths_of_ffmpeg(caplog: pytest.LogCaptureFixture) -> None:
     """Every second time the server drops the connection, else ffmpeg is killed while it listens."""
 

@@ -21,7 +21,7 @@ import pytest
 from tests.helpers.audio import music
 from tests.helpers.live import RATE, RadioServer, ffmpeg_pids, wav_response
 from tests.helpers.station import eventually
-from tools.endurance.usage import Usage
+from tools.endurance.process_usage import ProcessUsage
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux about its processes")
 
@@ -155,6 +155,7 @@ def _interrupted(rng: random.Random, streaming: Streaming) -> Ending:
     return Ending(started, took_s, streaming.process.returncode, streaming.out, streaming.errors)
 
 
+@pytest.mark.slow
 def test_a_signal_at_any_moment_leaves_whole_lines(pcm: bytes) -> None:
     with ThreadPoolExecutor(2) as pool:
         ends = list(pool.map(lambda moment: interrupted(moment, pcm), range(MOMENTS)))
@@ -272,16 +273,17 @@ def test_it_hears_a_radio_as_nobody_on_a_read_only_system(jail: list[str]) -> No
         for _ in range(10):
             assert json.loads(process.stdout.readline() or process.stderr.read())["source"] == server.url
         (ffmpeg,) = ffmpeg_pids(process.pid)
-        assert Usage.of(process.pid).written_bytes == Usage.of(ffmpeg).written_bytes == 0
+        assert ProcessUsage.read(process.pid).written_bytes == ProcessUsage.read(ffmpeg).written_bytes == 0
         process.terminate()
     server.close()
 
 
+@pytest.mark.slow
 def test_nothing_is_written_to_disks(pcm: bytes) -> None:
     with Streaming(pcm) as streaming:
         assert streaming.first_line.wait(60)
         while streaming.out.count(b"\n") < 3000:  # an hour of sound, and more
             time.sleep(0.01)
-        usage = Usage.of(streaming.process.pid)
+        usage = ProcessUsage.read(streaming.process.pid)
     assert usage.written_bytes == 0
     assert usage.cpu_s > 0

@@ -1,4 +1,4 @@
-"""tools/reproduction: intervals that know artists and splits, against formulas and a bootstrap."""
+"""tools.paper.intervals against formulas and a bootstrap."""
 
 import math
 
@@ -7,39 +7,41 @@ import pytest
 
 pytest.importorskip("sklearn", reason="the study needs the extra 'train'")
 from tools.paper import intervals
-from tools.paper.intervals import Answers
+from tools.paper.intervals import Outcomes
 from tools.paper.results import Result
 
 
-def result(right: list[bool], artists: list[str], number: int = 0, protocol: str = "filtered") -> Result:
-    return Result(protocol, number, 1.0, ["a"] * len(right), artists, ["a" if r else "b" for r in right])
+def result(correct: list[bool], artists: list[str], number: int = 0, protocol: str = "filtered") -> Result:
+    return Result(protocol, number, 1.0, ["a"] * len(correct), artists, ["a" if c else "b" for c in correct])
 
 
-def alone(n: int) -> list[str]:
+def single_artists(n: int) -> list[str]:
     return [str(i) for i in range(n)]
 
 
-def test_tracks_of_artists_of_their_own_are_independent() -> None:
-    s = intervals.summary([result([True] * 60 + [False] * 40, alone(100))])
+def test_summary_of_single_track_artists_is_binomial() -> None:
+    s = intervals.summary([result([True] * 60 + [False] * 40, single_artists(100))])
     half = 1.9842 * math.sqrt(0.6 * 0.4 / 99)  # Student's t, 99 degrees of freedom
     assert s.mean == pytest.approx(0.6) and s.spread == 0
     assert (s.low, s.high) == pytest.approx((0.6 - half, 0.6 + half), abs=1e-4)
 
 
-def test_tracks_of_one_artist_that_are_right_together_count_once() -> None:
-    few = intervals.summary([result([True] * 6 + [False] * 4, alone(10))])
+def test_summary_counts_correlated_tracks_of_an_artist_once() -> None:
+    """Ten tracks of one artist with the same outcome give the interval of one track."""
+    few = intervals.summary([result([True] * 6 + [False] * 4, single_artists(10))])
     many = intervals.summary([result([True] * 60 + [False] * 40, [str(i // 10) for i in range(100)])])
     assert (many.low, many.high) == pytest.approx((few.low, few.high))
 
 
-def test_a_seed_more_on_the_same_tracks_is_no_track_more() -> None:
+def test_summary_more_seeds_do_not_narrow_interval() -> None:
+    """Identical outcomes with other seeds on the same tracks add no information."""
     right = [True] * 60 + [False] * 40
-    once = intervals.summary([result(right, alone(100), 0)])
-    thrice = intervals.summary([result(right, alone(100), seed) for seed in range(3)])
+    once = intervals.summary([result(right, single_artists(100), 0)])
+    thrice = intervals.summary([result(right, single_artists(100), seed) for seed in range(3)])
     assert (thrice.low, thrice.high) == pytest.approx((once.low, once.high))
 
 
-def test_splits_that_fail_as_a_whole_widen_the_interval() -> None:
+def test_summary_varying_splits_widen_interval() -> None:
     shares = (0.4, 0.5, 0.6, 0.7, 0.8)
     results = [
         result([i < 1000 * share for i in range(1000)], [f"{k}.{i}" for i in range(1000)], k)
@@ -50,8 +52,8 @@ def test_splits_that_fail_as_a_whole_widen_the_interval() -> None:
     assert s.high - s.mean == pytest.approx(2.776 * np.std(shares, ddof=1) / math.sqrt(5), rel=0.01)  # t over 5 splits
 
 
-def test_a_fixed_split_and_its_naive_twin() -> None:
-    """A bootstrap over artists."""
+def test_summary_matches_bootstrap() -> None:
+    """The interval agrees with a bootstrap over artists."""
     rng = np.random.default_rng(0)
     artist = rng.integers(60, size=400)
     skill = rng.uniform(0.2, 1, size=60)[artist]
@@ -67,41 +69,45 @@ def test_a_fixed_split_and_its_naive_twin() -> None:
     assert (s.high + s.low) / 2 == pytest.approx((low + high) / 2, abs=0.02)
 
 
-def test_a_gap_is_paired_by_artist() -> None:
+def test_gap_is_paired_by_artist() -> None:
     rng = np.random.default_rng(1)
     artists = [str(i // 4) for i in range(200)]
     easy = np.repeat(rng.random(50) < 0.6, 4)
     after = easy & (rng.random(200) < 0.9)
-    x, y = (intervals.answers([[result(list(r), artists, protocol=p)]]) for r, p in ((easy, "clean"), (after, "b")))
-    found = intervals.gap(x, y)
-    assert found.value == pytest.approx(after.mean() - easy.mean())
+    x, y = (intervals.outcomes([[result(list(r), artists, protocol=p)]]) for r, p in ((easy, "clean"), (after, "b")))
+    estimate = intervals.gap(x, y)
+    assert estimate.value == pytest.approx(after.mean() - easy.mean())
     of_each = after.astype(float).reshape(-1, 4).mean(axis=1) - easy.reshape(-1, 4).mean(axis=1)
-    assert found.high - found.value == pytest.approx(2.01 * of_each.std(ddof=1) / math.sqrt(50), rel=0.01)
+    assert estimate.high - estimate.value == pytest.approx(2.01 * of_each.std(ddof=1) / math.sqrt(50), rel=0.01)
     itself = intervals.gap(x, x)
     assert (itself.value, itself.low, itself.high) == pytest.approx((0, 0, 0), abs=1e-12)
 
 
-def test_several_methods_are_right_on_average() -> None:
-    x = intervals.answers([[result([True, True, False], alone(3))], [result([True, False, False], alone(3))]])
-    assert x.right.tolist() == [1, 0.5, 0] and intervals.accuracy(x).value == pytest.approx(0.5)
+def test_outcomes_averages_methods() -> None:
+    x = intervals.outcomes(
+        [[result([True, True, False], single_artists(3))], [result([True, False, False], single_artists(3))]]
+    )
+    assert x.correct.tolist() == [1, 0.5, 0] and intervals.accuracy(x).value == pytest.approx(0.5)
 
 
-def test_a_gap_within_genres_is_not_the_genres_own() -> None:
-    """All jazz is right and all pop wrong; most of `some` is jazz."""
+def test_gap_within_genres_ignores_genre_difficulty() -> None:
+    """All jazz is correct and all pop is wrong; most of `some` is jazz."""
     genre = np.array(["jazz"] * 100 + ["pop"] * 100)
     some = np.array([i % 100 < (80 if i < 100 else 20) for i in range(200)])
     right = (genre == "jazz").astype(float)
-    x = Answers(np.array(["random-0"] * 200), np.array(alone(200)), genre, right)
+    x = Outcomes(np.array(["random-0"] * 200), np.array(single_artists(200)), genre, right)
     assert right[some].mean() - right[~some].mean() == pytest.approx(0.6)
-    found = intervals.gap_within_genres(x, some, ~some)
-    assert found is not None and (found.value, found.low, found.high) == pytest.approx((0, 0, 0), abs=1e-12)
+    estimate = intervals.gap_within_genres(x, some, ~some)
+    assert estimate is not None and (estimate.value, estimate.low, estimate.high) == pytest.approx((0, 0, 0), abs=1e-12)
     assert intervals.gap_within_genres(x, genre == "jazz", genre == "pop") is None
 
 
-def test_a_gap_within_genres_weights_genres_by_what_they_tell() -> None:
+def test_gap_within_genres_uses_mantel_haenszel_weights() -> None:
     genre = np.array(["jazz"] * 8 + ["pop"] * 4)
     some = np.array([True] * 4 + [False] * 4 + [True] + [False] * 3)
     right = np.array([1, 1, 1, 0, 1, 0, 0, 0, 0, 1, 1, 0], dtype=float)
-    found = intervals.gap_within_genres(Answers(np.array(["r"] * 12), np.array(alone(12)), genre, right), some, ~some)
-    assert found is not None and found.value == pytest.approx((2 * 0.5 + 0.75 * (-2 / 3)) / 2.75)
-    assert found.low < found.value < found.high
+    estimate = intervals.gap_within_genres(
+        Outcomes(np.array(["r"] * 12), np.array(single_artists(12)), genre, right), some, ~some
+    )
+    assert estimate is not None and estimate.value == pytest.approx((2 * 0.5 + 0.75 * (-2 / 3)) / 2.75)
+    assert estimate.low < estimate.value < estimate.high

@@ -1,8 +1,9 @@
-"""The programs that watch a listener see what is wrong, and go on where they stopped."""
+"""tools.soak and tools.live_cost: resuming, limits, and detection of lost or misplaced verdicts."""
 
 import re
-import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 
 from genre_edge.model.bundle import MODELS, Bundle
-from tests.conftest import ROOT
-from tools.endurance import record
-from tools.endurance.ledger import Ledger, ListenerError
-from tools.endurance.listener import StreamPredictor
-from tools.endurance.programme import Programme
-from tools.endurance.record import Row
+from tools import live_cost
+from tools import soak as soak_tool
+from tools.endurance import soak_csv
+from tools.endurance.audio_generator import AudioGenerator
+from tools.endurance.soak_csv import Row
+from tools.endurance.stream_process import StreamProcess
+from tools.endurance.verdict_checker import ProcessError, VerdictChecker
 
 RATE = 8000
 BUNDLE = Bundle.load(MODELS / "edge")
@@ -39,29 +41,43 @@ ROW = Row(
 
 
 def hours(*changes: dict) -> list[Row]:
-    """A row an hour, each the first one with these changes."""
+    """One row per hour, each a copy of ROW with these changes."""
     return [
         replace(ROW, audio_s=3600.0 * hour, run_audio_s=3600.0 * hour, **change)
         for hour, change in enumerate(changes, 1)
     ]
 
 
-def soak(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, ROOT / "tools" / "soak.py", "--csv", folder / "soak.csv", "--raw", f"s16le:{RATE}:1"]
-    return subprocess.run([*command, *words], capture_output=True, text=True, timeout=300)
+@pytest.fixture(autouse=True)
+def no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep child processes from writing __pycache__, which would count as bytes written to disks."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
 
 
-def test_a_soak_goes_on_where_it_stopped(tmp_path: Path) -> None:
+@pytest.fixture
+def run_soak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run tools.soak in this process and return its stdout; SystemExit means a failure."""
+
+    def run(*words: str) -> str:
+        options = ["--csv", str(tmp_path / "soak.csv"), "--raw", f"s16le:{RATE}:1"]
+        monkeypatch.setattr(sys, "argv", ["soak.py", *options, *words])
+        soak_tool.main()
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.slow
+def test_soak_resumes_after_interruption(tmp_path: Path, run_soak: Callable[..., str]) -> None:
+    """A second run removes an incomplete row, continues after the last complete one and draws the chart."""
     pytest.importorskip("matplotlib")
     day_s, step = 86400, ("--every", "60")
-    done = soak(tmp_path, "--days", str(120 / day_s), *step)
-    assert done.returncode == 0, done.stderr
+    run_soak("--days", str(120 / day_s), *step)
     first = (tmp_path / "soak.csv").read_text()
-    (tmp_path / "soak.csv").write_text(first + "2,180.0,60.0,0.1")  # cut off while it was written
-    done = soak(tmp_path, "--days", str(240 / day_s), *step, "--chart", str(tmp_path / "soak.svg"))
-    assert done.returncode == 0, done.stderr
+    (tmp_path / "soak.csv").write_text(first + "2,180.0,60.0,0.1")  # an incomplete row
+    out = run_soak("--days", str(240 / day_s), *step, "--chart", str(tmp_path / "soak.svg"))
     assert (tmp_path / "soak.csv").read_text().startswith(first)
-    rows = record.read(tmp_path / "soak.csv")
+    rows = soak_csv.read(tmp_path / "soak.csv")
     assert [(row.run, row.audio_s, row.run_audio_s) for row in rows] == [
         (1, 60.0, 60.0),
         (1, 120.0, 120.0),
@@ -69,33 +85,35 @@ def test_a_soak_goes_on_where_it_stopped(tmp_path: Path) -> None:
         (2, 240.0, 120.0),
     ]
     assert all(0 < row.audio_s - row.position_s - 60 * (row.run - 1) * 2 < 6 for row in rows)
-    assert not list(record.faults(rows))
+    assert not list(soak_csv.violations(rows))
     assert rows[0].cpu_s > 0 and rows[0].resident_bytes > 10e6 and rows[0].descriptors >= 3
     assert (tmp_path / "soak.svg").read_text().startswith("<?xml")
-    assert "0.003 days of sound" in done.stdout and "2 runs" in done.stdout
-    assert soak(tmp_path, "--days", str(240 / day_s)).returncode == 0  # nothing is left to do
-    assert record.read(tmp_path / "soak.csv") == rows
+    assert "0.003 days of audio" in out and "2 runs" in out
+    run_soak("--days", str(240 / day_s))  # nothing left to do
+    assert soak_csv.read(tmp_path / "soak.csv") == rows
 
 
-def test_a_broken_limit_is_code_1(tmp_path: Path) -> None:
+def test_soak_exceeded_limit_exits_with_code_1(
+    tmp_path: Path, run_soak: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
     for row in hours({}, {"resident_bytes": 61_000_001}):
-        record.append(tmp_path / "soak.csv", row)
-    done = soak(tmp_path, "--days", "0.05")
-    assert done.returncode == 1
-    assert done.stdout.splitlines() == [
-        "0.083 days of sound in 0.1 minutes, 1 runs: 1200 times as fast as it plays (1800 times a second of CPU)",
-        "resident memory after the first hour: 1000 kB more at most",
-        "at most 61.0 MB, 4 descriptors, 2 threads, 0 bytes written to disks",
-        "700 verdicts, 0 out of place, 0 samples lost, longest lag 2 ms",
+        soak_csv.append(tmp_path / "soak.csv", row)
+    with pytest.raises(SystemExit) as ended:
+        run_soak("--days", "0.05")
+    assert capsys.readouterr().out.splitlines() == [
+        "0.083 days of audio in 0.1 minutes, 1 runs: 1200 times real time (1800 s of audio per second of CPU)",
+        "growth of resident memory after the first hour: at most 1000 kB",
+        "maximum: 61.0 MB, 4 descriptors, 2 threads, 0 bytes written to disks",
+        "700 verdicts, 0 misplaced, 0 dropped samples, maximum lag 2 ms",
     ]
-    assert done.stderr.splitlines() == [
-        "soak: a limit was broken",
+    assert str(ended.value.code).splitlines() == [  # a text as exit code is printed, and the code is 1
+        "soak: a limit is exceeded",
         "run 1: resident memory grew by 1000001 bytes after the first hour",
     ]
 
 
 @pytest.mark.parametrize(
-    ("changes", "fault"),
+    ("changes", "violation"),
     [
         ([{}, {"resident_bytes": 61_000_000}], None),
         ([{}, {"resident_bytes": 61_000_001}, {}], "resident memory grew by 1000001 bytes after the first hour"),
@@ -106,42 +124,43 @@ def test_a_broken_limit_is_code_1(tmp_path: Path) -> None:
         ([{}, {"written_bytes": 4096}], "4096 written bytes"),
     ],
 )
-def test_what_breaks_a_limit(changes: list[dict], fault: str | None) -> None:
-    assert list(record.faults(hours(*changes))) == ([f"run 1: {fault}"] if fault else [])
+def test_violations(changes: list[dict], violation: str | None) -> None:
+    """Each limit is checked, and no value at its limit is reported."""
+    assert list(soak_csv.violations(hours(*changes))) == ([f"run 1: {violation}"] if violation else [])
 
 
-def test_growth_begins_after_the_first_hour_of_each_run() -> None:
+def test_growth_counts_from_first_hour_of_each_run() -> None:
     first = [replace(ROW, run_audio_s=1800.0, resident_bytes=1), *hours({}, {"resident_bytes": 60_500_000})]
     second = [replace(row, run=2, resident_bytes=50_000_000) for row in hours({}, {})]
-    assert [record.growth(run) for run in record.runs(first + second)] == [500_000, 0]
-    assert record.growth(hours({})) is None
+    assert [soak_csv.growth(run) for run in soak_csv.runs(first + second)] == [500_000, 0]
+    assert soak_csv.growth(hours({})) is None
 
 
-def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
+def test_csv_round_trip(tmp_path: Path) -> None:
     rows = hours({}, {"lag_ms": 0.1, "wall_s": 1e-3})
     for row in rows:
-        record.append(tmp_path / "soak.csv", row)
-    assert record.read(tmp_path / "soak.csv") == rows
-    assert record.read(tmp_path / "none.csv") == []
-    assert record.speeds(rows) == [1200.0, 3.6e6]
+        soak_csv.append(tmp_path / "soak.csv", row)
+    assert soak_csv.read(tmp_path / "soak.csv") == rows
+    assert soak_csv.read(tmp_path / "none.csv") == []
+    assert soak_csv.speeds(rows) == [1200.0, 3.6e6]
 
 
-def verdicts(ledger: Ledger, n: int) -> list[dict]:
-    """As they should be."""
-    length_s = ledger.step_s - ledger.hop_s + BUNDLE.patch_s
-    starts_s = [k * ledger.step_s for k in range(n)]
+def verdicts(checker: VerdictChecker, n: int) -> list[dict]:
+    """Verdicts at the expected positions."""
+    length_s = checker.step_s - checker.hop_s + BUNDLE.patch_s
+    starts_s = [k * checker.step_s for k in range(n)]
     return [{"start_s": s, "end_s": s + length_s, "dropped_samples": 0, "lag_ms": s / 10} for s in starts_s]
 
 
-def test_a_ledger_finds_every_verdict_in_its_place() -> None:
-    ledger = Ledger(BUNDLE, 5.0)
-    for verdict in verdicts(ledger, 10):
-        ledger.add(verdict)
-    ledger.wait_for_all(ledger.end_s + 1)
-    ledger.end(ledger.end_s + 1)
-    assert (ledger.count, ledger.misplaced, ledger.dropped) == (10, 0, 0)
-    assert ledger.longest_lag_ms() == 9 * ledger.step_s / 10
-    assert ledger.longest_lag_ms() == 0
+def test_verdict_checker_accepts_contiguous_verdicts() -> None:
+    checker = VerdictChecker(BUNDLE, 5.0)
+    for verdict in verdicts(checker, 10):
+        checker.add(verdict)
+    checker.wait_until_caught_up(checker.end_s + 1)
+    checker.end(checker.end_s + 1)
+    assert (checker.count, checker.misplaced, checker.dropped) == (10, 0, 0)
+    assert checker.pop_max_lag_ms() == 9 * checker.step_s / 10
+    assert checker.pop_max_lag_ms() == 0
 
 
 @pytest.mark.parametrize(
@@ -150,47 +169,57 @@ def test_a_ledger_finds_every_verdict_in_its_place() -> None:
         lambda all: all.pop(4),
         lambda all: all.insert(4, all[4]),
         lambda all: all[4].update(start_s=all[4]["start_s"] + 0.002),
-        lambda all: all[4].update(end_s=all[4]["end_s"] - 1),  # a rest, but not at the end
-        lambda all: all.pop(),  # less was heard than fed
-        lambda all: all[-1].update(end_s=all[-1]["end_s"] + 0.002),  # more was heard
+        lambda all: all[4].update(end_s=all[4]["end_s"] - 1),  # shorter, but not the last
+        lambda all: all.pop(),  # less than the input
+        lambda all: all[-1].update(end_s=all[-1]["end_s"] + 0.002),  # more than the input
     ],
     ids=["lost", "twice", "late", "short", "too few", "too long"],
 )
-def test_a_ledger_finds_a_verdict_that_is_not_in_its_place(spoil) -> None:
-    ledger = Ledger(BUNDLE, 5.0)
-    all = verdicts(ledger, 10)
+def test_verdict_checker_finds_misplaced_verdict(spoil) -> None:
+    checker = VerdictChecker(BUNDLE, 5.0)
+    all = verdicts(checker, 10)
     fed_s = all[-1]["end_s"]
     spoil(all)
     for verdict in all:
-        ledger.add(verdict)
-    ledger.end(fed_s)
-    assert ledger.misplaced > 0
+        checker.add(verdict)
+    checker.end(fed_s)
+    assert checker.misplaced > 0
 
 
-def test_a_listener_that_dies_is_told() -> None:
-    with StreamPredictor(f"s16le:{RATE}:1", 5.0, "edge") as listener:
-        listener.feed([memoryview(bytes(2 * RATE))])
-        listener._process.kill()
-        with pytest.raises(ListenerError, match="ended with code -9"):
-            listener.feed([memoryview(bytes(1 << 20))])
-        with pytest.raises(ListenerError, match=r"ended at 0\.0 s"):
-            listener.ledger.wait_for_all(3600.0)
+def test_stream_process_killed_raises_process_error() -> None:
+    with StreamProcess(f"s16le:{RATE}:1", 5.0, "edge") as process:
+        process.feed([memoryview(bytes(2 * RATE))])
+        process._process.kill()
+        with pytest.raises(ProcessError, match="ended with exit code -9"):
+            process.feed([memoryview(bytes(1 << 20))])
+        with pytest.raises(ProcessError, match=r"ended at 0\.0 s"):
+            process.checker.wait_until_caught_up(3600.0)
 
 
-def test_an_hour_sounds_the_same_whenever_it_is_played() -> None:
-    first, again = Programme(1, RATE, 2), Programme(1, RATE, 2)
-    hours = [b"".join(first.stretch(i, 100_000)) for i in range(3)]
-    assert b"".join(again.stretch(2, 100_000)) == hours[2]
+def test_audio_generator_segments_are_reproducible() -> None:
+    """A segment depends on the seed and its index only."""
+    first, again = AudioGenerator(1, RATE, 2), AudioGenerator(1, RATE, 2)
+    hours = [b"".join(first.segment(i, 100_000)) for i in range(3)]
+    assert b"".join(again.segment(2, 100_000)) == hours[2]
     assert {len(hour) for hour in hours} == {400_000} and len(set(hours)) == 3
-    assert b"".join(Programme(2, RATE, 2).stretch(2, 100_000)) != hours[2]
+    assert b"".join(AudioGenerator(2, RATE, 2).segment(2, 100_000)) != hours[2]
     frames = np.frombuffer(b"".join(hours), "<i2").reshape(-1, 2)
     assert (frames[:, 0] == frames[:, 1]).all() and frames.std() > 1000
 
 
-@pytest.mark.parametrize(("option", "verdicts"), [((), "2"), (("--serve",), "[12]")])  # serve is asked before its end
-def test_the_live_cost_is_told(option: tuple[str, ...], verdicts: str) -> None:
-    command = [sys.executable, ROOT / "tools" / "live_cost.py", "--seconds", "3", "--raw", f"s16le:{RATE}:1", *option]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert re.match(f"s16le:{RATE}:1, 3 s, {verdicts} verdicts\n", done.stdout), done.stderr
-    assert "% of one core" in done.stdout and ", 0 bytes written to disks" in done.stdout
-    assert (done.returncode, done.stderr) in ((0, ""), (1, "live_cost: a limit was broken\n"))  # of a busy machine
+@pytest.mark.slow
+@pytest.mark.parametrize(("option", "verdicts"), [((), "2"), (("--serve",), "[12]")])  # serve is polled before its end
+def test_live_cost_report(
+    option: tuple[str, ...], verdicts: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report is complete, and nothing is written to disks; CPU limits may be exceeded on a busy machine."""
+    monkeypatch.setattr(live_cost, "monotonic", lambda: 4 * time.monotonic())  # a clock at four times the speed
+    monkeypatch.setattr(live_cost, "sleep", lambda seconds: time.sleep(seconds / 4))
+    monkeypatch.setattr(sys, "argv", ["live_cost.py", "--seconds", "3", "--raw", f"s16le:{RATE}:1", *option])
+    try:
+        live_cost.main()
+    except SystemExit as ended:
+        assert ended.code == "live_cost: a limit is exceeded"
+    out = capsys.readouterr().out
+    assert re.match(f"s16le:{RATE}:1, 3 s, {verdicts} verdicts\n", out)
+    assert "% of one core" in out and ", 0 bytes written to disks" in out

@@ -1,12 +1,15 @@
-"""Pages with a part that a program writes, between the lines <!-- NAME:begin --> and <!-- NAME:end -->."""
+"""Pages with a generated section between the lines <!-- NAME:begin --> and <!-- NAME:end -->."""
 
 import re
 import sys
 from pathlib import Path
 
 
-def marked(page: Path, name: str) -> tuple[str, str, str]:
-    """The page's text up to and including the begin line, the part, and the rest from the end marker on."""
+def split_page(page: Path, name: str) -> tuple[str, str, str]:
+    """Return the text up to and including the begin marker, the section, and the text from the end marker on.
+
+    Raises SystemExit with one line if the page cannot be read or has no such markers.
+    """
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     try:
         parts = re.fullmatch(rf"(.*{begin}\n)(.*)({end}.*)", page.read_text(), flags=re.DOTALL)

@@ -1,1 +1,1 @@
-"""A listener under watch: sound without end, the process that hears it, and what is written down. For tools/soak.py."""
+"""Soak tests: endless test audio, the process under test, and the CSV of its resource usage."""

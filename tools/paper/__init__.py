@@ -1,1 +1,1 @@
-"""The paper's study, again: features, methods, protocols, figures and the document of tools/reproduce_paper.py."""
+"""Reproduction of the paper: features, methods, splits, statistics, figures and page of tools.reproduce_paper."""

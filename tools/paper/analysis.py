@@ -1,4 +1,4 @@
-"""What the results mean: which genres are confused, and what random splits give away."""
+"""Analysis of the results: confusions, known faults, and leaks of random splits."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,33 +15,33 @@ from tools.training.architectures import ARCHITECTURES
 from tools.training.data import Track
 from tools.training.examples import TOP_DB
 
-# Genres that share listeners, instruments or descent.
+# Related genres, by audience, instruments or history.
 FAMILIES = (("blues", "country", "metal", "rock"), ("disco", "hiphop", "pop", "reggae"), ("classical", "jazz"))
 
 
 def scaled(frames: Frames) -> Frames:
-    """A spectrogram as the paper's CNN sees it, 0 to 1."""
+    """Scale a spectrogram in dB, `(n_mels, n)`, to 0..1 like the input of the paper's CNN."""
     return normalise(frames, ARCHITECTURES["paper"].normalisation, TOP_DB)
 
 
 def correlation(tracks: list[Track], labels: list[str]) -> np.ndarray:
-    """Of the genres' mean scaled mel spectra, less the mean of all genres, over the bands: `(genres, genres)`."""
+    """Correlate the genres' mean scaled mel spectra over bands, after subtracting their mean: `(genres, genres)`."""
     own = [[scaled(track.frames).mean(axis=1) for track in tracks if track.genre == genre] for genre in labels]
     means = np.stack([np.mean(rows, axis=0) for rows in own])
     return np.asarray(np.corrcoef(means - means.mean(axis=0)))
 
 
 def confusion(results: list[Result], labels: list[str]) -> np.ndarray:
-    """Counts over the splits, rows true, columns predicted."""
+    """Count predictions over all splits: `(genres, genres)`, rows true, columns predicted."""
     table = np.zeros((len(labels), len(labels)), dtype=int)
     for result in results:
-        for true, said in zip(result.true, result.predicted, strict=True):
-            table[labels.index(true), labels.index(said)] += 1
+        for true, predicted in zip(result.true, result.predicted, strict=True):
+            table[labels.index(true), labels.index(predicted)] += 1
     return table
 
 
 def most_confused(table: np.ndarray, labels: list[str], count: int = 5) -> list[tuple[str, str, float]]:
-    """(genre, heard as, share of the genre's tracks), the largest first."""
+    """Return (genre, predicted as, share of the genre's tracks), largest share first."""
     share = table / np.maximum(1, table.sum(axis=1, keepdims=True))
     np.fill_diagonal(share, 0)
     order = np.argsort(-share, axis=None, kind="stable")[:count]
@@ -49,13 +49,13 @@ def most_confused(table: np.ndarray, labels: list[str], count: int = 5) -> list[
 
 
 def lowest_recall(table: np.ndarray, labels: list[str], count: int = 3) -> list[tuple[str, float]]:
-    """(genre, recall), the lowest first."""
+    """Return (genre, recall), lowest recall first."""
     recall = table.diagonal() / np.maximum(1, table.sum(axis=1))
     return [(labels[i], float(recall[i])) for i in np.argsort(recall, kind="stable")[:count]]
 
 
 def within_families(table: np.ndarray, labels: list[str]) -> tuple[float, float]:
-    """(share of the errors that stay in the family, the share if each error fell evenly on the other genres)."""
+    """Return the share of errors within a family, and the share if errors were distributed evenly over other genres."""
     family = [next((k for k, names in enumerate(FAMILIES) if label in names), -1 - i) for i, label in enumerate(labels)]
     errors = table * (1 - np.eye(len(labels), dtype=int))
     related = np.array([[a == b for b in family] for a in family]) & ~np.eye(len(labels), dtype=bool)
@@ -64,43 +64,50 @@ def within_families(table: np.ndarray, labels: list[str]) -> tuple[float, float]
     return float(errors[related].sum() / total), float(evenly / total)
 
 
-def faults(genres: Iterable[str], known: dict[str, int]) -> str:
-    """What is known of these genres' faults, in words. `known`: tracks with faults, by genre."""
-    found = ", ".join(f"{genre} {known[genre]}" for genre in genres if known.get(genre))
-    return f"known faults: {found}" if found else "no known faults"
+def describe_faults(genres: Iterable[str], known: dict[str, int]) -> str:
+    """Describe the known faults of some genres; `known` is the number of tracks with faults by genre."""
+    counts = ", ".join(f"{genre} {known[genre]}" for genre in genres if known.get(genre))
+    return f"known faults: {counts}" if counts else "no known faults"
 
 
-FAULTY, SAME, OTHER, NOBODY = (
+FAULTY, SAME, OTHER, UNKNOWN = (
     "has known faults or replicas",
-    "is by an artist of the training half",
+    "is by an artist of the training set",
     "is by another artist",
-    "is by nobody known",
+    "has no known artist",
 )
 
 
 @dataclass(frozen=True)
 class Leak:
-    """Test tracks of one kind: how many, the share told right, and how much more often than OTHER in their genre."""
+    """Accuracy on test tracks of one kind.
+
+    Attributes:
+        kind: FAULTY, SAME, OTHER or UNKNOWN.
+        tracks: number of predictions.
+        correct: accuracy.
+        gap: difference in accuracy from OTHER within genres; None for OTHER, or if no genre has both kinds.
+    """
 
     kind: str
     tracks: int
-    right: float
+    correct: float
     gap: Estimate | None
 
 
 def leaks(pairs: Iterable[tuple[Split, Result]]) -> list[Leak]:
-    """By what a test track has in its training half."""
+    """Group test tracks by their relation to the training set and return the accuracy on each group."""
     pairs = list(pairs)
     kinds = np.concatenate([_kinds(split) for split, _ in pairs])
-    answers = intervals.answers([[result for _, result in pairs]])
+    outcomes = intervals.outcomes([[result for _, result in pairs]])
     return [
         Leak(
             kind,
             int((kinds == kind).sum()),
-            float(answers.right[kinds == kind].mean()),
-            None if kind == OTHER else intervals.gap_within_genres(answers, kinds == kind, kinds == OTHER),
+            float(outcomes.correct[kinds == kind].mean()),
+            None if kind == OTHER else intervals.gap_within_genres(outcomes, kinds == kind, kinds == OTHER),
         )
-        for kind in (FAULTY, SAME, OTHER, NOBODY)
+        for kind in (FAULTY, SAME, OTHER, UNKNOWN)
         if (kinds == kind).any()
     ]
 
@@ -109,7 +116,7 @@ def _kinds(split: Split) -> np.ndarray:
     artists = {track.group for track in split.train if track.group}
     return np.array(
         [
-            FAULTY if track.split == "excluded" else NOBODY if not track.group
+            FAULTY if track.split == "excluded" else UNKNOWN if not track.group
             else SAME if track.group in artists else OTHER
             for track in split.test
         ]

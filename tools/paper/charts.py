@@ -1,4 +1,4 @@
-"""The paper's figures of results (8 to 10), and all methods beside each other, as SVG."""
+"""The paper's figures of results (8 to 10) and a comparison of all methods, as SVG."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ from tools.paper.networks import Curves
 from tools.paper.protocols import PROTOCOLS
 
 COLOURS = dict(zip(PROTOCOLS, (ORANGE, SKY, GREEN, BLUE), strict=True))
-# So that they differ in grey print, too.
+# Distinguishable in greyscale.
 HATCHES = dict(zip(PROTOCOLS, ("", "///", "...", "xxx"), strict=True))
 MARKERS = dict(zip(PROTOCOLS, ("o", "s", "^", "x"), strict=True))
 
 
-def curves(found: dict[str, Curves], published: int, path: Path) -> None:
-    """Accuracy and loss by epoch; `published` is where the paper stopped."""
+def curves(by_protocol: dict[str, Curves], published: int, path: Path) -> None:
+    """Draw accuracy and loss by epoch, and a line at the paper's last epoch, `published`."""
     figure, panels = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     for panel, key, label in ((panels[0], "accuracy", "accuracy, %"), (panels[1], "loss", "cross-entropy, nats")):
         scale = 100 if key == "accuracy" else 1
-        for protocol, history in found.items():
+        for protocol, history in by_protocol.items():
             epochs = np.arange(1, len(history[key]) + 1)
-            for name, style, of in ((key, ":", "train"), (f"val_{key}", "-", "test")):
+            for name, style, part in ((key, ":", "train"), (f"val_{key}", "-", "test")):
                 values = scale * np.array(history[name])
                 panel.plot(
                     epochs,
@@ -34,11 +34,11 @@ def curves(found: dict[str, Curves], published: int, path: Path) -> None:
                     markevery=max(1, len(epochs) // 12),
                     ms=4,
                     lw=1.4,
-                    label=f"{protocol}, {of}",
+                    label=f"{protocol}, {part}",
                 )
         panel.axvline(published, color=GREY, lw=0.8, ls="--")
-        # A fifth up, where no curve is by then.
-        panel.text(published + 0.5, 0.2, "the paper's end", transform=panel.get_xaxis_transform(), fontsize=7)
+        # At this height no curve crosses the text.
+        panel.text(published + 0.5, 0.2, "the paper's last epoch", transform=panel.get_xaxis_transform(), fontsize=7)
         panel.grid(alpha=0.3)
         panel.xaxis.get_major_locator().set_params(integer=True)
         axes(panel, "epoch", label)
@@ -47,7 +47,7 @@ def curves(found: dict[str, Curves], published: int, path: Path) -> None:
 
 
 def confusion(tables: dict[str, np.ndarray], labels: list[str], path: Path) -> None:
-    """One matrix a protocol, rows as shares of the true genre."""
+    """Draw one confusion matrix per protocol, rows as percentages of the true genre."""
     figure, panels = plt.subplots(1, len(tables), figsize=(4.7 * len(tables), 4.2), layout="constrained", squeeze=False)
     for panel, (protocol, table) in zip(panels[0], tables.items(), strict=True):
         share = 100 * table / np.maximum(1, table.sum(axis=1, keepdims=True))
@@ -59,25 +59,25 @@ def confusion(tables: dict[str, np.ndarray], labels: list[str], path: Path) -> N
                                color="black" if value > 55 else "white")  # fmt: skip
         panel.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
         panel.set_yticks(range(len(labels)), labels)
-        panel.set_xlabel("heard as")
-        panel.set_ylabel("genre")
+        panel.set_xlabel("predicted genre")
+        panel.set_ylabel("true genre")
         panel.set_title(PROTOCOLS[protocol].replace("`", ""), fontsize=9)
     figure.colorbar(picture, ax=panels[0], label="% of the genre's tracks", shrink=0.8)
     save(figure, path)
 
 
 def methods(rows: dict[str, dict[str, Summary]], path: Path) -> None:
-    """Bars with 95 % intervals: a group a method, a colour and hatch a protocol."""
+    """Draw bars with 95 % intervals, one group per method, one colour and hatch per protocol."""
     height = 0.8 / len(PROTOCOLS)
     figure, panel = plt.subplots(figsize=(9, 0.75 * len(rows) + 1.2), layout="constrained")
     for k, protocol in enumerate(PROTOCOLS):
-        found = [row[protocol] for row in rows.values()]
-        mean = 100 * np.array([s.mean for s in found])
-        error = [mean - 100 * np.array([s.low for s in found]), 100 * np.array([s.high for s in found]) - mean]
-        place = np.arange(len(rows)) + (k - (len(PROTOCOLS) - 1) / 2) * height
+        summaries = [row[protocol] for row in rows.values()]
+        mean = 100 * np.array([s.mean for s in summaries])
+        error = [mean - 100 * np.array([s.low for s in summaries]), 100 * np.array([s.high for s in summaries]) - mean]
+        positions = np.arange(len(rows)) + (k - (len(PROTOCOLS) - 1) / 2) * height
         label = PROTOCOLS[protocol].replace("`", "").replace("->", "→")
         panel.barh(
-            place,
+            positions,
             mean,
             0.9 * height,
             color=COLOURS[protocol],
@@ -86,11 +86,11 @@ def methods(rows: dict[str, dict[str, Summary]], path: Path) -> None:
             lw=0,
             label=label,
         )
-        panel.errorbar(mean, place, xerr=np.abs(error), fmt="none", ecolor="black", capsize=2, lw=0.8)
+        panel.errorbar(mean, positions, xerr=np.abs(error), fmt="none", ecolor="black", capsize=2, lw=0.8)
     panel.set_yticks(range(len(rows)), list(rows))
     panel.invert_yaxis()
     panel.set_xlim(0, 100)
     panel.grid(axis="x", alpha=0.3)
-    axes(panel, "accuracy on tracks not trained on, % (95 % interval)", "")
+    axes(panel, "accuracy on test tracks, % (95 % interval)", "")
     figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     save(figure, path)

@@ -1,8 +1,8 @@
-"""Intervals that know that tracks come in artists, and that a method learns anew on each split.
+"""Confidence intervals of accuracies with two-way clustering, by artist and by split.
 
-A figure is a mean of answers, or a difference of such means. Its variance is that over artists and that over splits,
-less what both count (clusters in two ways: Cameron, Gelbach and Miller 2011). Two protocols share artists, and two
-networks on the same splits share these, too: differences are paired in both.
+An estimate is a mean of outcomes, or a difference of such means. Its variance is the variance over artists plus the
+variance over splits, minus the variance over their intersections (Cameron, Gelbach and Miller 2011). Protocols share
+artists, and networks may share splits: differences are paired in both.
 """
 
 import math
@@ -18,7 +18,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its 95 % interval."""
+    """A value and its 95 % interval."""
 
     value: float
     low: float
@@ -26,18 +26,26 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """One entry an answer: its split, the artist and the genre of its track, and how right it is, 0 to 1."""
+class Outcomes:
+    """Outcomes of predictions; all arrays have one entry per prediction.
+
+    Attributes:
+        split: name of the split.
+        artist: artist of the track.
+        genre: true genre of the track.
+        correct: share of methods that are correct, 0 to 1.
+    """
 
     split: np.ndarray
     artist: np.ndarray
     genre: np.ndarray
-    right: np.ndarray
+    correct: np.ndarray
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The mean over the splits of one protocol, their spread, and a 95 % interval."""
+    """Accuracy of one method under one protocol: mean and standard deviation over splits, 95 % interval, and mean
+    training accuracy."""
 
     mean: float
     spread: float
@@ -47,58 +55,58 @@ class Summary:
 
 
 def summary(results: list[Result]) -> Summary:
-    """Of one method under one protocol."""
+    """Summarise the results of one method under one protocol."""
     accuracies = np.array([result.accuracy for result in results])
     spread = float(accuracies.std(ddof=1)) if len(results) > 1 else 0.0
-    found = accuracy(answers([results]))
-    learnt = float(np.mean([result.train_accuracy for result in results]))
-    return Summary(found.value, spread, max(0.0, found.low), min(1.0, found.high), learnt)
+    estimate = accuracy(outcomes([results]))
+    train_mean = float(np.mean([result.train_accuracy for result in results]))
+    return Summary(estimate.value, spread, max(0.0, estimate.low), min(1.0, estimate.high), train_mean)
 
 
-def answers(methods: list[list[Result]]) -> Answers:
-    """Of one protocol's splits; of several methods, how many of them are right."""
+def outcomes(methods: list[list[Result]]) -> Outcomes:
+    """Return the outcomes over one protocol's splits, averaged over methods."""
     first = methods[0]
-    return Answers(
+    return Outcomes(
         np.concatenate([[f"{result.protocol}-{result.number}"] * len(result.true) for result in first]),
         np.concatenate([result.artists for result in first]),
         np.concatenate([result.true for result in first]),
-        np.mean([np.concatenate([result.right for result in results]) for results in methods], axis=0),
+        np.mean([np.concatenate([result.correct for result in results]) for results in methods], axis=0),
     )
 
 
-def accuracy(x: Answers) -> Estimate:
-    """The share of answers that are right."""
-    return _estimate(float(x.right.mean()), _influence(x.right), x.artist, x.split)
+def accuracy(x: Outcomes) -> Estimate:
+    """Estimate the share of correct predictions."""
+    return _estimate(float(x.correct.mean()), _influence(x.correct), x.artist, x.split)
 
 
-def gap(before: Answers, after: Answers) -> Estimate:
-    """By how much `after` is more often right."""
-    influence = np.concatenate([-_influence(before.right), _influence(after.right)])
+def gap(before: Outcomes, after: Outcomes) -> Estimate:
+    """Estimate the accuracy of `after` minus that of `before`, paired by artist and split."""
+    influence = np.concatenate([-_influence(before.correct), _influence(after.correct)])
     artist, split = (np.concatenate([getattr(x, key) for x in (before, after)]) for key in ("artist", "split"))
-    return _estimate(float(after.right.mean() - before.right.mean()), influence, artist, split)
+    return _estimate(float(after.correct.mean() - before.correct.mean()), influence, artist, split)
 
 
-def gap_within_genres(x: Answers, some: np.ndarray, others: np.ndarray) -> Estimate | None:
-    """By how much answers to `some` tracks are more often right than those to `others` of the same genre.
+def gap_within_genres(x: Outcomes, some: np.ndarray, others: np.ndarray) -> Estimate | None:
+    """Estimate the difference in accuracy between `some` and `others`, two boolean masks, within genres.
 
-    Genres weigh as much as they can tell (Mantel and Haenszel); None if no genre has both.
+    Genres are weighted after Mantel and Haenszel (1959). None if no genre has both.
     """
-    value, total, influence = 0.0, 0.0, np.zeros(len(x.right))
+    value, total, influence = 0.0, 0.0, np.zeros(len(x.correct))
     for genre in np.unique(x.genre):
         a, b = (np.flatnonzero(mask & (x.genre == genre)) for mask in (some, others))
         if not len(a) or not len(b):
             continue
         weight = len(a) * len(b) / (len(a) + len(b))
         total += weight
-        value += weight * float(x.right[a].mean() - x.right[b].mean())
-        influence[a] += weight * _influence(x.right[a])
-        influence[b] -= weight * _influence(x.right[b])
+        value += weight * float(x.correct[a].mean() - x.correct[b].mean())
+        influence[a] += weight * _influence(x.correct[a])
+        influence[b] -= weight * _influence(x.correct[b])
     return _estimate(value / total, influence / total, x.artist, x.split) if total else None
 
 
-def _influence(right: np.ndarray) -> np.ndarray:
-    """Of each answer on the mean."""
-    return (right - right.mean()) / len(right)
+def _influence(correct: np.ndarray) -> np.ndarray:
+    """Return the influence of each outcome on the mean."""
+    return np.asarray((correct - correct.mean()) / len(correct))
 
 
 def _estimate(value: float, influence: np.ndarray, artist: np.ndarray, split: np.ndarray) -> Estimate:
@@ -108,15 +116,15 @@ def _estimate(value: float, influence: np.ndarray, artist: np.ndarray, split: np
     variance = max(of_artists + of_splits - both, of_artists, of_splits)
     if variance == 0:
         return Estimate(value, value, value)
-    # Satterthwaite's: between the freedom of few splits and that of many artists.
+    # Satterthwaite's degrees of freedom, between those of splits and of artists.
     parts = [(v, n - 1) for v, n in ((of_artists, artists), (of_splits, splits)) if n > 1]
-    freedom = sum(v for v, _ in parts) ** 2 / sum(v * v / n for v, n in parts)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(variance)
-    return Estimate(value, value - half, value + half)
+    dof = sum(v for v, _ in parts) ** 2 / sum(v * v / n for v, n in parts)
+    half_width = float(stats.t.ppf((1 + LEVEL) / 2, dof)) * math.sqrt(variance)
+    return Estimate(value, value - half_width, value + half_width)
 
 
 def _variance(influence: np.ndarray, cluster: np.ndarray) -> tuple[float, int]:
-    """Of the sum of all influences if clusters are what was drawn at random; and how many there are."""
+    """Return the variance of the sum of influences under random sampling of clusters, and the number of clusters."""
     _, index = np.unique(cluster, return_inverse=True)
     sums = np.bincount(index, influence)
     n = len(sums)

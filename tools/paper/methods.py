@@ -1,4 +1,4 @@
-"""The methods that the study compares. Each learns from tracks' frames `(n_mels, n)` and names classes of others."""
+"""The classifiers that the study compares, trained on log-mel frames `(n_mels, n)` of tracks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from sklearn.svm import SVC
 from genre_edge.mel.spectrogram import Frames
 from tools.paper import features
 
-# Set once, to what is usual; nothing here tunes them.
-FLOOR_C, NEIGHBOURS, UNITS, DECAY, GAUSSIANS, MACHINE_C = 0.1, 5, 64, 0.1, 8, 10
+# Usual values, chosen once and not tuned.
+BASELINE_C, NEIGHBOURS, UNITS, DECAY, GAUSSIANS, SVM_C = 0.1, 5, 64, 0.1, 8, 10
 
 Tracks = Sequence[Frames]
 Predictor = Callable[[Tracks], np.ndarray]  # tracks -> classes
@@ -26,7 +26,14 @@ Fit = Callable[[Tracks, np.ndarray, int], Predictor]  # tracks, classes, seed
 
 @dataclass(frozen=True)
 class Method:
-    """`source` is who did it, or something like it, first; `about` says how it is done here."""
+    """A classifier.
+
+    Attributes:
+        name: name in tables.
+        source: publication that introduced it or a similar method.
+        about: its implementation here, for the page.
+        fit: trains on tracks, class indices and a seed, and returns a predictor.
+    """
 
     name: str
     source: str
@@ -35,7 +42,7 @@ class Method:
 
 
 def _of_vectors(vector: Callable[[Frames], np.ndarray], classifier: Callable[[int], Any]) -> Fit:
-    """A scikit-learn classifier of one standardised vector a track."""
+    """Return a `fit` that trains a scikit-learn classifier on one standardised feature vector per track."""
 
     def fit(tracks: Tracks, classes: np.ndarray, seed: int) -> Predictor:
         model = make_pipeline(StandardScaler(), classifier(seed))
@@ -46,7 +53,7 @@ def _of_vectors(vector: Callable[[Frames], np.ndarray], classifier: Callable[[in
 
 
 def _mixtures(tracks: Tracks, classes: np.ndarray, seed: int) -> Predictor:
-    """One Gaussian mixture a class over the MFCC of single frames; a track's frames vote by their likelihood."""
+    """Fit one Gaussian mixture per class to the MFCC of frames; the class with the largest mean log-likelihood wins."""
     coefficients = [features.mfcc(frames).T for frames in tracks]
     scaler = StandardScaler().fit(np.concatenate(coefficients))
     mixtures = {}
@@ -83,9 +90,9 @@ def _perceptron(seed: int) -> MLPClassifier:
 METHODS = (
     Method(
         "logistic regression",
-        "the floor",
-        f"mean and deviation of each mel band; logistic regression, C = {FLOOR_C:g}",
-        _of_vectors(_mel_vector, lambda seed: LogisticRegression(C=FLOOR_C, max_iter=2000)),
+        "baseline",
+        f"mean and standard deviation of each mel band; logistic regression, C = {BASELINE_C:g}",
+        _of_vectors(_mel_vector, lambda seed: LogisticRegression(C=BASELINE_C, max_iter=2000)),
     ),
     Method(
         "MFCC, nearest neighbours",
@@ -95,20 +102,20 @@ METHODS = (
     ),
     Method(
         "MFCC, perceptron",
-        "Matityaho and Furst 1995, in spirit",
+        "after Matityaho and Furst 1995",
         f"statistics of {features.N_MFCC} MFCC; one hidden layer of {UNITS} units, weight decay {DECAY:g}",
         _of_vectors(_mfcc_vector, _perceptron),
     ),
     Method(
         "MFCC, Gaussian mixtures",
         "Yang et al. 2006",
-        f"{GAUSSIANS} Gaussians with diagonal covariance a genre, over the MFCC of single frames",
+        f"{GAUSSIANS} Gaussians with diagonal covariance per genre, over the MFCC of single frames",
         _mixtures,
     ),
     Method(
         "MFCC, support vector machine",
         "Yang et al. 2006",
-        f"statistics of {features.N_MFCC} MFCC; radial basis functions, C = {MACHINE_C:g}",
-        _of_vectors(_mfcc_vector, lambda seed: SVC(C=MACHINE_C, random_state=seed)),
+        f"statistics of {features.N_MFCC} MFCC; radial basis functions, C = {SVM_C:g}",
+        _of_vectors(_mfcc_vector, lambda seed: SVC(C=SVM_C, random_state=seed)),
     ),
 )

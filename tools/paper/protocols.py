@@ -1,4 +1,4 @@
-"""How the study divides the tracks: at random as the paper did, and in ways that hide less."""
+"""Train/test splits of the study: random as in the paper, and stricter ones."""
 
 import csv
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from tools.training.data import Track, named_split, random_split, read_csv
 from tools.training.head import FOLDS, folds
 
 TEST_SHARE = 0.2
-CLEAN = ("train", "valid")  # the splits of the fault-filtered list
+CLEAN = ("train", "valid")  # splits of the fault-filtered list (Kereliuk et al. 2015)
 PROTOCOLS = {
     "random": "random 80/20 of all tracks, as in the paper",
     "clean": "random 80/20 of the tracks without known faults",
-    "artists": "fifths of the same tracks, no artist in two",
+    "artists": "five folds of the same tracks, each artist in one fold",
     "filtered": "`train` -> `valid` of the fault-filtered split",
 }
 
 
 @dataclass(frozen=True)
 class Split:
-    """Tracks to learn from and to be judged by. `number` is the seed, or the fold's number."""
+    """Training and test tracks of a protocol; `number` is the seed or the index of the fold."""
 
     protocol: str
     number: int
@@ -33,11 +33,12 @@ class Split:
 
     @property
     def name(self) -> str:
+        """PROTOCOL-NUMBER."""
         return f"{self.protocol}-{self.number}"
 
 
 def splits(tracks: list[Track], seeds: int) -> Iterator[Split]:
-    """All splits of all protocols, in the order of PROTOCOLS. With few seeds, as few folds."""
+    """Yield all splits of all protocols in the order of PROTOCOLS; the number of folds is at most `seeds`."""
     clean = [track for track in tracks if track.split in CLEAN]
     for protocol, part in (("random", tracks), ("clean", clean)):
         for seed in range(seeds):
@@ -51,7 +52,7 @@ def splits(tracks: list[Track], seeds: int) -> Iterator[Split]:
 
 
 def check_table(path: Path) -> None:
-    """Refuse a table with holes. Raises SystemExit with one line."""
+    """Check tracks.csv for missing and superfluous fields. Raises SystemExit with one line."""
     try:
         rows = read_csv(path)
     except csv.Error as error:
@@ -65,10 +66,10 @@ def check_table(path: Path) -> None:
 
 
 def check(tracks: list[Track], name: str) -> None:
-    """Refuse data that would waste hours. Raises SystemExit with one line."""
+    """Check the tracks before hours of training. Raises SystemExit with one line."""
     genres = sorted({track.genre for track in tracks})
     if len(genres) < 2:
-        raise SystemExit(f"{name}: one genre only ({', '.join(genres)}); a study needs two or more")
+        raise SystemExit(f"{name}: only one genre ({', '.join(genres)}); the study needs at least two")
     for split in CLEAN:
         if missing := sorted(set(genres) - {track.genre for track in tracks if track.split == split}):
             raise SystemExit(f"{name}: no track of genre {missing[0]!r} in split {split!r}")
@@ -76,20 +77,20 @@ def check(tracks: list[Track], name: str) -> None:
         if track.frames.shape[1] < FRAMES_PER_S:
             raise SystemExit(f"{name}: track {track.name!r} lasts less than a second")
         if not np.isfinite(track.frames).all() or np.ptp(track.frames) == 0:
-            raise SystemExit(f"{name}: track {track.name!r} is corrupt: its spectrogram holds nothing")
+            raise SystemExit(f"{name}: track {track.name!r} has a constant or non-finite spectrogram")
 
 
-def check_splits(found: list[Split], name: str) -> None:
-    """Refuse splits that some method cannot learn from. Raises SystemExit with one line."""
-    genres = {track.genre for split in found for track in split.train + split.test}
-    for split in found:
+def check_splits(all_splits: list[Split], name: str) -> None:
+    """Check that every method can be trained on every split. Raises SystemExit with one line."""
+    genres = {track.genre for split in all_splits for track in split.train + split.test}
+    for split in all_splits:
         if missing := sorted(genres - {track.genre for track in split.train}):
             raise SystemExit(
-                f"{name}: too few tracks or artists of genre {missing[0]!r}: {split.name} has none to learn from"
+                f"{name}: too few tracks or artists of genre {missing[0]!r}: {split.name} has no training track"
             )
         if not split.test:
-            raise SystemExit(f"{name}: too few tracks or artists: {split.name} has none to be judged by")
+            raise SystemExit(f"{name}: too few tracks or artists: {split.name} has no test track")
         if len(split.train) < NEIGHBOURS:
             raise SystemExit(
-                f"{name}: too few tracks: {split.name} has {len(split.train)} to learn from, {NEIGHBOURS} are needed"
+                f"{name}: too few tracks: {split.name} has {len(split.train)} training tracks, needs {NEIGHBOURS}"
             )

@@ -1,4 +1,4 @@
-"""What came of each method on each split, kept in files, so that an interrupted study goes on where it stopped."""
+"""Results of each method on each split, cached in files so that an interrupted study can resume."""
 
 import hashlib
 import inspect
@@ -22,9 +22,12 @@ from tools.training.data import Track
 
 @dataclass(frozen=True)
 class Result:
-    """One method on one split: the genres and artists of the test tracks, and what it said of them.
+    """Predictions of one method on one split.
 
-    A track of no known artist is its own.
+    Attributes:
+        protocol, number: identify the split.
+        train_accuracy: accuracy on the training tracks.
+        true, artists, predicted: of each test track; a track without a known artist counts as an artist of its own.
     """
 
     protocol: str
@@ -35,40 +38,47 @@ class Result:
     predicted: list[str]
 
     @property
-    def right(self) -> np.ndarray:
-        """Of each test track, whether it was told right."""
+    def correct(self) -> np.ndarray:
+        """Which test tracks are predicted correctly, `(tracks,)` bool."""
         return np.array(self.true) == np.array(self.predicted)
 
     @property
     def accuracy(self) -> float:
-        return float(self.right.mean())
+        """Share of correct predictions on the test tracks."""
+        return float(self.correct.mean())
 
 
-class Kept:
-    """Answers to expensive questions, one file each in `directory`; one of other data or settings is asked anew."""
+class ResultCache:
+    """Cache of expensive results, one JSON file each in `directory`; stale or damaged entries are recomputed."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
 
-    def get(self, name: str, identity: Any, ask: Callable[[], Any]) -> Any:
-        """What JSON can hold: the kept answer, or that of `ask`."""
+    def get(self, name: str, identity: Any, compute: Callable[[], Any]) -> Any:
+        """Return the cached result, or compute and store it.
+
+        Args:
+            name: stem of the file's name.
+            identity: JSON-serialisable inputs; a cached result with another identity is stale.
+            compute: returns a JSON-serialisable result.
+        """
         path = self._directory / f"{name}.json"
-        mark = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         if path.exists():
             try:
-                kept = json.loads(path.read_text())
-                if kept["identity"] == mark:
-                    return kept["answer"]
+                cached = json.loads(path.read_text())
+                if cached["identity"] == digest:
+                    return cached["answer"]
             except (ValueError, KeyError, TypeError):
-                print(f"{path}: damaged; asked anew", file=sys.stderr)
-        answer = ask()
-        write_atomically(path, json.dumps({"identity": mark, "answer": answer}).encode())
+                print(f"{path}: damaged cache entry; computing it again", file=sys.stderr)
+        answer = compute()
+        write_atomically(path, json.dumps({"identity": digest, "answer": answer}).encode())
         return answer
 
 
 def fingerprint(tracks: Iterable[Track]) -> str:
-    """One value for the tracks, their labels, groups and sounds."""
+    """Return a hash of the tracks' names, labels, artists and frames."""
     digest = hashlib.sha256()
     for track in tracks:
         digest.update(repr((track.name, track.genre, track.split, track.group)).encode())
@@ -76,47 +86,48 @@ def fingerprint(tracks: Iterable[Track]) -> str:
     return digest.hexdigest()
 
 
-def origin(*code: Any) -> str:
-    """One value for the source of modules or functions: what they answered before they changed is no answer."""
+def code_hash(*code: Any) -> str:
+    """Return a hash of the source of modules or functions, so that changes make cached results stale."""
     return hashlib.sha256("\0".join(map(inspect.getsource, code)).encode()).hexdigest()
 
 
 def _identity(data: str, method: Method, split: Split) -> list[Any]:
-    code = origin(features, sys.modules[method.fit.__module__], paper_cnn, normalise)
+    code = code_hash(features, sys.modules[method.fit.__module__], paper_cnn, normalise)
     return [data, code, asdict(method) | {"fit": None}, split.name, [track.name for track in split.train]]
 
 
-def measure(kept: Kept, data: str, method: Method, split: Split) -> Result:
-    """Train and test, unless that has been done before. `data`: the fingerprint of the tracks."""
+def measure(cache: ResultCache, data: str, method: Method, split: Split) -> Result:
+    """Train and test a method on a split, or return the cached result. `data` is the fingerprint of the tracks."""
     slug = "".join(c if c.isalnum() else "-" for c in method.name.lower())
-    answer = kept.get(f"{slug}.{split.name}", _identity(data, method, split), lambda: asdict(_ask(method, split)))
-    return Result(**answer)
+    name, identity = f"{slug}.{split.name}", _identity(data, method, split)
+    return Result(**cache.get(name, identity, lambda: asdict(_train_and_test(method, split))))
 
 
-def _ask(method: Method, split: Split) -> Result:
+def _train_and_test(method: Method, split: Split) -> Result:
     labels = sorted({track.genre for track in split.train})
     classes = np.array([labels.index(track.genre) for track in split.train])
     predict = method.fit([track.frames for track in split.train], classes, split.number)
-    return _judged(split, *(predict([track.frames for track in part]) for part in (split.train, split.test)))
+    return _result(split, *(predict([track.frames for track in part]) for part in (split.train, split.test)))
 
 
 def measure_long(
-    kept: Kept, data: str, method: Method, split: Split, published: int, epochs: int
+    cache: ResultCache, data: str, method: Method, split: Split, published: int, epochs: int
 ) -> tuple[Result, networks.Curves]:
-    """Of the paper's network, `method`, trained to `epochs`: its answers after `published` ones, and its curves."""
+    """Train the paper's network, `method`, for `epochs`; return its result after `published` epochs and its curves."""
 
-    def ask() -> dict[str, Any]:
-        curves, learnt, said = networks.paper_curves(split, published, epochs)
-        return {"curves": curves, "result": asdict(_judged(split, learnt, said))}
+    def compute() -> dict[str, Any]:
+        curves, train, test = networks.paper_curves(split, published, epochs)
+        return {"curves": curves, "result": asdict(_result(split, train, test))}
 
     identity = [*_identity(data, method, split), published, epochs]
-    answer = kept.get(f"curves.{split.name}", identity, ask)
+    answer = cache.get(f"curves.{split.name}", identity, compute)
     return Result(**answer["result"]), answer["curves"]
 
 
-def _judged(split: Split, learnt: Sequence[int] | np.ndarray, said: Sequence[int] | np.ndarray) -> Result:
+def _result(split: Split, train: Sequence[int] | np.ndarray, test: Sequence[int] | np.ndarray) -> Result:
+    """Make a Result of predicted class indices of the training and of the test tracks."""
     labels = np.array(sorted({track.genre for track in split.train}))
-    right = labels[learnt] == np.array([track.genre for track in split.train])
+    correct = labels[train] == np.array([track.genre for track in split.train])
     true = [track.genre for track in split.test]
     artists = [track.group or f"alone {track.genre}/{track.name}" for track in split.test]
-    return Result(split.protocol, split.number, float(right.mean()), true, artists, labels[said].tolist())
+    return Result(split.protocol, split.number, float(correct.mean()), true, artists, labels[test].tolist())

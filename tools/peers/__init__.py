@@ -1,1 +1,1 @@
-"""Parts of tools/bench_mel.py: who is measured (peers), and the picture (chart)."""
+"""Parts of tools.bench_mel and tools.count_instructions: implementations, measurement, chart and tables."""

@@ -1,4 +1,4 @@
-"""What all contestants are asked to compute."""
+"""Parameters and test signal of the benchmark."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ SECONDS = 30
 
 @dataclass(frozen=True)
 class Setup:
-    """Parameters that all contestants share; zero padding by n_fft/2 at both ends, power, decibels."""
+    """Parameters that all implementations share: power in decibels, n_fft // 2 zeros of padding at both ends."""
 
     sr: int
     n_fft: int
@@ -22,7 +22,7 @@ class Setup:
         return f"{self.sr} Hz, n_fft {self.n_fft}, hop {self.hop_length}, {self.n_mels} mels"
 
     def signal(self) -> Floats:
-        """Noise and three sines."""
+        """Return SECONDS of noise and three sines."""
         n = SECONDS * self.sr
         y = np.random.default_rng(0).standard_normal(n) * 0.1
         for frequency in (220, 1000, 3000):
@@ -30,8 +30,9 @@ class Setup:
         return y.astype(np.float32)
 
     def window(self) -> Floats:
-        """Periodic Hann."""
+        """Return the periodic Hann window, `(n_fft,)`."""
         return np.hanning(self.n_fft + 1)[:-1].astype(np.float32)
 
     def padded(self, y: Floats) -> Floats:
+        """Add n_fft // 2 zeros at both ends."""
         return np.pad(y, self.n_fft // 2)

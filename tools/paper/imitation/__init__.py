@@ -1,1 +1,1 @@
-"""A new mel spectrogram with the style of a song, and its sound: the parts of tools/imitate.py."""
+"""Parts of tools.imitate: style statistics of a song, a spectrogram that matches them, and its audio."""

@@ -1,6 +1,7 @@
-"""What a network hears in a song, as statistics that forget when it was, and a picture that has the same.
+"""Style statistics of a song, and optimisation of a spectrogram that matches them.
 
-After Gatys et al. (2015), for sound as Ulyanov and Lebedev (2016): what texture is, correlations of channels tell.
+The statistics are averages over time of a network's hidden layers and the correlations of their channels (Gatys et al.
+2015; for audio, Ulyanov and Lebedev 2016).
 """
 
 from collections.abc import Callable
@@ -10,51 +11,57 @@ import numpy as np
 
 from genre_edge.mel.spectrogram import Frames
 from genre_edge.model.bundle import Bundle
-from tools.paper.imitation.song import FINE, span
+from tools.paper.imitation.song import HOP_DIVISOR, span
 
-HOP = 10  # of the network's columns, from patch to patch
-DEEP = 4.0  # weight of what is nearest to the verdict
-FIRST_RATE, LAST_RATE = 2.0, 0.1  # dB a step
+HOP = 10  # network columns from patch to patch
+DEEP_WEIGHT = 4.0  # of the last hidden layer
+FIRST_RATE, LAST_RATE = 2.0, 0.1  # learning rates, dB per step
 FLOOR_DB = -80.0
-# Where a step's first patch begins. Few places, because each is a graph of its own; together they see every column.
-OFFSETS = tuple(range(0, 2 * FINE * (FINE + 1), FINE + 1))
+# First column of a step's patches. Each offset is traced as a graph of its own, so there are few; together they cover
+# every column.
+OFFSETS = tuple(range(0, 2 * HOP_DIVISOR * (HOP_DIVISOR + 1), HOP_DIVISOR + 1))
 
-# How far a window of 2048 samples smears: over columns, and a little over bands.
-COLUMNS, BANDS = np.hanning(9)[1:-1] / 4, np.array([0.25, 0.5, 0.25])
+# Smoothing kernels over columns, as wide as a window of 2048 samples, and over bands.
+COLUMN_KERNEL, BAND_KERNEL = np.hanning(9)[1:-1] / 4, np.array([0.25, 0.5, 0.25])
 
-Told = Callable[[int, float], None]  # steps, distance
+StepCallback = Callable[[int, float], None]  # step from 1, distance
 
 
 class Style:
-    """A network's view of pictures, `(n_mels, n)` dB, n columns FINE times as close as its own."""
+    """Style statistics by a network, of spectrograms `(n_mels, n)` dB with the hop of `song.fine_mel`.
+
+    Args:
+        network: Keras network.
+        bundle: its bundle, for patch length and normalisation.
+    """
 
     def __init__(self, network: Any, bundle: Bundle) -> None:
         import keras
         import tensorflow as tf
 
         self._bundle = bundle
-        # What leaves a block, and what the last layer sees; not what it says, by which the imitation is judged.
+        # Outputs of blocks and the last hidden layer; not the output layer, because it classifies the imitation.
         body = network.layers[:-1]
-        watched = [x.output for x in body if type(x).__name__ == "ReLU" and _follows_sum(x)]
-        watched += [x.output for x in body if type(x).__name__ == "Dense"]
-        watched += [x.output for x in body if type(x).__name__ == "MaxPooling2D"]
-        self._eyes = keras.Model(network.inputs, watched)
+        outputs = [x.output for x in body if type(x).__name__ == "ReLU" and _follows_sum(x)]
+        outputs += [x.output for x in body if type(x).__name__ == "Dense"]
+        outputs += [x.output for x in body if type(x).__name__ == "MaxPooling2D"]
+        self._hidden = keras.Model(network.inputs, outputs)
         self._span = span(bundle)
-        # Of all songs, because to trace a graph takes seconds.
-        self._gradient = tf.function(self._slope)
+        # One graph for all songs: tracing takes seconds.
+        self._traced = tf.function(self._loss_and_gradient)
 
     @property
     def shortest(self) -> int:
-        """SpectrogramColumns of the shortest picture that can be made: a patch at every offset."""
+        """Columns of the shortest spectrogram with a patch at every offset."""
         return self._span + OFFSETS[-1]
 
-    def patches(self, picture: Any, first: int) -> Any:
-        """All patches from column `first` on, normalised as the model does it, differentiable."""
+    def patches(self, spectrogram: Any, first: int) -> Any:
+        """Return all patches from column `first` on, `(k, n_mels, patch_frames, 1)`, normalised and differentiable."""
         import tensorflow as tf
 
-        starts = np.arange(first, picture.shape[1] - self._span + 1, HOP * FINE)
-        columns = starts[:, None] + FINE * np.arange(self._bundle.patch_frames)
-        x = tf.transpose(tf.gather(picture, columns, axis=1), (1, 0, 2))
+        starts = np.arange(first, spectrogram.shape[1] - self._span + 1, HOP * HOP_DIVISOR)
+        columns = starts[:, None] + HOP_DIVISOR * np.arange(self._bundle.patch_frames)
+        x = tf.transpose(tf.gather(spectrogram, columns, axis=1), (1, 0, 2))
         x = tf.maximum(x - tf.reduce_max(x, (1, 2), keepdims=True), -self._bundle.top_db)
         if self._bundle.normalisation == "minmax":
             x -= tf.reduce_min(x, (1, 2), keepdims=True)
@@ -67,47 +74,63 @@ class Style:
         x -= tf.reduce_sum(weights * x, (1, 2), keepdims=True) / total
         return (x / (tf.sqrt(tf.reduce_sum(weights * x * x, (1, 2), keepdims=True) / total) + 1e-6))[..., None]
 
-    def statistics(self, picture: Any, first: int = 0) -> list[Any]:
-        """Of the picture itself and of each watched layer; each says nothing of when."""
+    def statistics(self, spectrogram: Any, first: int = 0) -> list[Any]:
+        """Return time-averaged statistics of the spectrogram and of each hidden layer."""
         import tensorflow as tf
 
-        steps = picture[:, 1:] - picture[:, :-1]
-        found = [
-            tf.reduce_mean(picture, 1) / 10, tf.math.reduce_std(picture, 1) / 10, tf.math.reduce_std(steps, 1) / 10,
-        ]  # fmt: skip
-        for y in self._eyes(self.patches(picture, first), training=False):
+        differences = spectrogram[:, 1:] - spectrogram[:, :-1]
+        values = [
+            tf.reduce_mean(spectrogram, 1) / 10,
+            tf.math.reduce_std(spectrogram, 1) / 10,
+            tf.math.reduce_std(differences, 1) / 10,
+        ]
+        for y in self._hidden(self.patches(spectrogram, first), training=False):
             if len(y.shape) == 2:
-                found.append(tf.reduce_mean(y, 0))
+                values.append(tf.reduce_mean(y, 0))
                 continue
             channels = tf.reshape(y, (-1, y.shape[-1]))
-            found.append(tf.reduce_mean(y, (0, 2)))
-            found.append(tf.matmul(channels, channels, transpose_a=True) / tf.cast(tf.shape(channels)[0], tf.float32))
-        return found
+            values.append(tf.reduce_mean(y, (0, 2)))
+            values.append(tf.matmul(channels, channels, transpose_a=True) / tf.cast(tf.shape(channels)[0], tf.float32))
+        return values
 
-    def distance(self, found: list[Any], wanted: list[Any]) -> Any:
-        """The mean over statistics of their squared distance, relative to what is wanted."""
+    def distance(self, values: list[Any], target: list[Any]) -> Any:
+        """Return the mean over statistics of their squared distance relative to the target."""
         import tensorflow as tf
 
+        weights = [DEEP_WEIGHT if len(t.shape) == 1 and i > 2 else 1.0 for i, t in enumerate(target)]
         parts = [
-            (DEEP if len(w.shape) == 1 and i > 2 else 1.0) * tf.reduce_sum((f - w) ** 2) / (tf.reduce_sum(w**2) + 1e-6)
-            for i, (f, w) in enumerate(zip(found, wanted, strict=True))
+            weight * tf.reduce_sum((v - t) ** 2) / (tf.reduce_sum(t**2) + 1e-6)
+            for weight, v, t in zip(weights, values, target, strict=True)
         ]
         return tf.add_n(parts) / len(parts)
 
-    def of_song(self, frames: Frames) -> list[Any]:
-        """The mean of the statistics over all offsets of the network's columns. Loudest is 0 dB."""
+    def song_statistics(self, frames: Frames) -> list[Any]:
+        """Return the statistics of a song, averaged over the network's column offsets, with its maximum at 0 dB."""
         import tensorflow as tf
 
-        picture = tf.constant(np.maximum(frames - frames.max(), FLOOR_DB))
-        each = [self.statistics(picture, first) for first in range(FINE)]
-        return [tf.reduce_mean(tf.stack(parts), 0) for parts in zip(*each, strict=True)]
+        spectrogram = tf.constant(np.maximum(frames - frames.max(), FLOOR_DB))
+        by_offset = [self.statistics(spectrogram, first) for first in range(HOP_DIVISOR)]
+        return [tf.reduce_mean(tf.stack(parts), 0) for parts in zip(*by_offset, strict=True)]
 
-    def away(self, frames: Frames, wanted: list[Any]) -> float:
-        """The distance of frames from what is wanted, both as of_song sees them."""
-        return float(self.distance(self.of_song(frames), wanted))
+    def distance_of(self, frames: Frames, target: list[Any]) -> float:
+        """Return the distance of a song from the target, both as song_statistics computes them."""
+        return float(self.distance(self.song_statistics(frames), target))
 
-    def imitate(self, wanted: list[Any], columns: int, steps: int, seed: int, told: Told) -> tuple[Frames, Frames]:
-        """(noise, picture), of `columns`: where it began, and what has the statistics that are wanted."""
+    def imitate(
+        self, target: list[Any], columns: int, steps: int, seed: int, on_step: StepCallback
+    ) -> tuple[Frames, Frames]:
+        """Optimise a spectrogram from noise with Adam.
+
+        Args:
+            target: statistics to match.
+            columns: length of the spectrogram.
+            steps: number of optimisation steps.
+            seed: seed of the noise.
+            on_step: called after each step.
+
+        Returns:
+            The initial noise and the optimised spectrogram, both `(n_mels, columns)` dB.
+        """
         import keras
         import tensorflow as tf
 
@@ -117,27 +140,27 @@ class Style:
         optimizer = keras.optimizers.Adam(FIRST_RATE)
         for step in range(steps):
             optimizer.learning_rate = FIRST_RATE * (LAST_RATE / FIRST_RATE) ** (step / steps)
-            loss, slope = self._gradient(hidden.value(), OFFSETS[rng.integers(len(OFFSETS))], wanted)
-            optimizer.apply([slope], [hidden])
-            told(step + 1, float(loss))
+            loss, gradient = self._traced(hidden.value(), OFFSETS[rng.integers(len(OFFSETS))], target)
+            optimizer.apply([gradient], [hidden])
+            on_step(step + 1, float(loss))
         return noise, _smooth(hidden).numpy()
 
-    def _slope(self, hidden: Any, first: int, wanted: list[Any]) -> tuple[Any, Any]:
-        """(distance, its gradient) of what `hidden` becomes, seen from column `first` on."""
+    def _loss_and_gradient(self, hidden: Any, first: int, target: list[Any]) -> tuple[Any, Any]:
+        """Return the distance from the target and its gradient, with patches from column `first` on."""
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
             tape.watch(hidden)
-            loss = self.distance(self.statistics(_smooth(hidden), first), wanted)
+            loss = self.distance(self.statistics(_smooth(hidden), first), target)
         return loss, tape.gradient(loss, hidden)
 
 
 def _smooth(hidden: Any) -> Any:
-    """As smooth as a spectrogram with overlapping windows is."""
+    """Smooth and clip the variables like a spectrogram with overlapping windows."""
     import tensorflow as tf
 
-    kernel = np.outer(BANDS, COLUMNS)[..., None, None].astype(np.float32)
-    padded = tf.pad(hidden, [[len(k) // 2] * 2 for k in (BANDS, COLUMNS)], "SYMMETRIC")
+    kernel = np.outer(BAND_KERNEL, COLUMN_KERNEL)[..., None, None].astype(np.float32)
+    padded = tf.pad(hidden, [[len(k) // 2] * 2 for k in (BAND_KERNEL, COLUMN_KERNEL)], "SYMMETRIC")
     return tf.clip_by_value(tf.nn.conv2d(padded[None, ..., None], kernel, 1, "VALID")[0, ..., 0], FLOOR_DB, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Resource usage of a process, from Linux's /proc."""
+"""Resource usage of a process, read from Linux's /proc (see proc(5))."""
 
 import re
 from dataclasses import dataclass
@@ -8,13 +8,23 @@ from genre_edge.system import process
 
 
 @dataclass(frozen=True)
-class Usage:
-    """Memory in bytes, file descriptors and threads now; CPU seconds, voluntary context switches and bytes written
-    to disks since the process started."""
+class ProcessUsage:
+    """Resource usage of a process.
+
+    Attributes:
+        cpu_s: user and system CPU seconds since its start.
+        resident_bytes: resident memory (VmRSS).
+        own_bytes: anonymous resident memory (RssAnon).
+        peak_bytes: peak resident memory (VmHWM).
+        descriptors: open file descriptors.
+        threads: number of threads.
+        wakeups: voluntary context switches since its start.
+        written_bytes: bytes written to storage since its start.
+    """
 
     cpu_s: float
     resident_bytes: int
-    own_bytes: int  # resident anonymous memory
+    own_bytes: int
     peak_bytes: int
     descriptors: int
     threads: int
@@ -22,12 +32,8 @@ class Usage:
     written_bytes: int
 
     @classmethod
-    def of(cls, pid: int) -> "Usage":
-        """Read the usage of a running process.
-
-        Raises:
-            OSError: there is no process with this ID.
-        """
+    def read(cls, pid: int) -> "ProcessUsage":
+        """Read the usage of process `pid`. Raises OSError or KeyError if it has ended."""
         directory = Path(f"/proc/{pid}")
         status = _numbers(directory / "status")
         return cls(

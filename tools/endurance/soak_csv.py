@@ -1,4 +1,4 @@
-"""What a soak writes down: one row of a CSV an hour of sound, kept at once; and what the rows show."""
+"""The CSV of a soak test, one row per hour of audio, and the checks of its rows."""
 
 import csv
 import io
@@ -6,18 +6,33 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
-LARGEST_GROWTH = 1_000_000  # bytes of resident memory, after a run's first hour
+MAX_GROWTH = 1_000_000  # bytes of resident memory, after the first hour of a run
 FIRST_S = 3600.0
 
 
 @dataclass(frozen=True)
 class Row:
-    """After some sound of a run (one process). `_s` are seconds; counts are the process's since its beginning, except
-    `wall_s`, `cpu_s` and `lag_ms`, which are of the time since the row before."""
+    """State of a run (one process) after some audio. Counts are totals since the start of the process, except where
+    noted.
+
+    Attributes:
+        run: number of the process, from 1.
+        audio_s: seconds of audio over all runs.
+        run_audio_s: seconds of audio in this run.
+        wall_s: wall-clock seconds since the previous row.
+        cpu_s: CPU seconds since the previous row.
+        resident_bytes, own_bytes, descriptors, threads, written_bytes: see `ProcessUsage`.
+        position_s: end of the last verdict, seconds.
+        verdicts: number of verdicts.
+        misplaced: number of verdicts at a wrong position.
+        dropped_samples: samples that the process reported as dropped.
+        lag_ms: maximum lag since the previous row, ms.
+    """
 
     run: int
-    audio_s: float  # of all runs
+    audio_s: float
     run_audio_s: float
     wall_s: float
     cpu_s: float
@@ -26,7 +41,7 @@ class Row:
     descriptors: int
     threads: int
     written_bytes: int
-    position_s: float  # end of the last verdict
+    position_s: float
     verdicts: int
     misplaced: int
     dropped_samples: int
@@ -34,20 +49,20 @@ class Row:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows so far, none where there is no file. A row that was cut off while it was written is removed."""
+    """Return the rows so far, none if there is no file. Removes an incomplete last line from the file."""
     if not path.exists():
         return []
     content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        path.write_bytes(whole)
-    types = {field.name: field.type for field in fields(Row)}
-    lines = csv.DictReader(io.StringIO(whole.decode()))
+    complete = content[: content.rfind(b"\n") + 1]
+    if complete != content:
+        path.write_bytes(complete)
+    types: dict[str, Any] = {field.name: field.type for field in fields(Row)}
+    lines = csv.DictReader(io.StringIO(complete.decode()))
     return [Row(**{name: types[name](value) for name, value in line.items()}) for line in lines]
 
 
 def append(path: Path, row: Row) -> None:
-    """One row more, on its way to the disk when this returns."""
+    """Append one row, and a header to a new file."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
     if not path.exists() or path.stat().st_size == 0:
@@ -58,28 +73,28 @@ def append(path: Path, row: Row) -> None:
 
 
 def runs(rows: list[Row]) -> list[list[Row]]:
-    """The rows of each process."""
+    """Group the rows by process."""
     return [list(group) for _, group in groupby(rows, lambda row: row.run)]
 
 
 def speeds(run: list[Row]) -> list[float]:
-    """How many times as fast as it plays, row by row."""
+    """Return the speed between consecutive rows as a multiple of real time."""
     before_s = [0.0, *(row.run_audio_s for row in run[:-1])]
     return [(row.run_audio_s - s) / row.wall_s for row, s in zip(run, before_s, strict=True)]
 
 
 def growth(run: list[Row]) -> int | None:
-    """Bytes, at most, by which resident memory grew after a run's first hour of sound; None for a shorter run."""
+    """Return by how many bytes resident memory grew at most after the first hour of audio; None for a shorter run."""
     later = [row.resident_bytes for row in run if row.run_audio_s >= FIRST_S]
     return max(later[1:]) - later[0] if len(later) > 1 else None
 
 
-def faults(rows: list[Row]) -> Iterator[str]:
-    """What broke a limit, a sentence each."""
+def violations(rows: list[Row]) -> Iterator[str]:
+    """Yield one sentence per exceeded limit."""
     for run in runs(rows):
         first, last = run[0], run[-1]
         grown = growth(run)
-        if grown is not None and grown > LARGEST_GROWTH:
+        if grown is not None and grown > MAX_GROWTH:
             yield f"run {first.run}: resident memory grew by {grown} bytes after the first hour"
         for name in ("descriptors", "threads"):
             counts = {getattr(row, name) for row in run}

@@ -1,9 +1,9 @@
-"""Those who are measured, each as its users would write it.
+"""Log-mel spectrograms with different libraries, each written as its users would write it.
 
-A contestant has `batch(y)`, the decibels `(n_mels, frames)` of a whole signal, and `push(y, out)`, which takes one hop
-and gives the one frame that it completes. Libraries without a stream get the state that their users keep: the last
-n_fft samples, shifted by a hop, of which one frame is computed. Filterbanks that a library has no function for are
-librosa's. Nothing heavy is imported before a contestant is made, because that import is one of the figures.
+An implementation has `batch(y)`, the decibels `(n_mels, frames)` of a whole signal, and `push(y, out)`, which takes one
+hop of samples and returns the frame that it completes, `(n_mels, 1)`. For libraries without streaming, `SlidingWindow`
+keeps the last n_fft samples. Libraries without a mel filterbank use librosa's. Libraries are imported by the
+constructors, because the import time is measured.
 """
 
 import math
@@ -20,7 +20,7 @@ AMIN = 1e-10
 
 
 class Ours:
-    """The core through its Python classes."""
+    """genre-edge's C core through its Python classes."""
 
     def __init__(self, setup: Setup, bank: Floats) -> None:
         from genre_edge import MelConfig, MelSpectrogram
@@ -30,33 +30,39 @@ class Ours:
         self.batch, self.push = mel.db, mel.stream().push
 
 
-class BoundedBlockQueue:
-    """The last n_fft samples, as those keep them whose library has no stream."""
+class SlidingWindow:
+    """The last n_fft samples of a stream."""
 
     def __init__(self, setup: Setup) -> None:
         self.samples = np.zeros(setup.n_fft, np.float32)
 
-    def after(self, y: Floats) -> Floats:
-        """With these samples."""
+    def push(self, y: Floats) -> Floats:
+        """Append samples, drop the oldest ones and return the window, `(n_fft,)`."""
         self.samples[: -len(y)] = self.samples[len(y) :]
         self.samples[-len(y) :] = y
         return self.samples
 
 
 class WithRfft:
-    """numpy all the way, with a real FFT from elsewhere: of the rows of a matrix, and of a single row."""
+    """numpy with a real FFT from another library.
+
+    Args:
+        setup, bank: as for all implementations.
+        rows: real FFT of each row of a matrix.
+        row: real FFT of a single frame.
+    """
 
     def __init__(self, setup: Setup, bank: Floats, rows: Callable[..., Any], row: Callable[..., Any]) -> None:
         self.setup, self.bank, self.window = setup, bank, setup.window()
         self.rows, self.row = rows, row
-        self.ring = BoundedBlockQueue(setup)
+        self.recent = SlidingWindow(setup)
 
     def batch(self, y: Floats) -> Floats:
         frames = np.lib.stride_tricks.sliding_window_view(self.setup.padded(y), self.setup.n_fft)
         return self._decibel(self.rows(frames[:: self.setup.hop_length] * self.window).T)
 
     def push(self, y: Floats, out: Floats) -> Floats:
-        return self._decibel(self.row(self.ring.after(y) * self.window))[:, None]
+        return self._decibel(self.row(self.recent.push(y) * self.window))[:, None]
 
     def _decibel(self, spectrum: NDArray[np.complex64]) -> Floats:
         return 10 * np.log10(np.maximum(AMIN, self.bank @ (spectrum.real**2 + spectrum.imag**2)))
@@ -79,15 +85,16 @@ def with_pyfftw(setup: Setup, bank: Floats) -> WithRfft:
 
     def rfft(frames: Floats) -> NDArray[np.complex64]:
         if frames.shape not in plans:
-            plans[frames.shape] = builders.rfft(frames.copy(), threads=1)  # planned by timing, pyfftw's default
+            plans[frames.shape] = builders.rfft(frames.copy(), threads=1)  # pyfftw's default, FFTW_MEASURE
         return plans[frames.shape](frames)
 
     return WithRfft(setup, bank, rfft, rfft)
 
 
 class Librosa:
-    """librosa's own two calls. Its documentation streams by calling them, uncentred, on each block; as they keep
-    nothing, each call makes the filterbank anew.
+    """librosa.feature.melspectrogram and librosa.power_to_db.
+
+    librosa's documentation streams by calling them with center=False on each block; every call rebuilds the filterbank.
     """
 
     def __init__(self, setup: Setup, bank: Floats) -> None:
@@ -95,14 +102,14 @@ class Librosa:
 
         self.librosa = librosa
         self.parameters = {name: getattr(setup, name) for name in ("sr", "n_fft", "hop_length", "n_mels")}
-        self.ring = BoundedBlockQueue(setup)
+        self.recent = SlidingWindow(setup)
 
     def batch(self, y: Floats, center: bool = True) -> Floats:
         mel = self.librosa.feature.melspectrogram(y=y, center=center, **self.parameters)
         return self.librosa.power_to_db(mel, amin=AMIN, top_db=None)
 
     def push(self, y: Floats, out: Floats) -> Floats:
-        return self.batch(self.ring.after(y), center=False)
+        return self.batch(self.recent.push(y), center=False)
 
 
 class Torch:
@@ -113,10 +120,10 @@ class Torch:
 
         torch.set_num_threads(1)
         torch.set_num_interop_threads(1)
-        torch.inference_mode().__enter__()  # for the rest of this process
+        torch.inference_mode().__enter__()  # for the whole process
         self.torch, self.setup = torch, setup
         self.bank, self.window = torch.from_numpy(bank), torch.from_numpy(setup.window())
-        self.ring = torch.zeros(setup.n_fft)
+        self.recent = torch.zeros(setup.n_fft)
 
     def _decibel(self, y: Any, center: bool) -> Floats:
         spectrum = self.torch.stft(
@@ -130,12 +137,12 @@ class Torch:
         return self._decibel(self.torch.from_numpy(y), center=True)
 
     def push(self, y: Floats, out: Floats) -> Floats:
-        self.ring = self.torch.cat((self.ring[len(y) :], self.torch.from_numpy(y)))
-        return self._decibel(self.ring, center=False)
+        self.recent = self.torch.cat((self.recent[len(y) :], self.torch.from_numpy(y)))
+        return self._decibel(self.recent, center=False)
 
 
 class TensorFlow:
-    """tf.signal and a matrix product, compiled with tf.function; the ring is the function's argument and result."""
+    """tf.signal and a matrix product, compiled with tf.function; the recent samples are an argument and a result."""
 
     def __init__(self, setup: Setup, bank: Floats) -> None:
         import tensorflow as tf
@@ -156,22 +163,22 @@ class TensorFlow:
         samples = (tf.TensorSpec([setup.n_fft], tf.float32), tf.TensorSpec([setup.hop_length], tf.float32))
 
         @tf.function(input_signature=samples)
-        def push(ring: Any, y: Any) -> Any:
-            ring = tf.concat([ring[setup.hop_length :], y], axis=0)
-            return ring, spectrogram(ring)
+        def push(recent: Any, y: Any) -> Any:
+            recent = tf.concat([recent[setup.hop_length :], y], axis=0)
+            return recent, spectrogram(recent)
 
-        self._batch, self._push, self.ring = batch, push, tf.zeros(setup.n_fft)
+        self._batch, self._push, self.recent = batch, push, tf.zeros(setup.n_fft)
 
     def batch(self, y: Floats) -> Floats:
         return self._batch(y).numpy().T
 
     def push(self, y: Floats, out: Floats) -> Floats:
-        self.ring, frame = self._push(self.ring, y)
+        self.recent, frame = self._push(self.recent, y)
         return frame.numpy().T
 
 
 class Kaldi:
-    """kaldi-native-fbank, a stream by nature, told to do as librosa does."""
+    """kaldi-native-fbank, a streaming library, configured like librosa."""
 
     TO_DECIBEL = np.float32(10 / math.log(10))
 
@@ -180,7 +187,7 @@ class Kaldi:
 
         frames = knf.FrameExtractionOptions(
             samp_freq=setup.sr,
-            # Milliseconds become samples by cutting off the fraction; the hundredth is for what float32 loses.
+            # Converted to samples by truncation; 0.01 sample compensates float32 rounding.
             frame_length_ms=(setup.n_fft + 0.01) / setup.sr * 1000,
             frame_shift_ms=(setup.hop_length + 0.01) / setup.sr * 1000,
             dither=0, preemph_coeff=0, remove_dc_offset=False, window_type="hann", snip_edges=True,
@@ -199,19 +206,19 @@ class Kaldi:
     def push(self, y: Floats, out: Floats) -> Floats:
         self.stream.accept_waveform(self.setup.sr, y)
         frame = self.stream.get_frame(self.t)[:, None] * self.TO_DECIBEL
-        self.stream.pop(1)  # else it keeps every frame
+        self.stream.pop(1)  # the library keeps every frame until it is popped
         self.t += 1
         return frame
 
 
 class AudioFlux:
-    """audioFlux's BFT, which takes no fewer samples than a frame. Its bands are HTK's, moved to FFT bins."""
+    """audioFlux's BFT, which needs at least one frame of samples. Its HTK bands are rounded to FFT bins."""
 
     def __init__(self, setup: Setup, bank: Floats) -> None:
         import audioflux
         from audioflux.type import SpectralDataType, SpectralFilterBankNormalType, SpectralFilterBankScaleType
 
-        self.setup, self.ring = setup, BoundedBlockQueue(setup)
+        self.setup, self.recent = setup, SlidingWindow(setup)
         self.bft = audioflux.BFT(
             num=setup.n_mels, radix2_exp=setup.n_fft.bit_length() - 1, samplate=setup.sr, low_fre=0.0,
             slide_length=setup.hop_length, scale_type=SpectralFilterBankScaleType.MEL,
@@ -225,14 +232,23 @@ class AudioFlux:
         return self._decibel(self.setup.padded(y))
 
     def push(self, y: Floats, out: Floats) -> Floats:
-        return self._decibel(self.ring.after(y))
+        return self._decibel(self.recent.push(y))
 
 
 class Entry(NamedTuple):
+    """An implementation that can be measured.
+
+    Attributes:
+        label: name in tables and charts.
+        make: constructor, called with the parameters and the mel filterbank.
+        module: module that `make` imports.
+        package: distribution whose version is reported.
+    """
+
     label: str
     make: Callable[[Setup, Floats], Any]
-    module: str  # is imported by `make`
-    package: str  # whose version is reported
+    module: str
+    package: str
 
 
 ENTRIES = {
