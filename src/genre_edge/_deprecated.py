@@ -21,7 +21,7 @@ _RENAMED = {
 
 
 class _RenamedModules(MetaPathFinder, Loader):
-    """Finds and loads the modules in `_RENAMED`."""
+    """Finder and loader of the modules in `_RENAMED`."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         return spec_from_loader(name, self) if name in _RENAMED else None

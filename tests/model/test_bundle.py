@@ -97,7 +97,7 @@ INVALID: dict[str, tuple[Edit, list[str]]] = {
     "hop_frames true": (lambda c: c.update(hop_frames=True), ["hop_frames", "True"]),
     "hop_frames null": (lambda c: c.update(hop_frames=None), ["hop_frames", "None"]),
     "hop_frames zero": (lambda c: c.update(hop_frames=0), ["hop_frames", "0"]),
-    "hop longer than patch": (lambda c: c.update(hop_frames=9), ["hop_frames 9", "patch_frames 8"]),
+    "hop longer than patch": (lambda c: c.update(hop_frames=9), ["hop_frames", "patch_frames = 8, got 9"]),
     "normalisation unknown": (lambda c: c.update(normalisation="max"), ["'max'", "minmax", "standard"]),
     "normalisation a list": (lambda c: c.update(normalisation=["minmax"]), ["normalisation"]),
     "temperature zero": (lambda c: c.update(temperature=0), ["temperature", "0"]),

@@ -20,7 +20,7 @@ def expand(argument: str) -> Iterator[str | AudioError]:
 
     Yields:
         Paths, or an AudioError for a directory that cannot be read and for an argument that matches no audio file. A
-        plain file name is yielded unchecked: opening it gives the best error message.
+        path without wildcards is yielded unchecked: opening it gives the best error message.
     """
     if not argument:
         yield AudioError("'': No such file or directory")

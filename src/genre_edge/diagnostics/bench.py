@@ -25,7 +25,13 @@ SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "mp3": "MPEG_LAYER_III", "ogg": "
 
 @dataclass(frozen=True)
 class Result:
-    """One measurement: `best` and `median` of the bursts, in `unit`. For "x real time", more is better."""
+    """One measurement.
+
+    Attributes:
+        name: the step that was measured.
+        unit: "µs", "ms" or "x real time".
+        best, median: over the bursts, in `unit`. For "x real time", more is better.
+    """
 
     name: str
     unit: str
@@ -38,7 +44,7 @@ def measure(model: str, seconds: float, bursts: int) -> Iterator[Result]:
 
     Args:
         model: a bundle's name or directory.
-        seconds: length of the music.
+        seconds: length of the synthetic music.
         bursts: number of bursts for each measurement.
 
     Raises:
@@ -57,7 +63,7 @@ def measure(model: str, seconds: float, bursts: int) -> Iterator[Result]:
 
 
 def spectrograms(seconds: float, bursts: int) -> Iterator[Result]:
-    """Yield the times of a mel frame with librosa's defaults: of a whole signal, and of a stream fed hop by hop."""
+    """Yield the times of a mel frame with librosa's defaults: of a whole signal, and of a stream hop by hop."""
     config = MelConfig()
     mel, y = MelSpectrogram(config), music(seconds, round(config.sr))
     n_frames = mel.db(y).shape[1]
@@ -89,7 +95,7 @@ def write_files(folder: Path, seconds: float) -> dict[str, Path]:
     """Write the music as stereo files in all formats that the installed libsndfile supports.
 
     Returns:
-        the paths, by format.
+        The paths, by format.
 
     Raises:
         GenreEdgeError: a file cannot be written.

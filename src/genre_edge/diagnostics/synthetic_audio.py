@@ -39,7 +39,7 @@ def _tone(hz: float, time: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class ArraySource(Source):
-    """A source of samples in memory, in blocks of one second.
+    """Source of samples in memory, in blocks of one second.
 
     Args:
         samples: `(n,)` float32, full scale +-1.

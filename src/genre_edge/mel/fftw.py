@@ -9,7 +9,7 @@ from pathlib import Path
 from genre_edge.errors import GenreEdgeError
 from genre_edge.mel import _logmel
 
-_origin: str | None = None  # of the loaded library
+_origin: str | None = None  # origin of the loaded library, see `ensure_loaded`
 
 
 def ensure_loaded() -> str | None:

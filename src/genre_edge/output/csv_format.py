@@ -11,7 +11,7 @@ DEFAULT_TOP = 3
 
 
 class CsvRenderer(Renderer):
-    """A header, then one row for each verdict (`kind` is "file") and each segment (`kind` is "segment")."""
+    """CSV renderer: a header, then one row for each verdict (`kind` "file") and each segment (`kind` "segment")."""
 
     def __init__(self, out: TextIO, top: int | None) -> None:
         super().__init__(out, top)

@@ -24,7 +24,7 @@ def check_integrity(database: sqlite3.Connection) -> None:
 
 
 def is_damaged(path: Path, error: sqlite3.Error) -> bool:
-    """Return whether `error` means that a genre-edge history is damaged, as opposed to locked or another program's."""
+    """Return True if a genre-edge history is damaged; False if it is locked, or belongs to another program."""
     if "malformed" not in str(error):  # Python 3.10 has no sqlite_errorcode
         return False
     try:
@@ -53,7 +53,7 @@ def set_aside(path: Path, error: sqlite3.Error) -> None:
 
 
 def is_valid_row(content: object) -> bool:
-    """Return whether a stored value is the JSON of a verdict; a corrupted byte must not make other rows unreadable."""
+    """Return True if a stored value is the JSON of a verdict; one corrupted row must not make the others unreadable."""
     try:
         verdict = json.loads(content) if isinstance(content, str) else None
     except ValueError:
