@@ -1,6 +1,7 @@
 """`genre-edge stream`: verdicts equal to those of `classify`, JSON lines at intervals, and a clean end."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -132,7 +133,8 @@ def test_stream_signals_reach_main_thread_only(song_samples: np.ndarray) -> None
 
 def test_stream_microphone_without_sounddevice(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "sounddevice.py").write_text("raise ImportError\n")
-    done = cli("stream", env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin"})
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = cli("stream", env={"PYTHONPATH": path, "PATH": "/usr/bin"})
     assert (done.returncode, done.stderr) == (
         1,
         "genre-edge: a microphone needs sounddevice: run pip install '.[live]' in genre-edge's folder\n",
