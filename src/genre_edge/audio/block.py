@@ -41,7 +41,7 @@ class Block:
 
 
 def to_mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average the channels, `(n, channels)` -> `(n,)`. Adding columns is several times faster than mean(axis=1)."""
+    """Return the mean of the channels, `(n,)`, of samples `(n, channels)`; several times faster than mean(axis=1)."""
     mono = samples[:, 0].copy()
     with np.errstate(all="ignore"):  # the front end rejects an overflow, with its position
         for channel in range(1, samples.shape[1]):

@@ -73,7 +73,7 @@ class Microphone(Source):
     def close(self) -> None:
         """Close the device; a second call does nothing."""
         self._stream.close()
-        self._queue.end()  # wakes a reader that waits for samples
+        self._queue.end()  # unblocks a reader that waits for samples
 
 
 def rescan() -> None:
@@ -130,7 +130,7 @@ class Device:
 
 
 def devices() -> list[Device]:
-    """List the inputs that PortAudio knows.
+    """Return the capture devices that PortAudio lists.
 
     Raises:
         AudioError: sounddevice is not installed, or PortAudio fails.
@@ -148,7 +148,7 @@ def devices() -> list[Device]:
 
 
 def import_sounddevice() -> Any:
-    """Return the module `sounddevice`.
+    """Import and return the module `sounddevice`.
 
     Raises:
         AudioError: sounddevice or PortAudio is not installed (the message names the package), or fails.

@@ -42,7 +42,7 @@ def _glob(pattern: str) -> Iterator[str | AudioError]:
 
 
 def is_audio_name(path: str | Path) -> bool:
-    """Return True if a file in a directory is audio, by its suffix; hidden files ("._song.mp3") are metadata."""
+    """Return True if a path has the suffix of an audio file and is not hidden; "._song.mp3" is metadata of macOS."""
     path = Path(path)
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 

@@ -65,7 +65,7 @@ class Aggregator:
         return result.start_s < self.end_s - self._window_s - _TOLERANCE_S
 
     def _drop_expired(self) -> None:
-        """Drop results that start before the window. Sum the rest anew, since a running difference would drift."""
+        """Drop results that start before the window. Sum the rest again, since a running difference would drift."""
         while self._is_expired(self._recent[0]):
             self._recent.popleft()
             del self.segments[:1]

@@ -10,7 +10,7 @@ Reason = Literal["silence", "not_music", "low_confidence", "too_short"]
 
 @dataclass(frozen=True)
 class GenreProbability:
-    """A genre and its probability, 0 to 1."""
+    """Genre and its probability, 0 to 1."""
 
     genre: str
     probability: float

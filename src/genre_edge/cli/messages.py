@@ -15,6 +15,7 @@ class OneLineFormatter(logging.Formatter):
     """Log formatter with the output of `print_message`: names of files and devices may contain control characters."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        """Return the message as one printable line."""
         return one_line(super().formatMessage(record))
 
 

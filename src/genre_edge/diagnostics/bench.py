@@ -73,7 +73,7 @@ def spectrograms(seconds: float, bursts: int) -> Iterator[Result]:
 
 
 def one_hop(mel: MelSpectrogram, y: Samples) -> Callable[[], object]:
-    """Return a function that pushes the next hop of `y` into a stream, cyclically."""
+    """Return a function that pushes the next hop of the samples `y` into a stream of `mel`, cyclically."""
     hop = mel.config.hop_length
     hops = cycle(y[: len(y) // hop * hop].reshape(-1, hop))
     stream, out = mel.stream(), np.empty((mel.config.n_mels, 1), np.float32, order="F")
@@ -92,7 +92,7 @@ def network(model: str, bursts: int) -> Iterator[Result]:
 
 
 def write_files(folder: Path, seconds: float) -> dict[str, Path]:
-    """Write the music as stereo files in all formats that the installed libsndfile supports.
+    """Write `seconds` of music as stereo files in all formats that the installed libsndfile supports.
 
     Returns:
         The paths, by format.
@@ -111,7 +111,16 @@ def write_files(folder: Path, seconds: float) -> dict[str, Path]:
 
 
 def write_file(path: Path, subtype: str, seconds: float) -> None:
-    """Write the music as a stereo file whose right channel is delayed by 10 ms."""
+    """Write `seconds` of music as a stereo file whose right channel is delayed by 10 ms.
+
+    Args:
+        path: the file; its suffix selects the format.
+        subtype: libsndfile's name of the encoding.
+        seconds: length of the music.
+
+    Raises:
+        soundfile.LibsndfileError: the file cannot be written.
+    """
     left = music(seconds, RATE)
     right = np.roll(left, RATE // 100)
     with soundfile.SoundFile(path, "w", RATE, 2, subtype) as file:

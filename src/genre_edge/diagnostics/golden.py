@@ -1,6 +1,6 @@
 """Golden numbers: reference results that this machine must reproduce, up to rounding.
 
-golden.json holds spectrograms and MFCC by librosa, resampled audio, and logits by TensorFlow Lite's reference kernels.
+golden.json has spectrograms and MFCC by librosa, resampled audio, and logits by TensorFlow Lite's reference kernels.
 `tools/golden.py` writes it. The inputs are computed here from integers, sums and products, so they have the same bits
 on every machine.
 """
@@ -73,12 +73,15 @@ def logits(model: Model) -> NDArray[np.float64]:
 
 
 def needs_fftw(key: str) -> bool:
-    """Return True if a configuration in `CONFIGS` uses FFTW."""
+    """Return True if the configuration `CONFIGS[key]` uses FFTW."""
     return _logmel.needs_fftw(CONFIGS[key].n_fft)
 
 
 def mel_difference(key: str) -> float:
-    """Return the largest difference from the golden spectrogram and MFCC of a configuration, in dB.
+    """Return the largest difference from the golden spectrogram and MFCC, in dB.
+
+    Args:
+        key: key of `CONFIGS`.
 
     Raises:
         GenreEdgeError: a stream and a whole signal give different bits, or a value is NaN.
@@ -104,7 +107,11 @@ def _streamed(mel: MelSpectrogram, y: Samples, n_mfcc: int) -> Frames:
 
 
 def resampler_difference() -> float:
-    """Return the largest difference from the golden resampled audio, full scale +-1."""
+    """Return the largest difference from the golden resampled audio, full scale +-1.
+
+    Raises:
+        GenreEdgeError: the number of samples differs.
+    """
     from genre_edge.audio.resample import Resampler
 
     resampler, expected = Resampler(RATE_IN, RATE_OUT), np.array(numbers()["resampled"])

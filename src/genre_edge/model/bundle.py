@@ -142,7 +142,7 @@ class Bundle:
 
     @classmethod
     def load(cls, directory: Path) -> "Bundle":
-        """Read and validate `bundle.json`.
+        """Read and validate `bundle.json` in a bundle's directory.
 
         Raises:
             ModelError: the file is missing, is not valid JSON, or has a wrong or missing value.

@@ -22,6 +22,7 @@ class CsvRenderer(Renderer):
         self._writer.writerow(["source", "kind", "start_s", "end_s", "genre", "confidence", "reason", *ranked])
 
     def write(self, verdict: Verdict) -> None:
+        """Write the row of a verdict, and a row for each segment."""
         self._row(verdict.source, "file", verdict)
         for segment in verdict.segments:
             self._row(verdict.source, "segment", segment)

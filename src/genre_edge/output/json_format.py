@@ -25,6 +25,7 @@ class JsonLinesRenderer(Renderer):
     """JSON Lines renderer: one object and one line for each verdict."""
 
     def write(self, verdict: Verdict) -> None:
+        """Write a verdict as one line."""
         self._out.write(json_line(verdict, self._top) + "\n")
 
 
@@ -39,8 +40,10 @@ class JsonRenderer(Renderer):
         return self
 
     def write(self, verdict: Verdict) -> None:
+        """Write a verdict as the next element of the array."""
         self._out.write(self._separator + json_line(verdict, self._top))
         self._separator = ",\n"
 
     def end(self) -> None:
+        """Close the array."""
         self._out.write("]\n" if self._separator == "\n" else "\n]\n")

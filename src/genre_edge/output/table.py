@@ -20,6 +20,7 @@ class TableRenderer(Renderer):
         self._out.write(f"{'genre':<10}  {'confidence':>10}  {'most probable':<{self._width}}  source\n")
 
     def write(self, verdict: Verdict) -> None:
+        """Write the line of a verdict, and a line for each segment."""
         self._row(verdict, printable(verdict.source))
         for segment in verdict.segments:
             self._row(segment, f"  {segment.start_s:8.1f} - {segment.end_s:.1f} s")

@@ -86,7 +86,7 @@ class Hub:
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Remove a subscription; a second call does nothing."""
+        """Remove a subscription; a second call has no effect."""
         with self._lock:
             if subscription in self._subscriptions:
                 self._subscriptions = tuple(other for other in self._subscriptions if other is not subscription)

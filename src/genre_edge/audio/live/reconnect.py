@@ -47,8 +47,8 @@ class ReconnectingSource(Source):
 
     Samples missed during an outage are counted by the clock and reported as dropped, as are blocks with invalid
     samples. Position 0 is the first sample. At most one source is open at a time. The log gets one line when the source
-    is lost and one when it is connected again; if it is lost again before it was stable, one line says that further
-    messages are suppressed.
+    is lost and one when it is connected again; if it is lost again before it was stable, one line reports that
+    further messages are suppressed.
 
     Attributes:
         failures: failures since the source was last stable (`RetryPolicy.stable_s`).
@@ -95,7 +95,7 @@ class ReconnectingSource(Source):
                 self.rate, self.channels = self._source.rate, self._source.channels
             except AudioError as error:
                 self._handle_failure(error)
-        if self._closed:  # another thread closed it meanwhile
+        if self._closed:  # another thread called `close`
             self._close_source()
 
     def _handle_failure(self, reason: object) -> None:

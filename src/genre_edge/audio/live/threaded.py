@@ -78,6 +78,6 @@ class ThreadedSource(Source):
 
     def close(self) -> None:
         """Close the source and wait up to two seconds for the thread; a second call does nothing."""
-        self._queue.end()  # wakes a thread that waits for space
+        self._queue.end()  # unblocks a thread that waits for space
         self._source.close()
         self._thread.join(_JOIN_TIMEOUT_S)

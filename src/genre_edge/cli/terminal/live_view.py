@@ -32,7 +32,7 @@ _SINGLE_STATUS_CELLS = 60  # from this width on, the status fits one line
 
 
 class LiveView:
-    """A rich renderable of the current state. Set `verdict` when there is a new one.
+    """Rich renderable of the current state. Set `verdict` when there is a new one.
 
     Args:
         source: name of the source; control characters are replaced.

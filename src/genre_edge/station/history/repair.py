@@ -24,7 +24,12 @@ def check_integrity(database: sqlite3.Connection) -> None:
 
 
 def is_damaged(path: Path, error: sqlite3.Error) -> bool:
-    """Return True if a genre-edge history is damaged; False if it is locked, or belongs to another program."""
+    """Return True if a history file is damaged; False if it is locked, or is the file of another program.
+
+    Args:
+        path: the file.
+        error: the error of an attempt to use it.
+    """
     if "malformed" not in str(error):  # Python 3.10 has no sqlite_errorcode
         return False
     try:
@@ -36,6 +41,10 @@ def is_damaged(path: Path, error: sqlite3.Error) -> bool:
 
 def set_aside(path: Path, error: sqlite3.Error) -> None:
     """Rename a damaged file and its -wal and -shm files to `NAME.damaged`, replacing an earlier one.
+
+    Args:
+        path: the database file.
+        error: the reason, for the log.
 
     Raises:
         sqlite3.OperationalError: the file cannot be renamed.

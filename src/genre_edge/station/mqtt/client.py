@@ -78,7 +78,7 @@ class BrokerClient:
         """Publish `offline` and disconnect; waits at most one second."""
         self._closing = True
         message = self.publish(AVAILABILITY, "offline")
-        with contextlib.suppress(RuntimeError, ValueError):  # disconnected meanwhile
+        with contextlib.suppress(RuntimeError, ValueError):  # the connection was lost
             if message is not None:
                 message.wait_for_publish(_CLOSE_TIMEOUT_S)
         self._client.disconnect()

@@ -6,8 +6,7 @@ Topics:
     PREFIX/health         values from /api/v1/status, every 30 s and when `listening` changes
 
 PREFIX is the prefix in the broker's URL, or genre-edge/NODE, where NODE identifies this machine
-(`home_assistant.node_id`). Nothing is queued during an outage; after it, all current values are
-published again.
+(`home_assistant.node_id`). Nothing is queued during an outage; after it, all current values are published again.
 """
 
 import threading

@@ -30,7 +30,7 @@ class PageFiles(StaticFiles):
     def file_response(
         self, full_path: "str | os.PathLike[str]", stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
-        """Return the response 200 or 304 with the page's headers."""
+        """Return Starlette's response, 200 or 304, with the headers of the page's files."""
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["cache-control"] = "no-cache"
         del response.headers["accept-ranges"]
@@ -58,7 +58,7 @@ async def page(request: Request) -> Response:
 
 
 async def static_file(request: Request) -> Response:
-    """Serve a file of the page."""
+    """Serve a file of the page, or answer 404."""
     name: str = request.path_params["name"]
     if name not in _NAMES:
         raise HTTPException(404)
