@@ -62,9 +62,9 @@ def test_model_hash_mismatch(tmp_path: Path) -> None:
     (bundle / "model.tflite").write_bytes(TFLITE[:-1] + bytes([TFLITE[-1] ^ 1]))
     actual = hashlib.sha256((bundle / "model.tflite").read_bytes()).hexdigest()
     expected = hashlib.sha256(TFLITE).hexdigest()
-    assert load_error(bundle) == f": model.tflite has SHA-256 {actual}, bundle.json says {expected}"
+    assert load_error(bundle) == f": model.tflite has SHA-256 {actual}, bundle.json requires {expected}"
     (bundle / "model.tflite").write_bytes(TFLITE[: len(TFLITE) // 2])
-    assert f"bundle.json says {expected}" in load_error(bundle)
+    assert f"bundle.json requires {expected}" in load_error(bundle)
 
 
 Edit = Callable[[dict[str, Any]], Any]

@@ -67,7 +67,7 @@ def redact_url(url: str) -> str:
     if "@" in rest[len(location) :]:  # part of a query, or of a password
         return f"{scheme}://..."
     before, at, after = location.rpartition("@")
-    if at and (":" in before or "/" not in before):  # otherwise the @ belongs to the path
+    if at and (":" in before or "/" not in before):  # otherwise the @ is part of the path
         location = after
     return f"{scheme}://{location}"
 
@@ -102,7 +102,8 @@ class FfmpegSource(Source):
         name: name in messages and verdicts.
         arguments: ffmpeg's input options, input and filters.
         start_timeout_s: None for a file: a failure after the first samples is a warning. Otherwise the source is live:
-            any failure is an error, and the process is killed if it has written no header after so many seconds.
+            any failure is an error, and the process is killed if it has written no header after this time in
+            seconds.
         secret: the argument that is replaced with `name` in messages.
 
     Raises:

@@ -17,7 +17,7 @@ from genre_edge.errors import AudioError, GenreEdgeError
 State = Literal["ok", "warn", "bad"]
 
 # From the source folder, because a package index may have an unrelated package of this name.
-REINSTALL = "reinstall genre-edge: run pip install --force-reinstall . in its folder"
+REINSTALL = "reinstall genre-edge; in its folder, run: pip install --force-reinstall ."
 SIMD_NAMES = {1: "none", 4: "SSE2 or NEON", 8: "AVX2"}  # by lanes
 LOW_MEMORY_MB, MIN_MEMORY_MB = 150, 80
 SLOW, TOO_SLOW = 3, 1  # times real time
@@ -215,7 +215,7 @@ def devices() -> Finding:
     try:
         inputs = microphone.devices()
     except AudioError as error:
-        advice = "for microphones only: apt install libportaudio2, and run pip install '.[live]' in genre-edge's folder"
+        advice = "for microphones only: apt install libportaudio2; in genre-edge's folder, run: pip install '.[live]'"
         return Finding("warn", str(error), advice)
     if not inputs:
         advice = "connect a microphone or sound card, or use `genre-edge stream` with a URL or a pipe"

@@ -41,7 +41,7 @@ class Model:
         content = read_limited(path / "model.tflite", _TFLITE_LIMIT)
         digest = hashlib.sha256(content).hexdigest()
         if digest != self.bundle.sha256:
-            raise ModelError(f"{path}: model.tflite has SHA-256 {digest}, bundle.json says {self.bundle.sha256}")
+            raise ModelError(f"{path}: model.tflite has SHA-256 {digest}, bundle.json requires {self.bundle.sha256}")
         try:
             self._interpreter = interpreter.create(content, reference=reference)
             self._input = self._interpreter.get_input_details()[0]

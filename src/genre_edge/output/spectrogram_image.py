@@ -92,7 +92,7 @@ def require_pillow() -> None:
         GenreEdgeError: Pillow is not installed.
     """
     if find_spec("PIL") is None:
-        raise GenreEdgeError("a spectrogram image requires Pillow: run pip install '.[picture]' in genre-edge's folder")
+        raise GenreEdgeError("a spectrogram image needs Pillow: in genre-edge's folder, run: pip install '.[picture]'")
 
 
 def draw(overview: Overview, mel: MelConfig, top_db: float, title: str) -> bytes:

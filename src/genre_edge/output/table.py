@@ -1,4 +1,4 @@
-"""Table for terminals. The source's name is the last column, since its width is unknown."""
+"""Table output. The source's name is the last column, since its width is unknown."""
 
 from typing import TextIO
 

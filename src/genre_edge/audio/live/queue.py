@@ -27,7 +27,7 @@ class BoundedBlockQueue:
     Args:
         name: name of the source in errors.
         rate: sampling rate in Hz.
-        capacity_s: seconds of samples that the queue holds.
+        capacity_s: capacity in seconds of samples.
         timeout_s: seconds without samples after which the source has failed.
         can_block: let `put` wait for space while the source is ahead of real time, such as a file on a server. A live
             source must not wait: the server would disconnect.
@@ -37,7 +37,7 @@ class BoundedBlockQueue:
         self._name, self._rate, self._timeout_s, self._can_block = name, rate, timeout_s, can_block
         self._capacity = round(rate * capacity_s)
         self._blocks: SimpleQueue[Block | AudioError | None] = SimpleQueue()  # the last item is the error, or None
-        self._space_freed: SimpleQueue[None] = SimpleQueue()  # holds one item at most, as an event without a lock
+        self._space_freed: SimpleQueue[None] = SimpleQueue()  # at most one item, as an event without a lock
         self._n_written = self._n_read = 0  # samples
         self._position = self._dropped = 0
         self._last_put_s = time.monotonic()

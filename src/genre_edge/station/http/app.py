@@ -35,7 +35,7 @@ def create_app(
 
     Returns:
         The Starlette application in `SecurityHeadersMiddleware`, which is outermost, so that responses with status 500
-        have the headers, too.
+        also have the headers.
     """
     middleware = [Middleware(BodySizeMiddleware)]
     if allowed_hosts is not None:

@@ -23,7 +23,7 @@ class LimitedConnection(H11Protocol):
     """HTTP/1.1 connection that is aborted if there are too many, or when it is idle for `IDLE_TIMEOUT_S`.
 
     A connection is idle unless it has a pending or recent response and an empty write buffer: slow senders and slow
-    readers are idle, too.
+    readers count as idle.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -33,7 +33,7 @@ class LimitedConnection(H11Protocol):
         if len(self.connections) > MAX_CONNECTIONS or self._count_of_address() > MAX_CONNECTIONS_PER_ADDRESS:
             transport.abort()
             return
-        # Set for each connection: uvicorn's own limit would refuse requests on the earlier connections as well.
+        # Set for each connection: uvicorn's own limit would also refuse requests on earlier connections.
         self.limit_concurrency = 0 if len(self.connections) > MAX_SERVED_CONNECTIONS else None
         self.loop.call_later(_IDLE_CHECK_INTERVAL_S, self._check_idle)
 

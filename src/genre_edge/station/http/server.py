@@ -38,8 +38,9 @@ def bind(host: str, port: int) -> socket.socket:
         raise GenreEdgeError(f"{host} port {port}: {os.strerror(error.errno or 0)}") from None
     except UnicodeError:
         raise GenreEdgeError(f"{host}: invalid host name") from None
-    # Accepted sockets inherit both options. asyncio sets TCP_NODELAY only on sockets with proto=IPPROTO_TCP, and those
-    # of create_server have proto=0: Nagle's algorithm and delayed ACKs would add 40 ms to each keep-alive request.
+    # Accepted sockets inherit both options. asyncio sets TCP_NODELAY only on sockets with proto=IPPROTO_TCP, but
+    # create_server makes sockets with proto=0: Nagle's algorithm and delayed ACKs would add 40 ms to each keep-alive
+    # request.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_SIZE)
     return listener

@@ -85,5 +85,5 @@ class TokenMiddleware:
             await response(scope, receive, send)
 
     def _is_public(self, path: str) -> bool:
-        """Check the path of the ASGI scope; the one of `Request.url` depends on the client's Host header."""
+        """Check the path of the ASGI scope, because the path of `Request.url` depends on the client's Host header."""
         return path in self._public_paths or path.rpartition("/")[0] in self._public_folders
