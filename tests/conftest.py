@@ -36,6 +36,7 @@ def song() -> Path:
 @pytest.fixture(scope="session")
 def song_samples() -> np.ndarray:
     """The shipped song's samples, mono float32 at 22050 Hz."""
+    samples: np.ndarray
     samples, rate = soundfile.read(SONG, dtype="float32")
     assert rate == 22050
     return samples

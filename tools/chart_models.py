@@ -1,4 +1,4 @@
-"""Accuracy of the shipped models against their size and cost, and how far confidence can be trusted: docs/model.svg.
+"""Draw docs/model.svg: accuracy of the shipped models against size and cost, and a reliability diagram.
 
 python -m tools.chart_models --write docs/model.svg
 """
@@ -6,7 +6,6 @@ python -m tools.chart_models --write docs/model.svg
 import argparse
 import os
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -14,13 +13,14 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
 from genre_edge.model.bundle import MODELS, Bundle
 from tools.training.architectures import ARCHITECTURES, multiply_accumulates
 
 
-def reliability(panel: Any, bundle: Bundle) -> None:
-    """Accuracy against confidence; an area is a number of tracks."""
+def reliability(panel: Axes, bundle: Bundle) -> None:
+    """Plot accuracy against confidence; the area of a dot is proportional to its number of tracks."""
     bins = bundle.metrics["reliability"]
     x, y = ([100 * b[key] for b in bins] for key in ("confidence", "accuracy"))
     panel.plot([0, 100], [0, 100], color="0.6", linewidth=1)
@@ -49,7 +49,10 @@ def main() -> None:
             panel.errorbar(
                 cost, 100 * holdout["accuracy"], error, marker=marker, color=colour, capsize=3, label=name, linestyle=""
             )
-    scales = (("size, kB", (100, 300, 1000, 3000)), ("million products a second of sound", (1, 3, 10, 30)))
+    scales = (
+        ("size, kB", (100, 300, 1000, 3000)),
+        ("million multiply-accumulates per second of audio", (1, 3, 10, 30)),
+    )
     for panel, (label, ticks) in zip(panels, scales, strict=True):
         panel.set_xscale("log")
         panel.set_xticks(ticks, map(str, ticks))

@@ -32,7 +32,12 @@ Rows = list[list[float]]
 
 def spectrogram(config: MelConfig) -> tuple[Rows, Rows]:
     """Return librosa's spectrogram in dB, and its MFCC, as lists of frames."""
-    parameters = {"sr": config.sr, "n_fft": config.n_fft, "hop_length": config.hop_length, "n_mels": config.n_mels}
+    parameters: dict[str, Any] = {
+        "sr": config.sr,
+        "n_fft": config.n_fft,
+        "hop_length": config.hop_length,
+        "n_mels": config.n_mels,
+    }
     y = golden.signal().astype(np.float64)
     db = librosa.power_to_db(librosa.feature.melspectrogram(y=y, **parameters), amin=1e-10, top_db=None)
     assert (db > db.max(axis=0) - ACCURATE_RANGE_DB).all(), "a band of the golden signal is outside the accurate range"

@@ -22,7 +22,7 @@ from genre_edge.errors import GenreEdgeError
 from genre_edge.model.bundle import Bundle, bundle_path
 from tools.paper.imitation import song, sound
 from tools.paper.imitation.style import Style
-from tools.training import unquantised
+from tools.training import float_network
 
 DEFAULT_S = 10.0
 MAX_SEED = 2**32 - 1  # librosa's
@@ -45,7 +45,7 @@ class Imitator:
     def __init__(self, bundle: str = "edge") -> None:
         self._classifier = Classifier(bundle)
         self._bundle = self._classifier.bundle
-        self._style = Style(unquantised.network(bundle), self._bundle)
+        self._style = Style(float_network.load(bundle), self._bundle)
         self._mel = song.fine(self._bundle.mel)
 
     def imitate(

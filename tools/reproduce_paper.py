@@ -31,7 +31,7 @@ from tools.paper.imitation import song, sound, style
 from tools.paper.methods import METHODS, Method
 from tools.paper.protocols import CLEAN, TEST_SHARE, Split, check, check_splits, check_table, splits
 from tools.paper.study import Resolution, Study
-from tools.training import data, unquantised
+from tools.training import data, float_network
 from tools.training.architectures import ARCHITECTURES
 
 ROOT = Path(__file__).parents[1]
@@ -146,7 +146,7 @@ class Program:
         genre = path.parent.name
         self._doing(f"imitating {path.name}")
         steps = QUICK_STEPS if self._quick else IMITATION_STEPS
-        code = results.origin(imitate, song, sound, style, unquantised)
+        code = results.origin(imitate, song, sound, style, float_network)
         identity = [code, steps, hashlib.sha256(path.read_bytes()).hexdigest(), self._judge.sha256]
 
         def ask() -> dict[str, Any]:

@@ -121,10 +121,10 @@ def reduce_colours(image: Image.Image) -> bytes:
     pixels = np.asarray(image)
     colours, inverse, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
     n_values = 3 * N_QUANTIZED_COLOURS
-    coverage = image.quantize(N_QUANTIZED_COLOURS, Image.Quantize.MAXCOVERAGE).getpalette()[:n_values]
-    median = image.quantize(N_QUANTIZED_COLOURS, Image.Quantize.MEDIANCUT).getpalette()[:n_values]
+    methods = (Image.Quantize.MAXCOVERAGE, Image.Quantize.MEDIANCUT)
+    palettes = [(image.quantize(N_QUANTIZED_COLOURS, method).getpalette() or [])[:n_values] for method in methods]
     frequent = colours[np.argsort(-counts)[:N_EXACT_COLOURS]]
-    palette = np.concatenate([frequent, np.reshape(coverage + median, (-1, 3))])
+    palette = np.concatenate([frequent, np.reshape(np.concatenate(palettes), (-1, 3))])
     distances = ((colours[:, None].astype(int) - palette) ** 2).sum(axis=2)
     reduced = Image.fromarray(distances.argmin(axis=1).astype(np.uint8)[inverse].reshape(pixels.shape[:2]), "P")
     reduced.putpalette(palette.astype(np.uint8).tobytes())

@@ -3,7 +3,6 @@
 The public names below are imported on first use (PEP 562), so `import genre_edge` loads no numpy.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from genre_edge import _deprecated
@@ -55,11 +54,13 @@ def __getattr__(name: str) -> Any:
     """Import a public name from its module."""
     if name not in _MODULES:
         raise AttributeError(f"module 'genre_edge' has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(f"genre_edge.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    """List the public names too, before their first use."""
-    return sorted({*globals(), *__all__})
+    """Return the public names, imported or not."""
+    return sorted(__all__)

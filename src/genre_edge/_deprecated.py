@@ -4,13 +4,10 @@
 """
 
 import sys
-import warnings
-from collections.abc import Sequence
-from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
 _RENAMED = {
     "genre_edge.classifier": "genre_edge.classify.classifier",
@@ -20,21 +17,31 @@ _RENAMED = {
 }
 
 
-class _RenamedModules(MetaPathFinder, Loader):
-    """Finder and loader of the modules in `_RENAMED`."""
+class _RenamedModules:
+    """Finder and loader of the modules in `_RENAMED`.
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        return spec_from_loader(name, self) if name in _RENAMED else None
+    importlib and warnings are slow to import, so they are imported when an alias is used.
+    """
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
+    def find_spec(self, name: str, path: Any, target: Any = None) -> "ModuleSpec | None":
+        if name not in _RENAMED:
+            return None
+        from importlib.machinery import ModuleSpec
+
+        return ModuleSpec(name, self)  # type: ignore[arg-type]
+
+    def create_module(self, spec: "ModuleSpec") -> Any:
+        import warnings
+        from importlib import import_module
+
         new_name = _RENAMED[spec.name]
         warnings.warn(f"{spec.name} is deprecated, import {new_name}", DeprecationWarning, stacklevel=2)
-        alias = ModuleType(spec.name)
+        alias = type(sys)(spec.name)
         content = vars(import_module(new_name))
         alias.__dict__.update({name: value for name, value in content.items() if not name.startswith("__")})
         return alias
 
-    def exec_module(self, module: ModuleType) -> None:
+    def exec_module(self, module: Any) -> None:
         """Do nothing: `create_module` has filled the module."""
 
 

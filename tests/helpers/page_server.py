@@ -49,7 +49,8 @@ def sweeping_tone(columns: int = 400, n_mels: int = 128) -> Columns:
     """Return a tone of varying pitch with noise: `(columns, n_mels)`."""
     noise = np.random.default_rng(0).integers(20, 60, (columns, n_mels))
     tone = 60 + 40 * np.sin(2 * np.pi * np.arange(columns) / 40)
-    return (noise + 190 * np.exp(-((np.arange(n_mels) - tone[:, None]) ** 2) / 20)).astype(np.uint8)
+    levels: Columns = (noise + 190 * np.exp(-((np.arange(n_mels) - tone[:, None]) ** 2) / 20)).astype(np.uint8)
+    return levels
 
 
 def make_verdict(when: float, outcome: Outcome, source: str, seconds: float = 5.0) -> dict[str, Any]:

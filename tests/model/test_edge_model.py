@@ -11,7 +11,7 @@ pytest.importorskip("tensorflow", reason="tools.training generates the sounds")
 from genre_edge.audio.files import open_file
 from genre_edge.classify.classifier import Classifier
 from genre_edge.classify.verdict import Verdict
-from tools.training import made_sounds
+from tools.training import synthetic_sounds
 
 RATE = 22050
 # A gain changes only the rounding of the samples and of the int8 input.
@@ -43,14 +43,14 @@ def test_edge_song_is_music(edge: Classifier, song_samples: np.ndarray) -> None:
 @pytest.mark.parametrize("kind", ["noises", "tones", "chirps"])
 def test_edge_rejects_noises(edge: Classifier, kind: str) -> None:
     """Most noises, tones and chirps get no genre."""
-    sounds = list(made_sounds.KINDS[kind](np.random.default_rng(123), RATE, True))[:12]
+    sounds = list(synthetic_sounds.KINDS[kind](np.random.default_rng(123), RATE, True))[:12]
     rejected = [classify(edge, 0.3 * y).genre is None for y in sounds]
     assert np.mean(rejected) >= 0.75
 
 
 @pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
 def test_edge_rejects_speech(edge: Classifier) -> None:
-    voices = made_sounds.speech(np.random.default_rng(5), RATE, True)
+    voices = synthetic_sounds.speech(np.random.default_rng(5), RATE, True)
     reasons = [classify(edge, next(voices)).reason for _ in range(8)]
     assert reasons.count("not_music") >= 6
 

@@ -1,4 +1,4 @@
-"""The model card: what it says of every bundle, and what of some only."""
+"""tools/training/card.py: the parts of a model card that depend on the bundle."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ from tools.training import card
 COMMAND = "python -m tools.train_and_export --audio my_music --listen my_music --architecture edge --out mine"
 
 
-def text(**changes: Any) -> str:
+def card_text(**changes: Any) -> str:
     return card.model_card(replace(Bundle.load(MODELS / "edge"), **changes), 1000, "A network.", COMMAND)
 
 
@@ -21,30 +21,34 @@ def metrics(without: tuple[str, ...] = (), **more: Any) -> dict[str, Any]:
     return {key: value for key, value in of_edge.items() if key not in without} | more
 
 
-def test_a_card_of_other_music_says_nothing_of_gtzan() -> None:
-    shipped, own = text(), text(data="80 labelled tracks.", labels=["polka", "waltz"])
-    assert "Ten Western genres" in shipped and "GTZAN's labels" in shipped
+def test_card_of_other_data_has_no_gtzan() -> None:
+    """Only a bundle trained on GTZAN has a card with GTZAN's limitations."""
+    shipped, own = card_text(), card_text(data="80 labelled tracks.", labels=["polka", "waltz"])
+    assert "ten Western genres" in shipped and "GTZAN has known" in shipped
     assert "GTZAN" not in own and "Western" not in own
-    assert "Other music than these 2 genres gets the nearest of the 2.\n" in own
-    assert "Speech, noise" not in own and "Speech, noise" in text(not_music=None)
+    assert "Music of any other genre is classified as one of these 2 genres.\n" in own
+    assert "Speech, noise" not in own and "Speech, noise" in card_text(not_music=None)
 
 
-def test_folds_are_artist_disjoint_as_far_as_artists_are_known() -> None:
-    assert text().count("artist-disjoint") == text().count("artist-disjoint where artists are known") == 2
+def test_card_qualifies_artist_disjoint_folds() -> None:
+    """The card claims artist-disjoint folds only where artists are known."""
+    assert card_text().count("artist-disjoint") == card_text().count("artist-disjoint where artists are known") == 2
 
 
-def test_the_commands_that_make_it_again() -> None:
-    shipped = text(metrics=metrics(measured_sha256="abc123"))
+def test_card_lists_all_commands() -> None:
+    """The card of a distilled bundle lists the commands from download to chart, in order."""
+    shipped = card_text(metrics=metrics(measured_sha256="abc123"))
     block = shipped.split("## Regenerate")[1].split("```")[1].splitlines()[1:]
     tools = ["fetch_sounds", "train_and_export", "evaluate", "study_model", "ablate_model", "chart_models"]
-    assert [line.split()[1] for line in block] == [f"tools/{tool}.py" for tool in tools]
+    assert [line.split()[:3] for line in block] == [["python", "-m", f"tools.{tool}"] for tool in tools]
     assert block[1] == COMMAND and all("--bundle OUT/measured " in line for line in block[2:4])
     assert "SHA-256 of the measured model.tflite:\n`abc123`." in shipped
-    assert "measured model.tflite" not in text(metrics=metrics(without=("measured_sha256",)))
+    assert "measured model.tflite" not in card_text(metrics=metrics(without=("measured_sha256",)))
 
 
-def test_a_bundle_without_splits_or_teacher_has_fewer_commands() -> None:
-    own = text(metrics=metrics(("refitted", "measured_sha256"), holdout_split="random 0.2"), not_music=None)
+def test_card_without_splits_or_teacher() -> None:
+    """A bundle with a random holdout or without a teacher has fewer commands in its card."""
+    own = card_text(metrics=metrics(("refitted", "measured_sha256"), holdout_split="random 0.2"), not_music=None)
     assert own.split("## Regenerate")[1].split("```")[1] == f"sh\n{COMMAND}\n"
-    plain = text(metrics=metrics(("refitted", "folds")))
-    assert "evaluate.py --bundle OUT/bundle " in plain and "ablate_model" not in plain
+    plain = card_text(metrics=metrics(("refitted", "folds")))
+    assert "tools.evaluate --bundle OUT/bundle " in plain and "ablate_model" not in plain

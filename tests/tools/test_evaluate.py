@@ -1,9 +1,7 @@
-"""tools/evaluate.py: which tracks it takes, what it warns of, and what it says of bad input."""
+"""tools/evaluate.py: selection of tracks, the warning about training tracks, messages for bad input."""
 
 import argparse
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import pytest
 import soundfile
 
 from tests.conftest import ROOT
+from tests.helpers.training import Finished, run_main, run_process
 
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 from genre_edge.model.bundle import MODELS, Bundle
@@ -39,23 +38,23 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def evaluated(corpus: Path, words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(ROOT / "tools" / "evaluate.py"), *words.split()]
-    done = subprocess.run(command, cwd=corpus, capture_output=True, text=True)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+def run_evaluate(corpus: Path, words: str) -> Finished:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(corpus)
+        return run_main(evaluate, *words.split())
 
 
-def names(done: "subprocess.CompletedProcess[str]") -> list[str]:
-    assert done.returncode == 0, done.stderr
+def names(done: Finished) -> list[str]:
+    assert done.code == 0, done.stderr
     return [track["track"] for track in json.loads(done.stdout)["tracks"]]
 
 
-def test_audio_and_archive_of_the_same_tracks(corpus: Path) -> None:
+def test_evaluate_archive_and_audio(corpus: Path) -> None:
+    """Archive and audio give the same tracks, except those without audio; both warn about training tracks."""
     words = "--bundle edge --tracks tracks.csv --split valid --format json --per-track"
-    archive, audio = evaluated(corpus, f"{words} --mels mel.npz"), evaluated(corpus, f"{words} --audio .")
+    archive, audio = run_evaluate(corpus, f"{words} --mels mel.npz"), run_evaluate(corpus, f"{words} --audio .")
     assert names(archive) == ["t0", "t1", "t2"] and names(audio) == ["t0", "t1"]
-    warning = "warning: edge has learnt from split 'valid'"
+    warning = "warning: if edge was made from these tracks, it was trained on split 'valid'"
     assert [done.stderr.count(warning) for done in (archive, audio)] == [1, 1]
 
 
@@ -63,16 +62,16 @@ def test_audio_and_archive_of_the_same_tracks(corpus: Path) -> None:
     ("metrics", "split", "tracks", "warned"),
     [
         ({"holdout_split": "valid"}, "valid", "t.csv", None),
-        ({"holdout_split": "valid", "refitted": {}}, "valid", "t.csv", "from split 'valid'"),
+        ({"holdout_split": "valid", "refitted": {}}, "valid", "t.csv", "trained on split 'valid'"),
         ({"holdout_split": "valid", "refitted": {}}, "other", "t.csv", None),
-        ({"holdout_split": "valid"}, "train", "t.csv", "from split 'train'"),
-        ({"holdout_split": "valid"}, None, "t.csv", "from a part of them"),
-        ({"holdout_split": "random 0.2"}, None, None, "from a part of them"),
+        ({"holdout_split": "valid"}, "train", "t.csv", "trained on split 'train'"),
+        ({"holdout_split": "valid"}, None, "t.csv", "trained on a part of them"),
+        ({"holdout_split": "random 0.2"}, None, None, "trained on a part of them"),
         ({"holdout_split": "valid", "refitted": {}}, None, None, None),
         ({}, None, None, None),
     ],
 )
-def test_a_warning_where_the_bundle_knows_the_tracks(
+def test_warning_about_training_tracks(
     metrics: dict[str, Any],
     split: str | None,
     tracks: str | None,
@@ -80,17 +79,17 @@ def test_a_warning_where_the_bundle_knows_the_tracks(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     bundle = replace(Bundle.load(MODELS / "edge"), metrics=metrics)
-    evaluate.warn_of_known_tracks(bundle, argparse.Namespace(bundle="mine", split=split, tracks=tracks))
+    evaluate.warn_of_training_tracks(bundle, argparse.Namespace(bundle="mine", split=split, tracks=tracks))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == (warned is not None) and all(str(warned) in line for line in lines)
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("words", "message"),
     [
-        ("--mels mel.npy --tracks tracks.csv", "mel.npy: no mel archive: one array without a name"),
-        ("--mels empty.npz --tracks tracks.csv", "empty.npz: no mel archive"),
-        ("--mels broken.npz --tracks tracks.csv", "broken.npz: no mel archive"),
+        ("--mels mel.npy --tracks tracks.csv", "mel.npy: not a mel archive: it holds a single unnamed array"),
+        ("--mels empty.npz --tracks tracks.csv", "empty.npz: not a mel archive"),
+        ("--mels broken.npz --tracks tracks.csv", "broken.npz: not a mel archive"),
         ("--mels mel.npz --tracks nowhere.csv", "nowhere.csv"),
         ("--mels mel.npz", "--mels needs --tracks"),
         ("--audio . --split valid", "--split needs --tracks"),
@@ -98,35 +97,44 @@ def test_a_warning_where_the_bundle_knows_the_tracks(
         ("--audio nowhere --tracks tracks.csv", "skipped: nowhere/a.wav"),
     ],
 )
-def test_bad_input_is_told_in_a_line(corpus: Path, words: str, complaint: str) -> None:
-    done = evaluated(corpus, f"--bundle edge {words}")
-    assert done.returncode != 0 and complaint in done.stderr
+def test_evaluate_bad_input(corpus: Path, words: str, message: str) -> None:
+    """Bad input ends the program with a message that names the file or option."""
+    done = run_evaluate(corpus, f"--bundle edge {words}")
+    assert done.code != 0 and message in done.stderr
+
+
+def test_evaluate_as_program(corpus: Path) -> None:
+    """`python -m tools.evaluate` exits with a line on stderr and no traceback."""
+    done = run_process("evaluate", "--bundle", "missing", "--audio", corpus)
+    assert done.returncode == 1 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("table", "complaint"),
+    ("table", "message"),
     [
-        (HEAD + "0,t0,metal,valid,\n,t1,jazz\n", r"tracks.csv, line 3: no row"),
-        (HEAD + "0,t0\n", r"line 2: no genre"),
-        (HEAD + "0,t0,,valid,\n", r"line 2: no genre"),
-        (HEAD + "0,,,valid,\n", r"line 2: no track, genre"),
+        (HEAD + "0,t0,metal,valid,\n,t1,jazz\n", r"tracks.csv, line 3: missing row"),
+        (HEAD + "0,t0\n", r"line 2: missing genre"),
+        (HEAD + "0,t0,,valid,\n", r"line 2: missing genre"),
+        (HEAD + "0,,,valid,\n", r"line 2: missing track, genre"),
         (HEAD + f"0,t0,{'x' * 200000},valid,\n", r"field larger"),
-        ("", r"no column genre, row, track"),
+        ("", r"missing column genre, row, track"),
     ],
 )
-def test_a_bad_line_of_the_table_is_named(table: str, complaint: str, tmp_path: Path) -> None:
+def test_read_csv_bad_line(table: str, message: str, tmp_path: Path) -> None:
+    """A bad line of the table is named by its number."""
     (tmp_path / "tracks.csv").write_text(table)
-    with pytest.raises(SystemExit, match=complaint):
+    with pytest.raises(SystemExit, match=message):
         data.read_csv(tmp_path / "tracks.csv")
 
 
-def test_a_table_from_a_spreadsheet(tmp_path: Path) -> None:
-    """A byte order mark in front, and short lines."""
+def test_read_csv_from_spreadsheet(tmp_path: Path) -> None:
+    """A byte order mark and lines with too few fields are accepted."""
     (tmp_path / "tracks.csv").write_text(f"{HEAD}0,t0,metal,valid\n", encoding="utf-8-sig")
     (row,) = data.read_csv(tmp_path / "tracks.csv", "valid")
     assert (row["row"], row["audio"], row["artist_group"]) == ("0", "", "")
 
 
-def test_the_archive_fits_its_own_front_end_only(corpus: Path) -> None:
-    done = evaluated(corpus, f"--bundle {ROOT}/tests/data/tiny --mels mel.npz --tracks tracks.csv")
-    assert done.returncode != 0 and "is not the archive's" in done.stderr
+def test_evaluate_other_front_end(corpus: Path) -> None:
+    """A bundle with another front end than the archive's is refused."""
+    done = run_evaluate(corpus, f"--bundle {ROOT}/tests/data/tiny --mels mel.npz --tracks tracks.csv")
+    assert done.code != 0 and "is not the archive's" in done.stderr

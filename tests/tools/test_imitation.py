@@ -22,14 +22,14 @@ from tools.paper.imitation import song as songs
 from tools.paper.imitation import sound
 from tools.paper.imitation.song import FINE
 from tools.paper.imitation.style import OFFSETS, Style
-from tools.training import unquantised
+from tools.training import float_network
 
 MEL = MelConfig(sr=22050, n_fft=2048, hop_length=427, n_mels=128)
 
 
 @pytest.fixture(scope="module")
 def style() -> Style:
-    return Style(unquantised.network("edge"), Model("edge").bundle)
+    return Style(float_network.load("edge"), Model("edge").bundle)
 
 
 def some_picture(columns: int, seed: int = 0) -> np.ndarray:
@@ -39,7 +39,7 @@ def some_picture(columns: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("bundle", ["edge", "paper"])
 def test_a_network_in_floats_says_what_int8_says(bundle: str, song_samples: np.ndarray) -> None:
     model = Model(bundle)
-    network = unquantised.network(bundle)
+    network = float_network.load(bundle)
     patch = MelSpectrogram(model.bundle.mel).db(np.resize(song_samples, 31 * 22050))[:, : model.bundle.patch_frames]
     x = normalise(patch, model.bundle.normalisation, model.bundle.top_db)[None, ..., None]
     exact, rounded = np.asarray(network(x, training=False))[0], model.logits(patch)
@@ -52,7 +52,7 @@ def test_a_network_in_floats_says_what_int8_says(bundle: str, song_samples: np.n
 def test_patches_are_the_models_own(style: Style, kind: str, silent_bands: int) -> None:
     picture = some_picture(200)
     picture[128 - silent_bands :] = -300
-    own = Style(unquantised.network("edge"), replace(Model("edge").bundle, normalisation=kind))
+    own = Style(float_network.load("edge"), replace(Model("edge").bundle, normalisation=kind))
     found = own.patches(picture, 3).numpy()
     columns = 3 + FINE * np.arange(39)
     np.testing.assert_allclose(found[0, ..., 0], normalise(picture[:, columns], kind, 80.0), atol=1e-4)
@@ -82,7 +82,7 @@ def test_the_distance_after_the_last_step_is_that_of_the_picture_after_it(style:
 
 @pytest.mark.parametrize("bundle", ["edge", "paper"])
 def test_what_the_network_says_is_no_part_of_the_distance(bundle: str) -> None:
-    network = unquantised.network(bundle)
+    network = float_network.load(bundle)
     own = Style(network, Model(bundle).bundle)
     frames = some_picture(own.shortest, 2)
     before = own.of_song(frames)
@@ -95,7 +95,7 @@ def test_what_the_network_says_is_no_part_of_the_distance(bundle: str) -> None:
 
 @pytest.mark.parametrize("bundle", ["edge", "paper"])
 def test_the_shortest_picture_has_a_patch_at_every_offset(bundle: str, style: Style) -> None:
-    own = style if bundle == "edge" else Style(unquantised.network(bundle), Model(bundle).bundle)
+    own = style if bundle == "edge" else Style(float_network.load(bundle), Model(bundle).bundle)
     assert [len(own.patches(some_picture(own.shortest), first)) > 0 for first in OFFSETS] == [True] * len(OFFSETS)
     assert len(own.patches(some_picture(own.shortest - 1), OFFSETS[-1])) == 0
 

@@ -161,7 +161,7 @@ def test_songs_that_cannot_be_imitated_are_told_before_hours_are_spent(tmp_path:
         ({"genre": ""}, "tracks.csv, line 5: no genre"),
         ({"split": " "}, "tracks.csv: entry 4 has no split"),
         ({"track": ""}, "tracks.csv, line 5: no track"),
-        ({"row": "x"}, "tracks.csv: row 'x' is none of the archive's 24"),
+        ({"row": "x"}, "tracks.csv: row 'x' is not one of the archive's 24"),
     ],
 )
 def test_a_table_with_holes_is_refused(tmp_path: Path, columns: dict[str, str], reason: str) -> None:

@@ -1,4 +1,4 @@
-"""tools/training/teacher.py against a naive twin with random weights; nothing is downloaded."""
+"""tools/training/teacher.py against a naive implementation with random weights; nothing is downloaded."""
 
 import zipfile
 from pathlib import Path
@@ -23,22 +23,22 @@ def _weights() -> dict[str, np.ndarray]:
     def name(kind: str, i: int) -> str:
         return f"{kind}_{i}" if i else kind
 
-    kept = {}
+    arrays = {}
     norms = [1, *[shape[-1] for shape in KERNELS + OVER_TIME], DENSE, 7]
     for i, n in enumerate(norms):
         for part in ("gamma", "beta", "moving_mean"):  # a scale may be negative
-            kept[f"{name('batch_normalization', i)}/{part}"] = rng.normal(size=n)
-        kept[f"{name('batch_normalization', i)}/moving_variance"] = rng.uniform(0.5, 2, n)
+            arrays[f"{name('batch_normalization', i)}/{part}"] = rng.normal(size=n)
+        arrays[f"{name('batch_normalization', i)}/moving_variance"] = rng.uniform(0.5, 2, n)
     for i, shape in enumerate(KERNELS + OVER_TIME):
-        kept[f"{name('conv2d', i)}/kernel"] = rng.normal(size=shape) / np.sqrt(np.prod(shape[:3]))
-        kept[f"{name('conv2d', i)}/bias"] = rng.normal(size=shape[-1])
+        arrays[f"{name('conv2d', i)}/kernel"] = rng.normal(size=shape) / np.sqrt(np.prod(shape[:3]))
+        arrays[f"{name('conv2d', i)}/bias"] = rng.normal(size=shape[-1])
     for dense, shape in (("dense", (DENSE, 7)), ("dense_1", (7, 3))):
-        kept[f"{dense}/kernel"], kept[f"{dense}/bias"] = rng.normal(size=shape), rng.normal(size=shape[1])
-    return {key: value.astype(np.float32) for key, value in kept.items()}
+        arrays[f"{dense}/kernel"], arrays[f"{dense}/bias"] = rng.normal(size=shape), rng.normal(size=shape[1])
+    return {key: value.astype(np.float32) for key, value in arrays.items()}
 
 
 def _naive(x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
-    """Convolutions by TensorFlow, the rest in the order of the paper: norm after ReLU, maximum over bands at last."""
+    """Compute the network in the order of the paper: convolution by TensorFlow, ReLU, norm, maximum over bands."""
 
     def norm(y: np.ndarray, i: int) -> np.ndarray:
         g, b, m, v = (
@@ -59,29 +59,31 @@ def _naive(x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
     first = conv(front[..., None], 5)[:, :, 0]
     second = first + conv(first[..., None], 6)[:, :, 0]
     third = second + conv(second[..., None], 7)[:, :, 0]
-    found = np.concatenate([front, first, second, third], axis=2)
-    pooled = np.stack([found.max(axis=1), found.mean(axis=1)], axis=2).reshape(len(x), -1)
+    features = np.concatenate([front, first, second, third], axis=2)
+    pooled = np.stack([features.max(axis=1), features.mean(axis=1)], axis=2).reshape(len(x), -1)
     embedding = norm(np.maximum(norm(pooled, 9) @ weights["dense/kernel"] + weights["dense/bias"], 0), 10)
     return np.concatenate([embedding, embedding @ weights["dense_1/kernel"] + weights["dense_1/bias"]], axis=1)
 
 
-def test_the_network_is_its_naive_twin() -> None:
+def test_network_equals_naive_implementation() -> None:
     weights = _weights()
     x = np.random.default_rng(1).uniform(0, 3, (2, teacher.PATCH_FRAMES, teacher.MEL.n_mels)).astype(np.float32)
-    found = teacher._network(tf, weights.__getitem__)(tf.constant(x)).numpy()
+    outputs = teacher._musicnn(weights.__getitem__)(tf.constant(x)).numpy()
     expected = _naive(x, weights)
-    assert found.shape == (2, 10)
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+    assert outputs.shape == (2, 10)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
-def test_the_picture_minds_no_level_and_no_rate() -> None:
+def test_log_mel_is_independent_of_level() -> None:
+    """Samples are resampled and brought to one level."""
     y = np.random.default_rng(2).normal(size=3 * 22050).astype(np.float32)
-    loud, soft = teacher.hear(y, 22050), teacher.hear(y * np.float32(0.01), 22050)
+    loud, soft = teacher.log_mel(y, 22050), teacher.log_mel(y * np.float32(0.01), 22050)
     assert loud.shape == (3 * 16000 // 256 + 1, 96)
     np.testing.assert_allclose(loud, soft, atol=1e-3)
 
 
-def test_another_wheel_is_refused(tmp_path: Path) -> None:
+def test_fetch_wrong_hash(tmp_path: Path) -> None:
+    """A wheel with another SHA-256 is refused and nothing is extracted."""
     with zipfile.ZipFile(tmp_path / teacher.WHEEL, "w") as archive:
         archive.writestr("musicnn/MSD_musicnn/.index", "")
     with pytest.raises(SystemExit, match=r"SHA-256 is .*, expected f38a4890"):

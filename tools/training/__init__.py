@@ -1,1 +1,1 @@
-"""What train_and_export.py and evaluate.py share: data, architectures, fitting, export, figures."""
+"""Training library behind train_and_export, evaluate, study_model and ablate_model."""

@@ -1,22 +1,33 @@
-"""The networks, and how each wants its input: front end, patch, normalisation, schedule.
+"""The network architectures and the input each expects: mel front end, patch length, normalisation, schedule.
 
-All give linear outputs; softmax happens outside, where the temperature is.
+All networks output logits; softmax and temperature are applied outside the network.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from genre_edge.mel.config import MelConfig
 from tools.training.data import ARCHIVE_MEL
 from tools.training.fit import Schedule
 
+if TYPE_CHECKING:
+    import keras
+
+Shape = tuple[int, int, int]  # (n_mels, frames, channels) of one patch
+
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network and its recipe. `distilled`: it learns from a teacher first, and its last layer is a regression."""
+    """A network with its training recipe.
 
-    build: Callable[[tuple[int, int, int], int], Any]
+    `build(shape, n_outputs)` returns an untrained network. With `distilled`, the network is first distilled from a
+    teacher and its last layer is then a logistic regression; otherwise it is trained on the labels.
+    """
+
+    build: Callable[[Shape, int], keras.Model]
     mel: MelConfig
     patch_frames: int
     hop_frames: int
@@ -26,13 +37,13 @@ class Architecture:
     distilled: bool = False
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of a patch, as the network takes it."""
+    def shape(self) -> Shape:
+        """Shape of one input patch, `(n_mels, patch_frames, 1)`."""
         return self.mel.n_mels, self.patch_frames, 1
 
 
-def paper_cnn(shape: tuple[int, int, int], n_outputs: int) -> Any:
-    """The published network: two 3x3 convolutions with 2x4 pooling, 64 units."""
+def paper_cnn(shape: Shape, n_outputs: int) -> keras.Model:
+    """Build the published network: two 3x3 convolutions with 2x4 max-pooling, then 64 units."""
     from keras import Sequential, layers
 
     return Sequential(
@@ -50,16 +61,18 @@ def paper_cnn(shape: tuple[int, int, int], n_outputs: int) -> Any:
     )
 
 
-def student(shape: tuple[int, int, int], n_outputs: int) -> Any:
-    """Residual blocks (He et al. 2016), then one convolution over all bands, then mean and maximum over time."""
+def student(shape: Shape, n_outputs: int) -> keras.Model:
+    """Build the student: residual blocks (He et al. 2016), a convolution over all bands, mean and max over time."""
     import keras
     from keras import layers
 
-    def convolution(x: Any, channels: int, size: int | tuple[int, int], strides: tuple[int, int], padding: str) -> Any:
+    def convolution(
+        x: keras.KerasTensor, channels: int, size: int | tuple[int, int], strides: tuple[int, int], padding: str
+    ) -> keras.KerasTensor:
         x = layers.Conv2D(channels, size, strides=strides, padding=padding, use_bias=False)(x)
         return layers.BatchNormalization(momentum=0.97)(x)
 
-    def residual(x: Any, channels: int, strides: tuple[int, int]) -> Any:
+    def residual(x: keras.KerasTensor, channels: int, strides: tuple[int, int]) -> keras.KerasTensor:
         y = layers.ReLU()(convolution(x, channels, 3, strides, "same"))
         y = convolution(y, channels, 3, (1, 1), "same")
         shortcut = layers.AveragePooling2D(strides, padding="same")(x)
@@ -78,45 +91,48 @@ def student(shape: tuple[int, int, int], n_outputs: int) -> Any:
     return keras.Model(inputs, layers.Dense(n_outputs)(x))
 
 
-def multiply_accumulates(network: Any) -> int:
-    """What a patch costs: the products of its convolutions and dense layers."""
+def multiply_accumulates(network: keras.Model) -> int:
+    """Count the multiply-accumulates per patch of a network's convolutions and dense layers."""
     total = 0
     for layer in network.layers:
-        places = layer.output.shape[1] * layer.output.shape[2] if type(layer).__name__ == "Conv2D" else 1
+        positions = layer.output.shape[1] * layer.output.shape[2] if type(layer).__name__ == "Conv2D" else 1
         if hasattr(layer, "kernel"):
-            total += int(layer.kernel.shape.num_elements()) * places
+            total += int(layer.kernel.shape.num_elements()) * positions
     return total
 
 
-_PAPER = {
-    "build": paper_cnn,
-    "normalisation": "minmax",
-    "schedule": Schedule(epochs=15, batch_size=16, learning_rate=1e-3, cosine=False),
-    "about": (
-        "The published network: two 3x3 convolutions (16 and 32 filters) with 2x4 max-pooling, 64 units, "
-        "softmax; mel spectrogram of 30 s scaled to 0..1. Kept as a reference: `edge` is better."
-    ),
-}
+def _paper(mel: MelConfig, patch_frames: int) -> Architecture:
+    return Architecture(
+        build=paper_cnn,
+        mel=mel,
+        patch_frames=patch_frames,
+        hop_frames=patch_frames,
+        normalisation="minmax",
+        schedule=Schedule(epochs=15, batch_size=16, learning_rate=1e-3, cosine=False),
+        about=(
+            "The published network: two 3x3 convolutions (16 and 32 filters) with 2x4 max-pooling, 64 units, "
+            "softmax; mel spectrogram of 30 s scaled to 0..1. Kept as a reference: `edge` is more accurate."
+        ),
+    )
+
 
 ARCHITECTURES = {
-    # 30 s at the archive's 12.9 frames a second
-    "paper": Architecture(mel=ARCHIVE_MEL, patch_frames=387, hop_frames=387, **_PAPER),
-    # 30 s in the paper's own 660 frames, for whoever has the audio
-    "paper660": Architecture(
-        mel=MelConfig(sr=22050, n_fft=2048, hop_length=1002, n_mels=128), patch_frames=660, hop_frames=660, **_PAPER
-    ),
+    # 30 s at the archive's 12.9 frames per second
+    "paper": _paper(ARCHIVE_MEL, 387),
+    # 30 s in the paper's own 660 frames; needs the audio
+    "paper660": _paper(MelConfig(sr=22050, n_fft=2048, hop_length=1002, n_mels=128), 660),
     "edge": Architecture(
         build=student,
         mel=ARCHIVE_MEL,
-        patch_frames=39,  # 3 s, as the teacher hears
-        hop_frames=20,  # a patch every 13 frames costs half as much again and hears the same (docs/model.md)
+        patch_frames=39,  # 3 s, the length of the teacher's patches
+        hop_frames=20,  # a hop of 13 frames costs 50 % more and is no more accurate (docs/model.md)
         normalisation="active_bands",
         schedule=Schedule(epochs=36, batch_size=128, learning_rate=2e-3, weight_decay=1e-3),
         about=(
-            "A residual CNN of 3 s patches that learnt to say what MSD_musicnn (Pons and Serra 2019) says of "
-            "unlabelled music, then to say the same in noise and narrow bands; on what it says stands a logistic "
-            "regression, its last layer: docs/model.md. (The teacher's weights, which are no part of this, are "
-            "published under the ISC licence.)"
+            "A residual CNN for 3 s patches, distilled from MSD_musicnn (Pons and Serra 2019) on unlabelled music, "
+            "then fine-tuned to give the same outputs for noisy and band-limited input; its last layer is a logistic "
+            "regression on these outputs: docs/model.md. (The teacher's weights, which are not part of this bundle, "
+            "are published under the ISC licence.)"
         ),
         distilled=True,
     ),

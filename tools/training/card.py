@@ -1,17 +1,22 @@
-"""MODEL_CARD.md: what a bundle is, how it was made, its measured figures and their limits."""
+"""Generate a bundle's MODEL_CARD.md: description, metrics and their limits, training data, commands."""
 
 import shlex
-from collections.abc import Callable
 
 from genre_edge.model.bundle import Bundle
 from tools.training.report import percent
 
 _DISJOINT = "artist-disjoint where artists are known"
-STUDY_BEGIN, STUDY_END = "<!-- study:begin -->", "<!-- study:end -->"  # filled by tools/study_model.py
+STUDY_BEGIN, STUDY_END = "<!-- study:begin -->", "<!-- study:end -->"  # filled by tools.study_model
 
 
 def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
-    """MODEL_CARD.md: what it is, how it was made, the measured figures and their limits."""
+    """Return the text of MODEL_CARD.md.
+
+    Args:
+        size: bytes of model.tflite.
+        text: description of the architecture.
+        command: the command line that trained the bundle.
+    """
     holdout = bundle.metrics["holdout"]
     rows = "\n".join(
         f"| {label} | {percent(recall) if recall is not None else '-'} |"
@@ -21,7 +26,6 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
         f"| {label} | " + " | ".join(map(str, row)) + " |"
         for label, row in zip(holdout["labels"], holdout["confusion"], strict=True)
     )
-    figure: Callable[[str], str] = lambda key: percent(bundle.metrics[key])  # noqa: E731
     low, high = holdout["ci95"]
     return f"""# {bundle.name} {bundle.version}
 
@@ -30,27 +34,27 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 - Input: {_front_end(bundle)}
 - Output: {len(bundle.labels)} genres{_not_music(bundle)}: {", ".join(bundle.labels)}
 - Size: {size} bytes, int8; {bundle.metrics["parameters"]} parameters, {
-        bundle.metrics["multiply_accumulates"] / 1e6:.1f} million multiply-accumulates a patch
+        bundle.metrics["multiply_accumulates"] / 1e6:.1f} million multiply-accumulates per patch
 - SHA-256 of model.tflite: `{bundle.sha256}`
 
 ## Measured on {holdout["n"]} tracks of split `{bundle.metrics["holdout_split"]}`, none of them used for training
 
-| figure | value |
+| metric | value |
 | --- | --- |
 | accuracy, int8 | {percent(holdout["accuracy"])} (95 % interval {percent(low)} to {percent(high)}) |
-| accuracy, float before quantisation | {figure("float_accuracy")} |
-| same answer int8 and float | {figure("int8_agreement")} |
+| accuracy, float before quantisation | {percent(bundle.metrics["float_accuracy"])} |
+| same prediction, int8 and float | {percent(bundle.metrics["int8_agreement"])} |
 | expected calibration error | {bundle.metrics["calibration_error"]} |
-| tracks answered at threshold {bundle.threshold} | {figure("coverage")} |
-| accuracy among those | {figure("accuracy_when_sure")} |
+| tracks at or above threshold {bundle.threshold} | {percent(bundle.metrics["coverage"])} |
+| accuracy of these tracks | {percent(bundle.metrics["accuracy_when_sure"])} |
 {_single_patches(bundle)}{_folds(bundle)}
-{_temperature(bundle)}{_begun(bundle)}
+{_temperature(bundle)}{_start_bundle(bundle)}
 {_refitted(bundle)}{_random_splits(bundle)}
 | genre | recall |
 | --- | --- |
 {rows}
 
-Confusion (rows: truth, columns: heard as {", ".join(bundle.labels)}):
+Confusion matrix (rows: true genre; columns: predicted genre, in the order {", ".join(bundle.labels)}):
 
 | | {" | ".join(label[:3] for label in bundle.labels)} |
 | --- |{" --- |" * len(bundle.labels)}
@@ -62,7 +66,7 @@ Confidence and accuracy of the same tracks:
 | --- | --- | --- |
 {_rows(bundle.metrics["reliability"], "confidence", "tracks", "accuracy")}
 
-| threshold | tracks answered | accuracy among those |
+| threshold | tracks at or above it | their accuracy |
 | --- | --- | --- |
 {_rows(bundle.metrics["coverage_curve"], "threshold", "coverage", "accuracy_when_sure")}
 
@@ -72,9 +76,9 @@ Confidence and accuracy of the same tracks:
 
 {bundle.data}
 
-## What it does not know
+## Limitations
 
-{_unknown(bundle)}{_noise(bundle)}
+{_limitations(bundle)}{_not_music_limitation(bundle)}
 
 ## Regenerate
 
@@ -94,22 +98,22 @@ def _rows(bins: list[dict[str, float]], *columns: str) -> str:
 
 
 def _not_music(bundle: Bundle) -> str:
-    return "" if bundle.not_music is None else " and the odds that it is no music"
+    return "" if bundle.not_music is None else " and one output for audio that is not music"
 
 
-def _unknown(bundle: Bundle) -> str:
+def _limitations(bundle: Bundle) -> str:
     n = len(bundle.labels)
     if "GTZAN" not in bundle.data:
-        return f"Other music than these {n} genres gets the nearest of the {n}."
+        return f"Music of any other genre is classified as one of these {n} genres."
     return (
-        "Ten Western genres of the 1950s to 2000, 30 s excerpts, mostly by artists of the English-speaking world;\n"
-        "other genres and other cultures get the nearest of the ten. GTZAN's labels have known faults (Sturm 2013):\n"
-        "replicas, mislabellings, and many excerpts of one artist in one genre."
+        "The training data are 30 s excerpts of ten Western genres from the 1950s to 2000, mostly by artists from the\n"
+        "English-speaking world; music of other genres and cultures is classified as one of the ten. GTZAN has known\n"
+        "faults (Sturm 2013): duplicates, wrong labels, and many excerpts of one artist in one genre."
     )
 
 
 def _regenerate(bundle: Bundle, command: str) -> str:
-    """The commands whose figures stand in this card and in docs/model.md."""
+    """Return the commands that produce the metrics of the card and of docs/model.md."""
     distilled, split = "folds" in bundle.metrics, bundle.metrics["holdout_split"]
     measured = "OUT/measured" if "refitted" in bundle.metrics else "OUT/bundle"
     commands = [command]
@@ -131,34 +135,34 @@ def _regenerate(bundle: Bundle, command: str) -> str:
     sha256 = bundle.metrics.get("measured_sha256")
     return (
         "```sh\n" + "\n".join(commands) + "\n```\n\n"
-        "Of your paths the training command shows the last parts; `OUT` is its `--out`, `AUDIO` is where the table's\n"
-        "audio begins, `OTHER` holds music that others have labelled, a folder a genre."
-        + (f" SHA-256 of the measured model.tflite:\n`{sha256}`." if sha256 else "")
+        "The training command shows only the last part of each path. `OUT` is its `--out`. `AUDIO` is the folder that\n"
+        "the table's column `audio` is relative to. `OTHER` holds independently labelled music, one folder per genre."
+        + (f"\nSHA-256 of the measured model.tflite:\n`{sha256}`." if sha256 else "")
     )
 
 
-def _noise(bundle: Bundle) -> str:
-    return " Speech, noise and birdsong get\na genre, too." if bundle.not_music is None else ""
+def _not_music_limitation(bundle: Bundle) -> str:
+    return " Speech, noise and birdsong\nare classified as a genre, too." if bundle.not_music is None else ""
 
 
 def _single_patches(bundle: Bundle) -> str:
-    """A confidence is calibrated for whole tracks; on their own, patches are surer than they should be."""
+    """Return the row of single patches: confidence is calibrated for whole tracks, so patches are overconfident."""
     if "single_patches" not in bundle.metrics:
         return ""
-    alone = bundle.metrics["single_patches"]
+    patches = bundle.metrics["single_patches"]
     return (
-        f"| single patches of {bundle.patch_s:.1f} s ({alone['number']}): accuracy, mean confidence | "
-        f"{percent(alone['accuracy'])}, {percent(alone['confidence'])} |\n"
+        f"| single patches of {bundle.patch_s:.1f} s ({patches['number']}): accuracy, mean confidence | "
+        f"{percent(patches['accuracy'])}, {percent(patches['confidence'])} |\n"
     )
 
 
-def _begun(bundle: Bundle) -> str:
+def _start_bundle(bundle: Bundle) -> str:
     if not bundle.metrics.get("begun_from"):
         return ""
     return (
-        "\n\nThe network was not distilled anew: it began with the layers of a bundle whose model.tflite has the\n"
-        "SHA-256 "
-        f"`{bundle.metrics['begun_from']}`; the figures\nare honest if that had not learnt from these tracks either."
+        "\n\nThe network was not distilled from scratch: training started from a bundle whose model.tflite has the\n"
+        f"SHA-256 `{bundle.metrics['begun_from']}`.\n"
+        "The metrics are unbiased only if that bundle was not trained on these tracks either."
     )
 
 
@@ -175,22 +179,22 @@ def _folds(bundle: Bundle) -> str:
 def _temperature(bundle: Bundle) -> str:
     if bundle.metrics["temperature_from"] == "folds":
         temperature = bundle.metrics["temperature"]
-        return f"The temperature ({temperature}) was chosen on folds of the training tracks, {_DISJOINT}."
+        return f"The temperature ({temperature}) was fitted to folds of the training tracks, {_DISJOINT}."
     return (
-        f"The temperature ({bundle.temperature}) was chosen on the same tracks, so the last three rows are a little "
-        "kinder than\nnew music will be."
+        f"The temperature ({bundle.temperature}) was fitted to the same tracks, so the last three rows are slightly\n"
+        "optimistic."
     )
 
 
 def _refitted(bundle: Bundle) -> str:
-    again = bundle.metrics.get("refitted")
-    if again is None:
+    refitted = bundle.metrics.get("refitted")
+    if refitted is None:
         return ""
     return (
-        f"\nThe last layer of this bundle was then fitted again, to all {again['tracks']} tracks, these among them "
-        f"(temperature\n{bundle.temperature}; folds {', '.join(map(percent, again['folds']))}; "
-        f"calibration error {again['folds_calibration_error']}). No track was left to\nmeasure it on; the layers below "
-        "are those that were measured.\n"
+        f"\nThe last layer of this bundle was then fitted again, to all {refitted['tracks']} tracks including these "
+        f"(temperature\n{bundle.temperature}; folds {', '.join(map(percent, refitted['folds']))}; "
+        f"calibration error {refitted['folds_calibration_error']}). No track was left to\nmeasure it on; all other "
+        "layers are those that were measured.\n"
     )
 
 
@@ -198,7 +202,7 @@ def _front_end(bundle: Bundle) -> str:
     mel, frames = bundle.mel, bundle.patch_frames
     return (
         f"{mel.n_mels} x {frames} mel frames ({frames * mel.hop_length / mel.sr:.1f} s; {mel.sr:g} Hz, "
-        f"n_fft {mel.n_fft}, hop {mel.hop_length}), each patch scaled by itself ({bundle.normalisation})"
+        f"n_fft {mel.n_fft}, hop {mel.hop_length}), each patch normalised on its own ({bundle.normalisation})"
     )
 
 
@@ -212,5 +216,5 @@ def _random_splits(bundle: Bundle) -> str:
         f"(the paper's protocol; float, {splits['epochs']} epochs):\n"
         f"test {percent(splits['test_mean'])} on average, standard deviation {percent(splits['test_std'])}, "
         f"train {percent(splits['train_mean'])}{paper}. Random splits put excerpts\n"
-        "of one artist, even of one recording, in both halves: read them as an upper bound.\n"
+        "of one artist, even of one recording, in both parts: these figures are an upper bound.\n"
     )

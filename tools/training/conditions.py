@@ -1,4 +1,4 @@
-"""The same song as people have it: other codecs, levels, telephones, rooms, noise. Each writes one file."""
+"""Recording conditions for robustness tests: codecs, levels, telephone band, reverberation, noise."""
 
 import subprocess
 from collections.abc import Callable
@@ -8,17 +8,18 @@ import numpy as np
 import soundfile
 import soxr
 
-Write = Callable[[np.ndarray, int, Path], Path]  # mono samples, their rate, where to (without suffix) -> the file
+# (mono samples, sample rate, path without suffix) -> the file written
+Condition = Callable[[np.ndarray, int, Path], Path]
 
 
-def _wav(y: np.ndarray, rate: int, to: Path) -> Path:
+def _float_wav(y: np.ndarray, rate: int, to: Path) -> Path:
     path = to.with_suffix(".wav")
     soundfile.write(path, y, rate, subtype="FLOAT")
     return path
 
 
 def wav_44100_stereo(y: np.ndarray, rate: int, to: Path) -> Path:
-    """16 bits, two channels, 44.1 kHz: what a CD gives."""
+    """Write CD quality: 16 bits, two channels, 44.1 kHz."""
     y = soxr.resample(y, rate, 44100)
     y = y * min(1.0, 0.99 / max(1e-9, float(np.abs(y).max())))
     path = to.with_suffix(".wav")
@@ -26,62 +27,62 @@ def wav_44100_stereo(y: np.ndarray, rate: int, to: Path) -> Path:
     return path
 
 
-def mp3(kbps: int) -> Write:
-    """Encoded by ffmpeg from 44.1 kHz stereo."""
+def mp3(kbps: int) -> Condition:
+    """Return a condition that encodes 44.1 kHz stereo with ffmpeg at `kbps` kbit/s."""
 
     def write(y: np.ndarray, rate: int, to: Path) -> Path:
         source, path = wav_44100_stereo(y, rate, to), to.with_suffix(".mp3")
-        words = ["-nostdin", "-loglevel", "error", "-y", "-i", str(source), "-b:a", f"{kbps}k", str(path)]
-        subprocess.run(["ffmpeg", *words], check=True)
+        options = ["-nostdin", "-loglevel", "error", "-y", "-i", str(source), "-b:a", f"{kbps}k", str(path)]
+        subprocess.run(["ffmpeg", *options], check=True)
         return path
 
     return write
 
 
 def quieter(y: np.ndarray, rate: int, to: Path) -> Path:
-    """30 dB less, in 16 bits: the quantisation comes with it."""
+    """Attenuate by 30 dB and quantise to 16 bits, so that quantisation noise rises."""
     path = to.with_suffix(".wav")
     soundfile.write(path, y * 10 ** (-30 / 20), rate, subtype="PCM_16")
     return path
 
 
 def telephone(y: np.ndarray, rate: int, to: Path) -> Path:
-    """300 to 3400 Hz, at 8 kHz."""
+    """Band-limit to 300 to 3400 Hz and resample to 8 kHz."""
     spectrum = np.fft.rfft(y)
     f = np.fft.rfftfreq(len(y), 1 / rate)
     spectrum[(f < 300) | (f > 3400)] = 0
-    return _wav(soxr.resample(np.fft.irfft(spectrum, len(y)).astype(np.float32), rate, 8000), 8000, to)
+    return _float_wav(soxr.resample(np.fft.irfft(spectrum, len(y)).astype(np.float32), rate, 8000), 8000, to)
 
 
 def clipped(y: np.ndarray, rate: int, to: Path) -> Path:
-    """One sample in twenty beyond full scale, and cut there."""
+    """Amplify until 5 % of the samples exceed full scale, and clip them."""
     limit = max(1e-9, float(np.quantile(np.abs(y), 0.95)))
-    return _wav(np.clip(y / limit, -1, 1), rate, to)
+    return _float_wav(np.clip(y / limit, -1, 1), rate, to)
 
 
 def room(y: np.ndarray, rate: int, to: Path) -> Path:
-    """A room of 0.6 s reverberation, as loud as the direct sound (exponentially decaying noise)."""
+    """Add reverberation of 0.6 s as loud as the direct sound (exponentially decaying noise)."""
     t = np.arange(int(0.8 * rate)) / rate
     tail = np.random.default_rng(0).standard_normal(len(t)) * 10 ** (-3 * t / 0.6) * (t > 0.005)
     tail /= np.sqrt((tail**2).sum())
     tail[0] = 1
     n = len(y) + len(t) - 1
     wet = np.fft.irfft(np.fft.rfft(y, n) * np.fft.rfft(tail, n), n)[: len(y)]
-    return _wav(wet.astype(np.float32), rate, to)
+    return _float_wav(wet.astype(np.float32), rate, to)
 
 
 def noisy(y: np.ndarray, rate: int, to: Path) -> Path:
-    """Pink noise 10 dB below the music."""
+    """Add pink noise 10 dB below the music."""
     f = np.fft.rfftfreq(len(y), 1 / rate)
     white = np.fft.rfft(np.random.default_rng(0).standard_normal(len(y)))
     noise = np.fft.irfft(white / np.sqrt(np.maximum(f, 20)), len(y))
     noise *= np.sqrt((y**2).mean() / (noise**2).mean()) * 10 ** (-10 / 20)
-    return _wav((y + noise).astype(np.float32), rate, to)
+    return _float_wav((y + noise).astype(np.float32), rate, to)
 
 
-# What the shipped file is, first; then what it may become.
-CONDITIONS: dict[str, Write] = {
-    "as it is": _wav,
+# The first condition is the reference that losses are measured against.
+CONDITIONS: dict[str, Condition] = {
+    "as it is": _float_wav,
     "wav, 44.1 kHz stereo, 16 bits": wav_44100_stereo,
     "mp3, 128 kbit/s": mp3(128),
     "mp3, 64 kbit/s": mp3(64),
@@ -91,10 +92,9 @@ CONDITIONS: dict[str, Write] = {
     "room, 0.6 s reverberation": room,
     "pink noise, 10 dB below": noisy,
 }
-# Codecs and levels may cost 3 points of accuracy, the rest 10.
-GENTLE = ("wav, 44.1 kHz stereo, 16 bits", "mp3, 128 kbit/s", "mp3, 64 kbit/s", "30 dB quieter, 16 bits")
+CODECS_AND_LEVELS = ("wav, 44.1 kHz stereo, 16 bits", "mp3, 128 kbit/s", "mp3, 64 kbit/s", "30 dB quieter, 16 bits")
 
 
-def may_cost(name: str) -> int:
-    """What the aim allows a condition to lose, in points."""
-    return 3 if name in GENTLE else 10
+def allowed_loss(condition: str) -> int:
+    """Return the target: the most accuracy, in percentage points, that a condition may cost."""
+    return 3 if condition in CODECS_AND_LEVELS else 10

@@ -1,6 +1,7 @@
-"""Audio without labels: music that the teacher hears, sounds that are no music. What was heard is kept in a cache."""
+"""Unlabelled audio: music for the teacher, and audio that is not music. Spectrograms and teacher targets are cached."""
 
 import hashlib
+import io
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,16 +17,21 @@ from genre_edge.mel.spectrogram import MelSpectrogram
 from genre_edge.system.atomic_write import write_atomically
 from tools.training import teacher
 
-FINE = 4  # frames are kept this many times as close as the network's, so that crops may begin anywhere
-LONGEST_S = 240.0  # of a long file, its middle
-MOST_PATCHES = 16  # that the teacher hears of a song
+OVERSAMPLING = 4  # stored frames per frame of the network, so that crops can start between the network's frames
+MAX_DURATION_S = 240.0  # of a longer file, only the middle is used
+MAX_PATCHES = 16  # per song for the teacher
+MIN_LENGTH_S = 3.2  # shorter files are repeated up to this length
 
-Targets = Callable[[np.ndarray], np.ndarray]  # the teacher's patches -> what it says of each
+TeacherFunction = Callable[[np.ndarray], np.ndarray]  # (k, frames, bands) -> (k, targets)
 
 
 @dataclass(frozen=True)
 class Song:
-    """`frames` are dB, `(n_mels, n)` float16, FINE times as close; the teacher said `targets[i]` at `starts[i]`."""
+    """One unlabelled recording.
+
+    `frames` are dB, float16 `(n_mels, n)`, at OVERSAMPLING times the network's frame rate. `targets[i]` are the
+    teacher's outputs for the patch that starts at frame `starts[i]`.
+    """
 
     name: str
     frames: np.ndarray
@@ -33,12 +39,16 @@ class Song:
     targets: np.ndarray
 
 
-def readable_audio(folders: list[Path], shortest_s: float) -> list[Path]:
-    """All readable audio below the folders that lasts long enough, sorted."""
-    found = sorted({path for folder in folders for path in folder.rglob("*") if is_audio_name(path)})
-    long_enough = [path for path in found if _duration_s(path) >= max(shortest_s, 1e-3)]
+def readable_audio(folders: list[Path], min_duration_s: float) -> list[Path]:
+    """Return all readable audio files below the folders that are long enough, sorted.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    candidates = sorted({path for folder in folders for path in folder.rglob("*") if is_audio_name(path)})
+    long_enough = [path for path in candidates if _duration_s(path) >= max(min_duration_s, 1e-3)]
     if not long_enough:
-        raise SystemExit(f"{', '.join(map(str, folders))}: no audio of {shortest_s:g} s or more")
+        raise SystemExit(f"{', '.join(map(str, folders))}: no audio of {min_duration_s:g} s or more")
     return long_enough
 
 
@@ -50,64 +60,66 @@ def _duration_s(path: Path) -> float:
 
 
 def load(path: Path, mel: MelConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Mono samples at the front end's rate, and their frames. Too short a file is repeated to fill 3.2 s."""
+    """Return mono samples at the front end's rate and their oversampled frames, float16 `(n_mels, n)` in dB.
+
+    Raises:
+        soundfile.LibsndfileError: the file is damaged.
+    """
     with soundfile.SoundFile(str(path)) as file:
-        most = int(LONGEST_S * file.samplerate)
-        if file.frames > most:
-            file.seek((file.frames - most) // 2)
-        y = file.read(most, dtype="float32", always_2d=True).mean(axis=1)
+        limit = int(MAX_DURATION_S * file.samplerate)
+        if file.frames > limit:
+            file.seek((file.frames - limit) // 2)
+        y = file.read(limit, dtype="float32", always_2d=True).mean(axis=1)
         y = soxr.resample(y, file.samplerate, mel.sr)
-    y = np.tile(y, max(1, -(-int(3.2 * mel.sr) // max(1, len(y)))))
-    fine = replace(mel, hop_length=mel.hop_length // FINE)
-    return y, MelSpectrogram(fine).db(np.ascontiguousarray(y)).astype(np.float16)
+    y = np.tile(y, max(1, -(-int(MIN_LENGTH_S * mel.sr) // max(1, len(y)))))
+    oversampled = replace(mel, hop_length=mel.hop_length // OVERSAMPLING)
+    return y, MelSpectrogram(oversampled).db(np.ascontiguousarray(y)).astype(np.float16)
 
 
-def songs(paths: list[Path], mel: MelConfig, targets: Targets | None, cache: Path) -> list[Song]:
-    """Every song with what the teacher, if there is one, says of some of its patches.
+def load_songs(paths: list[Path], mel: MelConfig, targets: TeacherFunction | None, cache: Path) -> list[Song]:
+    """Load songs and, with a teacher, its targets for some patches of each; results are stored in `cache`.
 
-    What was heard once is read from `cache`.
-
-    A file that turns out to be damaged is named on stderr and skipped.
+    Damaged files are reported on stderr and skipped.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    result = []
+    songs = []
     for done, path in enumerate(paths):
-        kept = cache / f"{hashlib.sha256(path.read_bytes()).hexdigest()[:24]}.npz"
+        cached = cache / f"{hashlib.sha256(path.read_bytes()).hexdigest()[:24]}.npz"
         try:
-            if not kept.exists():
-                _hear(path, mel, targets, kept)
+            if not cached.exists():
+                _analyse(path, mel, targets, cached)
         except (soundfile.SoundFileError, OSError) as error:
             print(f"skipped: {path}: {error}", file=sys.stderr)
             continue
-        with np.load(kept) as content:
-            result.append(Song(path.stem, content["frames"], content["starts"], content["targets"]))
+        with np.load(cached) as content:
+            songs.append(Song(path.stem, content["frames"], content["starts"], content["targets"]))
         if done % 100 == 99 or done + 1 == len(paths):
-            print(f"{done + 1} of {len(paths)} songs {'heard by the teacher' if targets else 'read'}", file=sys.stderr)
-    return result
+            action = "analysed by the teacher" if targets else "loaded"
+            print(f"{done + 1} of {len(paths)} songs {action}", file=sys.stderr)
+    return songs
 
 
-def _hear(path: Path, mel: MelConfig, targets: Targets | None, kept: Path) -> None:
+def _analyse(path: Path, mel: MelConfig, targets: TeacherFunction | None, cached: Path) -> None:
     y, frames = load(path, mel)
     if targets is None:
-        write_atomically(kept, _npz(frames=frames, starts=np.empty(0, dtype=int), targets=np.empty((0, 0))))
+        _save(cached, frames, np.empty(0, dtype=int), np.empty((0, 0)))
         return
-    picture = teacher.hear(y, int(mel.sr))
-    last = max(0, len(picture) - teacher.PATCH_FRAMES)
-    count = min(MOST_PATCHES, 1 + last // (teacher.PATCH_FRAMES // 2))
+    spectrogram = teacher.log_mel(y, int(mel.sr))
+    last = max(0, len(spectrogram) - teacher.PATCH_FRAMES)
+    count = min(MAX_PATCHES, 1 + last // (teacher.PATCH_FRAMES // 2))
     first = np.linspace(0, last, count).astype(int)
-    heard = targets(np.stack([_patch(picture, i) for i in first]))
-    starts = np.round(first * teacher.MEL.hop_length / teacher.MEL.sr * mel.sr / (mel.hop_length // FINE)).astype(int)
-    write_atomically(kept, _npz(frames=frames, starts=starts, targets=heard))
+    outputs = targets(np.stack([_patch(spectrogram, i) for i in first]))
+    hop = mel.hop_length // OVERSAMPLING
+    starts = np.round(first * teacher.MEL.hop_length / teacher.MEL.sr * mel.sr / hop).astype(int)
+    _save(cached, frames, starts, outputs)
 
 
-def _patch(picture: np.ndarray, first: int) -> np.ndarray:
-    index = (first + np.arange(teacher.PATCH_FRAMES)) % len(picture)
-    return picture[index]
+def _patch(spectrogram: np.ndarray, first: int) -> np.ndarray:
+    index = (first + np.arange(teacher.PATCH_FRAMES)) % len(spectrogram)
+    return spectrogram[index]
 
 
-def _npz(**arrays: np.ndarray) -> bytes:
-    import io
-
+def _save(cached: Path, frames: np.ndarray, starts: np.ndarray, targets: np.ndarray) -> None:
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
+    np.savez(buffer, frames=frames, starts=starts, targets=targets)
+    write_atomically(cached, buffer.getvalue())

@@ -1,4 +1,4 @@
-"""Labelled tracks, from either form: a folder a genre with audio inside, or a mel archive."""
+"""Labelled tracks, loaded from audio files (one folder per genre) or from a mel archive (.npz and CSV)."""
 
 import csv
 import sys
@@ -18,15 +18,16 @@ from genre_edge.mel.spectrogram import Frames, MelSpectrogram
 from genre_edge.model.bundle import Bundle
 
 ARCHIVE_RANGE_DB = 80.0
-# The archive keeps every 3.3366th frame of hop 512: this front end makes the same picture from audio.
+# The archive holds every 3.3366th frame of hop 512; this front end computes the same spectrogram from audio.
 ARCHIVE_MEL = MelConfig(sr=22050, n_fft=2048, hop_length=1708, n_mels=128)
 
 
 @dataclass(frozen=True)
 class Track:
-    """One labelled track; `frames` are dB, `(n_mels, n)`, of unknown absolute level for an archive.
+    """One labelled track.
 
-    Tracks of one `group` (an artist) belong together; "" is alone.
+    `frames` are dB, `(n_mels, n)`; tracks from an archive have an unknown absolute level. Tracks of one artist share
+    a `group`; "" means that the artist is unknown.
     """
 
     name: str
@@ -37,20 +38,28 @@ class Track:
 
 
 def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[Track]:
-    """Tracks of `mel` uint8 `[tracks, n_mels, frames]`, all of them or of one split."""
+    """Load the tracks of an archive, all of them or one split.
+
+    Args:
+        npz: holds the array `mel`, uint8 `(tracks, n_mels, frames)`.
+        tracks_csv: a row per track, see `read_csv`; its column `row` is the index into `mel`.
+
+    Raises:
+        SystemExit: a file is not readable or the two do not match.
+    """
     try:
         archive = np.load(npz)
         if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("one array without a name")
+            raise ValueError("it holds a single unnamed array")
         with archive:
             mel = archive["mel"]
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise SystemExit(f"{npz}: no mel archive: {error}") from None
+        raise SystemExit(f"{npz}: not a mel archive: {error}") from None
     if mel.dtype != np.uint8 or mel.ndim != 3:
         raise SystemExit(f"{npz}: mel must be uint8 [tracks, n_mels, frames], got {mel.dtype} {mel.shape}")
     rows = read_csv(tracks_csv, split)
     if bad := [row["row"] for row in rows if not (row["row"].isdecimal() and int(row["row"]) < len(mel))]:
-        raise SystemExit(f"{tracks_csv}: row {bad[0]!r} is none of the archive's {len(mel)}")
+        raise SystemExit(f"{tracks_csv}: row {bad[0]!r} is not one of the archive's {len(mel)} rows")
     return [
         Track(row["track"], row["genre"], row["split"], archive_to_db(mel[int(row["row"])]), row["artist_group"])
         for row in rows
@@ -58,17 +67,23 @@ def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[
 
 
 def read_csv(path: Path, split: str | None = None) -> list[dict[str, str]]:
-    """All tracks or those of one split; each has a row, a name and a genre, and "" where a line is too short."""
-    needed = ("row", "track", "genre")
+    """Read a tracks table: columns `row`, `track`, `genre`; optional are `split`, `artist_group` and `audio`.
+
+    Optional columns that a line lacks are "".
+
+    Raises:
+        SystemExit: the file is not readable, a column or a required value is missing, or no track is in `split`.
+    """
+    required = ("row", "track", "genre")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restval="")
-            if missing := sorted(set(needed) - set(reader.fieldnames or ())):
-                raise SystemExit(f"{path}: no column {', '.join(missing)}")
+            if missing := sorted(set(required) - set(reader.fieldnames or ())):
+                raise SystemExit(f"{path}: missing column {', '.join(missing)}")
             rows = []
             for row in reader:
-                if empty := [column for column in needed if not row[column]]:
-                    raise SystemExit(f"{path}, line {reader.line_num}: no {', '.join(empty)}")
+                if empty := [column for column in required if not row[column]]:
+                    raise SystemExit(f"{path}, line {reader.line_num}: missing {', '.join(empty)}")
                 rows.append({"split": "", "artist_group": "", "audio": ""} | row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SystemExit(f"{path}: {error}") from None
@@ -78,32 +93,47 @@ def read_csv(path: Path, split: str | None = None) -> list[dict[str, str]]:
     return rows
 
 
-def needs_archive_mel(bundle: Bundle) -> None:
-    """Refuses a bundle that hears otherwise than the archive."""
+def check_archive_mel(bundle: Bundle) -> None:
+    """Check that a bundle's front end is the archive's.
+
+    Raises:
+        SystemExit: it is not.
+    """
     if bundle.mel != ARCHIVE_MEL:
         raise SystemExit(f"{bundle.name}: its front end {bundle.mel} is not the archive's {ARCHIVE_MEL}")
 
 
-def has_learnt(bundle: Bundle, split: str | None) -> bool:
-    """Whether a bundle says that it knows the tracks of a split."""
+def trained_on(bundle: Bundle, split: str | None) -> bool:
+    """Return True if a bundle's metrics say that it was trained on a split."""
     return split == "train" or ("refitted" in bundle.metrics and split == bundle.metrics.get("holdout_split"))
 
 
 def archive_to_db(mel: np.ndarray) -> Frames:
-    """uint8 0..255 -> -80..0 dB."""
-    return (mel.astype(np.float32) / 255 - 1) * np.float32(ARCHIVE_RANGE_DB)
+    """Convert archive values, uint8 0..255, to -80..0 dB."""
+    db: Frames = (mel.astype(np.float32) / np.float32(255) - np.float32(1)) * np.float32(ARCHIVE_RANGE_DB)
+    return db
 
 
 def audio_files(root: Path) -> list[tuple[Path, str]]:
-    """(file, genre) of a folder a genre, sorted."""
+    """Return (file, genre) of all audio files in `root/GENRE/`, sorted.
+
+    Raises:
+        SystemExit: there is none.
+    """
     files = [(path, path.parent.name) for path in sorted(root.glob("*/*")) if is_audio_name(path)]
     if not files:
-        raise SystemExit(f"{root}: no audio in folders named by genre")
+        raise SystemExit(f"{root}: no audio files in folders named by genre")
     return files
 
 
 def load_audio(root: Path, mel: MelConfig) -> list[Track]:
-    """Tracks of a folder a genre; unreadable files are named on stderr and skipped. They have no split."""
+    """Load the audio files in `root/GENRE/`; unreadable files are reported on stderr and skipped.
+
+    The tracks have no split.
+
+    Raises:
+        SystemExit: there are no audio files.
+    """
     spectrogram = MelSpectrogram(mel)
     tracks = []
     for path, genre in audio_files(root):
@@ -114,14 +144,20 @@ def load_audio(root: Path, mel: MelConfig) -> list[Track]:
             print(f"skipped: {error}", file=sys.stderr)
             continue
         if frames.shape[1] == 0:
-            print(f"skipped: {path}: holds no audio", file=sys.stderr)
+            print(f"skipped: {path}: contains no audio", file=sys.stderr)
             continue
         tracks.append(Track(path.stem, genre, "", frames))
     return tracks
 
 
 def random_split(tracks: list[Track], fraction: float, seed: int) -> tuple[list[Track], list[Track]]:
-    """(train, test) at random, `fraction` of each genre to test. Leaks artists: see the model card."""
+    """Return (train, test), a random `fraction` of each genre in test.
+
+    An artist may be in both parts, so test figures are optimistic (see the model card).
+
+    Raises:
+        SystemExit: a genre has a single track.
+    """
     rng = np.random.default_rng(seed)
     train, test = [], []
     for genre in sorted({track.genre for track in tracks}):
@@ -129,14 +165,18 @@ def random_split(tracks: list[Track], fraction: float, seed: int) -> tuple[list[
         order = rng.permutation(len(own))
         cut = max(1, round(len(own) * fraction))
         if cut == len(own):
-            raise SystemExit(f"genre {genre!r} has {len(own)} track: two or more are needed, one to hold out")
+            raise SystemExit(f"genre {genre!r} has {len(own)} track; it needs at least two, one of them to hold out")
         test += [own[i] for i in order[:cut]]
         train += [own[i] for i in order[cut:]]
     return train, test
 
 
 def named_split(tracks: list[Track], train: str, holdout: str) -> tuple[list[Track], list[Track]]:
-    """(train, holdout) by the split column."""
+    """Return (train, holdout) by the split column.
+
+    Raises:
+        SystemExit: a split has no tracks.
+    """
     parts = [[track for track in tracks if track.split == name] for name in (train, holdout)]
     for name, part in zip((train, holdout), parts, strict=True):
         if not part:

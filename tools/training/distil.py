@@ -1,91 +1,110 @@
-"""The student learns to say what the teacher says of music without labels (distillation, Hinton et al. 2015)."""
+"""Distillation (Hinton et al. 2015): train the student to predict the teacher's outputs on unlabelled music."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.linear_model import Ridge
 
 from genre_edge.model.bundle import Bundle, bundle_path
-from genre_edge.model.preprocessing import normalise
-from tools.training import augment, examples, fit, unquantised
+from tools.training import augment, examples, fit, float_network
 from tools.training.architectures import Architecture
-from tools.training.corpus import FINE, Song
-from tools.training.examples import TOP_DB
+from tools.training.corpus import OVERSAMPLING, Song
 
-JITTER = 10  # fine frames (0.2 s) that a crop may begin before or after what the teacher heard
-MIXED = 0.3
-FARTHEST = 4.0  # standard deviations; what is rarer says little
-RIDGE = 1e-3  # regularisation of a new last layer, a patch
-WATCHED = 25  # songs kept aside to see how much of the teacher is learnt
+if TYPE_CHECKING:
+    import keras
+
+JITTER = 10  # oversampled frames (0.2 s) that a crop may start before or after the teacher's patch
+MIXUP_SHARE = 0.3  # of the examples
+MAX_DEVIATION = 4.0  # standard deviations at which targets are clipped
+RIDGE_ALPHA = 1e-3  # regularisation of a new last layer, per patch
+VALIDATION_SONGS = 25
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """What the teacher said of the songs, each of its values brought to mean 0 and standard deviation 1."""
+class DistillationData:
+    """Songs split into training and validation, and the mean and inverse deviation of the training targets."""
 
-    learnt: list[Song]
-    watched: list[Song]
-    centre: np.ndarray
+    train: list[Song]
+    validation: list[Song]
+    mean: np.ndarray
     scale: np.ndarray
 
     @classmethod
-    def of(cls, songs: list[Song], seed: int) -> "Lessons":
-        """Of some songs, a few of them kept aside."""
+    def split(cls, songs: list[Song], seed: int) -> DistillationData:
+        """Keep a few songs for validation and standardise by the others.
+
+        Raises:
+            SystemExit: there are too few songs.
+        """
         order = np.random.default_rng(seed).permutation(len(songs))
-        watched, learnt = [songs[i] for i in order[:WATCHED]], [songs[i] for i in order[WATCHED:]]
-        if not learnt:
-            raise SystemExit(f"--listen needs more than {WATCHED} songs, got {len(songs)}")
-        targets = np.concatenate([song.targets for song in learnt])
-        spread = targets.std(axis=0)
-        # A unit of the teacher that never speaks has nothing to teach.
-        alive = spread > 0.05 * np.median(spread)
-        scale = np.where(alive, 1 / np.maximum(spread, 1e-6), 0).astype(np.float32)
-        return cls(learnt, watched, targets.mean(axis=0), scale)
+        validation, train = [songs[i] for i in order[:VALIDATION_SONGS]], [songs[i] for i in order[VALIDATION_SONGS:]]
+        if not train:
+            raise SystemExit(f"--listen needs more than {VALIDATION_SONGS} songs, got {len(songs)}")
+        targets = np.concatenate([song.targets for song in train])
+        deviation = targets.std(axis=0)
+        # Nearly constant outputs of the teacher carry no information: their weight is 0.
+        active = deviation > 0.05 * np.median(deviation)
+        scale = np.where(active, 1 / np.maximum(deviation, 1e-6), 0).astype(np.float32)
+        return cls(train, validation, targets.mean(axis=0), scale)
 
     def targets(self, song: Song) -> np.ndarray:
-        return np.clip((song.targets - self.centre) * self.scale, -FARTHEST, FARTHEST).astype(np.float32)
+        """Return a song's standardised and clipped targets, float32 `(patches, targets)`."""
+        standardised: np.ndarray = np.clip((song.targets - self.mean) * self.scale, -MAX_DEVIATION, MAX_DEVIATION)
+        return standardised.astype(np.float32)
 
 
 def distil(
     songs: list[Song], architecture: Architecture, epochs: int, checkpoint: Path, seed: int
-) -> tuple[Any, list[dict[str, float]]]:
-    """(network, history): trained to give the teacher's standardised targets."""
-    lessons = Lessons.of(songs, seed)
+) -> tuple[keras.Model, fit.History]:
+    """Return (network, history): a network trained to predict the teacher's standardised targets.
+
+    Raises:
+        SystemExit: there are too few songs, or the checkpoint belongs to another run.
+    """
+    data = DistillationData.split(songs, seed)
     return fit.fit(
-        build=lambda: architecture.build(architecture.shape, len(lessons.centre)),
+        build=lambda: architecture.build(architecture.shape, len(data.mean)),
         loss="mse",
-        epoch_data=_epochs(lessons, architecture, seed),
+        epoch_data=_epochs(data, architecture, seed),
         schedule=replace(architecture.schedule, epochs=epochs),
         checkpoint=checkpoint,
         identity={"network": architecture.build.__name__, "songs": sorted(song.name for song in songs)},
         seed=seed,
-        watch=lambda network: {"explained": _explained(network, lessons, architecture, architecture.normalisation)},
+        validate=lambda network: {
+            "explained": _explained_variance(network, data, architecture, architecture.normalisation)
+        },
     )
 
 
-def begin_from(
+def start_from_bundle(
     bundle: str, songs: list[Song], architecture: Architecture, seed: int
-) -> tuple[Any, str, list[dict[str, float]]]:
-    """(network, normalisation, history): the layers of a finished bundle, and a last one anew.
+) -> tuple[keras.Model, str, fit.History]:
+    """Return (network, normalisation, history): a bundle's layers with a new last layer.
 
-    A bundle's last layer tells genres; that one gives the teacher's targets again (ridge regression).
+    A bundle's last layer predicts genres; the new one predicts the teacher's targets again (ridge regression).
+
+    Raises:
+        SystemExit: there are too few songs, or the bundle's architecture is unknown.
     """
-    lessons = Lessons.of(songs, seed)
-    network, normalisation = unquantised.network(bundle), Bundle.load(bundle_path(bundle)).normalisation
-    x = _as_heard(lessons.learnt, architecture, normalisation)
-    unquantised.awaken(network, x[:: max(1, len(x) // 2000)])
-    trunk = unquantised.trunk(network)
-    features, y = examples.in_batches(trunk, x), np.concatenate([lessons.targets(song) for song in lessons.learnt])
-    begun = unquantised.with_last_layer(trunk, Ridge(alpha=len(x) * RIDGE).fit(features, y))
-    return begun, normalisation, [{"explained": _explained(begun, lessons, architecture, normalisation)}]
+    data = DistillationData.split(songs, seed)
+    network, normalisation = float_network.load(bundle), Bundle.load(bundle_path(bundle)).normalisation
+    x = _teacher_patches(data.train, architecture, normalisation)
+    float_network.recalibrate_batchnorm(network, x[:: max(1, len(x) // 2000)])
+    backbone = float_network.backbone(network)
+    features = examples.predict_in_batches(backbone, x)
+    y = np.concatenate([data.targets(song) for song in data.train])
+    student = float_network.with_linear_head(backbone, Ridge(alpha=len(x) * RIDGE_ALPHA).fit(features, y))
+    return student, normalisation, [{"explained": _explained_variance(student, data, architecture, normalisation)}]
 
 
-def _epochs(lessons: Lessons, architecture: Architecture, seed: int) -> fit.Epoch:
-    """Every patch that the teacher heard, once an epoch and each time otherwise."""
-    songs = lessons.learnt
-    targets = [lessons.targets(song) for song in songs]
+def _epochs(data: DistillationData, architecture: Architecture, seed: int) -> fit.EpochData:
+    """Return epochs that show every patch of the teacher once, each time augmented anew."""
+    songs = data.train
+    targets = [data.targets(song) for song in songs]
     pairs = [(i, j) for i, song in enumerate(songs) for j in range(len(song.starts))]
 
     def epoch(number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -99,24 +118,26 @@ def _epochs(lessons: Lessons, architecture: Architecture, seed: int) -> fit.Epoc
             starts = [
                 (songs[i].frames, songs[i].starts[j] + rng.integers(-JITTER, JITTER + 1)) for i, j in order[batch]
             ]
-            crops = [augment.crop(f, start, architecture.patch_frames, FINE, rng) for f, start in starts]
-            changed = augment.change(np.stack(crops), rng)
-            ready = np.stack([normalise(patch, architecture.normalisation, TOP_DB) for patch in changed])
-            x[batch, ..., 0], y[batch] = augment.mixup(augment.mask(ready, rng), y[batch], rng, MIXED)
+            crops = [augment.crop(f, start, architecture.patch_frames, OVERSAMPLING, rng) for f, start in starts]
+            perturbed = augment.perturb(np.stack(crops), rng)
+            normalised = examples.normalise_patches(perturbed, architecture.normalisation)[..., 0]
+            x[batch, ..., 0], y[batch] = augment.mixup(augment.mask(normalised, rng), y[batch], rng, MIXUP_SHARE)
         return x, y
 
     return epoch
 
 
-def _as_heard(songs: list[Song], architecture: Architecture, normalisation: str) -> np.ndarray:
-    """The very patches that the teacher heard."""
-    index = np.arange(architecture.patch_frames) * FINE
+def _teacher_patches(songs: list[Song], architecture: Architecture, normalisation: str) -> np.ndarray:
+    """Return the patches that the teacher's targets belong to, not augmented, `(k, n_mels, patch_frames, 1)`."""
+    index = np.arange(architecture.patch_frames) * OVERSAMPLING
     crops = [song.frames[:, (start + index) % song.frames.shape[1]] for song in songs for start in song.starts]
-    return np.stack([normalise(crop.astype(np.float32), normalisation, TOP_DB) for crop in crops])[..., None]
+    return examples.normalise_patches([crop.astype(np.float32) for crop in crops], normalisation)
 
 
-def _explained(network: Any, lessons: Lessons, architecture: Architecture, normalisation: str) -> float:
-    """The share of the targets' variance that the student explains on songs that it never heard."""
-    said = examples.in_batches(network, _as_heard(lessons.watched, architecture, normalisation))
-    targets = np.concatenate([lessons.targets(song) for song in lessons.watched])
-    return float(1 - ((said - targets) ** 2).sum() / ((targets - targets.mean(axis=0)) ** 2).sum())
+def _explained_variance(
+    network: keras.Model, data: DistillationData, architecture: Architecture, normalisation: str
+) -> float:
+    """Return the share of the targets' variance that the network explains on the validation songs."""
+    outputs = examples.predict_in_batches(network, _teacher_patches(data.validation, architecture, normalisation))
+    targets = np.concatenate([data.targets(song) for song in data.validation])
+    return float(1 - ((outputs - targets) ** 2).sum() / ((targets - targets.mean(axis=0)) ** 2).sum())

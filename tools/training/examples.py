@@ -1,6 +1,8 @@
-"""Patches: as the classifier cuts them, and as an epoch of training shows them."""
+"""Patches of labelled tracks: for inference as the classifier cuts them, for training at random positions."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,47 +12,58 @@ from genre_edge.model.bundle import Bundle
 from genre_edge.model.preprocessing import normalise, softmax
 from tools.training.architectures import Architecture
 from tools.training.data import Track
-from tools.training.fit import Epoch
+from tools.training.fit import EpochData
 
-TOP_DB = 80.0
+if TYPE_CHECKING:
+    import keras
+
+TOP_DB = 80.0  # dynamic range of a normalised patch
 _BATCH = 256
 
 
-def cut(frames: Frames, lengths: Architecture | Bundle) -> list[Frames]:
-    """A track's patches, as the classifier cuts them."""
-    cutter = PatchExtractor(frames.shape[0], lengths.patch_frames, lengths.hop_frames)
-    return [patch for _, patch in (*cutter.push(frames), *cutter.flush())]
+def cut_patches(frames: Frames, lengths: Architecture | Bundle) -> list[Frames]:
+    """Cut a track's frames, `(n_mels, n)`, into patches `(n_mels, patch_frames)` as the classifier does."""
+    extractor = PatchExtractor(frames.shape[0], lengths.patch_frames, lengths.hop_frames)
+    return [patch for _, patch in (*extractor.push(frames), *extractor.flush())]
+
+
+def normalise_patches(patches: np.ndarray | list[Frames], normalisation: str) -> np.ndarray:
+    """Normalise patches in dB, `(k, n_mels, n)`, for a network: `(k, n_mels, n, 1)`."""
+    return np.stack([normalise(patch, normalisation, TOP_DB) for patch in patches])[..., None]
 
 
 def track_patches(frames: Frames, architecture: Architecture) -> np.ndarray:
-    """All normalised patches of a track, `(k, n_mels, patch_frames, 1)`."""
-    return np.stack([normalise(p, architecture.normalisation, TOP_DB) for p in cut(frames, architecture)])[..., None]
+    """Return all normalised patches of a track, `(k, n_mels, patch_frames, 1)`."""
+    return normalise_patches(cut_patches(frames, architecture), architecture.normalisation)
 
 
-def outputs(network: Any, tracks: list[Frames], architecture: Architecture) -> list[np.ndarray]:
-    """What a network says, `(patches, outputs)` of each track's frames, in float."""
+def track_outputs(network: keras.Model, tracks: list[Frames], architecture: Architecture) -> list[np.ndarray]:
+    """Return a network's float outputs for each track's patches, each `(patches, outputs)`."""
     patches = [track_patches(frames, architecture) for frames in tracks]
-    return np.split(in_batches(network, np.concatenate(patches)), np.cumsum([len(part) for part in patches])[:-1])
+    outputs = predict_in_batches(network, np.concatenate(patches))
+    return np.split(outputs, np.cumsum([len(part) for part in patches])[:-1])
 
 
-def in_batches(network: Any, x: np.ndarray) -> np.ndarray:
-    """What a network says of many normalised patches, in float."""
+def predict_in_batches(network: keras.Model, x: np.ndarray) -> np.ndarray:
+    """Return a network's float outputs, `(k, outputs)`, for normalised patches `(k, n_mels, n, 1)`."""
     return np.concatenate([np.asarray(network(x[i : i + _BATCH], training=False)) for i in range(0, len(x), _BATCH)])
 
 
-def track_probabilities(network: Any, tracks: list[Track], architecture: Architecture, n_labels: int) -> np.ndarray:
-    """Mean softmax over each track's patches, `(tracks, labels)`, in float."""
-    said = outputs(network, [track.frames for track in tracks], architecture)
-    return np.stack([softmax(rows[:, :n_labels]).mean(axis=0) for rows in said])
+def track_probabilities(
+    network: keras.Model, tracks: list[Track], architecture: Architecture, n_labels: int
+) -> np.ndarray:
+    """Return the mean softmax over each track's patches in float, `(tracks, labels)`."""
+    outputs = track_outputs(network, [track.frames for track in tracks], architecture)
+    return np.stack([softmax(rows[:, :n_labels]).mean(axis=0) for rows in outputs])
 
 
 def accuracy(p: np.ndarray, tracks: list[Track], labels: list[str]) -> float:
-    """Share of tracks whose most probable label is theirs."""
+    """Return the share of tracks whose most probable label is correct; `p` is `(tracks, labels)`."""
     return float(np.mean([labels[row.argmax()] == track.genre for row, track in zip(p, tracks, strict=True)]))
 
 
-def labelled(tracks: list[Track], labels: list[str], architecture: Architecture, seed: int) -> Epoch:
-    """Each track once an epoch, unchanged: the paper's way."""
+def labelled_epochs(tracks: list[Track], labels: list[str], architecture: Architecture, seed: int) -> EpochData:
+    """Return epochs that show one random patch of each track, not augmented, as in the paper."""
 
     def epoch(number: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([seed, number])
@@ -63,7 +76,7 @@ def labelled(tracks: list[Track], labels: list[str], architecture: Architecture,
 
 
 def _random_patch(frames: Frames, architecture: Architecture, rng: np.random.Generator) -> Frames:
-    """A patch from anywhere; a shorter track is repeated."""
+    """Return a normalised patch from a random position; a track that is too short is repeated."""
     length = architecture.patch_frames
     if frames.shape[1] < length:
         frames = np.tile(frames, -(-length // frames.shape[1]))

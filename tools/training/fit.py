@@ -1,20 +1,33 @@
-"""Fits a network, an epoch at a time: seeded, checkpointed after each epoch, resumed where it stopped."""
+"""Training loop: seeded, with a checkpoint after every epoch from which an interrupted run resumes."""
+
+from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-Epoch = Callable[[int], tuple[np.ndarray, np.ndarray]]  # number of the epoch -> inputs, targets
+if TYPE_CHECKING:
+    import keras
+
+EpochData = Callable[[int], tuple[np.ndarray, np.ndarray]]  # index of the epoch -> (inputs, targets)
+History = list[dict[str, float]]  # metrics of each epoch
+
+
+class _State(TypedDict):
+    """Content of a checkpoint's state.json."""
+
+    identity: dict[str, Any]
+    history: History
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast. `cosine`: the rate falls along half a cosine; otherwise it stays."""
+    """Epochs, batch size and learning rate. With `cosine`, the rate decays along half a cosine; else it is constant."""
 
     epochs: int
     batch_size: int
@@ -23,7 +36,7 @@ class Schedule:
     weight_decay: float = 0.0
 
     def rate(self, epoch: int) -> float:
-        """The learning rate of an epoch. A cosine's first epoch is slower, to warm up."""
+        """Return the learning rate of an epoch; with `cosine`, the first epoch is a warm-up at 30 %."""
         if not self.cosine:
             return self.learning_rate
         warm_up = 0.3 if epoch == 0 else 1.0
@@ -31,30 +44,35 @@ class Schedule:
 
 
 def fit(
-    build: Callable[[], Any],
-    loss: str | Any,
-    epoch_data: Epoch,
+    build: Callable[[], keras.Model],
+    loss: str | keras.losses.Loss,
+    epoch_data: EpochData,
     schedule: Schedule,
     checkpoint: Path,
     identity: dict[str, Any],
     seed: int,
-    watch: Callable[[Any], dict[str, float]] | None = None,
-) -> tuple[Any, list[dict[str, float]]]:
-    """(network, history): trained to the schedule's end, from `checkpoint`'s state if there is one.
+    validate: Callable[[keras.Model], dict[str, float]] | None = None,
+) -> tuple[keras.Model, History]:
+    """Train a network to the end of its schedule, resuming from `checkpoint` if it exists.
 
-    `epoch_data` must depend on the epoch's number alone, so that a resumed run sees the same; `identity` says what the
-    run is, and a checkpoint of another is refused; `watch` gives figures after each epoch.
+    Args:
+        build: returns the untrained network.
+        epoch_data: inputs and targets of an epoch; must depend on the epoch's index alone, so that a resumed run
+            sees the same data.
+        checkpoint: directory for the weights and state.json.
+        identity: JSON values that identify the run; a checkpoint with other values is refused.
+        validate: returns further metrics of the network after each epoch.
+
+    Returns:
+        (network, history).
+
+    Raises:
+        SystemExit: the checkpoint belongs to another run.
     """
     import keras
 
     state_file, weights_file = checkpoint / "state.json", checkpoint / "network.keras"
-    identity = {"seed": seed, "schedule": asdict(schedule), **identity}
-    state = json.loads(state_file.read_text()) if state_file.exists() else {"identity": identity, "history": []}
-    if state["identity"] != identity:
-        differing = [key for key in identity if state["identity"].get(key) != identity[key]]
-        raise SystemExit(
-            f"{checkpoint} belongs to another run ({', '.join(differing)} differ); remove it to start anew"
-        )
+    state = _load_state(state_file, {"seed": seed, "schedule": asdict(schedule), **identity})
     if state["history"]:
         network = keras.models.load_model(weights_file)
     else:
@@ -68,11 +86,12 @@ def fit(
         _seed_dropout(network, seed, epoch)
         x, y = epoch_data(epoch)
         log = network.fit(x, y, batch_size=schedule.batch_size, shuffle=False, verbose=0)
-        figures = {key: float(values[-1]) for key, values in log.history.items()} | (watch(network) if watch else {})
-        state["history"].append(figures)
-        told = ", ".join(f"{key} {value:.4f}" for key, value in figures.items())
-        print(f"{checkpoint.name}: epoch {epoch + 1} of {schedule.epochs}: {told}", flush=True)
-        # The network first: a state that names an epoch has its weights.
+        metrics = {key: float(values[-1]) for key, values in log.history.items()}
+        metrics |= validate(network) if validate else {}
+        state["history"].append(metrics)
+        text = ", ".join(f"{key} {value:.4f}" for key, value in metrics.items())
+        print(f"{checkpoint.name}: epoch {epoch + 1} of {schedule.epochs}: {text}", flush=True)
+        # Weights before state: the weights are never older than the epoch that the state names.
         network.save(checkpoint / "next.keras")
         (checkpoint / "next.keras").replace(weights_file)
         (checkpoint / "next.json").write_text(json.dumps(state))
@@ -80,8 +99,21 @@ def fit(
     return network, state["history"]
 
 
-def _seed_dropout(network: Any, seed: int, epoch: int) -> None:
-    """Dropout, too, depends on seed and epoch alone: Keras does not save its generators' state."""
+def _load_state(state_file: Path, identity: dict[str, Any]) -> _State:
+    if not state_file.exists():
+        return {"identity": identity, "history": []}
+    state: _State = json.loads(state_file.read_text())
+    if state["identity"] != identity:
+        differing = [key for key in identity if state["identity"].get(key) != identity[key]]
+        raise SystemExit(
+            f"{state_file.parent} belongs to another run (different: {', '.join(differing)}); "
+            "remove the directory to start again"
+        )
+    return state
+
+
+def _seed_dropout(network: keras.Model, seed: int, epoch: int) -> None:
+    """Seed dropout by seed and epoch: Keras does not save the state of its generators in checkpoints."""
     for layer in network.layers:
         if hasattr(layer, "seed_generator"):
             layer.seed_generator.state.assign([seed, epoch])

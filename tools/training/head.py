@@ -1,10 +1,12 @@
-"""The last layer, in closed form: logistic regressions on what a distilled network says of whole tracks.
+"""The last layer, fitted in closed form: logistic regressions on a distilled network's mean outputs per track.
 
-The mean of what it says of a track's patches is linear in the patches, so the regression becomes one dense layer.
+The mean over a track's patches is linear in the patches, so the regression becomes one dense layer on each patch.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -12,77 +14,90 @@ from sklearn.preprocessing import StandardScaler
 
 from tools.training.data import Track
 
-# Inverse strength of regularisation; for genres the likeliest on artist-disjoint folds of the training tracks.
+if TYPE_CHECKING:
+    import keras
+
+# Inverse regularisation strength; GENRE_C maximises the likelihood on artist-disjoint folds of the training tracks.
 GENRE_C, MUSIC_C = 0.01, 0.03
 FOLDS = 5
 
+Outputs = list[np.ndarray]  # a network's outputs for each track's patches, each (patches, features)
+
 
 @dataclass(frozen=True)
-class Layer:
-    """`features @ weights + bias` are log odds."""
+class LinearLayer:
+    """A linear layer whose outputs are log odds: weights `(features, outputs)`, bias `(outputs,)`."""
 
     weights: np.ndarray
     bias: np.ndarray
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        return features @ self.weights + self.bias
+        """Return log odds, `(k, outputs)`, of features `(k, features)`."""
+        log_odds: np.ndarray = features @ self.weights + self.bias
+        return log_odds
 
 
-def _regression(means: np.ndarray, classes: np.ndarray, c: float, weight: str | None = None) -> Layer:
+def _regression(means: np.ndarray, classes: np.ndarray, c: float, weight: str | None = None) -> LinearLayer:
     scaler = StandardScaler().fit(means)
     model = LogisticRegression(C=c, max_iter=3000, class_weight=weight).fit(scaler.transform(means), classes)
     weights = (model.coef_ / scaler.scale_).T
-    return Layer(weights, model.intercept_ - scaler.mean_ @ weights)
+    return LinearLayer(weights, model.intercept_ - scaler.mean_ @ weights)
 
 
 def check_groups(tracks: list[Track]) -> None:
-    """Each genre must stay known when one of its artists is left out. Raises SystemExit."""
+    """Check that each genre has tracks of two artists, so that one can be left out in cross-validation.
+
+    Raises:
+        SystemExit: a genre has a single artist.
+    """
     for genre in sorted({track.genre for track in tracks}):
         groups = [track.group or track.name for track in tracks if track.genre == genre]
         if len(set(groups)) < 2:
-            raise SystemExit(f"genre {genre!r}: {len(groups)} tracks of one artist; two artists are needed")
+            raise SystemExit(f"genre {genre!r}: {len(groups)} tracks of one artist; at least two artists are needed")
 
 
-def genre_layer(copies: list[list[np.ndarray]], classes: np.ndarray) -> Layer:
-    """Log odds of each class; `copies[k][i]` is what the network says of track i's patches, `(patches, features)`.
+def fit_genre_layer(copies: list[Outputs], classes: np.ndarray) -> LinearLayer:
+    """Fit the log odds of each class.
 
-    The copies are the same tracks in other conditions, together worth as much as one.
+    Args:
+        copies: outputs for the same tracks in several conditions; all copies together weigh as much as one.
+        classes: index of each track's label, `(tracks,)`.
     """
-    means = np.stack([rows.mean(axis=0) for said in copies for rows in said])
+    means = np.stack([rows.mean(axis=0) for outputs in copies for rows in outputs])
     layer = _regression(means, np.tile(classes, len(copies)), GENRE_C / len(copies))
     if layer.weights.shape[1] > 1:
         return layer
-    # Two classes have one decision: half of it for one, half against the other.
-    both = np.array([-0.5, 0.5])
-    return Layer(layer.weights * both, layer.bias * both)
+    # Two classes have a single log odds; give half of it to one class and subtract half from the other.
+    halves = np.array([-0.5, 0.5])
+    return LinearLayer(layer.weights * halves, layer.bias * halves)
 
 
-def not_music_layer(music: list[np.ndarray], rest: list[np.ndarray]) -> Layer:
-    """Log odds that something is no music, if both were equally common."""
-    means = np.stack([rows.mean(axis=0) for rows in (*music, *rest)])
-    return _regression(means, np.repeat([0, 1], [len(music), len(rest)]), MUSIC_C, "balanced")
+def fit_not_music_layer(music: Outputs, not_music: Outputs) -> LinearLayer:
+    """Fit the log odds that audio is not music, at equal prior probabilities."""
+    means = np.stack([rows.mean(axis=0) for rows in (*music, *not_music)])
+    return _regression(means, np.repeat([0, 1], [len(music), len(not_music)]), MUSIC_C, "balanced")
 
 
-def beside(*layers: Layer) -> Layer:
-    """One layer with the outputs of all."""
-    return Layer(np.concatenate([x.weights for x in layers], axis=1), np.concatenate([x.bias for x in layers]))
+def concatenate(*layers: LinearLayer) -> LinearLayer:
+    """Return one layer with the outputs of all layers."""
+    return LinearLayer(np.concatenate([x.weights for x in layers], axis=1), np.concatenate([x.bias for x in layers]))
 
 
-def crown(network: Any, layer: Layer) -> Any:
-    """`network` with its last dense layer and `layer` in one."""
+def attach_head(network: keras.Model, layer: LinearLayer) -> keras.Model:
+    """Return `network` with its last dense layer and `layer` merged into one dense layer."""
     import keras
 
     last = network.layers[-1]
     weights, bias = last.get_weights()
-    # With a name of its own: those that Keras makes up may be taken in a network that was loaded.
-    head = keras.layers.Dense(layer.weights.shape[1], name="crown")
-    crowned = keras.Model(network.input, head(last.input))
+    # An explicit name: an automatic one may collide with a layer's name in a network that was loaded from a file.
+    head = keras.layers.Dense(layer.weights.shape[1], name="head")
+    result = keras.Model(network.input, head(last.input))
     head.set_weights([weights @ layer.weights, bias @ layer.weights + layer.bias])
-    return crowned
+    return result
 
 
 def folds(tracks: list[Track], seed: int) -> np.ndarray:
-    """The fold of each track, 0 to FOLDS - 1: genres spread evenly, a genre's artist (`group`) in one fold only."""
+    """Assign each track to a fold, 0 to FOLDS - 1: genres balanced, each artist (`group`) of a genre in one fold."""
     rng = np.random.default_rng(seed)
     result = np.empty(len(tracks), dtype=int)
     for genre in sorted({track.genre for track in tracks}):
@@ -93,18 +108,27 @@ def folds(tracks: list[Track], seed: int) -> np.ndarray:
         sizes = np.zeros(FOLDS, dtype=int)
         names = list(groups)
         for k in sorted(rng.permutation(len(names)), key=lambda k: -len(groups[names[k]])):
-            emptiest = int(sizes.argmin())
-            result[groups[names[k]]] = emptiest
-            sizes[emptiest] += len(groups[names[k]])
+            smallest = int(sizes.argmin())
+            result[groups[names[k]]] = smallest
+            sizes[smallest] += len(groups[names[k]])
     return result
 
 
-def held_out(copies: list[list[np.ndarray]], classes: np.ndarray, fold: np.ndarray) -> list[np.ndarray]:
-    """Log odds of the patches of each track's first copy, by the regression that was fitted without its fold."""
+def cross_validated_logits(copies: list[Outputs], classes: np.ndarray, fold: np.ndarray) -> list[np.ndarray]:
+    """Return log odds of each track's first copy by the regression fitted without the track's fold.
+
+    Args:
+        copies: outputs for the same tracks in several conditions.
+        classes: index of each track's label, `(tracks,)`.
+        fold: fold of each track, `(tracks,)`.
+
+    Returns:
+        `(patches, classes)` for each track.
+    """
     result: list[np.ndarray] = [np.empty(0)] * len(classes)
     for number in np.unique(fold):
-        known = np.flatnonzero(fold != number)
-        layer = genre_layer([[said[i] for i in known] for said in copies], classes[known])
+        train = np.flatnonzero(fold != number)
+        layer = fit_genre_layer([[outputs[i] for i in train] for outputs in copies], classes[train])
         for i in np.flatnonzero(fold == number):
             result[i] = layer(copies[0][i])
     return result

@@ -1,6 +1,7 @@
-"""Figures: accuracy with its interval, recall by genre, confusion, calibration."""
+"""Evaluation metrics: accuracy with its confidence interval, recall by genre, confusion, calibration."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,18 +9,18 @@ import numpy as np
 from genre_edge.model.preprocessing import softmax
 
 
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson 1927)."""
+def wilson_interval(right: int, n: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a proportion (Wilson 1927)."""
     z = 1.959964
     share, centre = right / n, right / n + z * z / (2 * n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return max(0.0, (centre - half) / (1 + z * z / n)), min(1.0, (centre + half) / (1 + z * z / n))
 
 
-def figures(labels: list[str], true: list[str], predicted: list[str | None]) -> dict[str, Any]:
-    """`n`, `accuracy`, `ci95`, `per_genre` (recall), `labels`, `confusion` (rows true, columns predicted).
+def classification_metrics(labels: list[str], true: list[str], predicted: Sequence[str | None]) -> dict[str, Any]:
+    """Return `n`, `accuracy`, `ci95`, `per_genre` (recall), `labels`, `confusion` (rows true, columns predicted).
 
-    None (nothing was heard) counts as wrong and stands in no column.
+    A prediction of None (no verdict) counts as wrong and is in no column of the confusion matrix.
     """
     right = sum(t == p for t, p in zip(true, predicted, strict=True))
     confusion = [[0] * len(labels) for _ in labels]
@@ -30,7 +31,7 @@ def figures(labels: list[str], true: list[str], predicted: list[str | None]) -> 
     return {
         "n": len(true),
         "accuracy": round(right / len(true), 4),
-        "ci95": [round(limit, 4) for limit in wilson(right, len(true))],
+        "ci95": [round(limit, 4) for limit in wilson_interval(right, len(true))],
         "per_genre": {
             label: round(confusion[i][i] / totals[label], 4) if totals[label] else None
             for i, label in enumerate(labels)
@@ -41,30 +42,35 @@ def figures(labels: list[str], true: list[str], predicted: list[str | None]) -> 
 
 
 def fit_temperature(logits: list[np.ndarray], true: np.ndarray) -> float:
-    """The temperature that makes the tracks' mean probabilities most likely; `logits[i]` is `(patches, labels)`."""
+    """Return the temperature that maximises the likelihood of the tracks' mean probabilities (Guo et al. 2017).
+
+    Args:
+        logits: `(patches, labels)` for each track.
+        true: index of each track's label, `(tracks,)`.
+    """
     grid = np.exp(np.linspace(math.log(0.25), math.log(8), 121))
     return round(float(min(grid, key=lambda t: -np.log(track_means(logits, t)[np.arange(len(true)), true]).sum())), 3)
 
 
 def track_means(logits: list[np.ndarray], temperature: float) -> np.ndarray:
-    """Mean softmax of each track's patches, `(tracks, labels)`."""
+    """Return the mean softmax over each track's patches, `(tracks, labels)`."""
     return np.stack([softmax(rows, temperature).mean(axis=0) for rows in logits])
 
 
 def coverage(p: np.ndarray, true: np.ndarray, threshold: float) -> dict[str, float]:
-    """The share of tracks answered at a threshold, and the accuracy among them."""
-    sure = p.max(axis=1) >= threshold
-    accuracy = float((p.argmax(axis=1) == true)[sure].mean()) if sure.any() else 0.0
-    return {"coverage": round(float(sure.mean()), 4), "accuracy_when_sure": round(accuracy, 4)}
+    """Return the share of tracks with a confidence of at least `threshold`, and the accuracy among them."""
+    confident = p.max(axis=1) >= threshold
+    accuracy = float((p.argmax(axis=1) == true)[confident].mean()) if confident.any() else 0.0
+    return {"coverage": round(float(confident.mean()), 4), "accuracy_when_sure": round(accuracy, 4)}
 
 
 def coverage_curve(p: np.ndarray, true: np.ndarray) -> list[dict[str, float]]:
-    """Coverage and accuracy at thresholds from 0 to 0.9."""
+    """Return coverage and accuracy at thresholds from 0 to 0.9."""
     return [{"threshold": t / 10, **coverage(p, true, t / 10)} for t in range(10)]
 
 
 def reliability(p: np.ndarray, true: np.ndarray, bins: int = 10) -> list[dict[str, float]]:
-    """Equal-width bins of confidence that hold tracks: their number, mean confidence and accuracy."""
+    """Return number, mean confidence and accuracy of the tracks in each non-empty bin of confidence, equally wide."""
     confidence, right = p.max(axis=1), p.argmax(axis=1) == true
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     return [
@@ -78,13 +84,16 @@ def reliability(p: np.ndarray, true: np.ndarray, bins: int = 10) -> list[dict[st
 
 
 def calibration_error(p: np.ndarray, true: np.ndarray) -> float:
-    """Expected calibration error over the bins of `reliability` (Guo et al. 2017)."""
+    """Return the expected calibration error over the bins of `reliability` (Guo et al. 2017)."""
     gaps = [abs(b["confidence"] - b["accuracy"]) * b["tracks"] for b in reliability(p, true)]
     return round(sum(gaps) / len(true), 4)
 
 
 def calibration_error_by_chance(p: np.ndarray, bins: int = 10, draws: int = 2000) -> tuple[float, float]:
-    """Mean and 95 % quantile of `calibration_error` where every confidence is exactly right: few tracks, much error."""
+    """Return mean and 95 % quantile of `calibration_error` under perfect calibration, by simulation.
+
+    With few tracks, the error is large even where every confidence equals the probability of being right.
+    """
     confidence = p.max(axis=1)
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     right = np.random.default_rng(0).random((draws, len(p))) < confidence
@@ -93,24 +102,24 @@ def calibration_error_by_chance(p: np.ndarray, bins: int = 10, draws: int = 2000
 
 
 def percent(share: float) -> str:
-    """0.1234 -> "12.3 %"."""
+    """Format a share: 0.1234 -> "12.3 %"."""
     return f"{100 * share:.1f} %"
 
 
 def as_table(report: dict[str, Any]) -> str:
-    """The figures of an evaluation as plain text."""
+    """Format the metrics of an evaluation, and its tracks if any, as plain text."""
     low, high = report["ci95"]
     width = max(map(len, report["labels"]))
     lines = [
         f"{report['n']} tracks, accuracy {percent(report['accuracy'])} "
         f"(95 % interval {percent(low)} to {percent(high)})",
         "",
-        f"{'':{width}}  recall  heard as " + " ".join(label[:5].rjust(5) for label in report["labels"]),
+        f"{'':{width}}  recall  predicted " + " ".join(label[:5].rjust(5) for label in report["labels"]),
     ]
     for label, row in zip(report["labels"], report["confusion"], strict=True):
         recall = report["per_genre"][label]
         text = "-" if recall is None else percent(recall)
-        lines.append(f"{label:{width}}  {text:>6}           " + " ".join(str(n).rjust(5) for n in row))
+        lines.append(f"{label:{width}}  {text:>6}            " + " ".join(str(n).rjust(5) for n in row))
     for track in report["tracks"]:
         lines.append(f"{track['track']}\t{track['true']}\t{track['predicted'] or '-'}\t{track['confidence'] or 0:.3f}")
     return "\n".join(lines)

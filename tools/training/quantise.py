@@ -1,4 +1,6 @@
-"""Keras network -> full-int8 TFLite with a static batch of 1."""
+"""Convert a Keras network to a fully quantised int8 TensorFlow Lite model with a static batch of 1."""
+
+from __future__ import annotations
 
 import io
 import os
@@ -6,13 +8,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    import keras
 
-def to_int8(network: Any, calibration: np.ndarray) -> bytes:
-    """Post-training quantisation, int8 in and out; ranges from `calibration` patches `(k, n_mels, frames, 1)`."""
+
+def to_int8(network: keras.Model, calibration: np.ndarray) -> bytes:
+    """Quantise after training, with int8 input and output, and return the .tflite content.
+
+    Args:
+        calibration: normalised patches, `(k, n_mels, frames, 1)`, the representative data set for value ranges.
+    """
     import keras
     import tensorflow as tf
 
@@ -25,14 +34,14 @@ def to_int8(network: Any, calibration: np.ndarray) -> bytes:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
-    with redirect_stdout(io.StringIO()), _quiet_stderr():
+    with redirect_stdout(io.StringIO()), _stderr_only_on_failure():
         content: bytes = converter.convert()
     return content
 
 
 @contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """TensorFlow's converter writes pages from C++; they are shown only if it fails."""
+def _stderr_only_on_failure() -> Iterator[None]:
+    """Buffer stderr, where TensorFlow's C++ converter logs at length, and print it only if the conversion fails."""
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as log:

@@ -1,4 +1,4 @@
-"""Sounds that are no music, synthesised: speech, noises, tones, chirps. Ten to twenty seconds each, mono."""
+"""Synthetic non-music audio: speech, noises, tones, chirps. Mono, up to 20 s each."""
 
 import io
 import subprocess
@@ -9,36 +9,36 @@ import numpy as np
 import soundfile
 import soxr
 
-TEXT = Path(__file__).parents[2] / "LICENSE"  # a text that stays as it is, so that the sounds do
-# Languages to learn from, and others to be tested with.
+TEXT = Path(__file__).parents[2] / "LICENSE"  # a text that does not change, so the speech stays the same
+# espeak-ng voices for training, and other voices for tests.
 VOICES = ("en", "en-us", "de", "fr", "es", "it", "pt", "nl", "sv", "pl", "ru", "tr")
 TEST_VOICES = ("en-gb-scotland", "cs", "fi", "el", "hu", "ro")
 VARIANTS = ("", "+f2", "+m3", "+f4", "+m7", "+whisper", "+croak")
 LENGTH_S = 12
-Sounds = Iterator[np.ndarray]
+Recordings = Iterator[np.ndarray]
 
 
-def read(source: Path | io.BytesIO, rate: int) -> np.ndarray:
-    """Mono samples at `rate`."""
+def read_mono(source: Path | io.BytesIO, rate: int) -> np.ndarray:
+    """Read an audio file and return mono float32 samples, resampled to `rate` Hz."""
     y, own_rate = soundfile.read(source, dtype="float32", always_2d=True)
     mono: np.ndarray = soxr.resample(y.mean(axis=1), own_rate, rate)
     return mono
 
 
-def speech(rng: np.random.Generator, rate: int, for_test: bool) -> Sounds:
-    """espeak-ng in many languages and voices, reading the licence from anywhere on."""
+def speech(rng: np.random.Generator, rate: int, for_test: bool) -> Recordings:
+    """Yield speech of espeak-ng in many languages and voices: 50 words from random positions of the licence."""
     text = TEXT.read_text().split()
     for voice in (TEST_VOICES if for_test else VOICES) * 4:
-        words = ["-v", voice + str(rng.choice(VARIANTS)), "-s", str(rng.integers(110, 220))]
-        words += ["-p", str(rng.integers(20, 80)), "--stdin", "--stdout"]
+        options = ["-v", voice + str(rng.choice(VARIANTS)), "-s", str(rng.integers(110, 220))]
+        options += ["-p", str(rng.integers(20, 80)), "--stdin", "--stdout"]
         first = rng.integers(len(text) - 50)
-        spoken = " ".join(text[first : first + 50]).encode()
-        done = subprocess.run(["espeak-ng", *words], input=spoken, capture_output=True, check=True)
-        yield read(io.BytesIO(done.stdout), rate)[: 20 * rate]
+        script = " ".join(text[first : first + 50]).encode()
+        done = subprocess.run(["espeak-ng", *options], input=script, capture_output=True, check=True)
+        yield read_mono(io.BytesIO(done.stdout), rate)[: 20 * rate]
 
 
-def noises(rng: np.random.Generator, rate: int, for_test: bool) -> Sounds:
-    """Noise of every colour: steady, of one band, swelling, crackling, over mains hum."""
+def noises(rng: np.random.Generator, rate: int, for_test: bool) -> Recordings:
+    """Yield noise of several colours: stationary, band-passed, amplitude-modulated, crackling, with mains hum."""
     t = np.arange(LENGTH_S * rate) / rate
     f = np.fft.rfftfreq(len(t), 1 / rate)
     for i in range(30 if for_test else 60):
@@ -58,24 +58,24 @@ def noises(rng: np.random.Generator, rate: int, for_test: bool) -> Sounds:
         yield y
 
 
-def tones(rng: np.random.Generator, rate: int, for_test: bool) -> Sounds:
-    """Sines, squares, sweeps, beeps, telephone dialling, sirens."""
+def tones(rng: np.random.Generator, rate: int, for_test: bool) -> Recordings:
+    """Yield sines, square waves, sweeps, beeps, DTMF tones and sirens in faint noise."""
     t = np.arange(LENGTH_S * rate) / rate
     for i in range(30 if for_test else 60):
         f = np.exp(rng.uniform(np.log(60), np.log(8000)))
-        turn = 2 * np.pi * f * t
+        phase = 2 * np.pi * f * t
         on = (t * rng.uniform(0.5, 6)) % 1 < rng.uniform(0.1, 0.8)
         sweep = np.geomspace(f, np.clip(f * rng.uniform(0.1, 10), 40, 10000), len(t))
         dial = np.sin(2 * np.pi * rng.choice([697, 770, 852, 941]) * t)
         dial += np.sin(2 * np.pi * rng.choice([1209, 1336, 1477]) * t)
-        siren = np.sin(turn + rng.uniform(1, 8) * np.sin(2 * np.pi * rng.uniform(0.3, 8) * t))
-        kinds = (np.sin(turn), np.sign(np.sin(turn)), np.sin(2 * np.pi * np.cumsum(sweep) / rate))
-        y = (*kinds, np.sin(turn) * on, dial * on, siren)[i % 6]
+        siren = np.sin(phase + rng.uniform(1, 8) * np.sin(2 * np.pi * rng.uniform(0.3, 8) * t))
+        kinds = (np.sin(phase), np.sign(np.sin(phase)), np.sin(2 * np.pi * np.cumsum(sweep) / rate))
+        y = (*kinds, np.sin(phase) * on, dial * on, siren)[i % 6]
         yield y + rng.choice([0, 0.001, 0.01]) * rng.standard_normal(len(t))
 
 
-def chirps(rng: np.random.Generator, rate: int, for_test: bool) -> Sounds:
-    """Like birdsong: short whistles that bend and trill, over faint noise."""
+def chirps(rng: np.random.Generator, rate: int, for_test: bool) -> Recordings:
+    """Yield synthetic birdsong: short whistles with glides and trills in faint noise."""
     for _ in range(15 if for_test else 30):
         y = 0.01 * rng.standard_normal(LENGTH_S * rate)
         base, at_s = rng.uniform(1800, 6000), 0.0
@@ -90,7 +90,7 @@ def chirps(rng: np.random.Generator, rate: int, for_test: bool) -> Sounds:
         yield y
 
 
-KINDS: dict[str, Callable[[np.random.Generator, int, bool], Sounds]] = {
+KINDS: dict[str, Callable[[np.random.Generator, int, bool], Recordings]] = {
     "synthetic-speech": speech,
     "noises": noises,
     "tones": tones,
