@@ -40,8 +40,8 @@ BUILDS = {
 
 @cache
 def fftw_libraries() -> list[str]:
-    """Libraries of their own only: pyFFTW's extension module cannot be loaded outside Python."""
-    found = [str(path) for path in fftw._bundled() if path.name.startswith("libfftw3f")]
+    """Return the FFTW libraries; not pyFFTW's extension module, which cannot be loaded outside Python."""
+    found = [str(path) for path in fftw._pyfftw_libraries() if path.name.startswith("libfftw3f")]
     try:
         ctypes.CDLL(SYSTEM)
     except OSError:
