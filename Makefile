@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all the set-up that they need, in .venv.
+# `make demo` and `make test` install everything that they need in .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,11 +17,11 @@ demo: $(VENV)/.installed
 test: check
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-# The tests of an ordinary change: no compiler, no browser, no training.
+# Fast tests for most changes: no compiler, no browser, no training.
 test-fast: $(VENV)/.installed-for-tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not browser and not train and not native"
 
-# Linters, types and the direction of imports.
+# Lint, and check format, types and the direction of imports.
 check: $(VENV)/.installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,7 +32,7 @@ format: $(VENV)/.installed-for-tests
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Tables and pages that programs generate: the tests fail when they are out of date.
+# Regenerate tables and pages; tests fail if they are out of date.
 docs: $(VENV)/.installed-for-tests
 	$(BIN)/python -m tools.conformance --write docs/mel.md
 	$(BIN)/python -m tools.count_instructions --write docs/mel.md
@@ -52,7 +52,7 @@ $(VENV)/.installed-for-tests: $(BUILD_INPUTS) | $(VENV)/bin/python
 	$(BIN)/pip install --quiet -e '.[test]'
 	@touch $@ $(VENV)/.installed
 
-# clang's libFuzzer on the C core; a finding is left in build/.
+# Fuzz the C core with clang's libFuzzer; inputs that fail are saved in build/.
 RUNS ?= 1000000
 CLANG ?= $(shell command -v clang || command -v clang-14 || command -v clang-16 || command -v clang-19)
 fuzz:

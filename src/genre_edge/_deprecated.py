@@ -18,7 +18,10 @@ _RENAMED = {
 
 
 class _RenamedModules:
-    """Finds and loads the modules in `_RENAMED`. importlib and warnings take time, so only an alias imports them."""
+    """Finder and loader of the modules in `_RENAMED`.
+
+    importlib and warnings are slow to import, so they are imported when an alias is used.
+    """
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> "ModuleSpec | None":
         if name not in _RENAMED:

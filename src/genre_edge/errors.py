@@ -12,22 +12,22 @@ class GenreEdgeError(Exception):
 
 
 class ParameterError(GenreEdgeError, ValueError):
-    """A parameter is out of range; the message names the parameter, its value and the allowed range."""
+    """Raised for a parameter that is out of range; the message names the parameter, its value and the allowed range."""
 
     exit_code = 2
 
 
 class AudioError(GenreEdgeError):
-    """A source cannot be read as audio."""
+    """Raised if a source cannot be read as audio."""
 
 
 class SourceLostError(AudioError):
-    """A live source could not be reopened in the permitted number of attempts."""
+    """Raised if a live source could not be reopened in the permitted number of attempts."""
 
     exit_code = 3
 
 
 class ModelError(GenreEdgeError):
-    """A model bundle is missing, damaged or inconsistent."""
+    """Raised if a model bundle is missing, damaged or inconsistent, or its network cannot be run."""
 
     exit_code = 2

@@ -114,7 +114,7 @@ def test_output_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     [
         ("echo first >&2; echo 'moov atom not found' >&2; exit 1", "ffmpeg: moov atom not found"),
         ("exit 1", "no data"),
-        ("printf RIFF", "the WAV header ends early"),
+        ("printf RIFF", "the WAV header is truncated"),
         ("printf '\\377\\n' >&2; exit 1", "ffmpeg: \ufffd"),
     ],
 )
@@ -143,7 +143,7 @@ def test_rejected_output_does_not_hang(tmp_path: Path, monkeypatch: pytest.Monke
     path = fake_ffmpeg(tmp_path, monkeypatch, script)
     program = "import sys; from genre_edge.audio.files import open_file; open_file(sys.argv[1])"
     done = run_python(program, path, timeout_s=120)
-    reason = "a rate of 1411200 Hz is outside 1000 to 1000000"
+    reason = "the sampling rate 1411200 Hz is outside 1000 to 1000000 Hz"
     assert done.stderr.splitlines()[-1] == f"genre_edge.errors.AudioError: {path}: {reason}"
 
 

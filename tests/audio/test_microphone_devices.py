@@ -108,7 +108,7 @@ def test_missing_sounddevice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(AudioError) as caught:
         Microphone()
-    assert str(caught.value) == "a microphone needs sounddevice: in the folder of genre-edge, pip install '.[live]'"
+    assert str(caught.value) == "a microphone needs sounddevice: in genre-edge's folder, run: pip install '.[live]'"
 
 
 def test_portaudio_fails_on_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

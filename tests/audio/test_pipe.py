@@ -173,19 +173,19 @@ def test_early_end_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     content = riff(FMT16, chunk(b"data", PCM16, len(PCM16) + 16000))
     assert np.array_equal(read_samples(wav(content)), DECODED16)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert caplog.messages == ["pipe: ends early, 1.0 s before the length in its header"]
+    assert caplog.messages == ["pipe: the stream ends 1.0 s before the length in its header"]
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (b"", "no data"),
-        (b"RIF", "the WAV header ends early"),
+        (b"RIF", "the WAV header is truncated"),
         (b"RIFF\0\0\0\0WAVE", "no data"),
         (b"ID3\4 certainly no wav", "not a WAV (raw PCM needs --raw ENCODING:RATE:CHANNELS)"),
-        (riff(FMT16)[:-3], "the WAV header ends early"),
-        (riff(chunk(b"fmt ", bytes(15))), "damaged WAV: a fmt chunk of 15 bytes"),
-        (riff(chunk(b"fmt ", b"", 0xFFFFFFFF)), "damaged WAV: a fmt chunk of 4294967295 bytes"),
+        (riff(FMT16)[:-3], "the WAV header is truncated"),
+        (riff(chunk(b"fmt ", bytes(15))), "damaged WAV: its fmt chunk has 15 bytes"),
+        (riff(chunk(b"fmt ", b"", 0xFFFFFFFF)), "damaged WAV: its fmt chunk has 4294967295 bytes"),
         (riff(chunk(b"LIST", b"", 0xFFFFFFFF)), "damaged WAV: no fmt chunk near its start"),
         (riff(FMT16, chunk(b"LIST", b"", 0x7FFFFFFF)), "damaged WAV: no data chunk near its start"),
         (riff(chunk(b"fmt ", struct.pack("<HHIIHH", 1, 2, 8000, 0, 3, 16))), "2 channels of 16 bits in 3 bytes"),
@@ -193,8 +193,8 @@ def test_early_end_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         (riff(fmt(PCM, 1, 8000, 12), chunk(b"data", b"x")), "WAV encoding 1 with 12 bits"),
         (riff(fmt(PCM, 0, 8000, 16), chunk(b"data", b"xx")), "0 channels are outside 1 to 1024"),
         (riff(fmt(PCM, 2000, 8000, 16), chunk(b"data", b"xx")), "2000 channels are outside 1 to 1024"),
-        (riff(fmt(PCM, 1, 0, 16), chunk(b"data", b"xx")), "a rate of 0 Hz is outside 1000 to 1000000"),
-        (riff(fmt(PCM, 1, 4_000_000_000, 16), chunk(b"data", b"xx")), "a rate of 4000000000 Hz is outside"),
+        (riff(fmt(PCM, 1, 0, 16), chunk(b"data", b"xx")), "the sampling rate 0 Hz is outside 1000 to 1000000 Hz"),
+        (riff(fmt(PCM, 1, 4_000_000_000, 16), chunk(b"data", b"xx")), "the sampling rate 4000000000 Hz is outside"),
     ],
 )
 def test_damaged_header(content: bytes, reason: str) -> None:

@@ -68,7 +68,9 @@ def test_ambiguous_name(cards: dict[str, str], cli: Cli) -> None:
     """A name that matches two cards is an error in one line, without a second attempt."""
     done = cli("stream", "zeros", env=cards)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("genre-edge: zeros: several sound cards have this name: ")
+    assert done.stderr.startswith(
+        "genre-edge: zeros: several sound cards have this name; use a number or a longer name: "
+    )
     assert "zeros_left" in done.stderr and "zeros_right" in done.stderr and done.stderr.count("\n") == 1
 
 

@@ -119,7 +119,7 @@ def test_models_json_and_table(invoke: Cli) -> None:
         (["classify", "x", "--model", "nosuch"], "no model 'nosuch'"),
         (["classify", "-", "--raw", "s16le"], "--raw must be ENCODING:RATE:CHANNELS"),
         (["classify", "x", "--raw", "s16le:22050:1"], "give - as the path"),
-        (["classify", "-", "-"], "can be given once"),
+        (["classify", "-", "-"], "can be given only once"),
         (["stream", "x", "--raw", "s16le:22050:1"], "give - as the source"),
         (["nonsense"], "No such command"),
     ],

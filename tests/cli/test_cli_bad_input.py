@@ -140,5 +140,5 @@ def test_warning_hostile_file_name(cli: Cli, folder: Path, tmp_path: Path) -> No
     path = tmp_path / "evil\x1b[31m\nname.wav"
     path.write_bytes((folder / "good.wav").read_bytes()[:-RATE])
     done = cli("classify", path)
-    assert done.returncode == 0 and "name.wav: ends early, after " in done.stderr
+    assert done.returncode == 0 and "name.wav: the file is truncated; it ends after " in done.stderr
     assert "\x1b" not in done.stderr and done.stderr.count("\n") == 1

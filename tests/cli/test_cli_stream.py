@@ -1,6 +1,7 @@
 """`genre-edge stream`: verdicts equal to those of `classify`, JSON lines at intervals, and a clean end."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genre_edge.audio.opening import is_file_name
+from genre_edge.audio.opening import is_file_path
 from genre_edge.system.signals import TERMINATION_SIGNALS
 from tests.conftest import TIMEOUT_S, Cli
 
@@ -132,10 +133,11 @@ def test_stream_signals_reach_main_thread_only(song_samples: np.ndarray) -> None
 
 def test_stream_microphone_without_sounddevice(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "sounddevice.py").write_text("raise ImportError\n")
-    done = cli("stream", env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin"})
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = cli("stream", env={"PYTHONPATH": path, "PATH": "/usr/bin"})
     assert (done.returncode, done.stderr) == (
         1,
-        "genre-edge: a microphone needs sounddevice: in the folder of genre-edge, pip install '.[live]'\n",
+        "genre-edge: a microphone needs sounddevice: in genre-edge's folder, run: pip install '.[live]'\n",
     )
 
 
@@ -177,9 +179,9 @@ def test_live_commands_missing_file(invoke: Cli, command: str, name: str) -> Non
         ("\0", False),
     ],
 )
-def test_is_file_name(source: str, is_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_is_file_path(source: str, is_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("file", "microphone", "2"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert is_file_name(source) == is_file
+    assert is_file_path(source) == is_file

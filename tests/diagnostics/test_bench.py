@@ -11,7 +11,7 @@ import soundfile
 
 from genre_edge.diagnostics import bench
 from genre_edge.diagnostics.synthetic_audio import ArraySource, music, noise
-from genre_edge.diagnostics.timing import format_figure, time_call
+from genre_edge.diagnostics.timing import format_number, time_call
 from genre_edge.errors import GenreEdgeError
 from genre_edge.mel.spectrogram import MelSpectrogram
 from tests.conftest import Cli
@@ -95,8 +95,8 @@ def test_time_call() -> None:
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.2944, "0.294"), (1.209, "1.21"), (39.6, "40"), (2886.1, "2886")])
-def test_format_figure(value: float, text: str) -> None:
-    assert format_figure(value) == text
+def test_format_number(value: float, text: str) -> None:
+    assert format_number(value) == text
 
 
 def test_music_is_bit_identical() -> None:

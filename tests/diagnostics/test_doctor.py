@@ -118,7 +118,9 @@ def test_stream_unlike_whole_signal_is_bad(monkeypatch: pytest.MonkeyPatch, chan
             return super().db(y) + np.float32(change)
 
     monkeypatch.setattr(golden, "MelSpectrogram", Inexact)
-    assert matches(doctor.run_check(doctor.mel), "bad", "a stream gives other numbers", doctor.REINSTALL)
+    assert matches(
+        doctor.run_check(doctor.mel), "bad", "a stream and the whole signal yield different values", doctor.REINSTALL
+    )
 
 
 def test_network_of_custom_model() -> None:

@@ -62,9 +62,9 @@ def test_model_hash_mismatch(tmp_path: Path) -> None:
     (bundle / "model.tflite").write_bytes(TFLITE[:-1] + bytes([TFLITE[-1] ^ 1]))
     actual = hashlib.sha256((bundle / "model.tflite").read_bytes()).hexdigest()
     expected = hashlib.sha256(TFLITE).hexdigest()
-    assert load_error(bundle) == f": model.tflite has SHA-256 {actual}, bundle.json says {expected}"
+    assert load_error(bundle) == f": model.tflite has SHA-256 {actual}, bundle.json requires {expected}"
     (bundle / "model.tflite").write_bytes(TFLITE[: len(TFLITE) // 2])
-    assert f"bundle.json says {expected}" in load_error(bundle)
+    assert f"bundle.json requires {expected}" in load_error(bundle)
 
 
 Edit = Callable[[dict[str, Any]], Any]
@@ -97,7 +97,7 @@ INVALID: dict[str, tuple[Edit, list[str]]] = {
     "hop_frames true": (lambda c: c.update(hop_frames=True), ["hop_frames", "True"]),
     "hop_frames null": (lambda c: c.update(hop_frames=None), ["hop_frames", "None"]),
     "hop_frames zero": (lambda c: c.update(hop_frames=0), ["hop_frames", "0"]),
-    "hop longer than patch": (lambda c: c.update(hop_frames=9), ["hop_frames 9", "patch_frames 8"]),
+    "hop longer than patch": (lambda c: c.update(hop_frames=9), ["hop_frames", "patch_frames = 8, got 9"]),
     "normalisation unknown": (lambda c: c.update(normalisation="max"), ["'max'", "minmax", "standard"]),
     "normalisation a list": (lambda c: c.update(normalisation=["minmax"]), ["normalisation"]),
     "temperature zero": (lambda c: c.update(temperature=0), ["temperature", "0"]),

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_RATE, MAX_RATE = 1_000, 1_000_000  # Hz; a rate outside this range means a damaged header, or not music
-MAX_AMPLITUDE = 1e6  # 120 dB above full scale; even with the resampler's overshoot, far below the core's limit
+MIN_RATE, MAX_RATE = (
+    1_000,
+    1_000_000,
+)  # Hz; other rates indicate a damaged header, or audio that is not music
+MAX_AMPLITUDE = 1e6  # 120 dB above full scale, and far below the C core's limit even after resampling
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Block:
 
 
 def to_mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average the channels, `(n, channels)` -> `(n,)`; column by column, several times faster than mean(axis=1)."""
+    """Return the mean of the channels, `(n,)`, of samples `(n, channels)`; several times faster than mean(axis=1)."""
     mono = samples[:, 0].copy()
     with np.errstate(all="ignore"):  # the front end rejects an overflow, with its position
         for channel in range(1, samples.shape[1]):

@@ -1,4 +1,4 @@
-"""Decoding by ffmpeg: file formats that libsndfile does not know, and network streams.
+"""Decoding by ffmpeg: file formats that libsndfile does not support, and network streams.
 
 Each source is one child process that writes WAV to a pipe, which `WavSource` reads.
 """
@@ -31,8 +31,8 @@ NETWORK_SCHEMES = frozenset(
     ["http", "https", "icecast", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "mms", "mmsh", "mmst"]
 )
 _NETWORK_PROTOCOLS = "http,https,httpproxy,rtsp,rtsps,rtmp,rtmps,rtp,rtcp,srtp,srt,udp,tcp,tls,mmsh,mmst,crypto,data"
-SCHEME_ALIASES = {"icecast": "http", "mms": "mmsh"}  # ffmpeg only writes to icecast:// and does not know mms://
-# Fill gaps in a stream's own timestamps with silence, so that time stays true; other samples do not change.
+SCHEME_ALIASES = {"icecast": "http", "mms": "mmsh"}  # ffmpeg writes to icecast:// but cannot read it, and has no mms://
+# Fill gaps in a stream's own timestamps with silence, so that positions stay correct; other samples do not change.
 _FILL_GAPS = ["-af", "aresample=async=1"]
 
 # Credentials and keys in URLs, which must not appear in messages
@@ -61,19 +61,19 @@ def ffmpeg_program(name: str) -> str:
 
 
 def redact_url(url: str) -> str:
-    """Return a URL without credentials, query and fragment, for logs and verdicts; shorter if it is ambiguous."""
+    """Return a URL without credentials, query and fragment, for logs and verdicts; only the scheme if ambiguous."""
     scheme, _, rest = url.partition("://")
     location = re.split("[?#]", rest, maxsplit=1)[0]
     if "@" in rest[len(location) :]:  # part of a query, or of a password
         return f"{scheme}://..."
     before, at, after = location.rpartition("@")
-    if at and (":" in before or "/" not in before):  # otherwise the @ belongs to the path
+    if at and (":" in before or "/" not in before):  # otherwise the @ is part of the path
         location = after
     return f"{scheme}://{location}"
 
 
 def _ffmpeg_url(url: str) -> str:
-    """Replace the scheme by the name that ffmpeg has for it, in lower case."""
+    """Replace the scheme with ffmpeg's name for it, in lower case."""
     scheme, _, rest = url.partition("://")
     return f"{SCHEME_ALIASES.get(scheme.lower(), scheme.lower())}://{rest}"
 
@@ -101,9 +101,10 @@ class FfmpegSource(Source):
     Args:
         name: name in messages and verdicts.
         arguments: ffmpeg's input options, input and filters.
-        start_timeout_s: None for a file. Otherwise the source is live: the process is killed if it writes no header
-            for so long, and a failure at the end is an error. A file's samples before a failure count.
-        secret: the argument that messages replace by `name`.
+        start_timeout_s: None for a file: a failure after the first samples is a warning. Otherwise the source is live:
+            any failure is an error, and the process is killed if it has written no header after this time in
+            seconds.
+        secret: the argument that is replaced with `name` in messages.
 
     Raises:
         AudioError: ffmpeg is missing, cannot be started, or finds no audio.
@@ -128,7 +129,7 @@ class FfmpegSource(Source):
 
     @classmethod
     def from_file(cls, path: Path) -> "FfmpegSource":
-        """Open a file in a format that libsndfile does not know.
+        """Open a file in a format that libsndfile does not support.
 
         Raises:
             AudioError: ffmpeg is missing, cannot be started, or finds no audio.
@@ -174,7 +175,7 @@ class FfmpegSource(Source):
         try:
             return WavSource(self._process.stdout, self.name)
         except AudioError as error:
-            message = self._last_error() or str(error)  # before the child complains about the closed pipe
+            message = self._last_error() or str(error)  # before the child reports the closed pipe as an error
             self._stop()
             self._stderr.close()
             raise AudioError(message) from None
@@ -193,6 +194,7 @@ class FfmpegSource(Source):
             self._process.wait()
 
     def _last_error(self) -> str:
+        """Return ffmpeg's last error message without credentials, "" if there is none."""
         line = self._stderr.last_line()
         if self._secret:
             line = line.replace(self._secret, self.name)

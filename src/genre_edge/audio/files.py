@@ -1,4 +1,4 @@
-"""Audio files, decoded in constant memory by libsndfile, or by ffmpeg for formats that libsndfile does not know."""
+"""Audio files, decoded in constant memory by libsndfile, or by ffmpeg in formats that libsndfile does not support."""
 
 import logging
 import os
@@ -63,7 +63,7 @@ class FileSource(Source):
         # `close` works in a thread that was interrupted while reading.
         self._lock = threading.RLock()
         try:
-            # By descriptor: the content alone decides the format, and any file name works.
+            # By descriptor: the content alone decides the format, and any path works.
             self._file = soundfile.SoundFile(file)
         except soundfile.LibsndfileError as error:
             raise AudioError(f"{name}: {_reason(error)}") from None
@@ -90,10 +90,10 @@ class FileSource(Source):
             yield Block(to_mono(samples), self.rate, position)
             position += len(samples)
         if position and self._is_truncated(position):
-            log.warning("%s: ends early, after %.1f s", self.name, position / self.rate)
+            log.warning("%s: the file is truncated; it ends after %.1f s", self.name, position / self.rate)
 
     def _is_truncated(self, position: int) -> bool:
-        """Check for more declared samples, or unread bytes (an mp3 without an index)."""
+        """Return True if the header declares more samples, or (an mp3 without an index) bytes were not read."""
         declared = _DECLARED_SIZE.search(self._file.extra_info)
         unread = self._size - os.lseek(self._descriptor, 0, os.SEEK_CUR) if self._file.format == "MP3" else 0
         return (

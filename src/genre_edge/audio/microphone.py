@@ -73,17 +73,17 @@ class Microphone(Source):
     def close(self) -> None:
         """Close the device; a second call does nothing."""
         self._stream.close()
-        self._queue.end()  # wakes a reader that waits for samples
+        self._queue.end()  # unblocks a reader that waits for samples
 
 
 def rescan() -> None:
-    """Make PortAudio list the devices again, which it does only once by itself. No stream may be open.
+    """Make PortAudio scan for devices again; by itself it scans only once. No stream may be open.
 
     Raises:
         AudioError: sounddevice is not installed, or PortAudio fails.
     """
     portaudio = import_sounddevice()
-    with suppress(portaudio.PortAudioError):  # not initialized if that failed the last time
+    with suppress(portaudio.PortAudioError):  # PortAudio is not initialized if the last call failed
         portaudio._terminate()
     try:
         portaudio._initialize()
@@ -105,7 +105,8 @@ def check_name(device: str) -> None:
         reason, _, names = str(error).partition("\n")
         if reason.startswith("Multiple"):
             raise ParameterError(
-                f"{device}: several sound cards have this name: {'; '.join(names.splitlines())}"
+                f"{device}: several sound cards have this name; use a number or a longer name: "
+                f"{'; '.join(names.splitlines())}"
             ) from None
 
 
@@ -129,7 +130,7 @@ class Device:
 
 
 def devices() -> list[Device]:
-    """List the inputs that PortAudio knows.
+    """Return the capture devices that PortAudio lists.
 
     Raises:
         AudioError: sounddevice is not installed, or PortAudio fails.
@@ -147,7 +148,7 @@ def devices() -> list[Device]:
 
 
 def import_sounddevice() -> Any:
-    """Return the module `sounddevice`.
+    """Import and return the module `sounddevice`.
 
     Raises:
         AudioError: sounddevice or PortAudio is not installed (the message names the package), or fails.
@@ -155,9 +156,9 @@ def import_sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError:
-        raise AudioError("a microphone needs sounddevice: in the folder of genre-edge, pip install '.[live]'") from None
+        raise AudioError("a microphone needs sounddevice: in genre-edge's folder, run: pip install '.[live]'") from None
     except OSError:
         raise AudioError("a microphone needs PortAudio (apt install libportaudio2)") from None
-    except Exception as error:  # PortAudioError, which cannot be imported if this fails
+    except Exception as error:  # PortAudioError, which cannot be imported if this import fails
         raise AudioError(f"PortAudio: {error}") from None
     return sounddevice

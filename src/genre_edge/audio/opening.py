@@ -1,4 +1,4 @@
-"""Opening the source that the user named: standard input, a file, a sound card or a URL."""
+"""Opening of a source that the user names: standard input, a file, a sound card or a URL."""
 
 import os
 import sys
@@ -24,18 +24,19 @@ def open_source(source: str, raw: str | None, retry: RetryPolicy, *, wait: bool 
         source: `-`, a path, a URL, or a sound card's name or number.
         raw: format of raw PCM on standard input, as ENCODING:RATE:CHANNELS; None for a WAV.
         retry: how a live source is opened again after a failure.
-        wait: open a live source before returning; otherwise its `open` does that.
+        wait: open a live source before returning; otherwise its `open` must be called.
 
     Raises:
         AudioError: the source cannot be read as audio.
-        ParameterError: `raw` is invalid or does not apply, the URL has an unknown scheme, or the name is ambiguous.
-        SourceLostError: the retry policy's attempts are used up.
+        ParameterError: `raw` is invalid or does not apply, the URL has an unknown scheme, or several sound cards have
+            the name.
+        SourceLostError: all attempts of the retry policy failed.
     """
     if source == STDIN:
         return open_standard_input(raw)
     if raw is not None:
         raise ParameterError("--raw describes standard input: give - as the source")
-    if is_file_name(source):
+    if is_file_path(source):
         return open_file(source)
     return open_live(source, retry, wait=wait)
 
@@ -52,7 +53,7 @@ def open_standard_input(raw: str | None) -> Source:
     return open_pipe(sys.stdin.buffer, STDIN, raw)
 
 
-def is_file_name(source: str) -> bool:
+def is_file_path(source: str) -> bool:
     """Return True if a source is a file, existing or not, rather than a sound card or a URL."""
     if source == DEFAULT_DEVICE or source.isdecimal() or "://" in source:
         return False
@@ -67,13 +68,13 @@ def open_live(source: str, retry: RetryPolicy, *, wait: bool = True) -> Reconnec
         source: `microphone` (the default sound card), a sound card's name or number, or a URL such as http://... or
             rtsp://...
         retry: how the source is opened again after a failure.
-        wait: open the source before returning; otherwise its `open` does that, and `close` from another thread
+        wait: open the source before returning; otherwise its `open` must be called, and `close` from another thread
             interrupts it.
 
     Raises:
         ParameterError: the URL has an unknown scheme, or several sound cards have the name.
         AudioError: sounddevice or ffmpeg, which the source needs, is not installed.
-        SourceLostError: the retry policy's attempts are used up. A missing device counts as a failed attempt.
+        SourceLostError: all attempts of the retry policy failed. A missing device counts as a failed attempt.
     """
     if is_url(source):
         name = redact_url(source)

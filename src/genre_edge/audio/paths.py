@@ -20,7 +20,7 @@ def expand(argument: str) -> Iterator[str | AudioError]:
 
     Yields:
         Paths, or an AudioError for a directory that cannot be read and for an argument that matches no audio file. A
-        plain file name is yielded unchecked: opening it gives the best error message.
+        path without wildcards is yielded unchecked: opening it gives the best error message.
     """
     if not argument:
         yield AudioError("'': No such file or directory")
@@ -42,7 +42,7 @@ def _glob(pattern: str) -> Iterator[str | AudioError]:
 
 
 def is_audio_name(path: str | Path) -> bool:
-    """Return True if a file in a directory is audio, by its suffix; hidden files ("._song.mp3") are metadata."""
+    """Return True if a path has the suffix of an audio file and is not hidden; "._song.mp3" is metadata of macOS."""
     path = Path(path)
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 

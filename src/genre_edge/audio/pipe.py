@@ -78,7 +78,7 @@ class PcmSource(Source):
         encoding: one of `RAW_ENCODINGS`.
         rate: sampling rate in Hz.
         channels: number of channels.
-        n_bytes: length of the samples; None reads to the end of the stream.
+        n_bytes: length of the samples in bytes; None to read to the end of the stream.
 
     Raises:
         AudioError: the rate or the channel count is out of range.
@@ -95,31 +95,31 @@ class PcmSource(Source):
         """Yield blocks of up to a quarter of a second. Log a warning if the stream ends before `n_bytes`."""
         frame_bytes = _ENCODINGS[self._encoding][0] * self.channels
         block_bytes = max(1, min(self.rate // 4, _BLOCK_BYTES // frame_bytes)) * frame_bytes
-        left, position = self._n_bytes, 0
-        while left is None or left > 0:
-            data = _read_fully(self._stream, block_bytes if left is None else min(left, block_bytes))
+        remaining, position = self._n_bytes, 0
+        while remaining is None or remaining > 0:
+            data = _read_fully(self._stream, block_bytes if remaining is None else min(remaining, block_bytes))
             if not data:
                 break
-            if left is not None:
-                left -= len(data)
+            if remaining is not None:
+                remaining -= len(data)
             samples = _decode(data[: len(data) // frame_bytes * frame_bytes], self._encoding, self.channels)
             if len(samples):
                 yield Block(samples, self.rate, position)
             position += len(samples)
-        if left and position:
-            seconds = left / frame_bytes / self.rate
-            log.warning("%s: ends early, %.1f s before the length in its header", self.name, seconds)
+        if remaining and position:
+            seconds = remaining / frame_bytes / self.rate
+            log.warning("%s: the stream ends %.1f s before the length in its header", self.name, seconds)
 
 
 class WavSource(PcmSource):
-    """WAV or RF64 stream: PCM of 8 to 32 bits or float, any length; sizes unknown to the writer are allowed.
+    """WAV or RF64 stream: PCM of 8 to 32 bits or float, of any length. The header may leave the length open.
 
     Args:
         stream: byte stream at its first byte; the caller closes it.
         name: name in messages and verdicts.
 
     Raises:
-        AudioError: the header is not that of a WAV, or is damaged or unsupported.
+        AudioError: the stream is not a WAV, or its header is damaged or unsupported.
     """
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
@@ -134,7 +134,7 @@ class WavSource(PcmSource):
         size = self._seek_chunk(b"data")
         if riff[:4] == b"RF64" and size == 0xFFFFFFFF:
             size = self._rf64_data_size
-        # A size of 0 is also right for a WAV without samples, in which other chunks may follow.
+        # A size of 0 is also valid for a WAV without samples, in which other chunks may follow.
         riff_size = struct.unpack("<I", riff[4:8])[0]
         is_empty = size == 0 and self._header_bytes - 8 < riff_size < UNKNOWN_SIZE
         is_unknown = not is_empty and (size == 0 or UNKNOWN_SIZE <= size <= 0xFFFFFFFF)
@@ -144,7 +144,7 @@ class WavSource(PcmSource):
         data = _read_fully(self._stream, n)
         self._header_bytes += len(data)
         if len(data) < n:
-            raise AudioError(f"{self.name}: {'the WAV header ends early' if data else 'no data'}")
+            raise AudioError(f"{self.name}: {'the WAV header is truncated' if data else 'no data'}")
         return data
 
     def _seek_chunk(self, chunk_id: bytes) -> int:
@@ -165,7 +165,7 @@ class WavSource(PcmSource):
     def _read_format(self, size: int) -> tuple[str, int, int]:
         """Read the fmt chunk; return encoding, rate and channels. Raises AudioError."""
         if not 16 <= size <= 4096:
-            raise AudioError(f"{self.name}: damaged WAV: a fmt chunk of {size} bytes")
+            raise AudioError(f"{self.name}: damaged WAV: its fmt chunk has {size} bytes")
         content = self._read_exactly(size + size % 2)
         tag, channels, rate, _, frame_bytes, bits = struct.unpack("<HHIIHH", content[:16])
         if tag == _EXTENSIBLE and size >= 40 and content[26:40] == _GUID_TAIL:
@@ -195,7 +195,9 @@ def parse_raw(text: str) -> tuple[str, int, int]:
         )
     rate, channels = int(parts[1][:9]), int(parts[2][:9])
     if not (MIN_RATE <= rate <= MAX_RATE and 1 <= channels <= MAX_CHANNELS):
-        raise ParameterError(f"--raw: rate {MIN_RATE} to {MAX_RATE} Hz and 1 to {MAX_CHANNELS} channels, got {text!r}")
+        raise ParameterError(
+            f"--raw must have a rate from {MIN_RATE} to {MAX_RATE} Hz and 1 to {MAX_CHANNELS} channels, got {text!r}"
+        )
     return parts[0], rate, channels
 
 

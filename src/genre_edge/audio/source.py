@@ -1,4 +1,4 @@
-"""`Source`: the protocol of everything that yields audio blocks."""
+"""`Source`: the base class of all audio sources."""
 
 from collections.abc import Iterator
 from types import TracebackType
@@ -11,7 +11,7 @@ MAX_CHANNELS = 1024
 
 
 class Source(Protocol):
-    """Audio from one place. Use as a context manager; iterate `blocks()` once. Subclasses inherit the defaults.
+    """Source of audio blocks. Use as a context manager; iterate `blocks()` once. Subclasses inherit the defaults.
 
     Attributes:
         name: name of the source in messages and verdicts.
@@ -31,7 +31,7 @@ class Source(Protocol):
         """Connect a live source that was created unopened; other sources are open already.
 
         Raises:
-            SourceLostError: the retry policy's attempts are used up.
+            SourceLostError: all attempts of the retry policy failed.
         """
         return None
 
@@ -62,6 +62,6 @@ class Source(Protocol):
             AudioError: the rate or the channel count is out of range.
         """
         if not MIN_RATE <= self.rate <= MAX_RATE:
-            raise AudioError(f"{self.name}: a rate of {self.rate} Hz is outside {MIN_RATE} to {MAX_RATE}")
+            raise AudioError(f"{self.name}: the sampling rate {self.rate} Hz is outside {MIN_RATE} to {MAX_RATE} Hz")
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise AudioError(f"{self.name}: {self.channels} channels are outside 1 to {MAX_CHANNELS}")

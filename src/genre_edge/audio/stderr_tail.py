@@ -8,7 +8,7 @@ _MAX_BYTES = 4096
 class StderrTail:
     """Non-blocking pipe for a child's standard error that keeps the last 4 KiB.
 
-    The child never blocks on it: what the pipe cannot hold is lost.
+    The child never blocks on it: output that does not fit the pipe is lost.
 
     Attributes:
         write_fd: file descriptor to pass to the child as `stderr`; call `close_write_fd` after starting it.

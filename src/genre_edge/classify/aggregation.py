@@ -11,7 +11,7 @@ from genre_edge.classify.patches import PatchResult, Probabilities
 from genre_edge.classify.verdict import GenreProbability, Reason, Segment
 from genre_edge.model.bundle import Bundle
 
-_TOLERANCE_S = 1e-6  # of times, which are rounded sums
+_TOLERANCE_S = 1e-6  # when times are compared, which are sums with rounding errors
 
 
 class Aggregator:
@@ -65,7 +65,7 @@ class Aggregator:
         return result.start_s < self.end_s - self._window_s - _TOLERANCE_S
 
     def _drop_expired(self) -> None:
-        """Drop results that start before the window. Sum the rest anew, since a running difference would drift."""
+        """Drop results that start before the window. Sum the rest again, since a running difference would drift."""
         while self._is_expired(self._recent[0]):
             self._recent.popleft()
             del self.segments[:1]
@@ -97,7 +97,7 @@ class Aggregator:
 
 
 class VerdictSchedule:
-    """Decides when a verdict is due: after every `n_patches` patches, at an outage, and at the end of the stream.
+    """Schedule of verdicts: one is due after every `n_patches` patches, at an outage, and at the end of the stream.
 
     Args:
         new_aggregator: creates an empty aggregator.

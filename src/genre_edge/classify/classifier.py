@@ -20,7 +20,7 @@ from genre_edge.model.prediction import Model
 
 
 class Classifier:
-    """Classifies the genre of files and streams. Use one classifier in one thread at a time.
+    """Classifier of the genre of files and streams. Use one classifier in one thread at a time.
 
     Args:
         model: an installed model's name, or the directory of a bundle.
@@ -52,7 +52,7 @@ class Classifier:
             segments: also return a `Segment` for each patch.
 
         Raises:
-            AudioError: the source cannot be read, has an invalid sample, or holds no audio.
+            AudioError: the source cannot be read, has an invalid sample, or contains no audio.
             ModelError: the network cannot be run.
         """
         audio = open_file(source) if isinstance(source, (str, Path)) else source

@@ -52,7 +52,7 @@ class FrameChunk:
 
 
 class FrontEnd:
-    """Computes the mel frames of one source.
+    """Front end of one source: computes its mel frames.
 
     Args:
         source: the audio; the caller closes it.

@@ -22,7 +22,7 @@ class Gap:
 
 
 class StreamPredictor:
-    """Runs the model on the patches of one stream of frames: a file, a pipe, a live source or precomputed frames.
+    """Predictor for one stream of frames: a file, a pipe, a live source or precomputed frames.
 
     Args:
         model: the model; one thread at a time may use it.

@@ -31,7 +31,10 @@ class PatchResult:
 
 
 class PatchExtractor:
-    """Cuts frames `(n_mels, k)` that arrive in chunks into patches of `patch_frames`, one every `hop_frames`."""
+    """Extractor of patches of `patch_frames` frames, one every `hop_frames`, from frames that arrive in chunks.
+
+    Frames are `(n_mels, k)` and patches `(n_mels, patch_frames)`, float32 in dB.
+    """
 
     def __init__(self, n_mels: int, patch_frames: int, hop_frames: int) -> None:
         self._patch_frames, self._hop_frames = patch_frames, hop_frames
@@ -52,7 +55,7 @@ class PatchExtractor:
     def flush(self) -> Iterator[tuple[int, Frames]]:
         """Yield a last patch from the remaining frames, repeated to the patch length.
 
-        Half a hop or less after the last patch is dropped.
+        If half a hop or less remains after the last patch, these frames are dropped.
         """
         n_frames = self._frames.shape[1]
         if self._end == 0 and n_frames:
@@ -66,7 +69,7 @@ class PatchExtractor:
 
 
 class PatchPredictor:
-    """Runs the model on each patch of one contiguous stretch of frames.
+    """Predictor for the patches of one contiguous stretch of frames.
 
     Frame t covers the `hop_length` samples from sample `t * hop_length`, so patches without overlap are adjacent. A
     frame may be computed before the last of these samples has arrived. The patch's result is returned when they all

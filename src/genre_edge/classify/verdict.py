@@ -10,7 +10,7 @@ Reason = Literal["silence", "not_music", "low_confidence", "too_short"]
 
 @dataclass(frozen=True)
 class GenreProbability:
-    """A genre and its probability, 0 to 1."""
+    """Genre and its probability, 0 to 1."""
 
     genre: str
     probability: float
@@ -25,8 +25,8 @@ class Segment:
         genre: the most probable genre; None if there is a `reason` to name none.
         confidence: probability of the most probable genre; None if `genres` is empty.
         reason: "silence", "not_music", "low_confidence" or "too_short"; None if there is a `genre`.
-        genres: all genres, most probable first; empty for "silence" and "too_short". For "not_music", the
-            probabilities are those given that the audio is music.
+        genres: all genres, most probable first; empty for "silence" and "too_short". The probabilities are
+            conditional on the audio being music, also for "not_music".
     """
 
     start_s: float
@@ -85,7 +85,7 @@ class Verdict(Segment):
         """Return the verdict as JSON types (tests/data/verdict.schema.json).
 
         Args:
-            top: maximal number of genres in each list; None for all.
+            top: maximum number of genres in each list; None for all.
         """
         content: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "source": self.source} | asdict(self)
         for part in (content, *content["segments"]):

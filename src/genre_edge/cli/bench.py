@@ -21,7 +21,7 @@ def bench(
     """
     from genre_edge.diagnostics import environment
     from genre_edge.diagnostics.bench import measure
-    from genre_edge.diagnostics.timing import format_figure
+    from genre_edge.diagnostics.timing import format_number
 
     results = list(measure(model, seconds, bursts))
     machine_info = environment.describe()
@@ -40,6 +40,6 @@ def bench(
         table.add_column(heading, justify="right")
     table.add_column("")
     for row in results:
-        table.add_row(row.name, format_figure(row.best), format_figure(row.median), row.unit)
+        table.add_row(row.name, format_number(row.best), format_number(row.median), row.unit)
     table.caption = f"Files: {seconds:g} s of synthetic music, 44.1 kHz, stereo. {bursts} bursts each."
     Console(markup=False, emoji=False, highlight=False).print(table)

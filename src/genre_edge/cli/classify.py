@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from genre_edge.classify.classifier import Classifier
     from genre_edge.classify.verdict import Verdict
 
-_PENDING_PER_JOB = 4  # limits how many results wait for a slower one before them
+_PENDING_PER_JOB = 4  # limits the number of results that wait for an earlier, slower file
 
 
 class OutputFormat(str, Enum):
@@ -81,7 +81,7 @@ def _check_standard_input(n_mentions: int, raw: str | None) -> None:
     from genre_edge.audio.pipe import parse_raw
 
     if n_mentions > 1:
-        raise ParameterError("standard input (-) can be given once")
+        raise ParameterError("standard input (-) can be given only once")
     if raw is not None:
         parse_raw(raw)
         if not n_mentions:

@@ -12,9 +12,10 @@ def print_message(message: object) -> None:
 
 
 class OneLineFormatter(logging.Formatter):
-    """Format a log record like `print_message`: file, device and server names in it may hold control characters."""
+    """Log formatter with the output of `print_message`: names of files and devices may contain control characters."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
+        """Return the message as one printable line."""
         return one_line(super().formatMessage(record))
 
 

@@ -70,9 +70,8 @@ def serve(
         from genre_edge.station.mqtt.publisher import MqttPublisher
         from genre_edge.station.service import Service
     except ImportError as error:
-        raise GenreEdgeError(
-            f"serve needs {error.name}: in the folder of genre-edge, pip install '.[station]'"
-        ) from None
+        advice = "in genre-edge's folder, run: pip install '.[station]'"
+        raise GenreEdgeError(f"serve needs {error.name}: {advice}") from None
     from genre_edge.audio.live.reconnect import RetryPolicy
     from genre_edge.audio.opening import open_source
     from genre_edge.classify.classifier import Classifier
@@ -89,8 +88,8 @@ def serve(
         audio = open_source(source, raw, RetryPolicy(tries=tries), wait=False)
         mqtt_state = broker.state if broker else lambda: None
         station = Station(classifier, audio, VerdictHistory(history), interval, window, mqtt_state)
-        site = server.Server(web.create_app(station, secret, names), listener)
-        _run(Service(station, site, MqttPublisher(station, broker) if broker else None), site.url)
+        http_server = server.Server(web.create_app(station, secret, names), listener)
+        _run(Service(station, http_server, MqttPublisher(station, broker) if broker else None), http_server.url)
 
 
 def _run(service: "Service", url: str) -> None:

@@ -1,4 +1,4 @@
-"""`genre-edge spectrogram`: the model's input as a picture."""
+"""`genre-edge spectrogram`: the model's input as an image."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ def spectrogram(
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")],
     model: ModelOption = "edge",
 ) -> None:
-    """Draw the mel spectrogram that the model sees, with axes in seconds and Hz, to a PNG."""
+    """Draw the model's input, a mel spectrogram, with axes in seconds and Hz, to a PNG file."""
     from genre_edge.audio.files import open_file
     from genre_edge.classify.frontend import FrontEnd
     from genre_edge.errors import GenreEdgeError

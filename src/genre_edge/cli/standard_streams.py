@@ -15,7 +15,7 @@ def open_closed_streams() -> None:
 
 
 def escape_unencodable_output() -> None:
-    """Print characters that the terminal's encoding lacks, as in file names, as backslash escapes."""
+    """Print characters that the terminal's encoding lacks (in paths, for example) as backslash escapes."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

@@ -25,7 +25,13 @@ SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "mp3": "MPEG_LAYER_III", "ogg": "
 
 @dataclass(frozen=True)
 class Result:
-    """One measurement: `best` and `median` of the bursts, in `unit`. For "x real time", more is better."""
+    """One measurement.
+
+    Attributes:
+        name: the step that was measured.
+        unit: "µs", "ms" or "x real time".
+        best, median: over the bursts, in `unit`. For "x real time", more is better.
+    """
 
     name: str
     unit: str
@@ -38,7 +44,7 @@ def measure(model: str, seconds: float, bursts: int) -> Iterator[Result]:
 
     Args:
         model: a bundle's name or directory.
-        seconds: length of the music.
+        seconds: length of the synthetic music.
         bursts: number of bursts for each measurement.
 
     Raises:
@@ -57,7 +63,7 @@ def measure(model: str, seconds: float, bursts: int) -> Iterator[Result]:
 
 
 def spectrograms(seconds: float, bursts: int) -> Iterator[Result]:
-    """Yield the times of a mel frame with librosa's defaults: of a whole signal, and of a stream fed hop by hop."""
+    """Yield the times of a mel frame with librosa's defaults: of a whole signal, and of a stream hop by hop."""
     config = MelConfig()
     mel, y = MelSpectrogram(config), music(seconds, round(config.sr))
     n_frames = mel.db(y).shape[1]
@@ -67,7 +73,7 @@ def spectrograms(seconds: float, bursts: int) -> Iterator[Result]:
 
 
 def one_hop(mel: MelSpectrogram, y: Samples) -> Callable[[], object]:
-    """Return a function that pushes the next hop of `y` into a stream, cyclically."""
+    """Return a function that pushes the next hop of the samples `y` into a stream of `mel`, cyclically."""
     hop = mel.config.hop_length
     hops = cycle(y[: len(y) // hop * hop].reshape(-1, hop))
     stream, out = mel.stream(), np.empty((mel.config.n_mels, 1), np.float32, order="F")
@@ -86,10 +92,10 @@ def network(model: str, bursts: int) -> Iterator[Result]:
 
 
 def write_files(folder: Path, seconds: float) -> dict[str, Path]:
-    """Write the music as stereo files in all formats that the installed libsndfile supports.
+    """Write `seconds` of music as stereo files in all formats that the installed libsndfile supports.
 
     Returns:
-        the paths, by format.
+        The paths, by format.
 
     Raises:
         GenreEdgeError: a file cannot be written.
@@ -105,7 +111,16 @@ def write_files(folder: Path, seconds: float) -> dict[str, Path]:
 
 
 def write_file(path: Path, subtype: str, seconds: float) -> None:
-    """Write the music as a stereo file whose right channel is delayed by 10 ms."""
+    """Write `seconds` of music as a stereo file whose right channel is delayed by 10 ms.
+
+    Args:
+        path: the file; its suffix selects the format.
+        subtype: libsndfile's name of the encoding.
+        seconds: length of the music.
+
+    Raises:
+        soundfile.LibsndfileError: the file cannot be written.
+    """
     left = music(seconds, RATE)
     right = np.roll(left, RATE // 100)
     with soundfile.SoundFile(path, "w", RATE, 2, subtype) as file:

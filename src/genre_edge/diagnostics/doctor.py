@@ -17,7 +17,7 @@ from genre_edge.errors import AudioError, GenreEdgeError
 State = Literal["ok", "warn", "bad"]
 
 # From the source folder, because a package index may have an unrelated package of this name.
-REINSTALL = "reinstall genre-edge, in its folder: pip install --force-reinstall ."
+REINSTALL = "reinstall genre-edge; in its folder, run: pip install --force-reinstall ."
 SIMD_NAMES = {1: "none", 4: "SSE2 or NEON", 8: "AVX2"}  # by lanes
 LOW_MEMORY_MB, MIN_MEMORY_MB = 150, 80
 SLOW, TOO_SLOW = 3, 1  # times real time
@@ -31,7 +31,7 @@ class Finding:
 
     Args:
         state: "ok"; "warn" if something optional is missing or slow; "bad" if it does not work.
-        value: what was found, or the error.
+        value: the result, or the error message.
         advice: how to fix it; None if the state is "ok".
         measured: the number in `value`, if there is one.
     """
@@ -145,7 +145,7 @@ def bundle(model: str) -> Finding:
 
 
 def mel() -> Finding:
-    """Compare spectrograms, MFCC and resampled audio with golden numbers. Without FFTW, skip what needs it."""
+    """Compare spectrograms, MFCC and resampled audio with golden numbers. Without FFTW, skip those that need it."""
     from genre_edge.diagnostics import golden
     from genre_edge.mel import fftw as loader
 
@@ -215,7 +215,7 @@ def devices() -> Finding:
     try:
         inputs = microphone.devices()
     except AudioError as error:
-        advice = "for microphones only: apt install libportaudio2; in the folder of genre-edge: pip install '.[live]'"
+        advice = "for microphones only: apt install libportaudio2; in genre-edge's folder, run: pip install '.[live]'"
         return Finding("warn", str(error), advice)
     if not inputs:
         advice = "connect a microphone or sound card, or use `genre-edge stream` with a URL or a pipe"
@@ -240,14 +240,14 @@ def speed(model: str) -> Finding:
     """Measure the speed from samples to a verdict, as a multiple of real time."""
     from genre_edge.classify.classifier import Classifier
     from genre_edge.diagnostics.synthetic_audio import ArraySource, music
-    from genre_edge.diagnostics.timing import format_figure, time_call
+    from genre_edge.diagnostics.timing import format_number, time_call
 
     classifier = Classifier(model)
     seconds = max(_SPEED_SECONDS, 2 * classifier.bundle.patch_s)
     samples = music(seconds, _SPEED_RATE)
     timing = time_call(lambda: classifier.classify(ArraySource(samples, _SPEED_RATE)), _SPEED_BURSTS)
     factor = seconds / timing.median
-    value = f"{format_figure(factor)} times real time, from {_SPEED_RATE} Hz samples to a verdict"
+    value = f"{format_number(factor)} times real time, from {_SPEED_RATE} Hz samples to a verdict"
     if factor >= SLOW:
         return Finding("ok", value, measured=factor)
     advice = "stop other programs; check cooling and power supply (`vcgencmd get_throttled` on a Raspberry Pi)"

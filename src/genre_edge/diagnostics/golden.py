@@ -1,6 +1,6 @@
 """Golden numbers: reference results that this machine must reproduce, up to rounding.
 
-golden.json holds spectrograms and MFCC by librosa, resampled audio, and logits by TensorFlow Lite's reference kernels.
+golden.json has spectrograms and MFCC by librosa, resampled audio, and logits by TensorFlow Lite's reference kernels.
 `tools/golden.py` writes it. The inputs are computed here from integers, sums and products, so they have the same bits
 on every machine.
 """
@@ -21,7 +21,7 @@ from genre_edge.mel.spectrogram import Frames, MelSpectrogram
 from genre_edge.model.bundle import Bundle
 from genre_edge.model.prediction import Model
 
-CONFIGS = {  # by FFT length
+CONFIGS = {  # key: FFT length
     "2048": MelConfig(n_fft=2048, hop_length=512, n_mels=128),
     "512": MelConfig(sr=16000, n_fft=512, hop_length=256, n_mels=96),
     "1023": MelConfig(n_fft=1023, hop_length=300, n_mels=64),  # an odd length uses FFTW
@@ -40,7 +40,7 @@ def numbers() -> dict[str, Any]:
     """Read golden.json.
 
     Returns:
-        "db" and "mfcc": by key of `CONFIGS`, a list of frames; "resampled": samples; "logits": by the SHA-256 of
+        Keys "db" and "mfcc": by key of `CONFIGS`, a list of frames; "resampled": samples; "logits": by the SHA-256 of
         model.tflite, a list of outputs.
 
     Raises:
@@ -51,12 +51,12 @@ def numbers() -> dict[str, Any]:
 
 
 def signal() -> Samples:
-    """Return 2048 samples of music, with noise so loud that all bands are in the accurate range."""
+    """Return 2048 samples of music, with enough noise that all bands are in the accurate range."""
     return (0.5 * music(0.1, 22050)[:2048] + 0.5 * noise(2048, 1)).astype(np.float32)
 
 
 def patches(bundle: Bundle) -> list[Frames]:
-    """Return input patches `(n_mels, patch_frames)` in dB: noisy rectangles, of several sizes."""
+    """Return synthetic patches `(n_mels, patch_frames)` in dB: noisy rectangles of several sizes."""
     bands, frames = bundle.mel.n_mels, bundle.patch_frames
     result = []
     for seed in range(_N_PATCHES):
@@ -73,12 +73,15 @@ def logits(model: Model) -> NDArray[np.float64]:
 
 
 def needs_fftw(key: str) -> bool:
-    """Return True if a configuration in `CONFIGS` uses FFTW."""
+    """Return True if the configuration `CONFIGS[key]` uses FFTW."""
     return _logmel.needs_fftw(CONFIGS[key].n_fft)
 
 
 def mel_difference(key: str) -> float:
-    """Return the largest difference from the golden spectrogram and MFCC of a configuration, in dB.
+    """Return the largest difference from the golden spectrogram and MFCC, in dB.
+
+    Args:
+        key: key of `CONFIGS`.
 
     Raises:
         GenreEdgeError: a stream and a whole signal give different bits, or a value is NaN.
@@ -86,7 +89,7 @@ def mel_difference(key: str) -> float:
     mel, y, golden = MelSpectrogram(CONFIGS[key]), signal(), numbers()
     db, mfcc = mel.db(y), mel.mfcc(y, N_MFCC, top_db=None)
     if not np.array_equal(_streamed(mel, y, 0), db) or not np.array_equal(_streamed(mel, y, N_MFCC), mfcc):
-        raise GenreEdgeError("a stream gives other numbers than the whole signal")
+        raise GenreEdgeError("a stream and the whole signal yield different values")
     expected_db, expected_mfcc = np.array(golden["db"][key]).T, np.array(golden["mfcc"][key]).T
     differences = (
         db - expected_db,
@@ -104,7 +107,11 @@ def _streamed(mel: MelSpectrogram, y: Samples, n_mfcc: int) -> Frames:
 
 
 def resampler_difference() -> float:
-    """Return the largest difference from the golden resampled audio, full scale +-1."""
+    """Return the largest difference from the golden resampled audio, full scale +-1.
+
+    Raises:
+        GenreEdgeError: the number of samples differs.
+    """
     from genre_edge.audio.resample import Resampler
 
     resampler, expected = Resampler(RATE_IN, RATE_OUT), np.array(numbers()["resampled"])

@@ -23,7 +23,7 @@ def noise(n: int, seed: int) -> Samples:
 
 
 def music(seconds: float, rate: int) -> Samples:
-    """Return music `(n,)` within +-1 at `rate` Hz: a chord and a drum on every beat."""
+    """Return `seconds` of music `(n,)` within +-1 at `rate` Hz: a chord and a drum on every beat."""
     n, beat = round(seconds * rate), round(BEAT_S * rate)
     time = np.arange(beat) / rate
     decay = 1 - np.arange(beat) / beat
@@ -39,7 +39,7 @@ def _tone(hz: float, time: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class ArraySource(Source):
-    """A source of samples in memory, in blocks of one second.
+    """Source of samples in memory, in blocks of one second.
 
     Args:
         samples: `(n,)` float32, full scale +-1.
@@ -51,5 +51,6 @@ class ArraySource(Source):
         self._samples = samples
 
     def blocks(self) -> Iterator[Block]:
+        """Yield blocks of one second."""
         for first in range(0, len(self._samples), self.rate):
             yield Block(self._samples[first : first + self.rate], self.rate, first)

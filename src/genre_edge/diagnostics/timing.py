@@ -9,13 +9,13 @@ _BURST_S = 0.05  # long compared with the clock's resolution, short compared wit
 
 
 class Timing(NamedTuple):
-    """Seconds for each call. `best` is the cost of the code itself, since interruptions only add to a burst."""
+    """Seconds per call: best and median burst. Interruptions only add time, so `best` is the cost of the code."""
 
     best: float
     median: float
 
 
-def format_figure(value: float) -> str:
+def format_number(value: float) -> str:
     """Format a number with about three significant digits and without an exponent."""
     return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
@@ -24,7 +24,7 @@ def time_call(call: Callable[[], object], bursts: int) -> Timing:
     """Time a function in several bursts, after one call to warm up.
 
     Args:
-        call: the function; its exceptions are passed on.
+        call: the function; its exceptions propagate.
         bursts: number of bursts. The number of calls in a burst is chosen so that a burst takes about 0.05 s.
     """
     timer = timeit.Timer(call)

@@ -106,7 +106,7 @@ def mfcc(
         `(n_mfcc, n_frames)` float32.
 
     Raises:
-        ParameterError: a parameter is out of range, a sample is invalid, or not exactly one of `y` and `S` is given.
+        ParameterError: a parameter is out of range, a sample is invalid, or both or none of `y` and `S` are passed.
     """
     check_choice("dct_type", dct_type, (2,))
     check_choice("norm", norm, ("ortho",))

@@ -9,7 +9,7 @@ from pathlib import Path
 from genre_edge.errors import GenreEdgeError
 from genre_edge.mel import _logmel
 
-_origin: str | None = None  # of the loaded library
+_origin: str | None = None  # origin of the loaded library, see `ensure_loaded`
 
 
 def ensure_loaded() -> str | None:
@@ -40,5 +40,5 @@ def _pyfftw_libraries() -> list[Path]:
     if spec is None or not spec.submodule_search_locations:
         return []
     package = Path(spec.submodule_search_locations[0])
-    # Wheels keep the library beside the package; a local build may link it into the extension module.
+    # Wheels have the library beside the package; a local build may link it into the extension module.
     return [*sorted((package.parent / "pyfftw.libs").glob("libfftw3f-*.so*")), *sorted(package.glob("pyfftw*.so"))]

@@ -207,7 +207,14 @@ class MelSpectrogram:
         return self.mfcc_of_db(apply_top_db(self.db(y), top_db), n_mfcc, lifter)
 
     def mfcc_of_db(self, db: ArrayLike, n_mfcc: int = 20, lifter: float = 0.0) -> Frames:
-        """Compute MFCC `(n_mfcc, k)` float32 from a mel spectrogram `(n_mels, k)` in dB.
+        """Compute the MFCC of a mel spectrogram, like `librosa.feature.mfcc` with `S`.
+
+        Args:
+            db: mel spectrogram `(n_mels, k)` in dB, floating point.
+            n_mfcc, lifter: see `genre_edge.mfcc`.
+
+        Returns:
+            `(n_mfcc, k)` float32.
 
         Raises:
             ParameterError: `db` has another shape or type, or a parameter is out of range.
@@ -225,6 +232,11 @@ class MelSpectrogram:
         """Create a stream of frames in dB, in power with `decibel=False`, or of MFCC with `n_mfcc`.
 
         MFCC of a stream equal `mfcc(y, top_db=None)`, because `top_db` needs the maximum of the whole signal.
+
+        Args:
+            decibel: frames in dB instead of power or magnitude.
+            n_mfcc: number of MFCC for each frame; 0 for mel bands.
+            lifter: liftering coefficient of the MFCC, see `genre_edge.mfcc`.
 
         Raises:
             ParameterError: a parameter is out of range.

@@ -1,9 +1,9 @@
-"""The model bundle format: reading, validation and writing. No other module knows the format.
+"""The model bundle format: reading, validation and writing. No other module depends on the format.
 
 A bundle is a directory with `bundle.json`, `model.tflite` and `MODEL_CARD.md`. The network has int8 input
 `(1, n_mels, patch_frames, 1)` and int8 output `(1, n_outputs)`: one logit for each label and, if `bundle.json` sets
-`not_music`, one more, the log odds that the audio is not music. The loader trusts no file: it checks hash, schema,
-shapes and front end, and an error message shows the actual and the expected value.
+`not_music`, one more, the log odds that the audio is not music. The loader checks hash, schema, shapes
+and front end; an error message shows the actual and the expected value.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _RENAMED_NORMALISATIONS = {"live": "active_bands"}  # in bundles of version 0.1
 
 
 def _is_printable(value: Any) -> bool:
-    return isinstance(value, str) and value != "" and value.isprintable()  # terminals show it
+    return isinstance(value, str) and value != "" and value.isprintable()  # it is printed on terminals
 
 
 def _is_count(value: Any) -> bool:
@@ -110,7 +110,7 @@ class Bundle:
         if not MIN_RATE <= self.mel.sr <= MAX_RATE:
             raise ModelError(f"mel's sr must be from {MIN_RATE} to {MAX_RATE}, got {self.mel.sr!r}")
         if self.hop_frames > self.patch_frames:
-            raise ModelError(f"hop_frames {self.hop_frames} is more than patch_frames {self.patch_frames}")
+            raise ModelError(f"hop_frames must be at most patch_frames = {self.patch_frames}, got {self.hop_frames}")
 
     @property
     def n_outputs(self) -> int:
@@ -142,7 +142,7 @@ class Bundle:
 
     @classmethod
     def load(cls, directory: Path) -> "Bundle":
-        """Read and validate `bundle.json`.
+        """Read and validate `bundle.json` in a bundle's directory.
 
         Raises:
             ModelError: the file is missing, is not valid JSON, or has a wrong or missing value.
@@ -152,9 +152,9 @@ class Bundle:
         try:
             content = json.loads(text)
             if not isinstance(content, dict):
-                raise ModelError("it is not a JSON object")
+                raise ModelError("not a JSON object")
             if content.get("schema_version") != SCHEMA_VERSION:
-                raise ModelError(f"schema_version is {content.get('schema_version')!r}, known: {SCHEMA_VERSION}")
+                raise ModelError(f"schema_version is {content.get('schema_version')!r}, supported: {SCHEMA_VERSION}")
             normalisation = content.get("normalisation")
             content["normalisation"] = _RENAMED_NORMALISATIONS.get(str(normalisation), normalisation)
             return cls(**content | {"mel": _front_end(content.get("mel"))})

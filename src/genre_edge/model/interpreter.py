@@ -35,7 +35,7 @@ def create(content: bytes, *, reference: bool = False) -> Any:
 
     Args:
         content: content of a .tflite file.
-        reference: use the reference kernels (`BUILTIN_REF`), which are slow and give the same numbers on every CPU.
+        reference: use the reference kernels (`BUILTIN_REF`), which are slow and return the same values on every CPU.
 
     Raises:
         GenreEdgeError: no runtime is installed.

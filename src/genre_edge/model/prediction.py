@@ -41,7 +41,7 @@ class Model:
         content = read_limited(path / "model.tflite", _TFLITE_LIMIT)
         digest = hashlib.sha256(content).hexdigest()
         if digest != self.bundle.sha256:
-            raise ModelError(f"{path}: model.tflite has SHA-256 {digest}, bundle.json says {self.bundle.sha256}")
+            raise ModelError(f"{path}: model.tflite has SHA-256 {digest}, bundle.json requires {self.bundle.sha256}")
         try:
             self._interpreter = interpreter.create(content, reference=reference)
             self._input = self._interpreter.get_input_details()[0]
@@ -66,7 +66,7 @@ class Model:
 
     @property
     def logit_step(self) -> float:
-        """Difference of logits that one int8 step of the output stands for."""
+        """Logit difference of one int8 step of the output."""
         return float(self._output["quantization"][0])
 
     def probabilities(self, patch_db: Frames) -> NDArray[np.float64]:
@@ -76,7 +76,7 @@ class Model:
             patch_db: `(n_mels, patch_frames)` float32 in dB.
 
         Returns:
-            float64 `(n_outputs,)`: for each label the probability given that the audio is music (their sum is 1);
+            Float64 `(n_outputs,)`: for each label the probability given that the audio is music (their sum is 1);
             then, if the bundle has `not_music`, the probability that the audio is not music.
 
         Raises:
@@ -91,7 +91,7 @@ class Model:
             patch_db: `(n_mels, patch_frames)` float32 in dB.
 
         Returns:
-            dequantised logits, float64 `(n_outputs,)`.
+            Dequantised logits, float64 `(n_outputs,)`.
 
         Raises:
             ModelError: the network cannot be run.

@@ -17,7 +17,7 @@ def normalise(patch_db: Frames, kind: str, top_db: float) -> Frames:
         patch_db: `(n_mels, n_frames)` float32 in dB.
         kind: "minmax" scales to 0..1, as the paper does (models/paper/MODEL_CARD.md); "standard" scales to mean 0 and
             standard deviation 1; "active_bands" does so with mean and standard deviation of the bands that vary, so
-            that bands without signal (such as the treble of a telephone line) do not compress the others.
+            that bands without signal (such as the treble of a telephone line) do not change the scale of the others.
         top_db: dynamic range in dB.
 
     Returns:
@@ -45,6 +45,8 @@ def softmax(logits: NDArray[np.float64], temperature: float = 1.0) -> NDArray[np
 
 def probabilities(logits: NDArray[np.float64], n_labels: int, temperature: float) -> NDArray[np.float64]:
     """Convert the network's output to probabilities, along the last axis.
+
+    Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", 2017.
 
     Args:
         logits: `(..., n_outputs)` float64.

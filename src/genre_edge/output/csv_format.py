@@ -11,7 +11,7 @@ DEFAULT_TOP = 3
 
 
 class CsvRenderer(Renderer):
-    """A header, then one row for each verdict (`kind` is "file") and each segment (`kind` is "segment")."""
+    """CSV renderer: a header, then one row for each verdict (`kind` "file") and each segment (`kind` "segment")."""
 
     def __init__(self, out: TextIO, top: int | None) -> None:
         super().__init__(out, top)
@@ -22,6 +22,7 @@ class CsvRenderer(Renderer):
         self._writer.writerow(["source", "kind", "start_s", "end_s", "genre", "confidence", "reason", *ranked])
 
     def write(self, verdict: Verdict) -> None:
+        """Write the row of a verdict, and a row for each segment."""
         self._row(verdict.source, "file", verdict)
         for segment in verdict.segments:
             self._row(verdict.source, "segment", segment)

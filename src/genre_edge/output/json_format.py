@@ -12,7 +12,7 @@ def json_line(verdict: Verdict, top: int | None) -> str:
 
     Args:
         verdict: the verdict.
-        top: maximal number of genres in each list; None for all.
+        top: maximum number of genres in each list; None for all.
 
     Raises:
         ValueError: a number is NaN or infinite.
@@ -22,14 +22,15 @@ def json_line(verdict: Verdict, top: int | None) -> str:
 
 
 class JsonLinesRenderer(Renderer):
-    """JSON Lines: one object for each verdict and line."""
+    """JSON Lines renderer: one object and one line for each verdict."""
 
     def write(self, verdict: Verdict) -> None:
+        """Write a verdict as one line."""
         self._out.write(json_line(verdict, self._top) + "\n")
 
 
 class JsonRenderer(Renderer):
-    """One JSON array. `end` closes it after an exception too, so the output is always valid."""
+    """JSON renderer: one array. `end` closes it after an exception too, so the output is always valid."""
 
     # An interrupt between writing a verdict and updating the separator costs a line break only.
     _separator = "\n"
@@ -39,8 +40,10 @@ class JsonRenderer(Renderer):
         return self
 
     def write(self, verdict: Verdict) -> None:
+        """Write a verdict as the next element of the array."""
         self._out.write(self._separator + json_line(verdict, self._top))
         self._separator = ",\n"
 
     def end(self) -> None:
+        """Close the array."""
         self._out.write("]\n" if self._separator == "\n" else "\n]\n")

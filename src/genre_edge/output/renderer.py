@@ -7,11 +7,11 @@ from genre_edge.classify.verdict import Verdict
 
 
 class Renderer:
-    """Writes verdicts to a text stream one by one, in constant memory. Use as a context manager.
+    """Base class that writes verdicts to a text stream one by one, in constant memory. Use as a context manager.
 
     Args:
-        out: where to write; the caller flushes and closes it.
-        top: maximal number of genres for each verdict and segment; None for the format's default.
+        out: the text stream; the caller flushes and closes it.
+        top: maximum number of genres for each verdict and segment; None for the format's default.
     """
 
     def __init__(self, out: TextIO, top: int | None) -> None:

@@ -55,7 +55,7 @@ class Overview:
         )
         self._partial = self._partial[:, whole:]
         while self._columns.shape[1] > _MAX_COLUMNS:
-            if self._columns.shape[1] % 2:  # the last column waits for its pair
+            if self._columns.shape[1] % 2:  # an odd last column is merged later
                 last = np.repeat(self._columns[:, -1:], self.frames_per_column, axis=1)
                 self._columns, self._partial = self._columns[:, :-1], np.concatenate([last, self._partial], axis=1)
             self._columns = _merge(self._columns, 2)
@@ -89,10 +89,10 @@ def require_pillow() -> None:
     """Check that Pillow is installed.
 
     Raises:
-        GenreEdgeError: it is not.
+        GenreEdgeError: Pillow is not installed.
     """
     if find_spec("PIL") is None:
-        raise GenreEdgeError("a spectrogram image requires Pillow: run pip install '.[picture]' in genre-edge's folder")
+        raise GenreEdgeError("a spectrogram image needs Pillow: in genre-edge's folder, run: pip install '.[picture]'")
 
 
 def draw(overview: Overview, mel: MelConfig, top_db: float, title: str) -> bytes:
@@ -100,12 +100,12 @@ def draw(overview: Overview, mel: MelConfig, top_db: float, title: str) -> bytes
 
     Args:
         overview: the frames.
-        mel: the parameters that they were computed with.
-        top_db: dynamic range; 0 dB is the maximum.
-        title: name of the source.
+        mel: parameters of the frames.
+        top_db: dynamic range in dB; 0 dB is the maximum.
+        title: name of the source, for the heading and for errors.
 
     Raises:
-        GenreEdgeError: Pillow is not installed, or the source holds no audio.
+        GenreEdgeError: Pillow is not installed, or there are no frames.
     """
     require_pillow()
     from PIL import Image, ImageDraw, ImageFont

@@ -1,4 +1,4 @@
-"""Table for terminals. The source's name is the last column, since its width is unknown."""
+"""Table output. The source's name is the last column, since its width is unknown."""
 
 from typing import TextIO
 
@@ -11,7 +11,7 @@ _GENRE_WIDTH = 22  # of one entry in the column "most probable"
 
 
 class TableRenderer(Renderer):
-    """A header, then one line for each verdict and each segment."""
+    """Table renderer: a header, then one line for each verdict and each segment."""
 
     def __init__(self, out: TextIO, top: int | None) -> None:
         super().__init__(out, top)
@@ -20,12 +20,13 @@ class TableRenderer(Renderer):
         self._out.write(f"{'genre':<10}  {'confidence':>10}  {'most probable':<{self._width}}  source\n")
 
     def write(self, verdict: Verdict) -> None:
+        """Write the line of a verdict, and a line for each segment."""
         self._row(verdict, printable(verdict.source))
         for segment in verdict.segments:
             self._row(segment, f"  {segment.start_s:8.1f} - {segment.end_s:.1f} s")
 
     def _row(self, part: Segment, name: str) -> None:
-        # For "not_music", the confidence is conditional on music; in the table it would look like that of the reason.
+        # For "not_music", the confidence is that of the genre; in the table it would look like that of the reason.
         confidence = "-" if part.confidence is None or part.reason == "not_music" else f"{part.confidence:.0%}"
         genres = ", ".join(f"{g.genre} {g.probability:.0%}" for g in part.genres[: self._n_genres])
         text = ": ".join(filter(None, [part.reason, genres]))

@@ -2,12 +2,12 @@
 
 
 def portable(text: str) -> str:
-    """Return a file name as valid Unicode; bytes that are not UTF-8 become U+FFFD."""
+    """Return text, such as a path, as valid Unicode; bytes that are not UTF-8 become U+FFFD."""
     return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def printable(text: str) -> str:
-    """Return a file name for a terminal: valid Unicode, and U+FFFD for each unprintable character."""
+    """Return text, such as a path, for a terminal: valid Unicode, with U+FFFD for each unprintable character."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in portable(text))
 
 

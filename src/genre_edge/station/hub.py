@@ -13,10 +13,10 @@ QUEUE_SIZE = 64  # events queued for one subscriber
 
 @dataclass(frozen=True)
 class Event:
-    """A published event.
+    """Published event.
 
     Attributes:
-        kind: verdict, frames, status or end.
+        kind: "verdict", "frames", "status" or "end".
         data: content that json.dumps accepts.
     """
 
@@ -33,7 +33,7 @@ class Event:
 
 
 class Subscription:
-    """A subscriber's queue of at most `QUEUE_SIZE` events. When it is full, the oldest event is discarded.
+    """Queue of one subscriber, with at most `QUEUE_SIZE` events. When it is full, the oldest event is discarded.
 
     Attributes:
         kinds: the kinds of events subscribed to.
@@ -66,12 +66,12 @@ class Subscription:
 
 
 class Hub:
-    """Delivers each event to the subscribers of its kind. Thread-safe."""
+    """Publish/subscribe hub that delivers each event to the subscribers of its kind. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._subscriptions: tuple[Subscription, ...] = ()
-        self._lost = 0  # by subscriptions that have been closed
+        self._lost = 0  # events lost by closed subscriptions
 
     def subscribe(self, kinds: Collection[str], notify: Callable[[], None]) -> Subscription:
         """Subscribe to events of these kinds.
@@ -86,10 +86,10 @@ class Hub:
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Remove a subscription; a second call does nothing."""
+        """Remove a subscription; a second call has no effect."""
         with self._lock:
             if subscription in self._subscriptions:
-                self._subscriptions = tuple(one for one in self._subscriptions if one is not subscription)
+                self._subscriptions = tuple(other for other in self._subscriptions if other is not subscription)
                 self._lost += subscription.lost
 
     def publish(self, event: Event) -> None:
@@ -105,6 +105,6 @@ class Hub:
 
     @property
     def lost(self) -> int:
-        """Number of events lost by all subscribers, past ones included."""
+        """Number of events lost by all subscribers, closed subscriptions included."""
         with self._lock:
-            return self._lost + sum(one.lost for one in self._subscriptions)
+            return self._lost + sum(subscription.lost for subscription in self._subscriptions)

@@ -18,11 +18,11 @@ log = logging.getLogger("genre_edge")
 
 _POLL_S = 0.25
 _STOP_TIMEOUT_S = 1.0
-_SAVE_TIMEOUT_S = 0.4  # more than two SQLite busy timeouts: the writer thread's, then that of the last flush
+_SAVE_TIMEOUT_S = 0.4  # more than two SQLite busy timeouts: of the writer thread, then of the last flush
 
 
 class Service:
-    """Runs a station in the main thread until a signal arrives, or the source or the server ends.
+    """Service that runs a station in the main thread until a signal arrives, or the source or the server ends.
 
     Args:
         station: the station to run.
@@ -30,7 +30,7 @@ class Service:
         mqtt: the MQTT publisher; None without MQTT.
 
     Attributes:
-        clean: whether all threads have ended; if not, only exiting the process ends them.
+        clean: True if all threads have ended; otherwise only exiting the process ends them.
     """
 
     def __init__(self, station: Station, server: Server, mqtt: MqttPublisher | None) -> None:
@@ -41,7 +41,7 @@ class Service:
         self.clean = True
 
     def run(self, ready: Callable[[], None]) -> None:
-        """Start all parts, wait, stop all parts. Installs handlers for the ending signals.
+        """Start all parts, wait for the end, and stop all parts. Installs handlers for the termination signals.
 
         Args:
             ready: called once the server accepts connections.
@@ -63,14 +63,14 @@ class Service:
         server_failed = not self._server.alive
         self.clean = self._stop()
         if self._signals:
-            return  # the signal is the cause of whatever ended after it
+            return  # errors after a signal are part of the shutdown
         if self._station.error is not None:
             raise self._station.error
         if server_failed:
             raise GenreEdgeError("the web server ended unexpectedly")
 
     def _on_signal(self, number: int, frame: Any) -> None:
-        self._signals.append(number)  # nothing else: a signal handler may interrupt any code
+        self._signals.append(number)  # nothing more: a signal handler may interrupt any code
 
     def _wait(self, until: Callable[[], bool]) -> None:
         while not (self._signals or until() or self._station.ended.is_set()) and self._server.alive:
@@ -87,7 +87,7 @@ class Service:
             self._notifier.notify("WATCHDOG=1")
 
     def _stop(self) -> bool:
-        """Stop all parts, then save the history. Return whether all threads have ended."""
+        """Stop all parts, then save the history. Return True if all threads have ended."""
         self._notifier.notify("STOPPING=1")
         stops = [self._stop_station, self._stop_server, *([self._mqtt.close] if self._mqtt else [])]
         stopped = _run_within(_STOP_TIMEOUT_S, *stops)
@@ -107,7 +107,7 @@ class Service:
 
 
 def _run_within(timeout_s: float, *tasks: Callable[[], object]) -> bool:
-    """Run the tasks in parallel and wait at most `timeout_s`. Return whether all have finished."""
+    """Run the tasks in parallel and wait at most `timeout_s`. Return True if all have finished."""
     deadline_s = time.monotonic() + timeout_s
     threads = [threading.Thread(target=task, daemon=True) for task in tasks]
     for thread in threads:

@@ -24,9 +24,12 @@ def full_scale_db(mel: MelSpectrogram) -> float:
 
 
 class SpectrogramColumns:
-    """Collects the columns of one source for about `EVENT_S` seconds and yields them as the data of a `frames` event.
+    """Collector that turns the frames of one source into the data of `frames` events, one every `EVENT_S` seconds.
 
-    Columns are numbered by the source's time, so that lost samples show as a jump in `first`.
+    Columns are numbered by the source's time, so that lost samples appear as a gap in `first`.
+
+    Args:
+        mel: the spectrogram that computes the frames.
 
     Attributes:
         frame_s: seconds from one column to the next.

@@ -1,4 +1,4 @@
-"""`Station`: classification of one source in a thread of its own, with its current state for the other threads."""
+"""`Station`: classification of one source in its own thread, with the current state for other threads."""
 
 import logging
 import threading
@@ -30,10 +30,10 @@ _STALL_TIMEOUT_S = RetryPolicy().max_delay_s + 2 * TIMEOUT_S  # without samples 
 
 
 class Station:
-    """Classifies one source in a thread; publishes to `hub` and `history`, neither of which blocks that thread.
+    """Station that classifies one source in a thread and publishes to `hub` and `history`, which never block it.
 
     Args:
-        classifier: used by the station's thread alone.
+        classifier: only the station's thread may use it.
         source: opened by the station's thread, closed by `stop`.
         history: receives the verdicts; closed by the caller.
         interval_s, window_s: see `Classifier.stream`.
@@ -87,12 +87,12 @@ class Station:
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the source, which ends the thread, without waiting for it. A second call does nothing."""
+        """Close the source, which ends the thread; does not wait for it. A second call does nothing."""
         self._stopping = True
         self._source.close()
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for the thread. Return whether it has ended."""
+        """Wait for the thread, at most `timeout_s` seconds. Return True if it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
@@ -101,7 +101,7 @@ class Station:
             self._source.open()
             if not self._stopping:
                 self._classify()
-        except Exception as error:  # any error ends the service, which must not seem healthy without its audio thread
+        except Exception as error:  # any error ends the service: without this thread it would only seem healthy
             if self._stopping:
                 return  # closing a source while a thread reads it may raise any error
             if isinstance(error, GenreEdgeError):
@@ -146,7 +146,7 @@ class Station:
         return self._source.outages
 
     def is_progressing(self) -> bool:
-        """Return whether samples arrive or the source is being reconnected, for a watchdog that polls."""
+        """Return True if samples arrive or the source is being reconnected; a watchdog polls this."""
         now = time.monotonic()
         progress = (self._source.failures, self._meter.last_sample_s, self._meter.dropped_samples)
         if progress != self._progress:

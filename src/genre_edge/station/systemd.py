@@ -6,12 +6,12 @@ import socket
 
 
 class Notifier:
-    """Sends states such as READY=1 to systemd's notification socket.
+    """Client of systemd's notification socket.
 
     Removes NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from the environment, so that child processes do not use them.
 
     Attributes:
-        watchdog_s: watchdog timeout in seconds: the interval in which systemd requires `WATCHDOG=1`
+        watchdog_s: watchdog timeout in seconds, within which systemd requires the next `WATCHDOG=1`
             (sd_watchdog_enabled(3)); None without a watchdog.
     """
 

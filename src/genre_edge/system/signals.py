@@ -1,7 +1,7 @@
 """Termination signals: SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal closes).
 
-While modules are imported they end the program immediately; later they raise KeyboardInterrupt, so that a command can
-clean up.
+While modules are imported, the signals end the program immediately; later they raise KeyboardInterrupt, so that a
+command can clean up.
 """
 
 import signal
@@ -57,7 +57,7 @@ def blocked() -> Iterator[None]:
     """Block the termination signals in this thread; threads started in the context keep them blocked.
 
     Start all threads in this context. The system delivers a signal to any thread that does not block it, while Python
-    runs handlers in the main thread only: that thread would go on waiting for audio and never notice the signal.
+    runs handlers in the main thread only: the main thread would go on waiting for audio and never notice the signal.
     """
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     try:

@@ -1,4 +1,4 @@
-"""`InvalidSampleFilter`: one damaged sample must not end months of streaming."""
+"""`InvalidSampleFilter`: drops blocks with invalid samples, which would otherwise end a live stream."""
 
 import logging
 
@@ -10,7 +10,7 @@ log = logging.getLogger("genre_edge")
 
 
 class InvalidSampleFilter:
-    """Replaces blocks with invalid samples by empty blocks that count them as dropped.
+    """Filter that replaces blocks with invalid samples with empty blocks that count them as dropped.
 
     Logs one line at the first such block, and one when all samples were valid for `stable_s`.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from genre_edge.audio.block import Block
 from genre_edge.errors import AudioError
 
-QUEUE_CAPACITY_S = 10.0  # seconds of audio between capture and analysis; what does not fit is dropped
+QUEUE_CAPACITY_S = 10.0  # seconds of audio between capture and analysis; samples that do not fit are dropped
 TIMEOUT_S = 10.0  # seconds without samples after which a source has failed
 
 
@@ -19,7 +19,7 @@ class BoundedBlockQueue:
     """Queue of one live source's samples for one writer thread and one reader thread.
 
     Samples that do not fit are dropped; the next block that fits reports their number. Positions count dropped samples
-    too, so they stay true whatever was lost before.
+    too, so they stay correct after losses.
 
     The queue has no lock: Ctrl-C may interrupt the reader anywhere and would leave a lock held forever. Each counter is
     written by one thread only.
@@ -27,9 +27,9 @@ class BoundedBlockQueue:
     Args:
         name: name of the source in errors.
         rate: sampling rate in Hz.
-        capacity_s: seconds of samples that the queue holds.
+        capacity_s: capacity in seconds of samples.
         timeout_s: seconds without samples after which the source has failed.
-        can_block: let `put` wait for space while the source is ahead of real time, as a file on a server is. A live
+        can_block: let `put` wait for space while the source is ahead of real time, such as a file on a server. A live
             source must not wait: the server would disconnect.
     """
 
@@ -37,11 +37,11 @@ class BoundedBlockQueue:
         self._name, self._rate, self._timeout_s, self._can_block = name, rate, timeout_s, can_block
         self._capacity = round(rate * capacity_s)
         self._blocks: SimpleQueue[Block | AudioError | None] = SimpleQueue()  # the last item is the error, or None
-        self._space_freed: SimpleQueue[None] = SimpleQueue()  # holds one item at most, as an event without a lock
+        self._space_freed: SimpleQueue[None] = SimpleQueue()  # at most one item, as an event without a lock
         self._n_written = self._n_read = 0  # samples
         self._position = self._dropped = 0
         self._last_put_s = time.monotonic()
-        self._start_s = float("-inf")  # clock at the first sample, had the source run in real time since
+        self._start_s = float("-inf")  # clock at the first sample, if the source had delivered in real time since then
         self._ended = False
 
     def put(self, samples: NDArray[np.float32], dropped: int = 0) -> None:
@@ -60,7 +60,7 @@ class BoundedBlockQueue:
         self._blocks.put(block)
 
     def _wait_for_space(self, n: int) -> bool:
-        """Return True if `n` samples fit; wait for that while the source is ahead of real time."""
+        """Return True if `n` samples fit; wait for space while the source is ahead of real time."""
         deadline_s = self._start_s + self._end_s() if self._can_block else self._last_put_s
         while not (fits := self._n_written - self._n_read + n <= self._capacity) and not self._ended:
             wait_s = deadline_s - time.monotonic()

@@ -23,9 +23,9 @@ class RetryPolicy:
     Args:
         initial_delay_s: seconds before the first attempt; doubled after each failure.
         max_delay_s: longest delay in seconds.
-        jitter: share, 0 to 1, by which a delay may be shortened at random, so that many clients do not reconnect at
+        jitter: fraction, 0 to 1, by which a delay may be shortened at random, so that many clients do not reconnect at
             the same moment.
-        tries: failures after which the source is given up; None means never.
+        tries: number of failures after which the source gives up; None for no limit.
         stable_s: seconds of uninterrupted audio after which earlier failures no longer count. Until then the delays
             of an unstable source keep growing.
     """
@@ -47,8 +47,8 @@ class ReconnectingSource(Source):
 
     Samples missed during an outage are counted by the clock and reported as dropped, as are blocks with invalid
     samples. Position 0 is the first sample. At most one source is open at a time. The log gets one line when the source
-    is lost and one when it is connected again; if it is lost again before it was stable, one line says that further
-    messages are suppressed.
+    is lost and one when it is connected again; if it is lost again before it was stable, one line reports that
+    further messages are suppressed.
 
     Attributes:
         failures: failures since the source was last stable (`RetryPolicy.stable_s`).
@@ -58,10 +58,10 @@ class ReconnectingSource(Source):
         name: name in messages and verdicts.
         open_source: opens the source; raises AudioError if that fails.
         retry: when to reopen it, and when to give up.
-        wait: open the source before returning; otherwise `open` does that.
+        wait: open the source before returning; otherwise `open` must be called.
 
     Raises:
-        SourceLostError: the retry policy's attempts are used up.
+        SourceLostError: all attempts of the retry policy failed.
     """
 
     def __init__(self, name: str, open_source: Callable[[], Source], retry: RetryPolicy, *, wait: bool = True) -> None:
@@ -72,7 +72,7 @@ class ReconnectingSource(Source):
         self._last_sample_s: float | None = None  # clock at the last sample
         self._connected_s = 0.0  # clock at the first sample after the last outage
         self._disconnected = self._unstable = False
-        self._missed_s = 0.0  # since the first failure that still counts
+        self._missed_s = 0.0  # seconds of outages since the first failure that still counts
         self._closed, self._close_requests = False, SimpleQueue[None]()  # an item in the queue ends a delay
         self.failures = self.outages = 0
         if wait:
@@ -87,7 +87,7 @@ class ReconnectingSource(Source):
         """Open the source, with as many attempts as necessary; `rate` and `channels` are set afterwards.
 
         Raises:
-            SourceLostError: the retry policy's attempts are used up.
+            SourceLostError: all attempts of the retry policy failed.
         """
         while self._source is None and not self._closed:
             try:
@@ -95,7 +95,7 @@ class ReconnectingSource(Source):
                 self.rate, self.channels = self._source.rate, self._source.channels
             except AudioError as error:
                 self._handle_failure(error)
-        if self._closed:  # another thread closed it meanwhile
+        if self._closed:  # another thread called `close`
             self._close_source()
 
     def _handle_failure(self, reason: object) -> None:
@@ -127,7 +127,7 @@ class ReconnectingSource(Source):
         """Yield blocks until the source is closed.
 
         Raises:
-            SourceLostError: the retry policy's attempts are used up.
+            SourceLostError: all attempts of the retry policy failed.
         """
         end_s = 0.0  # position of the last sample's end, dropped samples included
         while (source := self._source) is not None:

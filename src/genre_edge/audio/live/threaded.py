@@ -14,9 +14,9 @@ _JOIN_TIMEOUT_S = 2.0  # less than the grace period of a command that shuts down
 
 
 class ThreadedSource(Source):
-    """A source that a separate thread opens and reads, so that Ctrl-C interrupts neither.
+    """Source that a separate thread opens and reads, so that Ctrl-C interrupts neither.
 
-    The thread waits for space in the queue while the source is ahead of real time, as a file on a server is; it never
+    The thread waits for space in the queue while the source is ahead of real time, such as a file on a server; it never
     delays a live source.
 
     Args:
@@ -78,6 +78,6 @@ class ThreadedSource(Source):
 
     def close(self) -> None:
         """Close the source and wait up to two seconds for the thread; a second call does nothing."""
-        self._queue.end()  # wakes a thread that waits for space
+        self._queue.end()  # unblocks a thread that waits for space
         self._source.close()
         self._thread.join(_JOIN_TIMEOUT_S)

@@ -15,7 +15,7 @@ from genre_edge.cli.terminal.screen import RecentLogHandler
 from genre_edge.output.text import one_line, printable
 from genre_edge.system.process import CpuMeter
 
-STALLED_S = 3.0  # after so long without samples, the view reports the stall instead of the verdict
+STALLED_S = 3.0  # seconds without samples after which the view reports the stall instead of the verdict
 MIN_LEVEL_DB = -60.0  # the left end of the level bar
 _REASONS = {
     "silence": "silence",
@@ -32,12 +32,12 @@ _SINGLE_STATUS_CELLS = 60  # from this width on, the status fits one line
 
 
 class LiveView:
-    """A rich renderable of the current state. Set `verdict` when there is a new one.
+    """Rich renderable of the current state. Set `verdict` when there is a new one.
 
     Args:
         source: name of the source; control characters are replaced.
         meter: level, position and dropped samples of the stream.
-        labels: the genres. Bars keep this order, so that they do not change places.
+        labels: the genres. Bars always have this order.
         model: name and version of the model.
         log_handler: its last record explains a stall.
         top: number of genres to show at most; None for all.

@@ -19,7 +19,7 @@ _MAX_RECORDS = 50
 
 
 class RecentLogHandler(logging.Handler):
-    """Keeps the most recent log records while the alternate screen hides standard error.
+    """Log handler that keeps the most recent records while the alternate screen hides standard error.
 
     Attributes:
         records: the records, oldest first.
@@ -46,8 +46,12 @@ def has_movable_cursor(console: Console) -> bool:
 def alternate_screen(renderable: RenderableType, console: Console, log_handler: RecentLogHandler) -> Iterator[None]:
     """Show a renderable on the alternate screen, and restore the terminal on exit, including after an exception.
 
-    A thread draws it, so a slow terminal does not block the caller. Log records go to `log_handler` meanwhile; if
-    standard error is a terminal, they are printed on exit.
+    A thread draws it, so a slow terminal does not block the caller.
+
+    Args:
+        renderable: rendered `REFRESHES_PER_S` times a second.
+        console: the terminal.
+        log_handler: receives the log records; if standard error is a terminal, they are printed on exit.
     """
     live = Live(
         get_renderable=lambda: renderable,

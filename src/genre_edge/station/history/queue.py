@@ -1,4 +1,4 @@
-"""The write-behind queue: verdicts in memory that are not in the database yet."""
+"""`WriteBehindQueue`: verdicts that are not in the database yet."""
 
 import threading
 from collections import deque
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from genre_edge.station.history.store import Row
 
 BATCH_SIZE = 100  # queued verdicts that trigger a write
-BATCH_INTERVAL_S = 60.0  # the time after which fewer are written
+BATCH_INTERVAL_S = 60.0  # seconds after which a smaller batch is written
 MAX_PENDING = 1000  # verdicts queued while the database cannot be written
 
 
@@ -18,14 +18,14 @@ class _Pending(NamedTuple):
 
 
 class WriteBehindQueue:
-    """A bounded FIFO of rows. When it is full, the oldest row is discarded. Thread-safe.
+    """Bounded FIFO queue of rows. When it is full, the oldest row is discarded. Thread-safe.
 
     The lock is never held during disk access.
     """
 
     def __init__(self) -> None:
         self._pending: deque[_Pending] = deque(maxlen=MAX_PENDING)
-        self._count = 0  # rows appended so far
+        self._count = 0  # number of rows appended so far
         self._closed = False
         self._changed = threading.Condition()
 

@@ -24,7 +24,12 @@ def check_integrity(database: sqlite3.Connection) -> None:
 
 
 def is_damaged(path: Path, error: sqlite3.Error) -> bool:
-    """Return whether `error` means that a genre-edge history is damaged, as opposed to locked or another program's."""
+    """Return True if a history file is damaged; False if it is locked, or is the file of another program.
+
+    Args:
+        path: the file.
+        error: the error of an attempt to use it.
+    """
     if "malformed" not in str(error):  # Python 3.10 has no sqlite_errorcode
         return False
     try:
@@ -36,6 +41,10 @@ def is_damaged(path: Path, error: sqlite3.Error) -> bool:
 
 def set_aside(path: Path, error: sqlite3.Error) -> None:
     """Rename a damaged file and its -wal and -shm files to `NAME.damaged`, replacing an earlier one.
+
+    Args:
+        path: the database file.
+        error: the reason, for the log.
 
     Raises:
         sqlite3.OperationalError: the file cannot be renamed.
@@ -53,7 +62,7 @@ def set_aside(path: Path, error: sqlite3.Error) -> None:
 
 
 def is_valid_row(content: object) -> bool:
-    """Return whether a stored value is the JSON of a verdict; a corrupted byte must not make other rows unreadable."""
+    """Return True if a stored value is the JSON of a verdict; one corrupted row must not make the others unreadable."""
     try:
         verdict = json.loads(content) if isinstance(content, str) else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""The SQLite database of verdicts: schema, bounded writes, reads.
+"""`VerdictStore`: the SQLite database of verdicts.
 
 Rows are ordered and removed by insertion order, not by time, because clocks may be wrong (a Raspberry Pi has no
 battery-backed clock).
@@ -15,9 +15,9 @@ from genre_edge.station.history.repair import APPLICATION_ID, check_integrity, i
 BIN_S = 900  # bin width of the histogram of the last 24 hours
 MAX_VERDICTS_IN_MEMORY = 1000
 MAX_VERDICTS_IN_FILE = 100_000  # about 90 MB
-MAX_COUNTS = 10_000  # rows of the counts table, one for each genre in a bin: a day of 100 genres
+MAX_COUNTS = 10_000  # rows of the table `counts`, one for each genre and bin: enough for 100 genres in a day
 BUSY_TIMEOUT_S = 0.15  # SQLite's wait for another program's lock; a shutdown waits for it twice
-NO_GENRE = ""  # the genre of rows whose verdict has none
+NO_GENRE = ""  # stored for verdicts without a genre
 _SCHEMA_VERSION = 1
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS verdicts (id INTEGER PRIMARY KEY, time REAL NOT NULL, content TEXT NOT NULL);
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS counts (
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {_SCHEMA_VERSION};
 """
-# The subquery is answered by the index alone. A table scan would read hundreds of bytes a verdict to find the last few.
+# The subquery is answered by the index alone. A table scan would read hundreds of bytes per verdict.
 _NEWEST = """
 SELECT content FROM verdicts WHERE id IN (
     SELECT id FROM verdicts INDEXED BY verdicts_by_time WHERE time >= ? ORDER BY id DESC LIMIT ?
@@ -56,8 +56,9 @@ def count_by_bin(rows: list[Row]) -> BinCounts:
 
 
 class VerdictStore:
-    """A SQLite database, in a file or in memory. Not thread-safe: callers hold a lock. All methods but `close` raise
-    sqlite3.Error.
+    """SQLite database of verdicts, in a file or in memory.
+
+    Not thread-safe: callers hold a lock. All methods except `close` raise sqlite3.Error.
 
     Args:
         path: the database file; None for memory.
@@ -70,7 +71,7 @@ class VerdictStore:
         self._database: sqlite3.Connection | None = None
 
     def open(self, check: bool = False) -> None:
-        """Open or reopen the database: a failing file may have been replaced. A damaged history is set aside.
+        """Open the database, or reopen it, since a failing file may have been replaced. Rename a damaged file.
 
         Args:
             check: run an integrity check of the whole file.

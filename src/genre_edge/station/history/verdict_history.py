@@ -1,8 +1,8 @@
 """`VerdictHistory`: bounded history of verdicts, in memory or in a SQLite file.
 
 New verdicts are queued in memory, and a writer thread stores them in batches, so that `add` never waits for a disk and
-a memory card wears slowly. Readers see the queue and the database as one. While the file cannot be used, the newest
-verdicts stay queued and each batch retries; a damaged file is set aside and replaced.
+a memory card wears slowly. Readers receive the rows of the database and of the queue. While the file cannot be used,
+the newest verdicts stay queued and each batch retries; a damaged file is renamed and replaced.
 """
 
 import json
@@ -25,13 +25,13 @@ Verdict = dict[str, Any]
 
 
 class VerdictHistory:
-    """A history of verdicts: dicts in the schema of `Verdict.to_dict`, with `time` in unix seconds. Thread-safe.
+    """History of verdicts: dicts in the schema of `Verdict.to_dict`, with `time` in unix seconds. Thread-safe.
 
     Disk errors are logged when the state changes, and never raised.
 
     Args:
         path: the SQLite file; None for memory.
-        limit: maximum number of verdicts, the oldest are deleted; by default 1000 in memory and 100000 in a file.
+        limit: maximum number of verdicts; the oldest are deleted. By default 1000 in memory and 100000 in a file.
     """
 
     def __init__(self, path: Path | None = None, limit: int | None = None) -> None:
@@ -98,11 +98,11 @@ class VerdictHistory:
         bins: dict[int, dict[str, Any]] = {}
         for (start, genre), n in sorted(counts.items()):
             if now - DAY_S < start <= now:
-                one = bins.setdefault(start, {"start": start, "genres": {}, "none": 0})
+                day_bin = bins.setdefault(start, {"start": start, "genres": {}, "none": 0})
                 if genre == NO_GENRE:
-                    one["none"] = n
+                    day_bin["none"] = n
                 else:
-                    one["genres"][genre] = n
+                    day_bin["genres"][genre] = n
         return list(bins.values())
 
     def flush(self) -> None:

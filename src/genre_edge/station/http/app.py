@@ -18,7 +18,7 @@ from genre_edge.station.http.middleware.token import Token, TokenMiddleware
 from genre_edge.station.http.routes import api, monitoring, page
 from genre_edge.station.station import Station
 
-# Without data of the station, or needed by programs that cannot send a token.
+# These contain no data of the station, or are requested by programs that cannot send a token.
 PUBLIC_PATHS = frozenset(["/", "/healthz", "/openapi.json"])
 PUBLIC_FOLDERS = frozenset(["/static"])
 
@@ -30,11 +30,12 @@ def create_app(
 
     Args:
         station: the station that the API reports on.
-        token: the token that clients must send; None if they need none.
+        token: the token that clients must send; None to require none.
         allowed_hosts: see `AllowedHostsMiddleware`; None allows any host.
 
     Returns:
-        A Starlette application in `SecurityHeadersMiddleware`, which is outermost: error 500 has the headers, too.
+        The Starlette application in `SecurityHeadersMiddleware`, which is outermost, so that responses with status 500
+        also have the headers.
     """
     middleware = [Middleware(BodySizeMiddleware)]
     if allowed_hosts is not None:

@@ -1,7 +1,7 @@
 """Connection limits that uvicorn has no settings for, and a main loop that wakes up less often.
 
 The only module that overrides parts of uvicorn. They are not a public interface, so pyproject.toml admits tested
-versions only, and `tests/station/http/test_connection_limits.py` names the parts that a new version lacks.
+versions only, and `tests/station/http/test_connection_limits.py` fails if a new version lacks them.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ _TICK_INTERVAL_S = 1.0
 
 
 class LimitedConnection(H11Protocol):
-    """One HTTP/1.1 connection, which is aborted when there are too many or when it is idle for `IDLE_TIMEOUT_S`.
+    """HTTP/1.1 connection that is aborted if there are too many, or when it is idle for `IDLE_TIMEOUT_S`.
 
     A connection is idle unless it has a pending or recent response and an empty write buffer: slow senders and slow
-    readers are idle, too.
+    readers count as idle.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -33,18 +33,18 @@ class LimitedConnection(H11Protocol):
         if len(self.connections) > MAX_CONNECTIONS or self._count_of_address() > MAX_CONNECTIONS_PER_ADDRESS:
             transport.abort()
             return
-        # Set for each connection: uvicorn's own limit would refuse requests on the earlier connections as well.
+        # Set for each connection: uvicorn's own limit would also refuse requests on earlier connections.
         self.limit_concurrency = 0 if len(self.connections) > MAX_SERVED_CONNECTIONS else None
         self.loop.call_later(_IDLE_CHECK_INTERVAL_S, self._check_idle)
 
     def _count_of_address(self) -> int:
-        """Return the number of connections of this client's address, this one included."""
+        """Return the number of connections from this client's address, this connection included."""
         address = self.client and self.client[0]
-        clients = [one.client for one in self.connections if isinstance(one, LimitedConnection)]
+        clients = [connection.client for connection in self.connections if isinstance(connection, LimitedConnection)]
         return sum((client and client[0]) == address for client in clients)
 
     def on_response_complete(self) -> None:
-        """Record the response: a keep-alive connection has no pending request at most checks."""
+        """Record the response: at most idle checks, a keep-alive connection has no pending request."""
         self._has_recent_response = True
         super().on_response_complete()
 
@@ -68,7 +68,7 @@ class LimitedConnection(H11Protocol):
 
 
 class LimitedServer(uvicorn.Server):
-    """A uvicorn server whose main loop ticks once a second instead of ten times, which saves CPU on small computers."""
+    """Uvicorn server whose main loop ticks once a second instead of ten times, which saves CPU on small computers."""
 
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -76,12 +76,12 @@ class LimitedServer(uvicorn.Server):
         """Tick until `request_shutdown`."""
         self._wake_up = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        while not await self.on_tick(0):  # with 0 it updates the Date header of responses
+        while not await self.on_tick(0):  # the argument 0 makes uvicorn update the Date header of responses
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake_up.wait(), _TICK_INTERVAL_S)
 
     def request_shutdown(self) -> None:
-        """Begin a graceful shutdown at once. Thread-safe."""
+        """Begin a graceful shutdown immediately. Thread-safe."""
         self.should_exit = True
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has been closed

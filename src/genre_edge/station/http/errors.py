@@ -9,7 +9,13 @@ from genre_edge.errors import ParameterError
 
 
 def error_response(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    """Return an error in the schema `Error` of openapi.json."""
+    """Return an error response in the schema `Error` of openapi.json.
+
+    Args:
+        status: HTTP status code.
+        message: value of the key `error`.
+        headers: further response headers.
+    """
     return JSONResponse({"error": message}, status, headers)
 
 

@@ -22,7 +22,9 @@ _HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-b
 
 
 class EventStream(Response):
-    """A response that sends events until the client disconnects or the station ends. A slow client loses events.
+    """Response that sends server-sent events until the client disconnects or the station ends.
+
+    Slow clients lose events.
 
     Args:
         station: the station whose events are sent.

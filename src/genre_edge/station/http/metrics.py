@@ -15,7 +15,7 @@ __all__ = ["CONTENT_TYPE", "StationCollector"]
 
 
 class StationCollector(Collector):
-    """Collects the metrics of one station, in a registry of its own."""
+    """Prometheus collector of one station's metrics, with its own registry."""
 
     def __init__(self, station: Station) -> None:
         self._station = station

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from genre_edge.errors import ParameterError
 
-_MAX_LENGTH = 40  # characters of a number, and of a value that an error message repeats
+_MAX_LENGTH = 40  # characters: of a number, and of a value in an error message
 
 
 def query_parameters(request: Request, *allowed: str) -> dict[str, str]:

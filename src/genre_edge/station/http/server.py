@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn in a thread of its own."""
+"""The HTTP server: uvicorn in its own thread."""
 
 import ipaddress
 import logging
@@ -19,7 +19,11 @@ _SEND_BUFFER_SIZE = 65536  # bytes for each connection in the kernel, whose defa
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a TCP socket that listens on `host` and `port`; 0 is any free port.
+    """Return a TCP socket that listens on `host` and `port`.
+
+    Args:
+        host: address or host name.
+        port: port number; 0 for any free port.
 
     Raises:
         GenreEdgeError: the host is invalid or unknown, or the port is not available.
@@ -34,8 +38,9 @@ def bind(host: str, port: int) -> socket.socket:
         raise GenreEdgeError(f"{host} port {port}: {os.strerror(error.errno or 0)}") from None
     except UnicodeError:
         raise GenreEdgeError(f"{host}: invalid host name") from None
-    # Accepted sockets inherit both options. asyncio sets TCP_NODELAY only on sockets with proto=IPPROTO_TCP, and those
-    # of create_server have proto=0: Nagle's algorithm and delayed ACKs would add 40 ms to each keep-alive request.
+    # Accepted sockets inherit both options. asyncio sets TCP_NODELAY only on sockets with proto=IPPROTO_TCP, but
+    # create_server makes sockets with proto=0: Nagle's algorithm and delayed ACKs would add 40 ms to each keep-alive
+    # request.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_SIZE)
     return listener
@@ -45,7 +50,7 @@ def allowed_hosts(listener: socket.socket, host: str) -> frozenset[str] | None:
     """Return the host names under which clients reach a socket that is bound to `host`.
 
     Returns:
-        The names for a loopback address; None for other addresses, as any name may point to them.
+        The names for a loopback address; None for other addresses, because any name may resolve to them.
     """
     if not ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback:
         return None
@@ -53,7 +58,7 @@ def allowed_hosts(listener: socket.socket, host: str) -> frozenset[str] | None:
 
 
 class Server:
-    """Serves an ASGI application on a socket, in a thread.
+    """HTTP server for an ASGI application, in its own thread.
 
     Args:
         app: the application.
@@ -103,10 +108,10 @@ class Server:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Accept no more connections and close the open ones, without waiting for it."""
+        """Begin to shut down: accept no more connections and close the open ones. Does not wait."""
         self._server.request_shutdown()
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for the thread. Return whether it has ended."""
+        """Wait for the thread, at most `timeout_s` seconds. Return True if it has ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()

@@ -19,7 +19,7 @@ class BrokerAddress:
     host: str
     port: int
     tls: bool
-    prefix: str  # from the URL; may be empty
+    prefix: str  # topic prefix in the URL; may be empty
     user: str | None = None
     password: str | None = field(default=None, repr=False)
 
@@ -33,7 +33,7 @@ class BrokerAddress:
 
     @property
     def base_topic(self) -> str:
-        """Prefix of all topics: the one of the URL, or by default one for each machine."""
+        """Prefix of all topics: the prefix in the URL; by default genre-edge/ and an identifier of the machine."""
         return self.prefix or f"{_DEFAULT_PREFIX}/{self.node_id}"
 
     @classmethod

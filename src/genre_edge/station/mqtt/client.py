@@ -1,4 +1,4 @@
-"""`BrokerClient`: a connection to one MQTT broker that reconnects by itself."""
+"""`BrokerClient`: a connection to one MQTT broker that reconnects automatically."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ _CLOSE_TIMEOUT_S = 0.5
 
 
 class BrokerClient:
-    """Publishes retained messages with QoS 1, in a thread of paho's.
+    """Client that publishes retained messages with QoS 1, in paho's thread.
 
     The topic BASE/availability is set to `offline` by the last will and by `close`. Each change of state is logged.
 
@@ -68,21 +68,21 @@ class BrokerClient:
         return self.publish_to(self._topic(name), content)
 
     def publish_to(self, topic: str, content: Any) -> MQTTMessageInfo | None:
-        """Publish as `publish` does, to a full topic."""
+        """Publish to a complete topic; otherwise like `publish`."""
         if not self._client.is_connected():
             return None
         text = content if isinstance(content, str) else json.dumps(content, allow_nan=False)
         return self._client.publish(topic, text, qos=1, retain=True)
 
     def close(self) -> None:
-        """Publish `offline` and disconnect; waits for a second at most."""
+        """Publish `offline` and disconnect; waits at most one second."""
         self._closing = True
         message = self.publish(AVAILABILITY, "offline")
-        with contextlib.suppress(RuntimeError, ValueError):  # disconnected meanwhile
+        with contextlib.suppress(RuntimeError, ValueError):  # the connection was lost
             if message is not None:
                 message.wait_for_publish(_CLOSE_TIMEOUT_S)
         self._client.disconnect()
-        # loop_stop() joins paho's thread, which a broker that does not answer can block for long.
+        # loop_stop() joins paho's thread, which a broker that does not respond can block for long.
         stopper = threading.Thread(target=self._client.loop_stop, daemon=True)
         stopper.start()
         stopper.join(_CLOSE_TIMEOUT_S)

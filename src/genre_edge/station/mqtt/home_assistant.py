@@ -18,9 +18,9 @@ Config = dict[str, Any]
 
 
 def node_id(prefix: str) -> str:
-    """Return an identifier of this machine and `prefix`: constant, and a hash that does not disclose /etc/machine-id.
+    """Return a constant identifier of this machine and `prefix`.
 
-    systemd asks for that: machine-id(5).
+    It is a hash, because machine-id(5) forbids disclosing /etc/machine-id.
     """
     try:
         machine = _MACHINE_ID.read_text().strip()
@@ -40,7 +40,7 @@ def discovery_messages(
         prefix: prefix of the topics that the station publishes to.
         labels: genres of the model.
         model: name and version of the model.
-        has_temperature: whether the machine has a temperature sensor.
+        has_temperature: True if the machine has a temperature sensor.
     """
     release = version("genre-edge")
     common: Config = {

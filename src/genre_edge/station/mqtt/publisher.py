@@ -3,10 +3,10 @@
 Topics:
     PREFIX/availability   online or offline; offline is also the last will
     PREFIX/verdict        {"heard": genre or reason, "genre", "reason", "confidence", "confidence_percent", "time", ...}
-    PREFIX/health         figures of /api/v1/status, every 30 s and when `listening` changes
+    PREFIX/health         values from /api/v1/status, every 30 s and when `listening` changes
 
-PREFIX is the one of the broker's URL, or genre-edge/NODE, where NODE identifies this machine
-(`home_assistant.node_id`). After a reconnection all current values are published again; nothing is queued meanwhile.
+PREFIX is the prefix in the broker's URL, or genre-edge/NODE, where NODE identifies this machine
+(`home_assistant.node_id`). Nothing is queued during an outage; after it, all current values are published again.
 """
 
 import threading
@@ -17,14 +17,14 @@ from genre_edge.station.mqtt.client import AVAILABILITY, BrokerClient
 from genre_edge.station.station import Station
 
 HEALTH_INTERVAL_S = 30.0
-_POLL_S = 1.0  # interval of checks whether `listening` has changed
+_POLL_S = 1.0  # interval at which `listening` is checked for changes
 _AUDIO_KEYS = ("listening", "level_db", "dropped_samples", "outages", "lag_ms", "position_s", "uptime_s", "history")
 _MACHINE_KEYS = ("cpu_percent", "memory_mb", "temperature_c")
 _VERDICT_KEYS = ("genre", "reason", "confidence", "start_s", "end_s", "time")
 
 
 class MqttPublisher:
-    """Publishes a station's verdicts and health in threads of its own.
+    """Publisher of a station's verdicts and health, with its own thread.
 
     Args:
         station: source of verdicts and health.
@@ -40,11 +40,11 @@ class MqttPublisher:
 
     def start(self) -> None:
         """Connect and publish in the background."""
-        self._client.start(self._publish_everything)
+        self._client.start(self._publish_all)
         self._thread.start()
 
     def close(self) -> None:
-        """Publish `offline` and disconnect; waits for a second at most."""
+        """Publish `offline` and disconnect; waits at most one second."""
         self._stopping = True
         self._wake.set()
         self._subscription.close()
@@ -64,8 +64,8 @@ class MqttPublisher:
                 published_s, was_listening = now_s, listening
                 self._publish_health()
 
-    def _publish_everything(self) -> None:
-        """Publish discovery, health and the latest verdict, then `online`, to a broker that may know none of them."""
+    def _publish_all(self) -> None:
+        """Publish discovery, health and the latest verdict, then `online`; a new broker has none of them."""
         status, bundle, address = self._station.status(), self._station.bundle, self._client.address
         messages = home_assistant.discovery_messages(
             address.node_id,
@@ -90,7 +90,10 @@ class MqttPublisher:
             "verdict",
             {"heard": verdict["genre"] or verdict["reason"], "confidence_percent": percent}
             | {key: verdict[key] for key in _VERDICT_KEYS}
-            | {"genres": {one["genre"]: one["probability"] for one in verdict["genres"]}, "source": verdict["source"]},
+            | {
+                "genres": {entry["genre"]: entry["probability"] for entry in verdict["genres"]},
+                "source": verdict["source"],
+            },
         )
 
     def _publish_health(self) -> None:

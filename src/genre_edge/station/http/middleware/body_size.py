@@ -11,7 +11,11 @@ MAX_BODY_SIZE = 4096  # bytes; no route reads a body
 
 
 class BodySizeMiddleware:
-    """Answer 413 if the announced body is larger than `MAX_BODY_SIZE`, or its size is not announced."""
+    """Middleware that answers 413 if Content-Length exceeds `MAX_BODY_SIZE`, or a body has no Content-Length.
+
+    Args:
+        app: the application that handles the other requests.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

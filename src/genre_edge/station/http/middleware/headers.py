@@ -1,4 +1,4 @@
-"""Security headers."""
+"""Security headers of all responses."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,7 +14,11 @@ SECURITY_HEADERS = {
 
 
 class SecurityHeadersMiddleware:
-    """Add `SECURITY_HEADERS` to every response, and `cache-control: no-store` unless the response sets another one."""
+    """Middleware that adds `SECURITY_HEADERS` to every response, and a default `cache-control: no-store`.
+
+    Args:
+        app: the application that handles the requests.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

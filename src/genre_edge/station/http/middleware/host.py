@@ -10,7 +10,7 @@ from genre_edge.station.http.errors import error_response
 
 
 class AllowedHostsMiddleware:
-    """Answer 421 unless the Host header names an allowed host, with any port.
+    """Middleware that answers 421 unless the Host header names an allowed host, with any port.
 
     Args:
         app: the application that handles the other requests.

@@ -29,7 +29,11 @@ def validate_token(token: str) -> str:
 
 
 class Token:
-    """The token that clients must send. The cookie holds a digest of it, so that browsers do not store the token."""
+    """The token that clients must send. The cookie contains a digest of it, so that browsers do not store the token.
+
+    Args:
+        token: see `validate_token`.
+    """
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
@@ -38,11 +42,11 @@ class Token:
         self._cookie_value = digest[8:]
 
     def matches(self, token: str) -> bool:
-        """Compare with `token` in constant time."""
+        """Return True if `token` is the token; compares in constant time."""
         return hmac.compare_digest(self._token, token.encode())
 
     def authorizes(self, request: Request) -> bool:
-        """Check the Authorization header, then the cookie."""
+        """Return True if the Authorization header has the token, or the cookie its digest."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.matches(token.strip()):
             return True
@@ -57,7 +61,7 @@ class Token:
 
 
 class TokenMiddleware:
-    """Answer 401 to requests without the token, except for public paths.
+    """Middleware that answers 401 to requests without the token, except for public paths.
 
     Args:
         app: the application that handles the other requests.
@@ -81,5 +85,5 @@ class TokenMiddleware:
             await response(scope, receive, send)
 
     def _is_public(self, path: str) -> bool:
-        """`path` is that of the ASGI scope, as the client's Host header influences the one of `Request.url`."""
+        """Check the path of the ASGI scope, because the path of `Request.url` depends on the client's Host header."""
         return path in self._public_paths or path.rpartition("/")[0] in self._public_folders

@@ -1,4 +1,6 @@
-"""The routes, one module for each topic. A new route goes into the list `ROUTES` of its module, and into openapi.json.
+"""The routes, one module for each topic.
 
-Handlers find the station and the rest of the application's state in `request.app.state`: see `create_app`.
+Add a new route to the list `ROUTES` of its module and to openapi.json; `create_app` lists the modules.
+
+Handlers get the station and other state from `request.app.state`: see `create_app`.
 """

@@ -45,7 +45,7 @@ async def day(request: Request) -> Response:
 
 
 async def events(request: Request) -> Response:
-    """Return a stream of server-sent events, or 503 when too many are open."""
+    """Return a stream of server-sent events, or 503 if too many streams are open."""
     query_parameters(request)
     station: Station = request.app.state.station
     open_streams: set[EventStream] = request.app.state.event_streams

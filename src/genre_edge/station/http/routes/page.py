@@ -1,4 +1,4 @@
-"""`/` and `/static/`: the web page. They need no token, as they contain no data of the station."""
+"""`/` and `/static/`: the web page. No token is required, because the files contain no data of the station."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from genre_edge.station.http.errors import error_response
 from genre_edge.station.http.middleware.token import Token
 
 STATIC_DIR = Path(__file__).parents[1] / "static"
-# Fixed here, as Python reads them from the system's tables: browsers refuse module scripts of another type.
+# Fixed here, because Python reads them from the system's tables, and browsers refuse module scripts of another type.
 _CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -25,12 +25,12 @@ _CONTENT_TYPES = {
 
 
 class PageFiles(StaticFiles):
-    """Starlette's static files with fixed content types, revalidated by the browser on each use."""
+    """Static files with fixed content types, which browsers revalidate on each use."""
 
     def file_response(
         self, full_path: "str | os.PathLike[str]", stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
-        """Return the response 200 or 304 with the page's headers."""
+        """Return Starlette's response, 200 or 304, with the headers of the page's files."""
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["cache-control"] = "no-cache"
         del response.headers["accept-ranges"]
@@ -58,7 +58,7 @@ async def page(request: Request) -> Response:
 
 
 async def static_file(request: Request) -> Response:
-    """Serve a file of the page."""
+    """Serve a file of the page, or answer 404."""
     name: str = request.path_params["name"]
     if name not in _NAMES:
         raise HTTPException(404)

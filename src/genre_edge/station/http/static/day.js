@@ -22,8 +22,8 @@ function countsByStyle(bin, labels) {
 
 const totalCount = (bin) => Object.values(bin.genres).reduce((sum, count) => sum + count, bin.none);
 
-/** Combine bins to hours, oldest first. */
-function combineByHour(bins) {
+/** Merge bins into hours, oldest first. */
+function mergeByHour(bins) {
   const hours = new Map();
   for (const bin of bins) {
     const start = Math.floor(bin.start / HOUR_S) * HOUR_S;
@@ -127,7 +127,7 @@ export class DayView {
     const head = createElement("thead");
     head.append(headings);
     const body = createElement("tbody");
-    for (const hour of combineByHour(bins)) {
+    for (const hour of mergeByHour(bins)) {
       const row = createElement("tr");
       const name = createElement("th", "", formatTime(hour.start));
       name.scope = "row";

@@ -1,4 +1,4 @@
-// Creating and updating elements. Text from the station is set as textContent, never as HTML.
+// Functions that create and update elements. Text from the station is set as textContent, never as HTML.
 
 import { formatTime } from "./format.js";
 
@@ -12,7 +12,7 @@ export function createElement(tag, className = "", text = "") {
   return element;
 }
 
-/** Set an element's text, unless it is the same: screen readers and selections would lose their position. */
+/** Set an element's text, unless it is unchanged: otherwise screen readers and selections lose their position. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -35,7 +35,7 @@ export function* multiples(step, start, end) {
   for (let time = Math.ceil(start / step) * step; time <= end; time += step) yield time;
 }
 
-/** Create the coloured square of a genre. It is hidden from screen readers, as the name stands beside it. */
+/** Create the coloured square of a genre. It is hidden from screen readers, because the name is beside it. */
 export function createSwatch({ code, colour }) {
   const swatch = createElement("span", `swatch ${colour}`, code);
   swatch.setAttribute("aria-hidden", "true");

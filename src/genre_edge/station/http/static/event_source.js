@@ -1,7 +1,7 @@
 // The station's API: JSON requests, and a stream of server-sent events that reconnects after any failure.
 
-const TIMEOUT_MS = 10000; // a status event arrives every 2 s, so a stream without any event for so long is broken
-const MAX_CLOCK_ERROR_S = 60; // verdicts arrive within moments, so a larger difference means that a clock was set
+const TIMEOUT_MS = 10000; // a status event arrives every 2 s, so a stream without events for this time is broken
+const MAX_CLOCK_ERROR_S = 60; // verdicts arrive without delay, so a larger difference means that a clock was changed
 const RETRY_MS = 5000; // EventSource reconnects by itself after a lost connection, but not after an error response
 
 /** The station's clock in unix seconds. It may differ from the browser's. */

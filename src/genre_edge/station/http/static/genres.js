@@ -1,4 +1,4 @@
-// Names, two-letter codes and colours of genres. Colours never stand alone: a code or a name is beside each.
+// Names, two-letter codes and colours of genres. Each colour is shown with a code or a name.
 
 const N_COLOURS = 10; // classes g0 to g9 in page.css
 const DISPLAY_NAMES = { hiphop: "Hip hop" };
@@ -10,7 +10,7 @@ const REASONS = {
 };
 export const NO_GENRE = { name: "No genre", code: "–", colour: "none" };
 
-const styles = new Map(); // label -> style, in the model's order, which decides the colours
+const styles = new Map(); // label -> style, in the model's order, which determines the colours
 
 /** Return the style of a genre: `{name, code, colour}`, where the colour is a CSS class. */
 export function genreStyle(label) {
@@ -20,7 +20,7 @@ export function genreStyle(label) {
   return styles.get(label);
 }
 
-/** Return the style of a verdict: that of its genre, or of the reason for having none. */
+/** Return the style of a verdict: of its genre, or of the reason why it has none. */
 export function verdictStyle(verdict) {
   return verdict.genre === null ? (REASONS[verdict.reason] ?? NO_GENRE) : genreStyle(verdict.genre);
 }

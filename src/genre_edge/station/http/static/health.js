@@ -4,7 +4,7 @@ import { createElement, setText } from "./dom.js";
 import { formatDuration, formatInteger, formatSigned } from "./format.js";
 
 const MAX_LAG_MS = 1000; // from the end of the audio to its verdict
-const MAX_TEMPERATURE_C = 80; // a Raspberry Pi throttles its CPU from here
+const MAX_TEMPERATURE_C = 80; // from this temperature a Raspberry Pi throttles its CPU
 
 const HISTORY_STATES = {
   memory: "In memory",

@@ -52,7 +52,7 @@ let drawnDay = null;
 let connectionError = null; // a key of CONNECTION_ERRORS
 let isConnected = false;
 let isPaused = false;
-let isDrawPlanned = false;
+let isDrawScheduled = false;
 let retryTimer = 0;
 let nRequests = 0;
 
@@ -60,7 +60,7 @@ function latestVerdict() {
   return verdicts.at(-1) ?? status?.verdict ?? null;
 }
 
-/** Store verdicts in the given order. Of duplicates the last one is stored; old verdicts are discarded. */
+/** Store verdicts in the given order. Of duplicates, only the last one is stored; old verdicts are discarded. */
 function storeVerdicts(...all) {
   const start = clock.now() - TIMELINE_S;
   const byTime = new Map();
@@ -72,18 +72,18 @@ function storeVerdicts(...all) {
 }
 
 /** Draw in the next animation frame. While the page is paused, only the connection state is drawn. */
-function planDraw() {
-  if (isDrawPlanned) return;
-  isDrawPlanned = true;
+function scheduleDraw() {
+  if (isDrawScheduled) return;
+  isDrawScheduled = true;
   requestAnimationFrame(() => {
-    isDrawPlanned = false;
+    isDrawScheduled = false;
     drawState();
     if (!isPaused) drawViews();
   });
 }
 
 function drawViews() {
-  if (!status) return; // its labels decide the colours
+  if (!status) return; // its labels determine the colours
   const { source, labels, model } = status;
   const verdict = latestVerdict();
   setText($("source"), source);
@@ -151,13 +151,13 @@ async function fetchAll() {
     clearTimeout(retryTimer); // while the event stream is disconnected, its next `open` fetches again
     retryTimer = setTimeout(() => connectionError || fetchAll(), RETRY_MS);
   }
-  planDraw();
+  scheduleDraw();
 }
 
 async function fetchDay() {
   if (document.hidden || connectionError) return;
   day = await fetchJson("api/v1/day").catch(() => day);
-  planDraw();
+  scheduleDraw();
 }
 
 function setStatus(newStatus) {
@@ -165,14 +165,14 @@ function setStatus(newStatus) {
   status = newStatus;
   status.labels.forEach(genreStyle); // assigns the colours in the model's order
   drawLoudest();
-  planDraw();
+  scheduleDraw();
 }
 
 function togglePause() {
   isPaused = !isPaused;
   spectrogramView.paused = isPaused;
   $("pause").textContent = isPaused ? "Resume" : "Pause";
-  planDraw();
+  scheduleDraw();
 }
 
 new StationEvents({
@@ -183,13 +183,13 @@ new StationEvents({
   },
   error(reason) {
     connectionError = reason;
-    planDraw();
+    scheduleDraw();
   },
   verdict(verdict) {
     clock.correct(verdict.time);
     storeVerdicts(...verdicts, verdict);
     if (day && day.bins.length === 0) fetchDay(); // the first verdict of the day
-    planDraw();
+    scheduleDraw();
   },
   frames: (frames) => spectrogramView.push(frames),
   status: setStatus,
@@ -198,4 +198,4 @@ new StationEvents({
 $("pause").addEventListener("click", togglePause);
 setInterval(fetchDay, DAY_INTERVAL_MS);
 document.addEventListener("visibilitychange", fetchDay);
-new ResizeObserver(planDraw).observe($("timeline"));
+new ResizeObserver(scheduleDraw).observe($("timeline"));

@@ -7,7 +7,7 @@ import { verdictStyle } from "./genres.js";
 export const TIMELINE_S = 15 * 60;
 const TICK_S = 3 * 60;
 const MIN_GAP_S = 2; // verdicts arrive slightly early or late, so shorter gaps are closed
-const MIN_CODE_WIDTH_PX = 24; // narrower blocks have no room for the code
+const MIN_CODE_WIDTH_PX = 24; // narrower blocks have no space for the code
 const N_CHANGES = 6;
 
 /** Merge adjacent equal verdicts: `[{style, start, end, sum, count}]` in unix seconds, oldest first. */
