@@ -76,9 +76,7 @@ def count_x86(program: Path, *arguments: str) -> Counts:
     for number, function in re.findall(r"^ *([\d,]+) +[^:\n]*:([^\s']+)", report, flags=re.MULTILINE):
         counts[function] += int(number.replace(",", ""))
     total = re.search(r"^ *([\d,]+) .*PROGRAM TOTALS", report, flags=re.MULTILINE)
-    assert total and counts.total() == int(total[1].replace(",", "")), (
-        "cannot parse callgrind_annotate's report"
-    )
+    assert total and counts.total() == int(total[1].replace(",", "")), "cannot parse callgrind_annotate's report"
     return counts
 
 
