@@ -42,7 +42,7 @@ def reference(setup: Setup) -> tuple[Floats, Floats]:
     """Return librosa's filterbank, `(n_mels, n_fft // 2 + 1)`, and its decibels of the signal computed in float64."""
     import librosa
 
-    parameters = {"sr": setup.sr, "n_fft": setup.n_fft, "n_mels": setup.n_mels}
+    parameters: dict[str, Any] = {"sr": setup.sr, "n_fft": setup.n_fft, "n_mels": setup.n_mels}
     y = setup.signal().astype(np.float64)
     mel = librosa.feature.melspectrogram(y=y, hop_length=setup.hop_length, dtype=np.float64, **parameters)
     return librosa.filters.mel(**parameters), librosa.power_to_db(mel, amin=1e-10, top_db=None)

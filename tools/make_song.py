@@ -104,7 +104,7 @@ def piano(frequency: float, seconds: float, velocity: float, rng: Rng) -> np.nda
     hammer = np.convolve(rng.standard_normal(t.size), np.hanning(24) / 12, "same")
     sound += 0.05 * velocity * hammer * np.exp(-t / 0.012)
     damper = np.exp(-np.maximum(t - seconds, 0) / 0.12)
-    return velocity**1.5 * sound * damper * (1 - np.exp(-t / 0.002)) * envelope(t.size, 0.0, 0.05)
+    return np.asarray(velocity**1.5 * sound * damper * (1 - np.exp(-t / 0.002)) * envelope(t.size, 0.0, 0.05))
 
 
 def strings(frequency: float, seconds: float, velocity: float, rng: Rng) -> np.ndarray:
@@ -122,14 +122,14 @@ def strings(frequency: float, seconds: float, velocity: float, rng: Rng) -> np.n
         for n, a in zip(k, body / k, strict=True):
             sound += a * np.sin(n * phase + 2 * np.pi * rng.random())
     bow = np.convolve(rng.standard_normal(t.size), np.hanning(12) / 6, "same")
-    return velocity * (sound / 3 + 0.01 * bow) * envelope(t.size, 0.14, 0.4)
+    return np.asarray(velocity * (sound / 3 + 0.01 * bow) * envelope(t.size, 0.14, 0.4))
 
 
 def envelope(size: int, attack: float, release: float) -> np.ndarray:
     """Return a gain envelope with raised-cosine attack and release, both in seconds."""
     n = np.arange(size) / SAMPLE_RATE
     edges = np.minimum(n / max(attack, 1e-9), (n[-1] - n) / max(release, 1e-9))
-    return 0.5 - 0.5 * np.cos(np.pi * np.clip(edges, 0, 1))
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(edges, 0, 1)))
 
 
 def reverb(dry: np.ndarray, seconds: float = 1.7) -> np.ndarray:
@@ -170,7 +170,7 @@ def synthesise() -> np.ndarray:
             place += sound[: place.size]
     song += 0.16 * reverb(song)
     song = (song - song.mean()) * envelope(song.size, 0.05, 1.2)
-    return (song * (PEAK / np.abs(song).max())).astype(np.float32)
+    return np.asarray((song * (PEAK / np.abs(song).max())).astype(np.float32))
 
 
 def write_song(path: Path, song: np.ndarray) -> None:

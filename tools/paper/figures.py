@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -20,7 +21,12 @@ from tools.training.data import Track
 
 # Okabe and Ito's colour-blind-safe palette. charts.py adds hatches and markers for greyscale.
 BLUE, ORANGE, GREEN, GREY, SKY = "#0072B2", "#D55E00", "#009E73", "#555555", "#56B4E9"
-SETTINGS = {"svg.hashsalt": "genre-edge", "svg.fonttype": "none", "font.size": 9, "axes.axisbelow": True}
+SETTINGS: dict[Any, Any] = {
+    "svg.hashsalt": "genre-edge",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.axisbelow": True,
+}
 plt.rcParams.update(SETTINGS)
 FIRST_MFCC = 2  # 0 (level) and 1 (tilt) would dominate the colour scale
 LEVELS = np.linspace(0, 1, 41)  # bin edges of scaled levels

@@ -20,6 +20,7 @@ BATCH, DROPOUT = 16, 0.25  # of the networks other than the paper's
 FILTERS, UNITS = (16, 32, 64), 32
 CONVOLUTIONS_EPOCHS, RECURRENT_EPOCHS = 40, 30
 Shape = tuple[int, ...]
+Build = Callable[[Any, int], Any]  # shape of an input, number of outputs -> network
 Curves = dict[str, list[float]]  # accuracy, loss, val_accuracy, val_loss, by epoch
 
 
@@ -30,7 +31,7 @@ def _fit_length(x: np.ndarray, n: int) -> np.ndarray:
 
 def _of_images(
     image: Callable[[Frames], np.ndarray],
-    build: Callable[[Shape, int], Any],
+    build: Build,
     epochs: int,
     batch_size: int,
     standardised: bool,

@@ -40,7 +40,7 @@ class Result:
     @property
     def correct(self) -> np.ndarray:
         """Which test tracks are predicted correctly, `(tracks,)` bool."""
-        return np.array(self.true) == np.array(self.predicted)
+        return np.asarray(np.array(self.true) == np.array(self.predicted))
 
     @property
     def accuracy(self) -> float:

@@ -15,7 +15,12 @@ HOP_ALPHA = 0.45
 
 def draw(report: dict[str, Any]) -> bytes:
     """Return an SVG: one panel per setup, two bars (frame and hop) per implementation."""
-    settings = {"svg.hashsalt": "genre-edge", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
+    settings: dict[Any, Any] = {
+        "svg.hashsalt": "genre-edge",
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+        "font.size": 9,
+    }
     with plt.rc_context(settings):
         setups = list(report["setups"].values())
         n_rows = max(len(setup["contestants"]) for setup in setups)

@@ -66,7 +66,8 @@ class RealFft:
     def _plan_text(self, plan: int) -> str:
         sprint = self.library.fftwf_sprint_plan
         sprint.argtypes, sprint.restype = (ctypes.c_void_p,), ctypes.c_char_p
-        return "".join(sprint(plan).decode().split())
+        text: bytes = sprint(plan)
+        return "".join(text.decode().split())
 
     def _best_seconds(self, place: tuple[ctypes.c_void_p, Floats]) -> float:
         times = []

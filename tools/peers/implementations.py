@@ -86,7 +86,8 @@ def with_pyfftw(setup: Setup, bank: Floats) -> WithRfft:
     def rfft(frames: Floats) -> NDArray[np.complex64]:
         if frames.shape not in plans:
             plans[frames.shape] = builders.rfft(frames.copy(), threads=1)  # pyfftw's default, FFTW_MEASURE
-        return plans[frames.shape](frames)
+        spectrum: NDArray[np.complex64] = plans[frames.shape](frames)
+        return spectrum
 
     return WithRfft(setup, bank, rfft, rfft)
 
@@ -106,7 +107,8 @@ class Librosa:
 
     def batch(self, y: Floats, center: bool = True) -> Floats:
         mel = self.librosa.feature.melspectrogram(y=y, center=center, **self.parameters)
-        return self.librosa.power_to_db(mel, amin=AMIN, top_db=None)
+        result: Floats = self.librosa.power_to_db(mel, amin=AMIN, top_db=None)
+        return result
 
     def push(self, y: Floats, out: Floats) -> Floats:
         return self.batch(self.recent.push(y), center=False)
@@ -131,7 +133,8 @@ class Torch:
             window=self.window, center=center, pad_mode="constant", return_complex=True,
         )  # fmt: skip
         mel = self.bank @ (spectrum.real.square() + spectrum.imag.square())
-        return (10 * mel.clamp(min=AMIN).log10()).numpy()
+        result: Floats = (10 * mel.clamp(min=AMIN).log10()).numpy()
+        return result
 
     def batch(self, y: Floats) -> Floats:
         return self._decibel(self.torch.from_numpy(y), center=True)
@@ -156,13 +159,13 @@ class TensorFlow:
             mel = tf.matmul(tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2, bank_t)
             return decibels * tf.math.log(tf.maximum(mel, AMIN))
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])  # type: ignore[untyped-decorator]
         def batch(y: Any) -> Any:
             return spectrogram(tf.pad(y, [[setup.n_fft // 2] * 2]))
 
         samples = (tf.TensorSpec([setup.n_fft], tf.float32), tf.TensorSpec([setup.hop_length], tf.float32))
 
-        @tf.function(input_signature=samples)
+        @tf.function(input_signature=samples)  # type: ignore[untyped-decorator]
         def push(recent: Any, y: Any) -> Any:
             recent = tf.concat([recent[setup.hop_length :], y], axis=0)
             return recent, spectrogram(recent)
@@ -170,11 +173,13 @@ class TensorFlow:
         self._batch, self._push, self.recent = batch, push, tf.zeros(setup.n_fft)
 
     def batch(self, y: Floats) -> Floats:
-        return self._batch(y).numpy().T
+        result: Floats = self._batch(y).numpy().T
+        return result
 
     def push(self, y: Floats, out: Floats) -> Floats:
         self.recent, frame = self._push(self.recent, y)
-        return frame.numpy().T
+        result: Floats = frame.numpy().T
+        return result
 
 
 class Kaldi:
@@ -193,7 +198,9 @@ class Kaldi:
             dither=0, preemph_coeff=0, remove_dc_offset=False, window_type="hann", snip_edges=True,
         )  # fmt: skip
         bands = knf.MelBanksOptions(num_bins=setup.n_mels, low_freq=0, is_librosa=True)
-        self.make = lambda: knf.OnlineFbank(knf.FbankOptions(frame_opts=frames, mel_opts=bands, eps=AMIN))
+        self.make: Callable[[], Any] = lambda: knf.OnlineFbank(
+            knf.FbankOptions(frame_opts=frames, mel_opts=bands, eps=AMIN)
+        )
         self.setup, self.stream, self.t = setup, self.make(), 0
         self.stream.accept_waveform(setup.sr, np.zeros(setup.n_fft - setup.hop_length, np.float32))
 
@@ -208,7 +215,8 @@ class Kaldi:
         frame = self.stream.get_frame(self.t)[:, None] * self.TO_DECIBEL
         self.stream.pop(1)  # the library keeps every frame until it is popped
         self.t += 1
-        return frame
+        result: Floats = frame
+        return result
 
 
 class AudioFlux:
@@ -226,7 +234,8 @@ class AudioFlux:
         )  # fmt: skip
 
     def _decibel(self, y: Floats) -> Floats:
-        return 10 * np.log10(np.maximum(AMIN, self.bft.bft(y, result_type=1)))
+        result: Floats = 10 * np.log10(np.maximum(AMIN, self.bft.bft(y, result_type=1)))
+        return result
 
     def batch(self, y: Floats) -> Floats:
         return self._decibel(self.setup.padded(y))

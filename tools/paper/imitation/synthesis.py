@@ -30,8 +30,8 @@ def invert(frames_db: Frames, mel: MelConfig, seed: int) -> np.ndarray:
     return np.asarray(PEAK / max(float(np.abs(y).max()), 1e-9) * y, dtype=np.float32)
 
 
-def write(path: Path, y: np.ndarray, rate: int) -> None:
+def write(path: Path, y: np.ndarray, rate: float) -> None:
     """Write a 16-bit WAV atomically. Raises OSError."""
     content = io.BytesIO()
-    soundfile.write(content, y, rate, format="WAV", subtype="PCM_16")
+    soundfile.write(content, y, int(rate), format="WAV", subtype="PCM_16")
     write_atomically(path, content.getvalue())
