@@ -101,7 +101,7 @@ def test_classify_file_without_permission(invoke: Cli, folder: Path) -> None:
     assert (done.returncode, done.stderr) == (1, f"genre-edge: {path}: Permission denied\n")
 
 
-def test_classify_nothing_found(invoke: Cli, tmp_path: Path) -> None:
+def test_classify_no_matching_files(invoke: Cli, tmp_path: Path) -> None:
     """A directory without audio and a pattern without a match are errors."""
     (tmp_path / "notes.txt").write_text("no music here")
     done = invoke("classify", tmp_path, tmp_path / "*.flac")
@@ -127,17 +127,17 @@ def test_classify_standard_input_not_wav(cli: Cli, data: bytes) -> None:
     assert done.stderr.startswith("genre-edge: -: ") and done.stderr.count("\n") == 1
 
 
-def test_error_hostile_file_name(invoke: Cli, tmp_path: Path) -> None:
+def test_error_file_name_control_characters(invoke: Cli, tmp_path: Path) -> None:
     """Control characters in a file name do not reach the terminal."""
-    path = tmp_path / "evil\x1b[31m\nname.wav"
+    path = tmp_path / "control\x1b[31m\nname.wav"
     path.write_text("no audio")
     done = invoke("classify", path)
     assert "\x1b" not in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_warning_hostile_file_name(cli: Cli, folder: Path, tmp_path: Path) -> None:
+def test_warning_file_name_control_characters(cli: Cli, folder: Path, tmp_path: Path) -> None:
     """Control characters in a file name do not reach the terminal through the log."""
-    path = tmp_path / "evil\x1b[31m\nname.wav"
+    path = tmp_path / "control\x1b[31m\nname.wav"
     path.write_bytes((folder / "good.wav").read_bytes()[:-RATE])
     done = cli("classify", path)
     assert done.returncode == 0 and "name.wav: ends early, after " in done.stderr

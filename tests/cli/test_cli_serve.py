@@ -129,8 +129,8 @@ def test_serve_wrong_usage(arguments: tuple[str, ...], reason: str, invoke: Cli)
 
 
 def test_serve_port_in_use(invoke: Cli) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         done = invoke("serve", "-", *RAW, "--port", port)
     assert (done.returncode, done.stderr) == (1, f"genre-edge: 127.0.0.1 port {port}: Address already in use\n")
 

@@ -1,4 +1,4 @@
-"""The tool that counts instructions: exactly, the same each time, and on both kinds of processor."""
+"""tools/count_instructions: exact, repeatable counts on x86-64 and aarch64, and the table in docs/mel.md."""
 
 import shutil
 import subprocess
@@ -15,12 +15,12 @@ NEEDED = {
     "x86-4": {"gcc": "gcc", "valgrind": "valgrind"},
     "arm-4": {"aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu", "qemu-aarch64-static": "qemu-user-static"},
 }
-LOOPS = {"x86-4": "1: subq $1, %0; jnz 1b", "arm-4": "1: sub %0, %0, #1; cbnz %0, 1b"}  # two instructions a turn
+LOOPS = {"x86-4": "1: subq $1, %0; jnz 1b", "arm-4": "1: sub %0, %0, #1; cbnz %0, 1b"}  # two instructions per iteration
 columns = pytest.mark.parametrize("column", NEEDED)
 
 
 def machine_of(column: str) -> tool.Machine:
-    """What counts this column, or a skip with the reason."""
+    """Return the machine that counts a column; skip the test if one of its programs is not installed."""
     for program, package in NEEDED[column].items():
         if not shutil.which(program):
             pytest.skip(f"no {program} (Debian: {package})")
@@ -36,7 +36,8 @@ def is_x86() -> bool:
 
 
 @columns
-def test_a_loop_counts_as_many_instructions_as_it_has(column: str, tmp_path: Path) -> None:
+def test_count_of_loop(column: str, tmp_path: Path) -> None:
+    """A loop of two instructions adds exactly two per iteration to the count."""
     machine = machine_of(column)
     source, program = tmp_path / "loop.c", tmp_path / "loop"
     source.write_text(
@@ -52,7 +53,8 @@ def test_a_loop_counts_as_many_instructions_as_it_has(column: str, tmp_path: Pat
 
 
 @columns
-def test_two_counts_are_the_same_and_plausible(column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_per_frame_is_repeatable(column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two counts of a frame are equal, and have a plausible size."""
     machine, row = machine_of(column), tool.ROWS["512"]
     program = tool.build(machine, tmp_path)
     parts = tool.per_frame(machine, program, row, "4")
@@ -63,7 +65,8 @@ def test_two_counts_are_the_same_and_plausible(column: str, tmp_path: Path, monk
     assert tool.measure([row], [tool.COLUMNS[column]]) == (tool.figures_of(row, tool.COLUMNS[column], parts), [])
 
 
-def test_the_table_is_printed_written_and_checked(tmp_path: Path, monkeypatch, capsys) -> None:
+def test_main_actions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The program prints the table; --write replaces it in a page unless columns are missing; --check compares it."""
     figures = {(str(tool.ROWS["512"]), column.title): 4567.8 for column in tool.COLUMNS.values()}
     monkeypatch.setattr(tool, "measure", lambda rows, columns: (figures, missing))
     page, missing = tmp_path / "page.md", ["aarch64: no compiler"]
@@ -71,18 +74,18 @@ def test_the_table_is_printed_written_and_checked(tmp_path: Path, monkeypatch, c
     tool.main()
     assert capsys.readouterr() == (tool.table(figures), "not counted: aarch64: no compiler\n")
     page.write_text("Before.\n<!-- instructions:begin -->\n<!-- instructions:end -->\nAfter.\n")
-    assert "left as it is" in str(outcome(monkeypatch, "--write", page))
+    assert "left as it is" in str(run_main(monkeypatch, "--write", page))
     assert marked(page, "instructions")[1] == ""
     missing.clear()
-    outcome(monkeypatch, "--write", page)
+    run_main(monkeypatch, "--write", page)
     assert marked(page, "instructions")[1] == tool.table(figures)
-    assert outcome(monkeypatch, "--check", page) == 0
+    assert run_main(monkeypatch, "--check", page) == 0
     figures[next(iter(figures))] = 6000.0
-    assert "today it is 6000" in str(outcome(monkeypatch, "--check", page))
+    assert "today it is 6000" in str(run_main(monkeypatch, "--check", page))
 
 
-def outcome(monkeypatch: pytest.MonkeyPatch, action: str, page: Path) -> object:
-    """What the program ends with."""
+def run_main(monkeypatch: pytest.MonkeyPatch, action: str, page: Path) -> object:
+    """Run the program with `--write` or `--check`; return its result, or the message or code of its exit."""
     monkeypatch.setattr(sys, "argv", ["count_instructions.py", action, str(page)])
     try:
         return tool.main()
@@ -90,7 +93,8 @@ def outcome(monkeypatch: pytest.MonkeyPatch, action: str, page: Path) -> object:
         return stop.code
 
 
-def test_a_page_with_other_figures_is_faulted(tmp_path: Path) -> None:
+def test_faults_of_page(tmp_path: Path) -> None:
+    """Figures that differ by more than the tolerance, and missing or unknown ones, are reported."""
     row, column = tool.ROWS["512"], tool.COLUMNS["x86-4"]
     today = tool.figures_of(row, column, {"transform": 10000.0, "the rest": 700.0})
     page = tmp_path / "page.md"
@@ -104,7 +108,8 @@ def test_a_page_with_other_figures_is_faulted(tmp_path: Path) -> None:
     assert tool.faults(page, {}, complete=False) == []
 
 
-def test_a_table_says_what_was_counted() -> None:
+def test_parse_table() -> None:
+    """A table is parsed to the counts it was made of, rounded to hundreds."""
     row, column = tool.ROWS["512"], tool.COLUMNS["arm-4"]
     parts = {"transform": 5449.6, "mel bank": 1200.0, "decibels": 700.0, "the rest": 1000.0}
     table = tool.table(tool.figures_of(row, column, parts))
@@ -117,7 +122,8 @@ def test_a_table_says_what_was_counted() -> None:
     }
 
 
-def test_what_is_missing_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_measure_without_compilers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each missing program, the package to install is reported."""
     monkeypatch.setattr(shutil, "which", lambda _: None)
     figures, missing = tool.measure(list(tool.ROWS.values()), list(tool.COLUMNS.values()))
     assert figures == {}
@@ -127,12 +133,13 @@ def test_what_is_missing_is_named_with_its_package(monkeypatch: pytest.MonkeyPat
     ]
 
 
-def test_the_table_in_the_docs_is_whole() -> None:
+def test_docs_table_is_complete() -> None:
+    """The table in docs/ has a positive figure for each row and column."""
     pages = [page for page in (ROOT / "docs").glob("*.md") if "<!-- instructions:begin -->" in page.read_text()]
     if not pages:
         pytest.skip("no page in docs/ has a table of instructions")
-    wanted = {(str(row), column.title) for row in tool.ROWS.values() for column in tool.COLUMNS.values()}
+    expected = {(str(row), column.title) for row in tool.ROWS.values() for column in tool.COLUMNS.values()}
     for page in pages:
         figures = tool.parse(marked(page, "instructions")[1])
-        assert wanted <= set(figures)
+        assert expected <= set(figures)
         assert all(number > 0 for number in figures.values())

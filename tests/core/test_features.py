@@ -30,6 +30,7 @@ def test_power_to_db_agrees_with_librosa(ref, amin, top_db):
 
 
 def test_power_to_db_edge_cases():
+    """Empty spectrograms are accepted; invalid parameters and values are errors that name them."""
     assert power_to_db(np.zeros((4, 0))).shape == (4, 0)
     for name, value in [("amin", 0), ("amin", -1), ("amin", True), ("top_db", -1), ("top_db", "80"), ("ref", math.nan)]:
         with pytest.raises(ParameterError, match=rf"{name} .*{value}"):
@@ -73,6 +74,7 @@ def test_mfcc_agrees_with_naive_twin(n_mels, n_mfcc, lifter):
 
 
 def test_mfcc_stream_equals_batch():
+    """A stream of MFCCs has the bits of the whole signal's, and of its dB frames."""
     spectrogram, y = MelSpectrogram(), noise(30000)
     stream = spectrogram.stream(n_mfcc=13, lifter=22)
     pieces = [stream.push(piece) for piece in np.split(y, [1, 700, 9000, 29999])]

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from genre_edge.mel import fftw
+from tests.conftest import TIMEOUT_S
 
 START = """
 from genre_edge import melspectrogram
@@ -15,7 +16,7 @@ assert _logmel.fftw_version() is None
 
 
 def run(code: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-c", START + code], capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", START + code], capture_output=True, text=True, timeout=TIMEOUT_S)
 
 
 def test_ensure_loaded_loads_once() -> None:

@@ -137,6 +137,7 @@ def test_melspectrogram_too_few_samples():
 
 
 def test_spectrogram_warns_of_empty_bands():
+    """The warning counts exactly the bands whose filter holds no FFT bin."""
     config = MelConfig(n_fft=256, n_mels=128)
     empty = np.flatnonzero(naive.filterbank(config).max(axis=1) == 0)
     with pytest.warns(UserWarning, match=f"{len(empty)} of 128 mel bands hold no FFT bin"):
@@ -145,6 +146,7 @@ def test_spectrogram_warns_of_empty_bands():
 
 
 def test_config_is_immutable_value():
+    """Configurations compare and hash by value, cannot be changed, and survive a round trip through JSON."""
     config = MelConfig(n_fft=1024, norm=None)
     assert len({config, MelConfig(n_fft=1024, norm=None), MelConfig()}) == 2
     with pytest.raises(AttributeError, match="n_fft"):

@@ -1,4 +1,4 @@
-"""The output formats: readable again for any file name, and valid after an interrupt."""
+"""The output formats: they can be parsed for any file name, and are valid after an interrupt."""
 
 import copy
 import csv
@@ -81,7 +81,7 @@ def test_schema_is_strict() -> None:
         lambda v: v["input"].update(extra=1),
         lambda v: v["model"].pop("sha256"),
         lambda v: v.update(schema_version=2),
-        lambda v: v.update(reason="tired", genre=None),
+        lambda v: v.update(reason="unknown", genre=None),
         lambda v: v.update(reason="silence"),
         lambda v: v.update(genre=None),
         lambda v: v.update(confidence=1.5),
@@ -182,13 +182,13 @@ def test_csv_round_trip(name: str) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_renderers_write_valid_unicode(format: str) -> None:
-    """All formats can be encoded as UTF-8, whatever the file's name."""
+    """All formats can be encoded as UTF-8, for any file name."""
     for name in NAMES.values():
         rendered(format, replace(VERDICT, source=name)).encode("utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_table_one_line_each(name: str) -> None:
+def test_table_one_line_per_verdict(name: str) -> None:
     """The table has one printable line for each verdict and segment."""
     text = rendered("table", replace(VERDICT, source=NAMES[name]), SILENT)
     lines = text.split("\n")
@@ -238,7 +238,7 @@ def test_table_reason_before_genres() -> None:
 
 
 def test_table_not_music_has_no_confidence() -> None:
-    noise = replace(VERDICT, genre=None, reason="not_music")
-    noise = replace(noise, segments=[replace(VERDICT.segments[0], genre=None, reason="not_music")])
-    for line in rendered("table", noise).splitlines()[1:]:
+    not_music = replace(VERDICT, genre=None, reason="not_music")
+    not_music = replace(not_music, segments=[replace(VERDICT.segments[0], genre=None, reason="not_music")])
+    for line in rendered("table", not_music).splitlines()[1:]:
         assert line.split()[:5] == ["-", "-", "not_music:", "jazz", "61%,"]

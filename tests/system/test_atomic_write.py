@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from genre_edge.system.atomic_write import write_atomically
+from tests.conftest import TIMEOUT_S
 
 
 def test_write_new_file(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_write_to_named_pipe(tmp_path: Path) -> None:
     reader = threading.Thread(target=lambda: received.append((tmp_path / "pipe").read_bytes()))
     reader.start()
     write_atomically(tmp_path / "pipe", b"content")
-    reader.join(10)
+    reader.join(TIMEOUT_S)
     assert received == [b"content"]
     assert (tmp_path / "pipe").is_fifo()
 

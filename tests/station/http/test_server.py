@@ -45,7 +45,7 @@ from tests.station.http.conftest import TOKEN
 def test_invalid_request(
     data: bytes, status_line: bytes, running: RunningServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is answered and the connection closed, without a line in the log, which clients must not be able to fill."""
+    """An invalid request is answered and its connection closed. It is not logged: clients must not fill the log."""
     client = running.connect(data)
     assert client.recv(12) == status_line and is_closed(client)
     assert not caplog.records

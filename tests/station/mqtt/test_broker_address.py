@@ -61,7 +61,7 @@ def test_text_without_password() -> None:
 
 
 def test_base_topic_by_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Machines without a prefix publish to different topics; a prefix in the URL is used as it is."""
+    """Machines without a prefix publish to different topics; a prefix in the URL is used unchanged."""
 
     def base_topic(machine_id: str, url: str) -> str:
         (tmp_path / "machine-id").write_text(machine_id)

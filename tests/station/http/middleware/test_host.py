@@ -17,7 +17,7 @@ def test_allowed_host(host: str, client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "localhost.evil.example", "localhost@evil.example", "127.0.0.1:80", "[::1]", "", "["],
+    ["attacker.example", "localhost.attacker.example", "localhost@attacker.example", "127.0.0.1:80", "[::1]", "", "["],
 )
 def test_other_host(host: str, client: TestClient) -> None:
     response = client.get("/api/v1/status", headers={"Host": host})
@@ -30,7 +30,7 @@ def test_order_of_checks(station: Station) -> None:
     client = TestClient(create_app(station, Token(TOKEN), ALLOWED_HOSTS))
     statuses = [
         client.request("GET", "/api/v1/status", headers={"Host": host}, content=body).status_code
-        for host in ("evil.example", "localhost")
+        for host in ("attacker.example", "localhost")
         for body in (b"x" * 4097, b"")
     ]
     assert statuses == [421, 421, 413, 401]

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 from genre_edge.station.history.store import BIN_S
 from genre_edge.station.http.app import create_app
 from genre_edge.station.station import Station
+from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import ArraySource, music
 from tests.helpers.bundles import RATE
 from tests.helpers.openapi import validate_response
@@ -29,7 +30,7 @@ def test_status_before_audio() -> None:
 def test_status_after_end_of_source() -> None:
     station = make_station(ArraySource(music(2, RATE), RATE))
     station.start()
-    assert station.join(60)
+    assert station.join(TIMEOUT_S)
     with TestClient(create_app(station, None, None)) as client:
         assert client.get("/healthz").status_code == 503
         validate_response(client.get("/api/v1/status").json(), "/api/v1/status")

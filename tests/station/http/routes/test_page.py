@@ -42,7 +42,7 @@ UNKNOWN += ["x/..%2f..%2fpage.js", "%2fetc%2fpasswd", "%2fetc%2fhosts.js", "page
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_static_unknown_file(name: str, client: TestClient) -> None:
-    """Nothing but the files of static/ is served, each under one path."""
+    """Only the files of static/ are served, each under one path."""
     response = client.get(f"http://testserver/static/{name}")
     assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
 
@@ -78,4 +78,4 @@ def test_token_in_url_sets_cookie(token_client: TestClient) -> None:
 
 def test_token_in_url_without_token(client: TestClient) -> None:
     """A station without a token redirects, too, so that bookmarks with an old token work."""
-    assert client.get("/?token=whatever", follow_redirects=False).status_code == 303
+    assert client.get("/?token=old-token-value", follow_redirects=False).status_code == 303
