@@ -252,6 +252,7 @@ def test_file_without_samples(tmp_path: Path, format: str) -> None:
     assert str(caught.value) == f"{path}: holds no audio"
 
 
+@pytest.mark.slow
 def test_close_while_reading(tmp_path: Path) -> None:
     """Closing while another thread reads does not crash; in a separate process, which a crash would end."""
     (tmp_path / "long.flac").write_bytes(encode(noise(1 << 20), 44100, "FLAC"))

@@ -260,6 +260,7 @@ def peak_memory(classifier: Classifier, minutes: int) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_classifier_constant_memory(tmp_path: Path) -> None:
     """Peak memory does not depend on the length of the source."""
     coarse = MelConfig(sr=8000, n_fft=2048, hop_length=1024, n_mels=16)  # fewer patches: tracing is slow

@@ -73,7 +73,7 @@ def test_classify_unusual_file(invoke: Cli, folder: Path, name: str) -> None:
     assert len(verdict["genres"]) == 10
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_classify_batch_with_bad_files(cli: Cli, folder: Path, jobs: int) -> None:
     """Bad files do not stop the batch."""
     names = [*FAILURES, *WITHOUT_GENRE, *CLASSIFIED]
@@ -135,6 +135,7 @@ def test_error_file_name_control_characters(invoke: Cli, tmp_path: Path) -> None
     assert "\x1b" not in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_warning_file_name_control_characters(cli: Cli, folder: Path, tmp_path: Path) -> None:
     """Control characters in a file name do not reach the terminal through the log."""
     path = tmp_path / "control\x1b[31m\nname.wav"

@@ -62,7 +62,10 @@ def segments(cli: Cli, song_samples: np.ndarray) -> list[dict]:
     return whole["segments"]
 
 
-@pytest.mark.parametrize(("size", "pause_s"), [(1 << 30, 0), (4001, 0), (99_999, 0.05)])
+@pytest.mark.parametrize(
+    ("size", "pause_s"),
+    [(1 << 30, 0), *(pytest.param(*case, marks=pytest.mark.slow) for case in [(4001, 0), (99_999, 0.05)])],
+)
 def test_stream_window_0_equals_segments(
     song_samples: np.ndarray, segments: list[dict], size: int, pause_s: float
 ) -> None:
@@ -72,6 +75,7 @@ def test_stream_window_0_equals_segments(
     assert [{key: line[key] for key in segments[0]} for line in verdicts] == segments
 
 
+@pytest.mark.slow
 def test_stream_window_is_mean_of_patches(cli: Cli, song_samples: np.ndarray, segments: list[dict]) -> None:
     """A smoothed verdict is the mean of the patches in its window."""
     data, patches = song_samples.astype("<f4").tobytes(), segments
@@ -83,6 +87,7 @@ def test_stream_window_is_mean_of_patches(cli: Cli, song_samples: np.ndarray, se
             assert share["probability"] == pytest.approx(np.mean(of_patches), abs=2e-4)
 
 
+@pytest.mark.slow
 def test_stream_wav(cli: Cli, song_wav: Path) -> None:
     assert len(parse_lines(cli("stream", "-", input=song_wav.read_bytes()).stdout)) >= 4
 
@@ -118,6 +123,7 @@ def test_stream_ends_at_signal(song_samples: np.ndarray) -> None:
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
 def test_stream_signals_reach_main_thread_only(song_samples: np.ndarray) -> None:
     """All other threads block the signals: one that a thread received would not interrupt the main thread."""

@@ -35,6 +35,7 @@ def is_x86() -> bool:
     return done.stdout.startswith("x86_64")
 
 
+@pytest.mark.native
 @columns
 def test_count_of_loop(column: str, tmp_path: Path) -> None:
     """A loop of two instructions adds exactly two per iteration to the count."""
@@ -52,6 +53,7 @@ def test_count_of_loop(column: str, tmp_path: Path) -> None:
     assert many - few == 2 * 7000
 
 
+@pytest.mark.native
 @columns
 def test_per_frame_is_repeatable(column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two counts of a frame are equal, and have a plausible size."""

@@ -16,6 +16,7 @@ from tests.helpers import naive
 from tests.helpers.mel import DERANDOMIZED, noise, supported_lanes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ref", [1.0, 0.25, -4.0, 0.0, np.max, np.median])
 @pytest.mark.parametrize("amin", [1e-10, 1e-5, 0.5])
 @pytest.mark.parametrize("top_db", [80.0, 10.0, 0.0, None])
@@ -40,6 +41,7 @@ def test_power_to_db_edge_cases():
             power_to_db([1.0, value])
 
 
+@pytest.mark.slow
 @DERANDOMIZED
 @given(
     n_mfcc=st.integers(1, 40),

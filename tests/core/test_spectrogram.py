@@ -20,6 +20,7 @@ from tests.helpers.mel import DERANDOMIZED, LANES, SMALL, USUAL, noise
 pytestmark = pytest.mark.filterwarnings("ignore:.*mel bands hold no FFT bin", "ignore:Empty filters")
 
 
+@pytest.mark.slow
 @DERANDOMIZED
 @given(config=USUAL, lanes=LANES)
 def test_spectrogram_agrees_with_librosa(song_samples, config, lanes):

@@ -39,6 +39,7 @@ def test_bench_json(cli: Cli, tmp_path: Path) -> None:
         assert best == row["best"] and min(best, worst) > 0
 
 
+@pytest.mark.slow
 def test_bench_table_of_model(cli: Cli) -> None:
     """The table has the same rows, for the model that --model names."""
     done = cli(*QUICK, "--model", "paper")
@@ -52,8 +53,8 @@ def test_bench_table_of_model(cli: Cli) -> None:
 @pytest.mark.parametrize(
     "arguments", [("--seconds", 0), ("--seconds", 301), ("--bursts", 0), ("--model", "nosuch"), ("--nonsense",)]
 )
-def test_bench_wrong_usage(cli: Cli, arguments: tuple[object, ...]) -> None:
-    done = cli("bench", *arguments)
+def test_bench_wrong_usage(invoke: Cli, arguments: tuple[object, ...]) -> None:
+    done = invoke("bench", *arguments)
     assert (done.returncode, done.stdout) == (2, "") and done.stderr
 
 

@@ -66,6 +66,7 @@ def test_doctor_json(cli: Cli) -> None:
     assert Bundle.load(ROOT / "models" / "edge").sha256[:16] in checks["model"]["value"]
 
 
+@pytest.mark.slow
 def test_doctor_table(cli: Cli) -> None:
     """The table has a line for each check, and advice below each that is not ok."""
     lines = cli("doctor").stdout.splitlines()

@@ -29,6 +29,7 @@ def test_mel_difference_all_lanes(monkeypatch: pytest.MonkeyPatch, key: str, lan
     assert golden.mel_difference(key) <= golden.DB_LIMIT
 
 
+@pytest.mark.slow
 def test_golden_file_is_up_to_date(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`tools.golden --check` accepts the stored file, and reports a file with another number."""
     tool = pytest.importorskip("tools.golden", reason="the golden spectrograms are librosa's")

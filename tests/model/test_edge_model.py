@@ -5,12 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.helpers.audio import ArraySource
-
-pytest.importorskip("tensorflow", reason="tools.training generates the sounds")
 from genre_edge.audio.files import open_file
 from genre_edge.classify.classifier import Classifier
 from genre_edge.classify.verdict import Verdict
+from tests.helpers.audio import ArraySource
 from tools.training import made_sounds
 
 RATE = 22050

@@ -134,6 +134,7 @@ def read_unstable_source() -> None:
             assert len(block.samples) == 20
 
 
+@pytest.mark.slow
 def test_interrupt_live_source(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C at any line of reading a live source raises KeyboardInterrupt and leaves no thread."""
     # An interrupt can leave logging's lock held, which pytest uses too; in `stream` only the main thread logs.
@@ -190,6 +191,7 @@ def test_interrupt_before_terminal_restore(monkeypatch: pytest.MonkeyPatch) -> N
     assert [terminal.getvalue().count(code) for code in SWITCHED + RESTORED] == [1, 1, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("reset_shutdown")
 @pytest.mark.parametrize(("name", "step"), [("x.wav", 1), ("x.m4a", 3)])
 def test_interrupt_file(name: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
