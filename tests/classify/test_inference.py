@@ -74,6 +74,7 @@ def test_run_rate_change() -> None:
 
 
 def test_run_gap_before_first_block() -> None:
+    """Samples dropped before the first block give a `Gap` without results."""
     first, *_ = items = run(BlockSource([Block(music(2, RATE), RATE, 4000, dropped=4000)], RATE))
     assert isinstance(first, Gap) and first.tail == [] and first.discontinuity.resume_s == 0.5
     assert results_of(items)[0].start_s == 0.5

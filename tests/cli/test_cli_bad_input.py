@@ -93,6 +93,7 @@ def test_classify_truncated_mp3(invoke: Cli, folder: Path) -> None:
 
 
 def test_classify_file_without_permission(invoke: Cli, folder: Path) -> None:
+    """A file without read permission is one error."""
     path = folder / "forbidden.wav"
     path.chmod(0)
     if os.geteuid() == 0:
@@ -113,6 +114,7 @@ def test_classify_no_matching_files(invoke: Cli, tmp_path: Path) -> None:
 
 
 def test_classify_m4a_without_ffmpeg(cli: Cli, tmp_path: Path) -> None:
+    """Without ffmpeg, an m4a file is one error that names ffmpeg."""
     (tmp_path / "song.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
     done = cli("classify", tmp_path / "song.m4a", env={"PATH": str(tmp_path)})
     assert done.returncode == 1
@@ -122,6 +124,7 @@ def test_classify_m4a_without_ffmpeg(cli: Cli, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WAVE", b"ID3 something else entirely"])
 def test_classify_standard_input_not_wav(cli: Cli, data: bytes) -> None:
+    """Standard input that is not a WAV is one error."""
     done = cli("classify", "-", input=data)
     assert done.returncode == 1
     assert done.stderr.startswith("genre-edge: -: ") and done.stderr.count("\n") == 1

@@ -131,6 +131,7 @@ def test_serve_wrong_usage(arguments: tuple[str, ...], reason: str, invoke: Cli)
 
 
 def test_serve_port_in_use(invoke: Cli) -> None:
+    """A port in use is one error with exit code 1."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         done = invoke("serve", "-", *RAW, "--port", port)
@@ -161,6 +162,7 @@ def test_serve_token(start: Callable[..., ServeProcess]) -> None:
 
 @pytest.mark.slow
 def test_serve_insecure(start: Callable[..., ServeProcess]) -> None:
+    """With --insecure, other machines need no token."""
     server = start("--host", "0.0.0.0", "--insecure")
     server.url = server.url.replace("0.0.0.0", "127.0.0.1")
     assert server.get("api/v1/status")["source"] == "-"
@@ -226,6 +228,7 @@ def test_systemd_watchdog_of_other_process(start: Callable[..., ServeProcess]) -
 
 @pytest.mark.slow
 def test_systemd_socket_missing(start: Callable[..., ServeProcess], tmp_path: Path) -> None:
+    """A missing notification socket does not disturb the service."""
     server = start(NOTIFY_SOCKET=str(tmp_path / "missing"))
     assert server.end() == (0, "")
 

@@ -23,6 +23,7 @@ def parse_lines(text: str) -> list[dict]:
 
 
 def test_stream_long_interval_equals_classify(cli: Cli, song_samples: np.ndarray) -> None:
+    """An interval longer than the audio gives the verdict of `classify`."""
     data = song_samples.astype("<f4").tobytes()
     (whole,) = json.loads(cli("classify", "-", *RAW, "--format", "json", input=data).stdout)
     (line,) = parse_lines(cli("stream", "-", *RAW, "--interval", 3600, input=data).stdout)
@@ -89,10 +90,12 @@ def test_stream_window_is_mean_of_patches(cli: Cli, song_samples: np.ndarray, se
 
 @pytest.mark.slow
 def test_stream_wav(cli: Cli, song_wav: Path) -> None:
+    """A WAV on standard input is streamed."""
     assert len(parse_lines(cli("stream", "-", input=song_wav.read_bytes()).stdout)) >= 4
 
 
 def test_stream_empty_pipe(cli: Cli) -> None:
+    """Standard input without audio is one error."""
     done = cli("stream", "-", *RAW)
     assert (done.returncode, done.stderr) == (1, "genre-edge: -: holds no audio\n")
 
@@ -137,6 +140,7 @@ def test_stream_signals_reach_main_thread_only(song_samples: np.ndarray) -> None
 
 
 def test_stream_microphone_without_sounddevice(cli: Cli, tmp_path: Path) -> None:
+    """Without sounddevice, the error says what to install."""
     (tmp_path / "sounddevice.py").write_text("raise ImportError\n")
     done = cli("stream", env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin"})
     assert (done.returncode, done.stderr) == (
@@ -184,6 +188,7 @@ def test_live_commands_missing_file(invoke: Cli, command: str, name: str) -> Non
     ],
 )
 def test_is_file_name(source: str, is_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths and audio file names are files; other names are devices or URLs."""
     for name in ("file", "microphone", "2"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()

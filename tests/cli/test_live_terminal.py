@@ -161,6 +161,7 @@ def test_closed_terminal_ends_stream() -> None:
 
 
 def test_end_of_audio_prints_last_verdict(start: Start, song_samples: np.ndarray) -> None:
+    """At the end of the audio, the terminal is restored and the last verdict printed."""
     terminal = start(columns=100, rows=30)
     terminal.write(song_samples)
     assert terminal.process.stdin is not None

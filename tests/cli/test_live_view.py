@@ -77,6 +77,7 @@ def test_view_best_genre_mark() -> None:
 
 
 def test_view_before_first_verdict() -> None:
+    """Before the first verdict, the genres are listed without values."""
     lines = render(view(), *SIZES[0])
     assert lines[1].strip() == "waiting for the first verdict"
     assert all(row(lines, genre).endswith(" -") and "█" not in row(lines, genre) for genre in GTZAN)
@@ -96,6 +97,7 @@ def test_view_few_rows() -> None:
 
 
 def test_view_top() -> None:
+    """`top` limits the genres to the most probable ones."""
     live_view = view(top=2)
     assert genres_of(render(live_view)) == GTZAN[:2]  # before the first verdict
     live_view.verdict = verdict(PROBABILITIES | {"blues": 0.1})
@@ -193,6 +195,7 @@ def test_view_encoding_without_unicode() -> None:
 
 
 def test_format_duration_and_verdict() -> None:
+    """Durations are H:MM:SS; a verdict has genre, probability and duration."""
     assert [format_duration(s) for s in (0, 59.99, 61, 3600, 360_000)] == [
         "0:00:00",
         "0:00:59",

@@ -20,6 +20,7 @@ def run(code: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_ensure_loaded_loads_once() -> None:
+    """A second call loads nothing."""
     done = run(
         "fftw.ensure_loaded(); first = _logmel.fftw_version()\n"
         "_logmel.load_fftw = None  # would fail if it were called again\n"
@@ -55,6 +56,7 @@ def test_ensure_loaded_without_library() -> None:
 
 
 def test_load_fftw_missing_or_other_library() -> None:
+    """A library that is missing or not FFTW is rejected, and FFTW can still be loaded."""
     done = run(
         "print([_logmel.load_fftw(path) for path in ('/no/such/library.so', 'libm.so.6')], _logmel.fftw_version())\n"
         "fftw.ensure_loaded(); print(_logmel.fftw_version())"

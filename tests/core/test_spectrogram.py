@@ -106,6 +106,7 @@ def test_config_invalid_parameter(name, allowed, value):
 
 
 def test_melspectrogram_unknown_parameter():
+    """An unknown parameter is a ParameterError that names it."""
     with pytest.raises(ParameterError, match="hops"):
         melspectrogram(noise(10), hops=3)
 

@@ -63,6 +63,7 @@ def test_verdicts_equal_classifier() -> None:
 
 
 def test_status_before_audio() -> None:
+    """Before the first block, the status has no values of the audio."""
     status = make_station(QueueSource()).status()
     assert (status["listening"], status["verdict"], status["lag_ms"], status["level_db"]) == (False, None, None, None)
     assert (status["position_s"], status["dropped_samples"], status["outages"]) == (0, 0, 0)

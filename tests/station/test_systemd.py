@@ -34,6 +34,7 @@ def test_notify_without_systemd(address: str, monkeypatch: pytest.MonkeyPatch) -
     [("2000000", "", 2.0), ("2000000", "1", None), ("0", "", None), ("", "", None), ("-5", "", None), ("x", "", None)],
 )
 def test_watchdog_s(usec: str, pid: str, expected: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The timeout is read from the environment, if it is valid and for this process."""
     monkeypatch.setenv("WATCHDOG_USEC", usec)
     monkeypatch.setenv("WATCHDOG_PID", pid)
     assert Notifier().watchdog_s == expected

@@ -35,6 +35,7 @@ def test_write_keeps_mode_and_link(tmp_path: Path) -> None:
 
 
 def test_write_to_named_pipe(tmp_path: Path) -> None:
+    """A named pipe is written to, not replaced."""
     os.mkfifo(tmp_path / "pipe")
     received: list[bytes] = []
     reader = threading.Thread(target=lambda: received.append((tmp_path / "pipe").read_bytes()))
@@ -46,6 +47,7 @@ def test_write_to_named_pipe(tmp_path: Path) -> None:
 
 
 def test_write_failure_keeps_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failed write the old content remains, without a temporary file."""
     (tmp_path / "file").write_bytes(b"old")
 
     def full(descriptor: int) -> None:

@@ -188,6 +188,7 @@ def test_simultaneous_requests(running: RunningServer) -> None:
 
 
 def test_max_connections(running: RunningServer) -> None:
+    """Connections above the limit are closed, until others end."""
     idle = [running.connect(address=f"127.0.0.{2 + i % 8}") for i in range(MAX_CONNECTIONS + 20)]
     for client in idle[MAX_CONNECTIONS:]:
         assert is_closed(client)

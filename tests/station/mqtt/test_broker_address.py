@@ -21,6 +21,7 @@ from genre_edge.station.mqtt.broker_address import BrokerAddress
     ],
 )
 def test_from_url(url: str, expected: BrokerAddress) -> None:
+    """Scheme, port, prefix, user and password are parsed and decoded."""
     assert BrokerAddress.from_url(url) == expected
 
 
@@ -56,6 +57,7 @@ def test_from_url_invalid(url: str) -> None:
 
 
 def test_text_without_password() -> None:
+    """`str` and `repr` do not contain the password."""
     address = BrokerAddress.from_url("mqtt://ann:s3cret@broker")
     assert address.password == "s3cret" and "s3cret" not in f"{address} {address!r}"
 

@@ -12,6 +12,7 @@ from tests.station.http.conftest import ALLOWED_HOSTS, TOKEN
 
 @pytest.mark.parametrize("host", ["testserver", "localhost:8000", "LOCALHOST"])
 def test_allowed_host(host: str, client: TestClient) -> None:
+    """An allowed Host header is accepted in any case, with or without a port."""
     assert client.get("/api/v1/status", headers={"Host": host}).status_code == 200
 
 
@@ -20,6 +21,7 @@ def test_allowed_host(host: str, client: TestClient) -> None:
     ["attacker.example", "localhost.attacker.example", "localhost@attacker.example", "127.0.0.1:80", "[::1]", "", "["],
 )
 def test_other_host(host: str, client: TestClient) -> None:
+    """Another or invalid Host header is answered 421."""
     response = client.get("/api/v1/status", headers={"Host": host})
     assert response.status_code == 421
     validate_response(response.json(), "/api/v1/status", "421")

@@ -46,6 +46,7 @@ def test_narrow_screen(open_page: OpenPage, width: int) -> None:
 
 
 def test_colour_schemes(station: FakeStation, open_page: OpenPage) -> None:
+    """The page follows the system's light or dark scheme."""
     lightness, screenshots = {}, {}
     for scheme in ("light", "dark"):
         page = open_page(station, color_scheme=scheme)
@@ -59,6 +60,7 @@ def test_colour_schemes(station: FakeStation, open_page: OpenPage) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("connected", [True, False], ids=["connected", "disconnected"])
 def test_axe_finds_no_violations(station: FakeStation, open_page: OpenPage, scheme: str, connected: bool) -> None:
+    """axe finds no accessibility violation, connected and disconnected."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe (extra `test`)")
     station.bins = [{"start": time.time() // BIN_S * BIN_S, "genres": dict.fromkeys(LABELS, 9), "none": 5}]
     page = open_page(station, color_scheme=scheme)
@@ -123,6 +125,7 @@ def test_markup_in_names(open_page: OpenPage) -> None:
 
 
 def test_genre_codes_are_unique(station: FakeStation, open_page: OpenPage) -> None:
+    """Each genre has a code of its own, for similar names too."""
     labels = [*LABELS, "post", "pep", "p", "pp", "p & p", "ppp"]
     codes = open_page(station).evaluate(
         "labels => import('/static/genres.js').then(({genreStyle}) => labels.map(label => genreStyle(label).code))",
