@@ -17,7 +17,7 @@ def test_imports_follow_the_contracts() -> None:
 
 
 def test_architecture_page_lists_every_folder() -> None:
-    """The table names every folder that holds code, and no folder that is gone."""
+    """The table names every folder that holds code, and no folder that does not exist."""
     listed = set(re.findall(r"^\| `([\w/]+)/` \|", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE))
     files = subprocess.run(
         ["git", "ls-files", "src", "csrc", "tools"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -80,6 +80,7 @@ def playground(tmp_path_factory: pytest.TempPathFactory, song: Path) -> Path:
 
 @pytest.mark.parametrize(("page", "command"), COMMANDS, ids=[f"{page}: {line}" for page, line in COMMANDS])
 def test_docs_shell_command(page: str, command: str, playground: Path) -> None:
+    """Each command of the docs ends with exit code 0."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-c", command.split("  #")[0]],
@@ -106,6 +107,7 @@ def test_docs_skipped_commands_name_tests() -> None:
 
 @pytest.mark.parametrize(("page", "program"), code_blocks("python"), ids=[page for page, _ in code_blocks("python")])
 def test_docs_python_example(page: str, program: str, playground: Path) -> None:
+    """Each Python example of the docs runs without an error."""
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=playground, capture_output=True, text=True, timeout=TIMEOUT_S)
     assert done.returncode == 0, done.stderr
@@ -128,6 +130,7 @@ def test_docs_links() -> None:
 
 
 def test_model_cards_match_bundles() -> None:
+    """The model cards have the accuracy and hash of their bundles."""
     for directory in sorted((ROOT / "models").iterdir()):
         bundle = json.loads((directory / "bundle.json").read_text())
         card = (directory / "MODEL_CARD.md").read_text()
@@ -136,6 +139,7 @@ def test_model_cards_match_bundles() -> None:
 
 
 def test_readme_results_match_bundles() -> None:
+    """README's accuracies are those of the bundles."""
     text = (ROOT / "README.md").read_text()
     for name in ("edge", "paper"):
         metrics = json.loads((ROOT / "models" / name / "bundle.json").read_text())["metrics"]

@@ -8,30 +8,37 @@ import pytest
 
 import genre_edge
 from genre_edge import _deprecated
+from tests.conftest import TIMEOUT_S
 
 
 def in_new_process(program: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=TIMEOUT_S, check=True
+    )
     return done.stdout.strip()
 
 
 def test_dir_lists_public_names() -> None:
+    """`dir(genre_edge)` lists the public names before they are loaded."""
     program = "import genre_edge; print(set(genre_edge.__all__) <= set(dir(genre_edge)))"
     assert in_new_process(program) == "True"
 
 
 @pytest.mark.parametrize("name", genre_edge.__all__)
 def test_public_name_is_importable(name: str) -> None:
+    """Each public name is an object of the package with that name."""
     value = getattr(genre_edge, name)
     assert value.__name__ == name and value.__module__.startswith("genre_edge.")
 
 
 def test_unknown_name_raises() -> None:
+    """An unknown name is an AttributeError."""
     with pytest.raises(AttributeError, match="module 'genre_edge' has no attribute 'nonsense'"):
         _ = genre_edge.nonsense  # type: ignore[attr-defined]
 
 
 def test_import_loads_no_numpy() -> None:
+    """`import genre_edge` loads no numerical package and no command line."""
     program = "import sys, genre_edge; print(sorted({'numpy', 'soundfile', 'genre_edge.cli'} & set(sys.modules)))"
     assert in_new_process(program) == "[]"
 
@@ -60,10 +67,11 @@ def test_deprecated_module_warns(monkeypatch: pytest.MonkeyPatch, old: str, new:
     ],
 )
 def test_old_import_works_in_new_process(statement: str) -> None:
+    """Imports of version 0.1 work."""
     assert in_new_process(f"{statement}; print('imported')") == "imported"
 
 
-def test_deprecated_modules_are_not_loaded_unasked() -> None:
+def test_import_loads_no_deprecated_module() -> None:
     """The new code imports no deprecated module."""
     program = "import warnings; warnings.simplefilter('error'); import genre_edge.cli, genre_edge.classify.classifier"
     assert in_new_process(program + "; print('no warning')") == "no warning"

@@ -8,9 +8,11 @@ import pytest
 from genre_edge.audio import ffmpeg
 from genre_edge.audio.files import open_file
 from genre_edge.errors import AudioError
-from tests.helpers.audio import PCM, UNKNOWN_SIZE, chunk, fmt, riff
+from tests.conftest import TIMEOUT_S
+from tests.helpers.fake_ffmpeg import install_fake_ffmpeg
 from tests.helpers.live import child_pids
 from tests.helpers.station import eventually
+from tests.helpers.wav import endless_header
 
 pytestmark = pytest.mark.usefixtures("reset_shutdown")
 
@@ -18,15 +20,8 @@ pytestmark = pytest.mark.usefixtures("reset_shutdown")
 @pytest.fixture
 def endless_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """File that a fake ffmpeg decodes to endless silence."""
-    header = riff(fmt(PCM, 1, 8000, 16), chunk(b"data", b"", UNKNOWN_SIZE), size=UNKNOWN_SIZE)
-    (tmp_path / "header").write_bytes(header)
-    program = tmp_path / "bin" / "ffmpeg"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\nexec /bin/cat {tmp_path}/header /dev/zero\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent))
-    (tmp_path / "x.m4a").write_bytes(b"not read by the fake ffmpeg")
-    return tmp_path / "x.m4a"
+    (tmp_path / "header").write_bytes(endless_header(8000))
+    return install_fake_ffmpeg(tmp_path, monkeypatch, f"exec /bin/cat {tmp_path}/header /dev/zero")
 
 
 def test_kill_child_processes(endless_file: Path) -> None:
@@ -48,13 +43,13 @@ def test_kill_while_start_hangs(endless_file: Path, monkeypatch: pytest.MonkeyPa
     def hold_lock() -> None:
         with ffmpeg._children_lock:
             locked.set()
-            release.wait(60)
+            release.wait(TIMEOUT_S)
 
     with open_file(endless_file):
         thread = threading.Thread(target=hold_lock, daemon=True)
         thread.start()
-        assert locked.wait(60)
+        assert locked.wait(TIMEOUT_S)
         ffmpeg.kill_child_processes()
         eventually(lambda: set(child_pids()) <= before)
         release.set()
-        thread.join(60)
+        thread.join(TIMEOUT_S)

@@ -10,21 +10,11 @@ import pytest
 
 from genre_edge.audio.files import open_file
 from genre_edge.errors import AudioError
-from tests.helpers.audio import (
-    PCM,
-    UNKNOWN_SIZE,
-    chunk,
-    encode,
-    fmt,
-    music,
-    naive_mono,
-    noise,
-    read_samples,
-    riff,
-    run_python,
-)
+from tests.helpers.audio import encode, music, naive_mono, noise, read_samples, run_python
+from tests.helpers.fake_ffmpeg import install_fake_ffmpeg
+from tests.helpers.wav import PCM, UNKNOWN_SIZE, chunk, endless_header, fmt, riff
 
-real_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
+needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 
 
 def encode_with_ffmpeg(directory: Path, name: str, *codec: str) -> tuple[Path, np.ndarray]:
@@ -46,7 +36,7 @@ def best_correlation(decoded: np.ndarray, before: np.ndarray, max_lag: int = 409
     return max(float(np.corrcoef(decoded[at : at + len(part)], part)[0, 1]) for at in all_starts)
 
 
-@real_ffmpeg
+@needs_ffmpeg
 @pytest.mark.parametrize("name", ["x.m4a", "x.aac", "x.mp4", "with space.M4A", "-x.m4a", os.fsdecode(b"\xe9.m4a")])
 def test_aac_correlates_with_wav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Decoded AAC correlates with the samples before encoding, under any file name."""
@@ -59,14 +49,14 @@ def test_aac_correlates_with_wav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert best_correlation(decoded, before) > 0.98
 
 
-@real_ffmpeg
+@needs_ffmpeg
 def test_lossless_m4a_equals_wav(tmp_path: Path) -> None:
     """A lossless m4a decodes to exactly the samples of the WAV."""
     path, before = encode_with_ffmpeg(tmp_path, "x.m4a", "-c:a", "alac")
     assert np.array_equal(read_samples(open_file(path)), before)
 
 
-@real_ffmpeg
+@needs_ffmpeg
 @pytest.mark.parametrize("content", [b"no audio at all", bytes(3000), b"#EXTM3U\nhttp://127.0.0.1:9/x.aac\n"])
 def test_file_without_audio(tmp_path: Path, content: bytes) -> None:
     """A file without audio is one AudioError, and a playlist in it opens no network connection."""
@@ -75,18 +65,6 @@ def test_file_without_audio(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(AudioError) as caught:
         open_file(path)
     assert str(caught.value).startswith(f"{path}: ffmpeg") and "\n" not in str(caught.value)
-
-
-def fake_ffmpeg(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
-    """Create an m4a file, and a shell script named ffmpeg as the only program in PATH."""
-    program = directory / "bin" / "ffmpeg"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent))
-    path = directory / "x.m4a"
-    path.write_bytes(b"not read by the fake ffmpeg")
-    return path
 
 
 def test_missing_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,11 +77,11 @@ def test_missing_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert str(caught.value) == f"{path}: needs ffmpeg, which is not installed (apt install ffmpeg)"
 
 
-def test_output_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ffmpeg_output_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The WAV that ffmpeg writes is decoded, with its rate and channels."""
     samples = noise(30000).reshape(-1, 2)
     (tmp_path / "out.wav").write_bytes(encode(samples, 32000, subtype="FLOAT"))
-    path = fake_ffmpeg(tmp_path, monkeypatch, f"exec /bin/cat {tmp_path}/out.wav")
+    path = install_fake_ffmpeg(tmp_path, monkeypatch, f"exec /bin/cat {tmp_path}/out.wav")
     with open_file(path) as source:
         assert (source.rate, source.channels, source.name) == (32000, 2, str(path))
     np.testing.assert_allclose(read_samples(open_file(path)), naive_mono(samples), atol=1e-7)
@@ -118,9 +96,11 @@ def test_output_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         ("printf '\\377\\n' >&2; exit 1", "ffmpeg: \ufffd"),
     ],
 )
-def test_error_has_last_stderr_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str) -> None:
+def test_ffmpeg_error_has_last_stderr_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
+) -> None:
     """The error contains the last line of ffmpeg's standard error."""
-    path = fake_ffmpeg(tmp_path, monkeypatch, script)
+    path = install_fake_ffmpeg(tmp_path, monkeypatch, script)
     with pytest.raises(AudioError) as caught:
         read_samples(open_file(path))
     assert str(caught.value) == f"{path}: {reason}"
@@ -128,41 +108,41 @@ def test_error_has_last_stderr_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_ffmpeg_cannot_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An ffmpeg that is no valid program is one AudioError."""
-    path = fake_ffmpeg(tmp_path, monkeypatch, "")
+    path = install_fake_ffmpeg(tmp_path, monkeypatch, "")
     (tmp_path / "bin" / "ffmpeg").write_bytes(b"\x7fELF for another machine")
     with pytest.raises(AudioError) as caught:
         open_file(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
-def test_rejected_output_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ffmpeg_rejected_output_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An output with an unsupported rate, such as 11 MHz DSD, is an error although ffmpeg goes on writing."""
-    header = riff(fmt(PCM, 1, 1_411_200, 16), chunk(b"data", b"", UNKNOWN_SIZE), size=UNKNOWN_SIZE)
-    (tmp_path / "header").write_bytes(header)
+    (tmp_path / "header").write_bytes(endless_header(1_411_200))
     script = f"/bin/cat {tmp_path}/header /dev/zero || echo 'Error closing file: Broken pipe' >&2; exit 1"
-    path = fake_ffmpeg(tmp_path, monkeypatch, script)
+    path = install_fake_ffmpeg(tmp_path, monkeypatch, script)
     program = "import sys; from genre_edge.audio.files import open_file; open_file(sys.argv[1])"
-    done = run_python(program, path, timeout_s=120)
+    done = run_python(program, path)
     reason = "the sampling rate 1411200 Hz is outside 1000 to 1000000 Hz"
     assert done.stderr.splitlines()[-1] == f"genre_edge.errors.AudioError: {path}: {reason}"
 
 
-def test_failure_after_samples_is_logged(
+def test_ffmpeg_failure_after_samples_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The samples before a failure count, and the failure is logged."""
-    header = riff(fmt(PCM, 1, 8000, 16), chunk(b"data", bytes(16000), UNKNOWN_SIZE), size=UNKNOWN_SIZE)
-    (tmp_path / "half").write_bytes(header)
-    path = fake_ffmpeg(tmp_path, monkeypatch, f"/bin/cat {tmp_path}/half; echo 'damaged packet' >&2; exit 1")
+    wav = riff(fmt(PCM, 1, 8000, 16), chunk(b"data", bytes(16000), UNKNOWN_SIZE), size=UNKNOWN_SIZE)
+    (tmp_path / "half").write_bytes(wav)
+    path = install_fake_ffmpeg(tmp_path, monkeypatch, f"/bin/cat {tmp_path}/half; echo 'damaged packet' >&2; exit 1")
     assert len(read_samples(open_file(path))) == 8000
     assert str(path) in caplog.text and "damaged packet" in caplog.text
 
 
 def test_close_kills_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing the source kills the ffmpeg process; a second `close` does nothing."""
-    header = riff(fmt(PCM, 1, 8000, 16), chunk(b"data", b"", UNKNOWN_SIZE), size=UNKNOWN_SIZE)
-    (tmp_path / "header").write_bytes(header)
-    path = fake_ffmpeg(tmp_path, monkeypatch, f"echo $$ > {tmp_path}/pid; exec /bin/cat {tmp_path}/header /dev/zero")
+    (tmp_path / "header").write_bytes(endless_header(8000))
+    path = install_fake_ffmpeg(
+        tmp_path, monkeypatch, f"echo $$ > {tmp_path}/pid; exec /bin/cat {tmp_path}/header /dev/zero"
+    )
     with open_file(path) as source:
         assert not next(iter(source.blocks())).samples.any()
         pid = int((tmp_path / "pid").read_text())

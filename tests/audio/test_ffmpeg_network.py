@@ -8,6 +8,7 @@ import pytest
 
 from genre_edge.audio import ffmpeg
 from genre_edge.audio.ffmpeg import FfmpegSource, is_url, redact_url
+from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import encode, music
 from tests.helpers.live import RadioServer, Response
 
@@ -21,7 +22,7 @@ def encoded(seconds: float, *codec: str) -> bytes:
 
 
 def read_from(server: RadioServer) -> np.ndarray:
-    with FfmpegSource.from_url(server.url, 60.0) as source:
+    with FfmpegSource.from_url(server.url, TIMEOUT_S) as source:
         return np.concatenate([block.samples for block in source.blocks()])
 
 

@@ -13,19 +13,9 @@ import pytest
 
 from genre_edge.audio.files import SOUNDFILE_SUFFIXES, open_file
 from genre_edge.errors import AudioError
-from tests.helpers.audio import (
-    PCM,
-    chunk,
-    encode,
-    fmt,
-    music,
-    naive_mono,
-    noise,
-    read_samples,
-    riff,
-    run_python,
-)
+from tests.helpers.audio import encode, music, naive_mono, noise, read_samples, run_python
 from tests.helpers.bundles import tiny
+from tests.helpers.wav import PCM, chunk, fmt, riff
 
 INTEGERS = [
     ("WAV", "PCM_U8", 8),
@@ -129,7 +119,7 @@ def test_memory_is_constant(tmp_path: Path, channels: int) -> None:
 
 
 def test_content_decides_format(tmp_path: Path) -> None:
-    """The content decides the format, whatever the suffix says."""
+    """The content decides the format, not the suffix."""
     content = encode(noise(1000), 8000)
     for name in ("X.WAV", "x", "x.unknown", "x.flac", "x.raw"):  # all are WAV
         (tmp_path / name).write_bytes(content)
@@ -262,6 +252,7 @@ def test_file_without_samples(tmp_path: Path, format: str) -> None:
     assert str(caught.value) == f"{path}: holds no audio"
 
 
+@pytest.mark.slow
 def test_close_while_reading(tmp_path: Path) -> None:
     """Closing while another thread reads does not crash; in a separate process, which a crash would end."""
     (tmp_path / "long.flac").write_bytes(encode(noise(1 << 20), 44100, "FLAC"))

@@ -13,7 +13,7 @@ RATE = 22050
 @pytest.mark.parametrize(("amplitude", "level_db"), [(1.0, -3.01), (0.1, -23.01), (0.001, -63.01)])
 @pytest.mark.parametrize("size", [100, 2205, 22050])
 def test_level_of_sine(amplitude: float, level_db: float, size: int) -> None:
-    """The level is the RMS of the samples, whatever the block size."""
+    """The level is the RMS of the samples, for any block size."""
     meter, samples = LevelMeter(), tone(441, 4, RATE, amplitude)
     for i in range(0, len(samples), size):
         meter(Block(samples[i : i + size], RATE, i))

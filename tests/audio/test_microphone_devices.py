@@ -111,7 +111,7 @@ def test_missing_sounddevice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value) == "a microphone needs sounddevice: in genre-edge's folder, run: pip install '.[live]'"
 
 
-def test_portaudio_fails_on_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_portaudio_import_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """A PortAudio that cannot be initialized is an error with its reason."""
     (tmp_path / "sounddevice.py").write_text("class PortAudioError(Exception): ...\nraise PortAudioError('no host')")
     monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
@@ -122,7 +122,7 @@ def test_portaudio_fails_on_import(monkeypatch: pytest.MonkeyPatch, tmp_path: An
 
 def test_missing_portaudio(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """Without PortAudio the error says what to install."""
-    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not received')")
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
     monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(AudioError) as caught:

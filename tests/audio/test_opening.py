@@ -1,10 +1,9 @@
-"""Opening live sources: a misbehaving server on localhost with the real ffmpeg, and a sound card that appears late."""
+"""Opening live sources: a server with outages on localhost and the real ffmpeg, and a sound card that appears late."""
 
 import json
 import shutil
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -140,7 +139,7 @@ class PortAudioError(Exception):
 
 
 class LateCard(SimpleNamespace):
-    """Fake module sounddevice whose card appears at the third rescan and delivers a second of samples."""
+    """Fake module sounddevice: its card appears at the third rescan, and delivers a second of samples when started."""
 
     PortAudioError = PortAudioError
     default = SimpleNamespace(device=(1, 0))
@@ -173,7 +172,7 @@ class LateCard(SimpleNamespace):
         def close() -> None:
             self.n_open -= 1
 
-        return SimpleNamespace(start=threading.Thread(target=play).start, close=close)
+        return SimpleNamespace(start=play, close=close)
 
 
 def test_late_card_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:

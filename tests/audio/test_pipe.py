@@ -15,22 +15,8 @@ from genre_edge.audio.block import to_mono
 from genre_edge.audio.pipe import RAW_ENCODINGS, PcmSource, WavSource, open_pipe, parse_raw
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError, ParameterError
-from tests.helpers.audio import (
-    FLOAT,
-    PCM,
-    UNKNOWN_SIZE,
-    ShortReadStream,
-    chunk,
-    decode,
-    encode,
-    extensible,
-    fmt,
-    music,
-    naive_mono,
-    noise,
-    read_samples,
-    riff,
-)
+from tests.helpers.audio import ShortReadStream, decode, encode, music, naive_mono, noise, read_samples
+from tests.helpers.wav import FLOAT, PCM, UNKNOWN_SIZE, chunk, extensible, fmt, riff
 
 SUBTYPES = {
     "u8": "PCM_U8",
@@ -243,7 +229,7 @@ def peak_memory(source_bytes: bytes) -> int:
 
 @pytest.mark.parametrize(("channels", "rate", "bits"), [(64, 48000, 16), (1024, 8000, 16), (1023, 1_000_000, 64)])
 def test_memory_is_bounded(channels: int, rate: int, bits: int) -> None:
-    """Peak memory is small, whatever the header says."""
+    """Peak memory is small for any header."""
     tag = FLOAT if bits == 64 else PCM
     content = riff(fmt(tag, channels, rate, bits), chunk(b"data", bytes(1 << 20), UNKNOWN_SIZE))
     assert peak_memory(content) < 8 << 20

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import TIMEOUT_S, Cli
 
 ALSA = Path("/usr/share/alsa/alsa.conf")
 CARD = """
@@ -56,7 +56,7 @@ def test_stream_reports_drops_until_signal(cards: dict[str, str], number: int) -
             lines.append(process.stdout.readline() or process.stderr.read())
         process.send_signal(number)
         lines += process.stdout.read().splitlines()
-        assert (process.wait(120), process.stderr.read()) == (0, b"")
+        assert (process.wait(TIMEOUT_S), process.stderr.read()) == (0, b"")
     verdicts = [json.loads(line) for line in lines]
     dropped = [verdict["dropped_samples"] for verdict in verdicts]
     assert dropped == sorted(dropped) and dropped[-1] > 0

@@ -1,4 +1,4 @@
-"""StderrTail: keeps the end of a child's standard error, and the child never waits."""
+"""StderrTail: keeps the end of a child's standard error without blocking the child."""
 
 import os
 import subprocess
@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from genre_edge.audio.stderr_tail import StderrTail
+from tests.conftest import TIMEOUT_S
 
 
 def start(program: str, stderr: StderrTail) -> "subprocess.Popen[bytes]":
@@ -27,11 +28,11 @@ def test_last_line() -> None:
 
 
 def test_full_pipe_does_not_block_child() -> None:
-    """A child that writes more than the pipe holds ends all the same."""
+    """A child that writes more than the pipe's capacity is not blocked."""
     stderr = StderrTail()
     program = "import os\nfor i in range(1000):\n try: os.write(2, b'x' * 999 + b'\\n')\n except BlockingIOError: pass"
     with start(program, stderr) as process:
-        assert process.wait(120) == 0
+        assert process.wait(TIMEOUT_S) == 0
     assert stderr.last_line() == "x" * 999
     stderr.close()
 
@@ -54,5 +55,5 @@ def test_close_twice() -> None:
     stderr.close()
     stderr.close()
     assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
-    with pytest.raises(ValueError, match="closed"):  # and never another file that got the same number
+    with pytest.raises(ValueError, match="closed"):  # and it never reads another file that has the same descriptor
         stderr.drain()

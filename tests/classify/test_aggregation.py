@@ -24,6 +24,7 @@ def patch(i: int, probabilities: np.ndarray | None = PROBABILITIES) -> PatchResu
 
 
 def test_aggregator_window_has_constant_memory() -> None:
+    """Patches that have left the window are not stored."""
     aggregator = Aggregator(tiny().bundle, 0.0, keep_segments=True, window_s=2.0)
     for i in range(5000):
         aggregator.add(patch(i))
@@ -31,6 +32,7 @@ def test_aggregator_window_has_constant_memory() -> None:
 
 
 def test_aggregator_without_patches_is_too_short() -> None:
+    """Without patches, the segment has no genre and the reason `too_short`."""
     segment = Aggregator(tiny().bundle, 0.0, keep_segments=False).segment()
     assert (segment.start_s, segment.end_s, segment.genre, segment.reason) == (0.0, 0.0, None, "too_short")
 

@@ -140,6 +140,7 @@ def test_segments_cover_file(n: int) -> None:
 
 
 def test_segments_not_requested() -> None:
+    """Without the argument `segments`, verdicts list no segments."""
     assert only_verdict(ArraySource(music(2, RATE), RATE), segments=False).segments == []
 
 
@@ -148,6 +149,7 @@ def test_segments_not_requested() -> None:
 
 @pytest.mark.parametrize("level", [0.0, 1e-6])
 def test_reason_silence(level: float) -> None:
+    """Audio below the silence limit has no genre and no probabilities."""
     verdict = classify(music(3, RATE) * np.float32(level))
     assert (verdict.genre, verdict.confidence, verdict.reason, verdict.genres) == (None, None, "silence", [])
     assert (verdict.start_s, verdict.end_s) == (0.0, 3.0)
@@ -156,12 +158,14 @@ def test_reason_silence(level: float) -> None:
 
 @pytest.mark.parametrize("n", [1, 100, 800])
 def test_reason_too_short(n: int) -> None:
+    """Audio without a whole patch has no genre, but its times."""
     verdict = classify(tone(440, n / RATE, RATE))
     assert (verdict.genre, verdict.confidence, verdict.reason, verdict.genres) == (None, None, "too_short", [])
     assert (verdict.start_s, verdict.end_s, verdict.segments) == (0.0, round(n / RATE, 3), [])
 
 
 def test_reason_low_confidence() -> None:
+    """A confidence below the threshold gives no genre; the probabilities stay."""
     samples = music(3, RATE)
     accepted = only_verdict(ArraySource(samples, RATE), classifier=Classifier(TINY, threshold=0.0))
     assert accepted.genre == accepted.genres[0].genre and accepted.reason is None and accepted.confidence is not None
@@ -260,6 +264,7 @@ def peak_memory(classifier: Classifier, minutes: int) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_classifier_constant_memory(tmp_path: Path) -> None:
     """Peak memory does not depend on the length of the source."""
     coarse = MelConfig(sr=8000, n_fft=2048, hop_length=1024, n_mels=16)  # fewer patches: tracing is slow
@@ -279,5 +284,6 @@ def test_classify_frames_of_other_shape(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("interval_s", [0, -5, math.nan])
 def test_stream_interval_not_positive(interval_s: float) -> None:
+    """An interval of zero or less is a ParameterError."""
     with pytest.raises(ParameterError, match="interval_s must be positive"):
         next(tiny().stream(ArraySource(music(1, RATE), RATE), interval_s))

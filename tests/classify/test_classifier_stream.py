@@ -88,6 +88,7 @@ def test_window_mean_of_its_patches(window_s: float) -> None:
 
 @pytest.mark.parametrize("window_s", [-1, math.nan])
 def test_window_negative(window_s: float) -> None:
+    """A negative window is a ParameterError."""
     with pytest.raises(ParameterError, match="window_s must not be negative"):
         next(tiny().stream(ArraySource(music(1, RATE), RATE), window_s=window_s))
 
@@ -215,6 +216,7 @@ def test_gap_counts_dropped_samples() -> None:
 
 
 def test_gap_before_first_block() -> None:
+    """Samples dropped before the first block shift the times and are counted."""
     samples = music(2, RATE)
     late = BlockSource([Block(samples, RATE, 4000, dropped=4000)], RATE)
     (verdict,) = tiny().stream(late, math.inf, segments=True)
@@ -233,6 +235,7 @@ def test_gap_short_stretches(level: float) -> None:
 
 
 def test_gap_too_short_stretches() -> None:
+    """Stretches without a whole patch give the reason `too_short`, and dropped samples are counted."""
     blocks = [Block(tone(440, 0.05, RATE), RATE, i * 500, 100 if i else 0) for i in range(5)]
     (verdict,) = tiny().stream(BlockSource(blocks, RATE), 1.0)
     assert (verdict.reason, verdict.dropped_samples, verdict.end_s) == ("too_short", 400, 0.3)

@@ -65,6 +65,7 @@ def test_frontend_any_block_sizes(rate: int) -> None:
 
 @pytest.mark.parametrize("rate", RATES)
 def test_resampler_keeps_duration(rate: int) -> None:
+    """The resampled audio has the duration of the source, within one sample."""
     n = int(1.5 * rate) + 1
     assert len(resampled(noise(n), rate, [4096])) == pytest.approx(n * RATE / rate, abs=1)
     assert all_frames(noise(n), rate, (4096,)).shape == (40, 1 + round(n * RATE / rate) // 300)
@@ -142,6 +143,7 @@ def test_frontend_rate_change() -> None:
 @pytest.mark.parametrize("n", [1, 2, 100])
 @pytest.mark.parametrize("rate", [1000, RATE, 1_000_000])
 def test_frontend_few_samples(n: int, rate: int) -> None:
+    """A few samples at any rate give finite frames."""
     frames = all_frames(noise(n), rate, (1,))
     assert frames.shape[0] == 40 and np.isfinite(frames).all()
     assert frames.shape[1] == pytest.approx(1 + n * RATE / rate // 300, abs=1)

@@ -1,4 +1,4 @@
-"""Today's verdicts against recorded ones: seeded signals with gaps and rate changes, and the demo song."""
+"""Verdicts against recorded ones: seeded signals with gaps and rate changes, and the demo song."""
 
 import json
 from typing import Any
@@ -16,9 +16,10 @@ RECORDED: Recordings = json.loads(RECORDING.read_text())
 
 
 @pytest.fixture(scope="module")
-def today() -> Recordings:
-    computed: Recordings = json.loads(json.dumps(recordings()))
-    return computed
+def computed() -> Recordings:
+    """Return the verdicts of the present code."""
+    verdicts: Recordings = json.loads(json.dumps(recordings()))
+    return verdicts
 
 
 def check_answer(actual: list[Any], expected: list[Any], threshold: float) -> None:
@@ -31,17 +32,18 @@ def check_answer(actual: list[Any], expected: list[Any], threshold: float) -> No
     assert actual_answer == expected_answer
 
 
-def test_recording_covers_signals_and_reasons(today: Recordings) -> None:
-    assert list(today) == list(RECORDED)
+def test_recording_covers_signals_and_reasons(computed: Recordings) -> None:
+    """The recording has all signals, and verdicts with each reason but `not_music`."""
+    assert list(computed) == list(RECORDED)
     reasons = {verdict["reason"] for verdicts in RECORDED.values() for verdict in verdicts}
     assert reasons == {None, "low_confidence", "silence", "too_short"}
 
 
 @pytest.mark.parametrize("key", RECORDED)
-def test_verdicts_match_recording(today: Recordings, key: str) -> None:
+def test_verdicts_match_recording(computed: Recordings, key: str) -> None:
     """Times, counts, genres and reasons are equal, probabilities up to an int8 step."""
     threshold = Bundle.load(bundle_path("edge")).threshold if key.startswith("demo song") else THRESHOLD
-    for actual, expected in zip(today[key], RECORDED[key], strict=True):
+    for actual, expected in zip(computed[key], RECORDED[key], strict=True):
         fields = ("start_s", "end_s", "genre", "reason", "confidence")
         check_answer([actual[name] for name in fields], [expected[name] for name in fields], threshold)
         assert actual["dropped_samples"] == expected["dropped_samples"]

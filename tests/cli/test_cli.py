@@ -40,6 +40,7 @@ def test_classify_every_format(invoke: Cli, song: Path) -> None:
 
 
 def test_classify_top_and_segments(invoke: Cli, song: Path) -> None:
+    """`--top` limits the genres of verdicts and segments; `--segments` lists segments in JSON and CSV."""
     (verdict,) = parse_verdicts(invoke("classify", song, "--format", "json", "--top", 2, "--segments").stdout)
     assert len(verdict["genres"]) == 2
     assert len(verdict["segments"]) > 1
@@ -90,6 +91,7 @@ def test_classify_directory_pattern_and_jobs(
 
 
 def test_classify_model_by_name_and_path(invoke: Cli, song: Path) -> None:
+    """`--model` accepts the name and the path of a bundle."""
     (named,) = parse_verdicts(invoke("classify", song, "--model", "paper", "--format", "json").stdout)
     path = ROOT / "models" / "paper"
     (by_path,) = parse_verdicts(invoke("classify", song, "--model", path, "--format", "json").stdout)
@@ -98,6 +100,7 @@ def test_classify_model_by_name_and_path(invoke: Cli, song: Path) -> None:
 
 
 def test_models_json_and_table(invoke: Cli) -> None:
+    """`models` lists each model with its accuracy, labels and SHA-256."""
     done = invoke("models", "--format", "json")
     models = {model["name"]: model for model in json.loads(done.stdout)}
     assert done.returncode == 0
@@ -152,12 +155,14 @@ def loaded_modules(arguments: list[str], modules: set[str]) -> list[str]:
 
 
 def test_help_loads_nothing_heavy() -> None:
+    """`--help` imports no numerical, audio or web package."""
     heavy = {"numpy", "soundfile", "soxr", "ai_edge_litert", "PIL", "sounddevice", "tensorflow", "pyfftw"}
     heavy |= {"starlette", "uvicorn", "paho", "prometheus_client", "sqlite3"}
     assert loaded_modules(["classify", "--help"], heavy) == []
 
 
 def test_classify_loads_no_tensorflow_or_pyfftw(song: Path) -> None:
+    """`classify` imports no package of training or of optional features."""
     assert loaded_modules(["classify", str(song)], {"tensorflow", "pyfftw", "librosa", "scipy", "PIL"}) == []
 
 

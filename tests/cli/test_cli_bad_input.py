@@ -73,7 +73,7 @@ def test_classify_unusual_file(invoke: Cli, folder: Path, name: str) -> None:
     assert len(verdict["genres"]) == 10
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_classify_batch_with_bad_files(cli: Cli, folder: Path, jobs: int) -> None:
     """Bad files do not stop the batch."""
     names = [*FAILURES, *WITHOUT_GENRE, *CLASSIFIED]
@@ -93,6 +93,7 @@ def test_classify_truncated_mp3(invoke: Cli, folder: Path) -> None:
 
 
 def test_classify_file_without_permission(invoke: Cli, folder: Path) -> None:
+    """A file without read permission is one error."""
     path = folder / "forbidden.wav"
     path.chmod(0)
     if os.geteuid() == 0:
@@ -101,7 +102,7 @@ def test_classify_file_without_permission(invoke: Cli, folder: Path) -> None:
     assert (done.returncode, done.stderr) == (1, f"genre-edge: {path}: Permission denied\n")
 
 
-def test_classify_nothing_found(invoke: Cli, tmp_path: Path) -> None:
+def test_classify_no_matching_files(invoke: Cli, tmp_path: Path) -> None:
     """A directory without audio and a pattern without a match are errors."""
     (tmp_path / "notes.txt").write_text("no music here")
     done = invoke("classify", tmp_path, tmp_path / "*.flac")
@@ -113,6 +114,7 @@ def test_classify_nothing_found(invoke: Cli, tmp_path: Path) -> None:
 
 
 def test_classify_m4a_without_ffmpeg(cli: Cli, tmp_path: Path) -> None:
+    """Without ffmpeg, an m4a file is one error that names ffmpeg."""
     (tmp_path / "song.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
     done = cli("classify", tmp_path / "song.m4a", env={"PATH": str(tmp_path)})
     assert done.returncode == 1
@@ -122,22 +124,24 @@ def test_classify_m4a_without_ffmpeg(cli: Cli, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WAVE", b"ID3 something else entirely"])
 def test_classify_standard_input_not_wav(cli: Cli, data: bytes) -> None:
+    """Standard input that is not a WAV is one error."""
     done = cli("classify", "-", input=data)
     assert done.returncode == 1
     assert done.stderr.startswith("genre-edge: -: ") and done.stderr.count("\n") == 1
 
 
-def test_error_hostile_file_name(invoke: Cli, tmp_path: Path) -> None:
+def test_error_file_name_control_characters(invoke: Cli, tmp_path: Path) -> None:
     """Control characters in a file name do not reach the terminal."""
-    path = tmp_path / "evil\x1b[31m\nname.wav"
+    path = tmp_path / "control\x1b[31m\nname.wav"
     path.write_text("no audio")
     done = invoke("classify", path)
     assert "\x1b" not in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_warning_hostile_file_name(cli: Cli, folder: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_warning_file_name_control_characters(cli: Cli, folder: Path, tmp_path: Path) -> None:
     """Control characters in a file name do not reach the terminal through the log."""
-    path = tmp_path / "evil\x1b[31m\nname.wav"
+    path = tmp_path / "control\x1b[31m\nname.wav"
     path.write_bytes((folder / "good.wav").read_bytes()[:-RATE])
     done = cli("classify", path)
     assert done.returncode == 0 and "name.wav: the file is truncated; it ends after " in done.stderr

@@ -26,6 +26,7 @@ from tests.helpers.mqtt import Mosquitto, MqttSubscriber, free_port, requires_mo
 from tests.helpers.serve_process import RAW, ServeProcess
 from tests.helpers.station import eventually
 
+OTHER_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 requires_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 
 
@@ -48,7 +49,7 @@ def noise(seconds: float) -> np.ndarray:
     return np.random.default_rng(0).uniform(-0.3, 0.3, round(8000 * seconds))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in OTHER_SIGNALS)])
 def test_serve_until_signal(number: int, start: Callable[..., ServeProcess]) -> None:
     """Status, health, history and page are served until a signal ends the process."""
     server = start()
@@ -94,6 +95,7 @@ def test_serve_signal_at_any_moment(tmp_path: Path) -> None:
         assert (process.returncode in (0, -number) and messages.count("\n") <= 1) or is_before_main, messages
 
 
+@pytest.mark.slow
 def test_serve_ends_with_open_event_stream(start: Callable[..., ServeProcess]) -> None:
     """A client of the event stream does not delay the end."""
     server = start()
@@ -129,8 +131,9 @@ def test_serve_wrong_usage(arguments: tuple[str, ...], reason: str, invoke: Cli)
 
 
 def test_serve_port_in_use(invoke: Cli) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    """A port in use is one error with exit code 1."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         done = invoke("serve", "-", *RAW, "--port", port)
     assert (done.returncode, done.stderr) == (1, f"genre-edge: 127.0.0.1 port {port}: Address already in use\n")
 
@@ -146,6 +149,7 @@ def test_serve_without_extra(cli: Cli, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_serve_token(start: Callable[..., ServeProcess]) -> None:
     """Clients of other machines must send the token."""
     server = start("--host", "0.0.0.0", GENRE_EDGE_TOKEN="correct-horse")
@@ -156,13 +160,16 @@ def test_serve_token(start: Callable[..., ServeProcess]) -> None:
     assert server.end() == (0, "")
 
 
+@pytest.mark.slow
 def test_serve_insecure(start: Callable[..., ServeProcess]) -> None:
+    """With --insecure, other machines need no token."""
     server = start("--host", "0.0.0.0", "--insecure")
     server.url = server.url.replace("0.0.0.0", "127.0.0.1")
     assert server.get("api/v1/status")["source"] == "-"
     assert server.end() == (0, "")
 
 
+@pytest.mark.slow
 def test_serve_damaged_history(start: Callable[..., ServeProcess], tmp_path: Path) -> None:
     """A damaged history file does not stop the classification."""
     (tmp_path / "h.db").write_bytes(b"no database" * 1000)
@@ -219,7 +226,9 @@ def test_systemd_watchdog_of_other_process(start: Callable[..., ServeProcess]) -
         assert server.end() == (0, "")
 
 
+@pytest.mark.slow
 def test_systemd_socket_missing(start: Callable[..., ServeProcess], tmp_path: Path) -> None:
+    """A missing notification socket does not disturb the service."""
     server = start(NOTIFY_SOCKET=str(tmp_path / "missing"))
     assert server.end() == (0, "")
 
@@ -227,6 +236,7 @@ def test_systemd_socket_missing(start: Callable[..., ServeProcess], tmp_path: Pa
 # Live sources
 
 
+@pytest.mark.slow
 @requires_ffmpeg
 def test_serve_lost_source(start: Callable[..., ServeProcess]) -> None:
     """A radio that stays unreachable ends the process with exit code 3; its password is not printed."""
@@ -252,6 +262,7 @@ def test_serve_ends_with_silent_radio(start: Callable[..., ServeProcess]) -> Non
     eventually(lambda: not Path(f"/proc/{child}").exists())
 
 
+@pytest.mark.slow
 @requires_mosquitto
 def test_serve_mqtt(start: Callable[..., ServeProcess], tmp_path: Path) -> None:
     """Verdicts and availability are published; the broker's password is not printed."""

@@ -24,6 +24,7 @@ def parse_lines(text: str) -> list[dict]:
 
 
 def test_stream_long_interval_equals_classify(cli: Cli, song_samples: np.ndarray) -> None:
+    """An interval longer than the audio gives the verdict of `classify`."""
     data = song_samples.astype("<f4").tobytes()
     (whole,) = json.loads(cli("classify", "-", *RAW, "--format", "json", input=data).stdout)
     (line,) = parse_lines(cli("stream", "-", *RAW, "--interval", 3600, input=data).stdout)
@@ -63,7 +64,10 @@ def segments(cli: Cli, song_samples: np.ndarray) -> list[dict]:
     return whole["segments"]
 
 
-@pytest.mark.parametrize(("size", "pause_s"), [(1 << 30, 0), (4001, 0), (99_999, 0.05)])
+@pytest.mark.parametrize(
+    ("size", "pause_s"),
+    [(1 << 30, 0), *(pytest.param(*case, marks=pytest.mark.slow) for case in [(4001, 0), (99_999, 0.05)])],
+)
 def test_stream_window_0_equals_segments(
     song_samples: np.ndarray, segments: list[dict], size: int, pause_s: float
 ) -> None:
@@ -73,6 +77,7 @@ def test_stream_window_0_equals_segments(
     assert [{key: line[key] for key in segments[0]} for line in verdicts] == segments
 
 
+@pytest.mark.slow
 def test_stream_window_is_mean_of_patches(cli: Cli, song_samples: np.ndarray, segments: list[dict]) -> None:
     """A smoothed verdict is the mean of the patches in its window."""
     data, patches = song_samples.astype("<f4").tobytes(), segments
@@ -84,11 +89,14 @@ def test_stream_window_is_mean_of_patches(cli: Cli, song_samples: np.ndarray, se
             assert share["probability"] == pytest.approx(np.mean(of_patches), abs=2e-4)
 
 
+@pytest.mark.slow
 def test_stream_wav(cli: Cli, song_wav: Path) -> None:
+    """A WAV on standard input is streamed."""
     assert len(parse_lines(cli("stream", "-", input=song_wav.read_bytes()).stdout)) >= 4
 
 
 def test_stream_empty_pipe(cli: Cli) -> None:
+    """Standard input without audio is one error."""
     done = cli("stream", "-", *RAW)
     assert (done.returncode, done.stderr) == (1, "genre-edge: -: holds no audio\n")
 
@@ -119,6 +127,7 @@ def test_stream_ends_at_signal(song_samples: np.ndarray) -> None:
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
 def test_stream_signals_reach_main_thread_only(song_samples: np.ndarray) -> None:
     """All other threads block the signals: one that a thread received would not interrupt the main thread."""
@@ -132,6 +141,7 @@ def test_stream_signals_reach_main_thread_only(song_samples: np.ndarray) -> None
 
 
 def test_stream_microphone_without_sounddevice(cli: Cli, tmp_path: Path) -> None:
+    """Without sounddevice, the error says what to install."""
     (tmp_path / "sounddevice.py").write_text("raise ImportError\n")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     done = cli("stream", env={"PYTHONPATH": path, "PATH": "/usr/bin"})
@@ -180,6 +190,7 @@ def test_live_commands_missing_file(invoke: Cli, command: str, name: str) -> Non
     ],
 )
 def test_is_file_path(source: str, is_file: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths and audio file names are files; other names are devices or URLs."""
     for name in ("file", "microphone", "2"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()

@@ -19,15 +19,15 @@ def test_exit_code_of_error(
     """Both ways to exit print the error and use its exit code."""
 
     def fail() -> None:
-        raise error("radio: gone")
+        raise error("radio: lost")
 
     codes: list[int] = []
     monkeypatch.setattr(cli, "app", fail)
     monkeypatch.setattr(serve.os, "_exit", codes.append)
     assert cli._run() == error.exit_code == code
-    serve._exit_immediately(error("radio: gone"))
+    serve._exit_immediately(error("radio: lost"))
     assert codes == [code]
-    assert capfd.readouterr().err == 2 * "genre-edge: radio: gone\n"
+    assert capfd.readouterr().err == 2 * "genre-edge: radio: lost\n"
 
 
 def test_exit_immediately_without_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,6 +120,7 @@ def test_terminal_restored_while_suspended(start: Start, song_samples: np.ndarra
     assert terminal.end(n_screens=3) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 def test_closed_terminal_ends_stream() -> None:
     """Closing the terminal window (SIGHUP) ends the process and its ffmpeg."""
@@ -160,6 +161,7 @@ def test_closed_terminal_ends_stream() -> None:
 
 
 def test_end_of_audio_prints_last_verdict(start: Start, song_samples: np.ndarray) -> None:
+    """At the end of the audio, the terminal is restored and the last verdict printed."""
     terminal = start(columns=100, rows=30)
     terminal.write(song_samples)
     assert terminal.process.stdin is not None
@@ -168,6 +170,7 @@ def test_end_of_audio_prints_last_verdict(start: Start, song_samples: np.ndarray
     assert re.fullmatch(r"0:00:3\d  classical 9\d% \(last \d+ s\)\n", terminal.after_screen())
 
 
+@pytest.mark.slow
 def test_error_after_live_view(start: Start, song_samples: np.ndarray) -> None:
     """An error is printed after the terminal is restored."""
     terminal = start()
@@ -201,6 +204,7 @@ def test_log_printed_after_live_view(
 # -- Live view or JSON lines -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_json_lines_on_terminal(start: Start, song_samples: np.ndarray) -> None:
     """`--format jsonl` and a dumb terminal get JSON lines."""
     for arguments, environment in ((("--format", "jsonl"), {}), ((), {"TERM": "dumb"})):
@@ -221,6 +225,7 @@ def test_live_view_without_terminal(invoke: Cli) -> None:
     assert not has_movable_cursor(console(_environ={"TERM": "dumb"}))
 
 
+@pytest.mark.slow
 def test_json_lines_in_pipe(cli: Cli, song_wav: Path) -> None:
     """JSON lines are the default in a pipe."""
 

@@ -16,10 +16,12 @@ from tests.helpers import naive
 from tests.helpers.mel import DERANDOMIZED, noise, supported_lanes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ref", [1.0, 0.25, -4.0, 0.0, np.max, np.median])
 @pytest.mark.parametrize("amin", [1e-10, 1e-5, 0.5])
 @pytest.mark.parametrize("top_db", [80.0, 10.0, 0.0, None])
 def test_power_to_db_agrees_with_librosa(ref, amin, top_db):
+    """Decibels agree with librosa and with the definition to 5e-5 dB, for all parameters."""
     power = np.exp(np.random.default_rng(0).uniform(-30, 10, (7, 50))).astype(np.float32)
     got, expected = (f(power, ref=ref, amin=amin, top_db=top_db) for f in (power_to_db, librosa.power_to_db))
     assert got.dtype == np.float32
@@ -30,6 +32,7 @@ def test_power_to_db_agrees_with_librosa(ref, amin, top_db):
 
 
 def test_power_to_db_edge_cases():
+    """Empty spectrograms are accepted; invalid parameters and values are errors that name them."""
     assert power_to_db(np.zeros((4, 0))).shape == (4, 0)
     for name, value in [("amin", 0), ("amin", -1), ("amin", True), ("top_db", -1), ("top_db", "80"), ("ref", math.nan)]:
         with pytest.raises(ParameterError, match=rf"{name} .*{value}"):
@@ -39,6 +42,7 @@ def test_power_to_db_edge_cases():
             power_to_db([1.0, value])
 
 
+@pytest.mark.slow
 @DERANDOMIZED
 @given(
     n_mfcc=st.integers(1, 40),
@@ -58,6 +62,7 @@ def test_mfcc_agrees_with_librosa(song_samples, n_mfcc, lifter, n_mels, top_db, 
 
 
 def test_mfcc_defaults_agree_with_librosa(song_samples):
+    """`mfcc` of samples agrees with librosa, for default and other parameters."""
     y = song_samples[:60001]
     for parameters in ({}, {"n_mfcc": 13, "lifter": 22, "fmin": 60.0, "htk": True, "mel_norm": None}):
         expected = librosa.feature.mfcc(y=y, **parameters)
@@ -66,6 +71,7 @@ def test_mfcc_defaults_agree_with_librosa(song_samples):
 
 @pytest.mark.parametrize("n_mels, n_mfcc, lifter", [(128, 20, 0.0), (40, 40, 22.0), (7, 3, 1.0), (1, 1, 0.0)])
 def test_mfcc_agrees_with_naive_twin(n_mels, n_mfcc, lifter):
+    """MFCCs of a spectrogram agree with sums of cosines, as librosa's do."""
     S = noise(n_mels * 11).reshape(n_mels, 11) * 100
     expected = naive.mfcc(S, n_mfcc, lifter)
     assert np.abs(mfcc(S=S, n_mfcc=n_mfcc, lifter=lifter) - expected).max() < 1e-3 * (1 + lifter)
@@ -73,6 +79,7 @@ def test_mfcc_agrees_with_naive_twin(n_mels, n_mfcc, lifter):
 
 
 def test_mfcc_stream_equals_batch():
+    """A stream of MFCCs has the bits of the whole signal's, and of its dB frames."""
     spectrogram, y = MelSpectrogram(), noise(30000)
     stream = spectrogram.stream(n_mfcc=13, lifter=22)
     pieces = [stream.push(piece) for piece in np.split(y, [1, 700, 9000, 29999])]
@@ -83,6 +90,7 @@ def test_mfcc_stream_equals_batch():
 
 
 def test_mfcc_invalid_arguments():
+    """Each invalid argument is a ParameterError with the reason."""
     y = noise(5000)
     for arguments, reason in (
         ({"y": y, "n_mfcc": 0}, "n_mfcc must be an integer from 1 to 128"),

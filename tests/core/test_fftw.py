@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from genre_edge.mel import fftw
+from tests.conftest import TIMEOUT_S
 
 START = """
 from genre_edge import melspectrogram
@@ -15,10 +16,11 @@ assert _logmel.fftw_version() is None
 
 
 def run(code: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-c", START + code], capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", START + code], capture_output=True, text=True, timeout=TIMEOUT_S)
 
 
 def test_ensure_loaded_loads_once() -> None:
+    """A second call loads nothing."""
     done = run(
         "fftw.ensure_loaded(); first = _logmel.fftw_version()\n"
         "_logmel.load_fftw = None  # would fail if it were called again\n"
@@ -54,6 +56,7 @@ def test_ensure_loaded_without_library() -> None:
 
 
 def test_load_fftw_missing_or_other_library() -> None:
+    """A library that is missing or not FFTW is rejected, and FFTW can still be loaded."""
     done = run(
         "print([_logmel.load_fftw(path) for path in ('/no/such/library.so', 'libm.so.6')], _logmel.fftw_version())\n"
         "fftw.ensure_loaded(); print(_logmel.fftw_version())"

@@ -20,6 +20,7 @@ from tests.helpers.mel import DERANDOMIZED, LANES, SMALL, USUAL, noise
 pytestmark = pytest.mark.filterwarnings("ignore:.*mel bands hold no FFT bin", "ignore:Empty filters")
 
 
+@pytest.mark.slow
 @DERANDOMIZED
 @given(config=USUAL, lanes=LANES)
 def test_spectrogram_agrees_with_librosa(song_samples, config, lanes):
@@ -105,6 +106,7 @@ def test_config_invalid_parameter(name, allowed, value):
 
 
 def test_melspectrogram_unknown_parameter():
+    """An unknown parameter is a ParameterError that names it."""
     with pytest.raises(ParameterError, match="hops"):
         melspectrogram(noise(10), hops=3)
 
@@ -137,6 +139,7 @@ def test_melspectrogram_too_few_samples():
 
 
 def test_spectrogram_warns_of_empty_bands():
+    """The warning counts exactly the bands whose filter holds no FFT bin."""
     config = MelConfig(n_fft=256, n_mels=128)
     empty = np.flatnonzero(naive.filterbank(config).max(axis=1) == 0)
     with pytest.warns(UserWarning, match=f"{len(empty)} of 128 mel bands hold no FFT bin"):
@@ -145,6 +148,7 @@ def test_spectrogram_warns_of_empty_bands():
 
 
 def test_config_is_immutable_value():
+    """Configurations compare and hash by value, cannot be changed, and survive a round trip through JSON."""
     config = MelConfig(n_fft=1024, norm=None)
     assert len({config, MelConfig(n_fft=1024, norm=None), MelConfig()}) == 2
     with pytest.raises(AttributeError, match="n_fft"):

@@ -1,7 +1,7 @@
 """Make tests/data/recorded_verdicts.json: the verdicts of seeded signals with gaps and of the demo song.
 
 Run by hand (`python tests/data/make_recorded_verdicts.py`) after a deliberate change of results, then commit the file.
-tests/classify/test_recorded_verdicts.py compares today's verdicts with it. The first recording is of version
+tests/classify/test_recorded_verdicts.py compares the present code's verdicts with it. The first recording is of version
 0.1.0, before `classify` was rewritten around `StreamPredictor`.
 """
 

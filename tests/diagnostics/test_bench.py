@@ -39,6 +39,7 @@ def test_bench_json(cli: Cli, tmp_path: Path) -> None:
         assert best == row["best"] and min(best, worst) > 0
 
 
+@pytest.mark.slow
 def test_bench_table_of_model(cli: Cli) -> None:
     """The table has the same rows, for the model that --model names."""
     done = cli(*QUICK, "--model", "paper")
@@ -52,17 +53,20 @@ def test_bench_table_of_model(cli: Cli) -> None:
 @pytest.mark.parametrize(
     "arguments", [("--seconds", 0), ("--seconds", 301), ("--bursts", 0), ("--model", "nosuch"), ("--nonsense",)]
 )
-def test_bench_wrong_usage(cli: Cli, arguments: tuple[object, ...]) -> None:
-    done = cli("bench", *arguments)
+def test_bench_wrong_usage(invoke: Cli, arguments: tuple[object, ...]) -> None:
+    """Wrong usage is an error with exit code 2."""
+    done = invoke("bench", *arguments)
     assert (done.returncode, done.stdout) == (2, "") and done.stderr
 
 
 def test_write_files_unwritable_folder(tmp_path: Path) -> None:
+    """A folder that cannot be written is a GenreEdgeError."""
     with pytest.raises(GenreEdgeError, match="cannot be written"):
         bench.write_files(tmp_path / "none", 1.0)
 
 
 def test_write_files_content(tmp_path: Path) -> None:
+    """The files have the synthetic music in stereo, in each format."""
     files = bench.write_files(tmp_path, 1.5)
     expected = music(1.5, bench.RATE)
     assert {"wav", "flac", "ogg"} <= set(files)
@@ -80,12 +84,14 @@ def test_write_files_unsupported_format(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_one_hop_yields_one_frame() -> None:
+    """Each call pushes one hop and gets one frame."""
     push = bench.one_hop(MelSpectrogram(), music(1.0, 22050))
     shapes = [np.shape(push()) for _ in range(100)]
     assert shapes[10:] == [(128, 1)] * 90
 
 
 def test_time_call() -> None:
+    """A function is called many times; its errors are raised."""
     calls: list[int] = []
     timing = time_call(lambda: calls.append(1), bursts=3)
     assert 0 < timing.best <= timing.median
@@ -96,6 +102,7 @@ def test_time_call() -> None:
 
 @pytest.mark.parametrize(("value", "text"), [(0.2944, "0.294"), (1.209, "1.21"), (39.6, "40"), (2886.1, "2886")])
 def test_format_number(value: float, text: str) -> None:
+    """Figures below ten have three significant digits; larger ones are rounded to integers."""
     assert format_number(value) == text
 
 
@@ -108,6 +115,7 @@ def test_music_is_bit_identical() -> None:
 
 
 def test_array_source_blocks() -> None:
+    """An ArraySource yields all samples in blocks of one second."""
     y = music(2.5, 8000)
     blocks = list(ArraySource(y, 8000).blocks())
     assert [block.position for block in blocks] == [0, 8000, 16000]

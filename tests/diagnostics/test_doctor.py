@@ -66,6 +66,7 @@ def test_doctor_json(cli: Cli) -> None:
     assert Bundle.load(ROOT / "models" / "edge").sha256[:16] in checks["model"]["value"]
 
 
+@pytest.mark.slow
 def test_doctor_table(cli: Cli) -> None:
     """The table has a line for each check, and advice below each that is not ok."""
     lines = cli("doctor").stdout.splitlines()
@@ -82,6 +83,7 @@ def test_doctor_table(cli: Cli) -> None:
 def test_golden_mismatch_is_bad(
     monkeypatch: pytest.MonkeyPatch, kind: str, check: str, small: float, large: float
 ) -> None:
+    """A golden number that differs by more than the limit is `bad`, a smaller difference is `ok`."""
     run = {"mel": doctor.mel, "network": lambda: doctor.network("edge")}[check]
     alter_golden(monkeypatch, kind, small)
     assert run().state == "ok"
@@ -90,6 +92,7 @@ def test_golden_mismatch_is_bad(
 
 
 def test_resampler_mismatch_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resampled audio with another value or length is `bad`."""
     content = golden.numbers()
     content["resampled"][100] += 2e-5
     monkeypatch.setattr(golden, "numbers", lambda: content)
@@ -113,6 +116,8 @@ def test_golden_mismatch_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("change", [1e-3, np.nan])
 def test_stream_unlike_whole_signal_is_bad(monkeypatch: pytest.MonkeyPatch, change: float) -> None:
+    """Frames of a stream that differ from those of the whole signal are `bad`."""
+
     class Inexact(MelSpectrogram):
         def db(self, y: Any) -> Any:
             return super().db(y) + np.float32(change)
@@ -129,6 +134,7 @@ def test_network_of_custom_model() -> None:
 
 
 def test_damaged_model_reported_once(tmp_path: Path) -> None:
+    """A damaged model is reported by its own check; dependent checks refer to it."""
     folder = tmp_path / "mine"
     shutil.copytree(ROOT / "models" / "edge", folder)
     content = bytearray((folder / "model.tflite").read_bytes())
@@ -142,6 +148,7 @@ def test_damaged_model_reported_once(tmp_path: Path) -> None:
 
 
 def test_damaged_installed_model_advice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The advice for a damaged installed model is to reinstall."""
     shutil.copytree(ROOT / "models" / "edge", tmp_path / "edge")
     (tmp_path / "edge" / "model.tflite").write_bytes(b"")
     monkeypatch.setattr("genre_edge.model.bundle.MODELS", tmp_path)
@@ -155,6 +162,7 @@ def test_doctor_unknown_model(cli: Cli) -> None:
 
 
 def test_ffmpeg_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A missing ffmpeg is a warning that names the package."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert matches(doctor.ffmpeg(), "warn", "not found", "apt install ffmpeg")
 
@@ -168,6 +176,7 @@ def test_ffmpeg_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     ],
 )
 def test_ffmpeg_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, words: str) -> None:
+    """An ffmpeg that fails or cannot be started is a warning."""
     (tmp_path / "ffmpeg").write_text(script)
     (tmp_path / "ffmpeg").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -176,15 +185,18 @@ def test_ffmpeg_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: 
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 def test_ffmpeg_installed() -> None:
+    """The finding names the path of ffmpeg."""
     assert matches(doctor.ffmpeg(), "ok", str(shutil.which("ffmpeg")), "")
 
 
 def test_devices_without_sounddevice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing sounddevice is a warning that names the extra."""
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     assert matches(doctor.devices(), "warn", "sounddevice", "pip install '.[live]'")
 
 
 def test_devices_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Capture devices are listed; without any there is a warning."""
     cards = [microphone.Device(3, "USB [Audio]", 1, 48000, True)]
     monkeypatch.setattr(microphone, "devices", lambda: cards)
     assert doctor.devices() == Finding("ok", "1: 3 USB [Audio]", None, 1)
@@ -194,12 +206,14 @@ def test_devices_listed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("free", "state"), [(1000, "ok"), (100, "warn"), (20, "bad")])
 def test_memory_states(monkeypatch: pytest.MonkeyPatch, free: float, state: str) -> None:
+    """Little free memory is a warning, very little is `bad`."""
     monkeypatch.setattr(machine, "free_memory_mb", lambda: free)
     finding = doctor.memory()
     assert (finding.state, finding.measured) == (state, free)
 
 
 def test_simd_without_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A core without SIMD is a warning."""
     monkeypatch.setattr(MelSpectrogram, "lanes", 1)
     assert matches(doctor.simd(), "warn", "1 floats", "64-bit")
 
@@ -220,12 +234,14 @@ def test_fftw_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("origin", "words"), [("system", "the system's"), ("/x/libfftw3f.so", "pyFFTW's")])
 def test_fftw_origin(monkeypatch: pytest.MonkeyPatch, origin: str, words: str) -> None:
+    """The finding names the origin of FFTW."""
     MelSpectrogram(MelConfig(n_fft=1023, n_mels=8))  # loads FFTW
     monkeypatch.setattr(fftw, "ensure_loaded", lambda: origin)
     assert matches(doctor.fftw("edge"), "ok", words, "")
 
 
 def test_runtime_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a TensorFlow Lite runtime, its own and the model's check are `bad`."""
     for name in ("ai_edge_litert", "ai_edge_litert.interpreter", "tflite_runtime", "tflite_runtime.interpreter"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(GenreEdgeError):
@@ -237,6 +253,7 @@ def test_runtime_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("seconds", "state"), [(0.1, "ok"), (5, "warn"), (20, "bad")])
 def test_speed_states(monkeypatch: pytest.MonkeyPatch, seconds: float, state: str) -> None:
+    """A speed near real time is a warning, below it `bad`."""
     monkeypatch.setattr(timing, "time_call", lambda call, bursts: timing.Timing(seconds, seconds))
     finding = doctor.speed("edge")
     assert finding.state == state and finding.measured == pytest.approx(10 / seconds)
@@ -244,6 +261,7 @@ def test_speed_states(monkeypatch: pytest.MonkeyPatch, seconds: float, state: st
 
 
 def test_soundfile_old_libsndfile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A libsndfile without MP3 is a warning."""
     monkeypatch.setattr("soundfile.available_formats", lambda: {"WAV": "", "OGG": ""})
     assert matches(doctor.soundfile(), "warn", "cannot decode mp3", "--upgrade soundfile")
 
@@ -280,6 +298,7 @@ def test_doctor_without_core() -> None:
 
 @pytest.mark.parametrize("command", ["doctor", "bench"])
 def test_help_imports_nothing_heavy(command: str) -> None:
+    """`--help` imports no numerical or audio package."""
     program = (
         f"import sys; sys.argv = ['genre-edge', {command!r}, '--help']\n"
         "from genre_edge.cli import main\n"

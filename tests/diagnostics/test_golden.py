@@ -29,14 +29,15 @@ def test_mel_difference_all_lanes(monkeypatch: pytest.MonkeyPatch, key: str, lan
     assert golden.mel_difference(key) <= golden.DB_LIMIT
 
 
+@pytest.mark.slow
 def test_golden_file_is_up_to_date(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`tools.golden --check` accepts the stored file, and reports a file with another number."""
     tool = pytest.importorskip("tools.golden", reason="the golden spectrograms are librosa's")
-    today = tool.numbers()
-    monkeypatch.setattr(tool, "numbers", lambda: today)
+    current = tool.numbers()
+    monkeypatch.setattr(tool, "numbers", lambda: current)
     monkeypatch.setattr(sys, "argv", ["golden", "--check", str(GOLDEN)])
     tool.main()
-    for kind, key in (("db", "2048"), ("mfcc", "1023"), ("logits", next(iter(today["logits"])))):
+    for kind, key in (("db", "2048"), ("mfcc", "1023"), ("logits", next(iter(current["logits"])))):
         content = golden.numbers()
         content[kind][key][0][0] += 1e-3
         (tmp_path / "other.json").write_text(json.dumps(content))

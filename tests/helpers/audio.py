@@ -1,7 +1,6 @@
-"""Test signals, audio files, hand-made WAV bytes and sources made of arrays."""
+"""Test signals, encoded audio files, and sources made of arrays."""
 
 import io
-import struct
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,12 +12,9 @@ from numpy.typing import NDArray
 
 from genre_edge.audio.block import Block
 from genre_edge.audio.source import Source
+from tests.conftest import TIMEOUT_S
 
 Samples = NDArray[np.float32]
-
-UNKNOWN_SIZE = 0xFFFFFFFF
-PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
-GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 
 
 def tone(hz: float, seconds: float, rate: int, amplitude: float = 0.3) -> Samples:
@@ -119,30 +115,7 @@ def decode(content: bytes) -> Samples:
     return samples
 
 
-def chunk(marker: bytes, content: bytes, size: int | None = None) -> bytes:
-    """RIFF chunk, padded to an even length; `size` replaces the true size in its header."""
-    return struct.pack("<4sI", marker, len(content) if size is None else size) + content + bytes(len(content) % 2)
-
-
-def fmt(tag: int, channels: int, rate: int, bits: int, extra: bytes = b"") -> bytes:
-    """The fmt chunk of a WAV."""
-    frame_bytes = channels * bits // 8
-    head = struct.pack("<HHIIHH", tag, channels, rate, rate * frame_bytes % (1 << 32), frame_bytes % (1 << 16), bits)
-    return chunk(b"fmt ", head + extra)
-
-
-def extensible(tag: int, channels: int, rate: int, bits: int) -> bytes:
-    """WAVE_FORMAT_EXTENSIBLE fmt chunk; its GUID holds the actual encoding."""
-    return fmt(EXTENSIBLE, channels, rate, bits, struct.pack("<HHIH", 22, bits, 0, tag) + GUID_TAIL)
-
-
-def riff(*chunks: bytes, form: bytes = b"RIFF", size: int | None = None) -> bytes:
-    """WAV file made of the given chunks."""
-    body = b"WAVE" + b"".join(chunks)
-    return form + struct.pack("<I", len(body) if size is None else size) + body
-
-
-def run_python(program: str, *arguments: "str | Path", timeout_s: float = 120) -> "subprocess.CompletedProcess[str]":
+def run_python(program: str, *arguments: "str | Path") -> "subprocess.CompletedProcess[str]":
     """Run Python code that could hang or crash in a separate process. Raises subprocess.TimeoutExpired if it hangs."""
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""HTTP server that plays a misbehaving radio station, and the ffmpeg processes that read from it."""
+"""HTTP server that simulates a radio station with outages and errors, and the ffmpeg processes that read from it."""
 
 import socket
 import threading
@@ -12,7 +12,7 @@ Response = Callable[[socket.socket], None]
 
 
 class RadioServer:
-    """HTTP server on localhost: answers each request with the next of `responses`, then closes connections at once.
+    """HTTP server on localhost: answers requests with `responses` in order, then closes connections without one.
 
     Attributes:
         url: address of the station.

@@ -17,6 +17,7 @@ from genre_edge.station.mqtt.broker_address import BrokerAddress
 from genre_edge.station.mqtt.client import BrokerClient
 from genre_edge.station.mqtt.publisher import MqttPublisher
 from genre_edge.station.station import Station
+from tests.conftest import TIMEOUT_S
 from tests.helpers.station import eventually
 
 # Debian installs it in /usr/sbin, which is not in the PATH of users.
@@ -57,7 +58,7 @@ class Mosquitto:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(40)
+        self._process.wait(TIMEOUT_S)
 
 
 class MqttSubscriber:
@@ -82,7 +83,7 @@ class MqttSubscriber:
         self._subscribed = threading.Event()
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        assert self._subscribed.wait(40)
+        assert self._subscribed.wait(TIMEOUT_S)
 
     def _on_message(self, client: Client, data: object, message: Any) -> None:
         text = message.payload.decode()

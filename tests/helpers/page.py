@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import TIMEOUT_S
 from tests.helpers.page_server import CHROMIUM, CHROMIUM_OPTIONS, FakeStation
 
 pytest.importorskip("playwright", reason="needs Playwright (extra `test`)")
@@ -26,7 +27,7 @@ EXPECTED_ERRORS = re.compile(
     "ERR_CONNECTION_(REFUSED|RESET)|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|status of (401|503)"
 )
 
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=1000 * TIMEOUT_S)
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def page_opener(browser: Browser) -> Iterator[OpenPage]:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(1000 * TIMEOUT_S)
         page.on("console", lambda message: messages.append((message.type, message.text)))
         page.on("pageerror", lambda error: messages.append(("error", str(error))))
         page.on("request", lambda request: requests.append((station.url, request.url)))
@@ -74,7 +75,7 @@ def spectrogram_pixels(page: Page) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 60) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float = TIMEOUT_S) -> None:
     """Poll `condition` until it is true."""
     end_s = time.monotonic() + timeout_s
     while not condition():

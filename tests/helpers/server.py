@@ -11,6 +11,7 @@ from genre_edge.station.http.app import create_app
 from genre_edge.station.http.event_stream import end_streams
 from genre_edge.station.http.middleware.token import Token
 from genre_edge.station.http.server import Server, bind
+from tests.conftest import TIMEOUT_S
 from tests.helpers.bundles import RATE
 from tests.helpers.station import QueueSource, eventually, make_station
 
@@ -36,12 +37,12 @@ class RunningServer:
         self.station.stop()
         end_streams(self.station)
         self.server.stop()
-        assert self.server.join(60) and self.station.join(60)
+        assert self.server.join(TIMEOUT_S) and self.station.join(TIMEOUT_S)
         self.station.history.close()
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
         """Return the status code and the body of a GET request."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         with contextlib.closing(connection):
             connection.request("GET", path, headers=headers or {})
             response = connection.getresponse()
@@ -49,7 +50,7 @@ class RunningServer:
 
     def connect(self, *data: bytes, address: str = "127.0.0.1") -> socket.socket:
         """Open a connection from `address`, any in 127.0.0.0/8, and send `data`."""
-        client = socket.create_connection(("127.0.0.1", self.port), timeout=60, source_address=(address, 0))
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT_S, source_address=(address, 0))
         client.sendall(b"".join(data))
         return client
 
@@ -78,7 +79,7 @@ def read_events(client: socket.socket) -> Iterator[Event]:
 
 def is_closed(client: socket.socket) -> bool:
     """Read until the server closes the connection; a time-out raises TimeoutError."""
-    client.settimeout(60)
+    client.settimeout(TIMEOUT_S)
     with contextlib.suppress(ConnectionResetError):
         while client.recv(1 << 20):
             pass

@@ -4,6 +4,7 @@ import queue
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from genre_edge.audio.source import Source
 from genre_edge.classify.classifier import Classifier
 from genre_edge.station.history.verdict_history import DAY_S, VerdictHistory
 from genre_edge.station.station import Station
+from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import Samples, music
 from tests.helpers.bundles import RATE, TINY
 
@@ -60,7 +62,21 @@ def make_station(source: Source, history: VerdictHistory | None = None, interval
     return Station(Classifier(TINY), source, history or VerdictHistory(), interval_s)
 
 
-def eventually(condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
+@contextmanager
+def station_after_audio(seconds: float) -> Iterator[Station]:
+    """Run a station that has processed `seconds` of audio; check at the end that its thread stops."""
+    source = QueueSource()
+    station = make_station(source)
+    station.start()
+    source.feed_music(seconds)
+    eventually(lambda: station.status()["position_s"] == seconds)
+    yield station
+    station.stop()
+    assert station.join(TIMEOUT_S)
+    station.history.close()
+
+
+def eventually(condition: Callable[[], Any], timeout_s: float = TIMEOUT_S) -> Any:
     """Poll `condition` until its result is true, and return that result."""
     deadline_s = time.monotonic() + timeout_s
     while not (result := condition()):
@@ -73,7 +89,7 @@ def make_verdict(when: float, genre: str | None = "low", reason: str | None = No
     """Return a verdict as a station publishes it, at `when` in unix seconds."""
     return {
         "schema_version": 1,
-        "source": "made up",
+        "source": "synthetic",
         "start_s": 0.0,
         "end_s": 0.5,
         "genre": genre,

@@ -31,6 +31,7 @@ def load_error(directory: Path) -> str:
 
 
 def test_bundle_save_and_load(tmp_path: Path) -> None:
+    """Saving sets the hash and writes three files; loading gives an equal bundle."""
     bundle = replace(Bundle.load(TINY), name="übung", metrics={"a": {"b": [1, None]}}, temperature=1.25, sha256="")
     saved = bundle.save(tmp_path / "deep" / "er", b"any bytes", "# card\n")
     assert saved == replace(bundle, sha256=hashlib.sha256(b"any bytes").hexdigest())
@@ -135,12 +136,14 @@ def test_bundle_invalid_json_value(tmp_path: Path, case: str) -> None:
     ids=range(10),
 )
 def test_bundle_invalid_json(tmp_path: Path, content: bytes) -> None:
+    """A bundle.json that is not a JSON object is an error of one line."""
     bundle = edited_bundle(tmp_path / "b", lambda content: None)
     (bundle / "bundle.json").write_bytes(content)
     assert load_error(bundle).startswith("/bundle.json: ")
 
 
 def test_bundle_missing_or_huge_files(tmp_path: Path) -> None:
+    """A missing or unreasonably large file is an error that names it."""
     bundle = edited_bundle(tmp_path / "b", lambda content: None)
     with (bundle / "model.tflite").open("wb") as file:
         file.truncate((64 << 20) + 1)  # a sparse file
@@ -158,6 +161,7 @@ def test_bundle_missing_or_huge_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nosuch", "", "a/b/c", "nul\0byte"])
 def test_model_unknown_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A name that is no model is a ModelError."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError):
         Model(name)

@@ -5,12 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.helpers.audio import ArraySource
-
-pytest.importorskip("tensorflow", reason="tools.training generates the sounds")
 from genre_edge.audio.files import open_file
 from genre_edge.classify.classifier import Classifier
 from genre_edge.classify.verdict import Verdict
+from tests.helpers.audio import ArraySource
 from tools.training import synthetic_sounds
 
 RATE = 22050
@@ -36,6 +34,7 @@ def test_edge_any_gain(edge: Classifier, song_samples: np.ndarray, gain_db: floa
 
 
 def test_edge_song_is_music(edge: Classifier, song_samples: np.ndarray) -> None:
+    """The shipped song is classified."""
     verdict = classify(edge, song_samples)
     assert (verdict.genre, verdict.reason) == ("classical", None)
 
@@ -50,14 +49,17 @@ def test_edge_rejects_noises(edge: Classifier, kind: str) -> None:
 
 @pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
 def test_edge_rejects_speech(edge: Classifier) -> None:
+    """Most synthetic speech is `not_music`."""
     voices = synthetic_sounds.speech(np.random.default_rng(5), RATE, True)
     reasons = [classify(edge, next(voices)).reason for _ in range(8)]
     assert reasons.count("not_music") >= 6
 
 
 def test_edge_silence(edge: Classifier) -> None:
+    """Zeros are `silence`."""
     assert classify(edge, np.zeros(5 * RATE)).reason == "silence"
 
 
 def test_edge_file_equals_samples(edge: Classifier, song: object, song_samples: np.ndarray) -> None:
+    """A file has the probabilities of its samples."""
     assert edge.classify(open_file(str(song))).genres == classify(edge, song_samples).genres

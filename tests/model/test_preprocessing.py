@@ -18,6 +18,7 @@ from tests.helpers.bundles import random_patch
 @pytest.mark.parametrize("top_db", [20.0, 80.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_normalise_equals_naive_twin(kind: str, top_db: float, seed: int) -> None:
+    """The result equals the naive twin's, and the patch is unchanged."""
     patch = random_patch(seed)
     before = patch.copy()
     x = normalise(patch, kind, top_db)
@@ -40,6 +41,7 @@ def test_normalise_inactive_bands(top_db: float) -> None:
 @pytest.mark.parametrize("logits", [[0.0, 1.0, -2.0], [30.0, -40.0, 50.0], [5.0, 5.0, -90.0]])
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_probabilities_equal_naive_twin(logits: list[float], temperature: float) -> None:
+    """Softmax with temperature, with and without an output for "not music"."""
     odds = [math.exp(value / temperature) for value in logits]
     np.testing.assert_allclose(probabilities(np.array(logits), 3, temperature), [v / sum(odds) for v in odds])
     genres = sum(odds[:2])

@@ -1,4 +1,4 @@
-"""The output formats: readable again for any file name, and valid after an interrupt."""
+"""The output formats: they can be parsed for any file name, and are valid after an interrupt."""
 
 import copy
 import csv
@@ -81,7 +81,7 @@ def test_schema_is_strict() -> None:
         lambda v: v["input"].update(extra=1),
         lambda v: v["model"].pop("sha256"),
         lambda v: v.update(schema_version=2),
-        lambda v: v.update(reason="tired", genre=None),
+        lambda v: v.update(reason="unknown", genre=None),
         lambda v: v.update(reason="silence"),
         lambda v: v.update(genre=None),
         lambda v: v.update(confidence=1.5),
@@ -121,6 +121,7 @@ SIGNALS: list[Callable[[], Samples]] = [
 
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_json_of_classifier_conforms(signal: Callable[[], Samples]) -> None:
+    """JSON of a classifier's own verdicts conforms to the schema."""
     verdicts = [tiny().classify(ArraySource(signal(), RATE), segments=True)]
     verdicts += tiny().stream(ArraySource(signal(), RATE), 0.5)
     for line in rendered("jsonl", *verdicts).splitlines():
@@ -130,6 +131,7 @@ def test_json_of_classifier_conforms(signal: Callable[[], Samples]) -> None:
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5])
 def test_json_any_length(n: int) -> None:
+    """JSON is valid for any number of verdicts, including none."""
     assert json.loads(rendered("json", *[VERDICT] * n)) == [VERDICT.to_dict()] * n
     assert len(rendered("jsonl", *[VERDICT] * n).splitlines()) == n
 
@@ -137,6 +139,7 @@ def test_json_any_length(n: int) -> None:
 @pytest.mark.parametrize("n", [0, 1, 3])
 @pytest.mark.parametrize("stop", [RuntimeError, KeyboardInterrupt])
 def test_json_valid_after_interrupt(n: int, stop: type[BaseException]) -> None:
+    """JSON is valid after an exception between verdicts."""
     out = io.StringIO()
     with pytest.raises(stop), JsonRenderer(out, None) as renderer:
         for _ in range(n):
@@ -147,6 +150,7 @@ def test_json_valid_after_interrupt(n: int, stop: type[BaseException]) -> None:
 
 @pytest.mark.parametrize("n", [0, 2])
 def test_json_valid_after_unwritable_verdict(n: int) -> None:
+    """A verdict that cannot be written leaves the JSON of the others valid."""
     out = io.StringIO()
     with pytest.raises(ValueError), JsonRenderer(out, None) as renderer:
         for _ in range(n):
@@ -166,6 +170,7 @@ def test_renderers_write_immediately() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_csv_round_trip(name: str) -> None:
+    """CSV can be parsed for any file name, and has all values."""
     verdict = replace(VERDICT, source=NAMES[name])
     rows = list(csv.DictReader(io.StringIO(rendered("csv", verdict, SILENT), newline="")))
     assert [row["kind"] for row in rows] == ["file", "segment", "segment", "segment", "file"]
@@ -182,13 +187,13 @@ def test_csv_round_trip(name: str) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_renderers_write_valid_unicode(format: str) -> None:
-    """All formats can be encoded as UTF-8, whatever the file's name."""
+    """All formats can be encoded as UTF-8, for any file name."""
     for name in NAMES.values():
         rendered(format, replace(VERDICT, source=name)).encode("utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_table_one_line_each(name: str) -> None:
+def test_table_one_line_per_verdict(name: str) -> None:
     """The table has one printable line for each verdict and segment."""
     text = rendered("table", replace(VERDICT, source=NAMES[name]), SILENT)
     lines = text.split("\n")
@@ -201,6 +206,7 @@ def test_table_one_line_each(name: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.text(st.characters(codec=None, exclude_categories=()), max_size=30) | st.binary(max_size=30).map(os.fsdecode))
 def test_printable_any_name(name: str) -> None:
+    """The result is printable and encodable; printable names are unchanged."""
     try:
         name.encode(errors="surrogateescape")
     except UnicodeEncodeError:
@@ -214,6 +220,7 @@ def test_printable_any_name(name: str) -> None:
 @pytest.mark.parametrize("format", ["json", "jsonl"])
 @pytest.mark.parametrize(("top", "n"), [(1, 1), (3, 3), (4, 4), (99, 4), (None, 4)])
 def test_json_top(format: str, top: int | None, n: int) -> None:
+    """`top` limits the genres of verdicts and segments in JSON."""
     text = rendered(format, VERDICT, top=top)
     verdict = json.loads(text)[0] if format == "json" else json.loads(text)
     assert [len(part["genres"]) for part in (verdict, *verdict["segments"])] == [n, n, 0, n]
@@ -223,6 +230,7 @@ def test_json_top(format: str, top: int | None, n: int) -> None:
 
 @pytest.mark.parametrize(("top", "n", "columns"), [(1, 1, 1), (2, 2, 2), (99, 4, 99), (None, 3, 3)])
 def test_csv_and_table_top(top: int | None, n: int, columns: int) -> None:
+    """`top` limits the columns of CSV and the genres of the table."""
     row = next(csv.DictReader(io.StringIO(rendered("csv", VERDICT, top=top))))
     assert len([key for key in row if key.startswith("genre_")]) == columns
     assert len([key for key in row if key.startswith("genre_") and row[key]]) == n
@@ -231,6 +239,7 @@ def test_csv_and_table_top(top: int | None, n: int, columns: int) -> None:
 
 
 def test_table_reason_before_genres() -> None:
+    """A rejected verdict shows its reason before its genres."""
     low = replace(VERDICT, genre=None, reason="low_confidence")
     line = rendered("table", low).splitlines()[1]
     assert line.split()[:4] == ["-", "61%", "low_confidence:", "jazz"]
@@ -238,7 +247,8 @@ def test_table_reason_before_genres() -> None:
 
 
 def test_table_not_music_has_no_confidence() -> None:
-    noise = replace(VERDICT, genre=None, reason="not_music")
-    noise = replace(noise, segments=[replace(VERDICT.segments[0], genre=None, reason="not_music")])
-    for line in rendered("table", noise).splitlines()[1:]:
+    """A `not_music` verdict shows no confidence of a genre."""
+    not_music = replace(VERDICT, genre=None, reason="not_music")
+    not_music = replace(not_music, segments=[replace(VERDICT.segments[0], genre=None, reason="not_music")])
+    for line in rendered("table", not_music).splitlines()[1:]:
         assert line.split()[:5] == ["-", "-", "not_music:", "jazz", "61%,"]

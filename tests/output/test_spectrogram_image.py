@@ -45,5 +45,6 @@ def test_draw_loud_band() -> None:
 
 
 def test_draw_without_frames() -> None:
+    """An overview without frames is a GenreEdgeError."""
     with pytest.raises(GenreEdgeError, match="holds no audio"):
         draw(Overview(8), MelConfig(n_mels=8), 80.0, "nothing")

@@ -1,4 +1,4 @@
-"""Service: signals, failures and hangs of its parts, which tests of the process (test_cli_serve.py) cannot cause."""
+"""Service: signals, failures and hangs of its parts that tests of the process (test_cli_serve.py) cannot cause."""
 
 import signal
 import sqlite3
@@ -17,6 +17,7 @@ from genre_edge.station.service import Service
 from genre_edge.station.station import Station
 from genre_edge.station.systemd import Notifier
 from genre_edge.system import signals
+from tests.conftest import TIMEOUT_S
 from tests.helpers.server import RunningServer
 from tests.helpers.station import QueueSource, eventually, make_station
 
@@ -34,8 +35,8 @@ def restore_handlers() -> Iterator[None]:
 def timing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Poll quickly, and allow slow machines a long shutdown."""
     monkeypatch.setattr(service_module, "_POLL_S", 0.01)
-    monkeypatch.setattr(service_module, "_STOP_TIMEOUT_S", 60.0)
-    monkeypatch.setattr(service_module, "_SAVE_TIMEOUT_S", 60.0)
+    monkeypatch.setattr(service_module, "_STOP_TIMEOUT_S", TIMEOUT_S)
+    monkeypatch.setattr(service_module, "_SAVE_TIMEOUT_S", TIMEOUT_S)
 
 
 def make_parts(source: QueueSource, history: VerdictHistory | None = None) -> tuple[Station, Server]:
@@ -102,7 +103,7 @@ def test_source_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     service.run(lambda: signal.raise_signal(signal.SIGINT))
     assert not service.clean
     QueueSource.close(source)
-    assert station.join(40)
+    assert station.join(TIMEOUT_S)
 
 
 def test_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +132,7 @@ def test_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
     eventually(lambda: checks[-10:] == [False] * 10)
     assert states.count("WATCHDOG=1") == notifications
     service._on_signal(signal.SIGTERM, None)
-    thread.join(60)
+    thread.join(TIMEOUT_S)
     assert states[-1] == "STOPPING=1"
 
 
@@ -140,5 +141,5 @@ def test_server_stop_while_starting() -> None:
     running = RunningServer()
     for _ in range(3):
         running.server.stop()
-    assert running.server.join(40)
+    assert running.server.join(TIMEOUT_S)
     running.stop()

@@ -15,6 +15,7 @@ from genre_edge.model.bundle import Bundle
 from genre_edge.station import hub
 from genre_edge.station import station as station_module
 from genre_edge.station.station import Station
+from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import ArraySource, music
 from tests.helpers.bundles import RATE, TINY, tiny
 from tests.helpers.station import QueueSource, eventually, make_station
@@ -27,7 +28,7 @@ def running(source: Source) -> Iterator[Station]:
     station.start()
     yield station
     station.stop()
-    assert station.join(40) and station.error is None
+    assert station.join(TIMEOUT_S) and station.error is None
 
 
 def ignore() -> None:
@@ -49,7 +50,7 @@ def test_verdicts_equal_classifier() -> None:
     station = make_station(ArraySource(samples, RATE))
     before = time.time()
     station.start()
-    assert station.join(60) and station.ended.is_set() and station.error is None
+    assert station.join(TIMEOUT_S) and station.ended.is_set() and station.error is None
     verdicts = station.history.verdicts()
     assert len(verdicts) == len(expected) == station.verdict_counts.total()
     for ours, theirs in zip(verdicts, expected, strict=True):
@@ -62,6 +63,7 @@ def test_verdicts_equal_classifier() -> None:
 
 
 def test_status_before_audio() -> None:
+    """Before the first block, the status has no values of the audio."""
     status = make_station(QueueSource()).status()
     assert (status["listening"], status["verdict"], status["lag_ms"], status["level_db"]) == (False, None, None, None)
     assert (status["position_s"], status["dropped_samples"], status["outages"]) == (0, 0, 0)
@@ -97,7 +99,7 @@ def test_events(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(station_module, "MAX_SAMPLE_AGE_S", 0.0)
     assert not station.listening
     station.stop()
-    assert station.join(40) and station.error is None
+    assert station.join(TIMEOUT_S) and station.error is None
 
 
 def test_slow_subscriber_does_not_block() -> None:
@@ -105,7 +107,7 @@ def test_slow_subscriber_does_not_block() -> None:
     station = make_station(ArraySource(music(60, RATE), RATE))
     slow = station.hub.subscribe({"verdict", "frames"}, ignore)
     station.start()
-    assert station.join(60) and station.status()["position_s"] == 60.0
+    assert station.join(TIMEOUT_S) and station.status()["position_s"] == 60.0
     assert station.hub.lost == slow.lost > 0 and len(slow.drain()) == hub.QUEUE_SIZE
     assert len(station.recent_spectrogram) == 60
 
@@ -165,7 +167,7 @@ def test_source_error(error: Exception, caplog: pytest.LogCaptureFixture) -> Non
     station = make_station(source)
     station.start()
     source.fail(error)
-    assert station.ended.wait(40) and not station.is_progressing() and not station.listening
+    assert station.ended.wait(TIMEOUT_S) and not station.is_progressing() and not station.listening
     assert isinstance(station.error, AudioError) and str(station.error).startswith("queue: ")
     is_bug = isinstance(error, ZeroDivisionError)
     assert ("a bug" in caplog.text) == ("classification failed" in str(station.error)) == is_bug
@@ -187,7 +189,7 @@ def test_source_lost() -> None:
     """A source whose attempts are used up ends the station."""
     station = make_station(ReconnectingSource("card", refuse, RetryPolicy(initial_delay_s=0.0, tries=3), wait=False))
     station.start()
-    assert station.join(40) and isinstance(station.error, SourceLostError)
+    assert station.join(TIMEOUT_S) and isinstance(station.error, SourceLostError)
 
 
 def test_stop_while_reconnecting() -> None:

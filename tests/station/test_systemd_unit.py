@@ -31,6 +31,7 @@ def unit(tmp_path: Path) -> Path:
 
 
 def test_unit_verify(unit: Path) -> None:
+    """`systemd-analyze verify` reports no problem."""
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
     assert done.returncode == 0 and unit.name not in done.stderr, done.stderr
 
@@ -134,6 +135,7 @@ def test_serve_with_system_call_filter(cli: Cli, restrict: Callable[[], None], s
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 def test_ffmpeg_with_system_call_filter(cli: Cli, restrict: Callable[[], None], tmp_path: Path) -> None:
+    """ffmpeg decodes under the unit's system call filter."""
     song = tmp_path / "song.m4a"
     subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-i", str(SONG), str(song)], check=True)
     done = cli("classify", song, "--format", "json", preexec_fn=restrict)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from genre_edge.system.atomic_write import write_atomically
+from tests.conftest import TIMEOUT_S
 
 
 def test_write_new_file(tmp_path: Path) -> None:
@@ -34,17 +35,19 @@ def test_write_keeps_mode_and_link(tmp_path: Path) -> None:
 
 
 def test_write_to_named_pipe(tmp_path: Path) -> None:
+    """A named pipe is written to, not replaced."""
     os.mkfifo(tmp_path / "pipe")
     received: list[bytes] = []
     reader = threading.Thread(target=lambda: received.append((tmp_path / "pipe").read_bytes()))
     reader.start()
     write_atomically(tmp_path / "pipe", b"content")
-    reader.join(10)
+    reader.join(TIMEOUT_S)
     assert received == [b"content"]
     assert (tmp_path / "pipe").is_fifo()
 
 
 def test_write_failure_keeps_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failed write the old content remains, without a temporary file."""
     (tmp_path / "file").write_bytes(b"old")
 
     def full(descriptor: int) -> None:

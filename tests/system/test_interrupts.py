@@ -1,4 +1,4 @@
-"""Ctrl-C at each line that the main thread runs while it reads a source: it gets through, and nothing hangs."""
+"""Ctrl-C at each line that the main thread runs while it reads a source: it ends the reading, and no thread hangs."""
 
 import _thread
 import _weakrefset
@@ -30,11 +30,12 @@ from genre_edge.audio.source import Source
 from genre_edge.cli.terminal import screen
 from genre_edge.cli.terminal.screen import _start, _stop
 from genre_edge.errors import AudioError
+from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import encode, music
+from tests.helpers.fake_ffmpeg import install_fake_ffmpeg
 from tests.helpers.live import RATE, child_pids
 from tests.helpers.station import eventually
 
-HANG_S = 60  # only ends a test that hangs
 OPENED: list["Live"] = []
 SWITCHED, RESTORED = ("\x1b[?1049h", "\x1b[?25l"), ("\x1b[?1049l", "\x1b[?25h")  # alternate screen, cursor
 
@@ -92,7 +93,7 @@ def interrupted(line: int, function: Callable[[], None]) -> bool:
         return trace
 
     before = sys.gettrace()
-    signal.alarm(HANG_S)
+    signal.alarm(TIMEOUT_S)
     sys.settrace(trace)
     try:
         function()
@@ -133,9 +134,10 @@ def read_unstable_source() -> None:
             assert len(block.samples) == 20
 
 
+@pytest.mark.slow
 def test_interrupt_live_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C at any line of reading a live source raises KeyboardInterrupt and leaves no thread."""
     # An interrupt can leave logging's lock held, which pytest uses too; in `stream` only the main thread logs.
-    """Ctrl-C at any line of reading a live source gets through and leaves no thread."""
     monkeypatch.setattr(reconnect, "log", SimpleNamespace(warning=lambda *arguments: None))
     threads = set(threading.enumerate())
     for line in count(1):
@@ -189,22 +191,15 @@ def test_interrupt_before_terminal_restore(monkeypatch: pytest.MonkeyPatch) -> N
     assert [terminal.getvalue().count(code) for code in SWITCHED + RESTORED] == [1, 1, 1, 1]
 
 
-FAKE_FFMPEG = """#!/bin/sh
-exec /bin/cat {}
-"""
-
-
+@pytest.mark.slow
 @pytest.mark.usefixtures("reset_shutdown")
 @pytest.mark.parametrize(("name", "step"), [("x.wav", 1), ("x.m4a", 3)])
 def test_interrupt_file(name: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C at any line of reading a file gets through and leaves no ffmpeg process."""
+    """Ctrl-C at any line of reading a file raises KeyboardInterrupt and leaves no ffmpeg process."""
+    # The fake starts many times faster than the real ffmpeg.
+    install_fake_ffmpeg(tmp_path, monkeypatch, f"exec /bin/cat {tmp_path}/x.wav")
+    (tmp_path / "x.wav").write_bytes(encode(music(3.0, RATE)[:, None], RATE))
     path = tmp_path / name
-    path.write_bytes(encode(music(3.0, RATE)[:, None], RATE))
-    program = tmp_path / "bin" / "ffmpeg"  # a fake: it starts many times faster than the real one
-    program.parent.mkdir()
-    program.write_text(FAKE_FFMPEG.format(path))
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent))
 
     def read() -> None:
         with open_file(path) as source:

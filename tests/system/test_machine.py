@@ -8,6 +8,7 @@ from genre_edge.system import machine
 
 
 def test_temperature_c_is_hottest_plausible_sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hottest sensor counts; unreadable and implausible values do not."""
     monkeypatch.setattr(machine, "_THERMAL", tmp_path)
     assert machine.temperature_c() is None
     for i, text in enumerate(["41000\n", "55500\n", "", "nonsense", "-273000", "999999999"]):
@@ -18,12 +19,14 @@ def test_temperature_c_is_hottest_plausible_sensor(tmp_path: Path, monkeypatch: 
 
 
 def test_free_memory_mb_reads_meminfo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The figure is MemAvailable."""
     (tmp_path / "meminfo").write_text("MemTotal:  900000 kB\nMemFree:  10 kB\nMemAvailable:  250000 kB\n")
     monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "meminfo")
     assert machine.free_memory_mb() == 256
 
 
 def test_free_memory_mb_without_meminfo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without /proc/meminfo, another figure of the system is used."""
     monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "none")
     assert machine.free_memory_mb() > 0
 

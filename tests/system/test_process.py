@@ -28,6 +28,7 @@ def test_cpu_meter_percent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_memory_mb_counts_mapped_pages() -> None:
+    """Pages that are written to count."""
     before = process.memory_mb()
     with mmap.mmap(-1, 40_000_000) as pages:  # an allocator might reuse memory that other tests have freed
         np.frombuffer(pages, np.uint8)[:] = 1
@@ -35,16 +36,19 @@ def test_memory_mb_counts_mapped_pages() -> None:
 
 
 def test_memory_mb_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without /proc the figure is 0."""
     monkeypatch.setattr(process, "_PROC", Path("/nowhere"))
     assert process.memory_mb() == 0.0
 
 
 def test_usage_of_own_pid_equals_default() -> None:
+    """Without an argument, the functions describe this process."""
     assert process.memory_mb(os.getpid()) == pytest.approx(process.memory_mb(), rel=0.05)
     assert process.cpu_s(os.getpid()) == pytest.approx(process.cpu_s(), abs=0.1)
 
 
 def test_usage_of_other_process() -> None:
+    """Usage of a running child is reported; that of an ended one is an error or 0."""
     program = "sum(range(5_000_000)); y = bytes(30_000_000); print(flush=True); input()"
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:

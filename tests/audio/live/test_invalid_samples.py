@@ -58,7 +58,7 @@ def test_filter_logs_state_changes(caplog: pytest.LogCaptureFixture) -> None:
     assert recovered == "radio: all samples are valid again; dropped 5000 samples"
 
 
-def live(blocks: list[Block]) -> ReconnectingSource:
+def make_live_source(blocks: list[Block]) -> ReconnectingSource:
     """Return a live source that yields the blocks once and is then lost."""
     sources: list[Source] = [BlockSource(blocks, RATE, "card")]
 
@@ -76,11 +76,11 @@ def test_verdicts_count_dropped_samples(invalid: list[int]) -> None:
     seconds = [music(1, RATE, seed) for seed in range(10)]
     blocks = [block(with_invalid(s, 5) if i in invalid else s, RATE * i) for i, s in enumerate(seconds)]
     verdicts = []
-    with live(blocks) as source, pytest.raises(SourceLostError):
+    with make_live_source(blocks) as source, pytest.raises(SourceLostError):
         for verdict in tiny().stream(source, 0.1):
             verdicts.append(verdict)
     received = []
-    with live(blocks) as source, pytest.raises(SourceLostError):
+    with make_live_source(blocks) as source, pytest.raises(SourceLostError):
         for item in source.blocks():
             received.append(item)
     assert sum(item.dropped for item in received) == RATE * len(invalid)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from genre_edge.audio.block import Block
 from genre_edge.audio.live.queue import BoundedBlockQueue
 from genre_edge.errors import AudioError
+from tests.conftest import TIMEOUT_S
 
 RATE = 1000
 
@@ -83,7 +84,7 @@ def test_queue_times_out() -> None:
 
 def test_queue_raises_error_after_last_block() -> None:
     """The reader gets the blocks before the error, and the first error only."""
-    queue = BoundedBlockQueue("card", RATE, 1.0, 60.0)
+    queue = BoundedBlockQueue("card", RATE, 1.0, TIMEOUT_S)
     queue.put(ramp(0, 5))
     queue.end(AudioError("card: unplugged"))
     queue.end(AudioError("card: too late"))
@@ -95,12 +96,12 @@ def test_queue_raises_error_after_last_block() -> None:
 
 def test_queue_two_threads() -> None:
     """A writer and a reader thread exchange all samples in order."""
-    queue, received = BoundedBlockQueue("card", RATE, 1e6, 60.0), list[Block]()
+    queue, received = BoundedBlockQueue("card", RATE, 1e6, TIMEOUT_S), list[Block]()
     reader = threading.Thread(target=lambda: received.extend(queue.blocks()), daemon=True)
     reader.start()
     for i in range(2000):
         queue.put(ramp(3 * i, 3))
     queue.end()
-    reader.join(60)
+    reader.join(TIMEOUT_S)
     assert np.array_equal(np.concatenate([block.samples for block in received]), ramp(0, 6000))
     assert all(a.arrived_s <= b.arrived_s for a, b in pairwise(received))

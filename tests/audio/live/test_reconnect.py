@@ -19,11 +19,11 @@ from genre_edge.audio.live.queue import BoundedBlockQueue
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError, SourceLostError
+from tests.conftest import TIMEOUT_S
 from tests.helpers.station import eventually
 
 NO_DELAY = RetryPolicy(initial_delay_s=0.0, max_delay_s=0.0)
 LONG_DELAY = RetryPolicy(initial_delay_s=1000, max_delay_s=1000)
-HANG_S = 60  # only ends a test that would hang
 OPEN: list["FailingSource"] = []
 
 
@@ -49,7 +49,7 @@ class FailingSource(Source):
             OPEN.remove(self)
 
 
-def in_turn(*openings: Callable[[], Source]) -> Callable[[], Source]:
+def open_sequence(*openings: Callable[[], Source]) -> Callable[[], Source]:
     """Return a function that calls the openings one after the other, then fails."""
     left = list(openings)
 
@@ -81,7 +81,7 @@ def read_until_lost(source: ReconnectingSource) -> list[Block]:
 
 def test_outage_is_dropped_between_its_blocks() -> None:
     """The samples missed in an outage are dropped just before the next block."""
-    open_source = in_turn(
+    open_source = open_sequence(
         lambda: FailingSource(100, [(10.0, 100), (11.0, 100)]),
         unplugged,
         lambda: FailingSource(100, [(15.0, 100), (16.0, 50)], error="card: unplugged"),
@@ -113,7 +113,7 @@ def test_outage_after_stalled_reader(monkeypatch: pytest.MonkeyPatch) -> None:
             now_s = 30.0  # the reader resumes
             yield from full.blocks()
 
-    open_source = in_turn(lambda: Stalled(100, []), lambda: FailingSource(100, [(31.0, 100)]))
+    open_source = open_sequence(lambda: Stalled(100, []), lambda: FailingSource(100, [(31.0, 100)]))
     blocks = read_until_lost(ReconnectingSource("card", open_source, immediate(2)))
     assert [(b.position, b.dropped, len(b.samples)) for b in blocks] == [
         (0, 0, 100),
@@ -130,14 +130,14 @@ def test_samples_dropped_by_source_count_once() -> None:
         def blocks(self) -> Iterator[Block]:
             yield Block(np.zeros(100, dtype=np.float32), 100, 300, 300, 20.0)
 
-    open_source = in_turn(lambda: FailingSource(100, [(10.0, 100)]), lambda: Late(100, []))
+    open_source = open_sequence(lambda: FailingSource(100, [(10.0, 100)]), lambda: Late(100, []))
     blocks = read_until_lost(ReconnectingSource("card", open_source, immediate(2)))
     assert [(b.position, b.dropped) for b in blocks] == [(0, 0), (1000, 900)]
 
 
 def test_rate_change_keeps_time() -> None:
     """Positions in seconds continue if the source returns with another rate."""
-    open_source = in_turn(
+    open_source = open_sequence(
         lambda: FailingSource(100, [(1.0, 100)]), lambda: FailingSource(400, [(4.0, 400), (4.5, 200)])
     )
     blocks = read_until_lost(ReconnectingSource("radio", open_source, immediate(2)))
@@ -147,8 +147,8 @@ def test_rate_change_keeps_time() -> None:
 
 
 def test_wait_before_first_sample_is_no_outage(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is dropped while a source is not there yet, as at boot."""
-    open_source = in_turn(*[unplugged] * 5, lambda: FailingSource(100, [(60.0, 10)]))
+    """No samples count as dropped before a source delivers its first one, as at boot."""
+    open_source = open_sequence(*[unplugged] * 5, lambda: FailingSource(100, [(60.0, 10)]))
     blocks = read_until_lost(ReconnectingSource("radio", open_source, immediate(8)))
     assert [(block.position, block.dropped) for block in blocks] == [(0, 0)]
     assert [record.getMessage() for record in caplog.records] == [
@@ -173,7 +173,7 @@ def test_log_has_two_lines_per_outage(caplog: pytest.LogCaptureFixture) -> None:
         openings += [unplugged] * rng.randrange(3)
         clock += 5
         openings.append(partial(open_at, clock))
-    source = ReconnectingSource("radio", in_turn(*openings), immediate(4))
+    source = ReconnectingSource("radio", open_sequence(*openings), immediate(4))
     blocks = read_until_lost(source)
     assert len(blocks) == 2000 and source.outages in (1000, 1001)
     assert sum(block.dropped for block in blocks) == 999 * 300
@@ -183,7 +183,7 @@ def test_log_has_two_lines_per_outage(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_tries_count_from_last_stable_audio() -> None:
     """Stable audio resets the number of failed attempts."""
-    open_source = in_turn(
+    open_source = open_sequence(
         unplugged, unplugged, lambda: FailingSource(100, [(1.0, 1)]), unplugged, lambda: FailingSource(100, [])
     )
     with pytest.raises(SourceLostError) as caught:
@@ -202,13 +202,13 @@ def test_delay_doubles_up_to_maximum(failures: int, jitter: float) -> None:
 
 def test_close_ends_delay() -> None:
     """Closing ends the delay before the next attempt: the reader thread ends."""
-    source = ReconnectingSource("radio", in_turn(lambda: FailingSource(100, [(1.0, 1)])), LONG_DELAY)
+    source = ReconnectingSource("radio", open_sequence(lambda: FailingSource(100, [(1.0, 1)])), LONG_DELAY)
     blocks: list[Block] = []
     reader = threading.Thread(target=lambda: blocks.extend(source.blocks()), daemon=True)
     reader.start()
-    eventually(lambda: source.outages, HANG_S)
+    eventually(lambda: source.outages)
     source.close()
-    reader.join(HANG_S)
+    reader.join(TIMEOUT_S)
     assert not reader.is_alive() and len(blocks) == 1 and not OPEN
 
 
@@ -219,9 +219,9 @@ def test_close_ends_opening(caplog: pytest.LogCaptureFixture) -> None:
     assert source.outages == 0 and not source.closed
     opener = threading.Thread(target=source.open, daemon=True)
     opener.start()
-    eventually(lambda: source.failures, HANG_S)
+    eventually(lambda: source.failures)
     source.close()
-    opener.join(HANG_S)
+    opener.join(TIMEOUT_S)
     assert not opener.is_alive() and source.closed and list(source.blocks()) == []
     assert [record.message for record in caplog.records] == ["card: no such device; trying again"]
 

@@ -12,11 +12,11 @@ from genre_edge.audio.live import queue, threaded
 from genre_edge.audio.live.threaded import ThreadedSource
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError
+from tests.conftest import TIMEOUT_S
 from tests.helpers.station import eventually
 
 RATE, BLOCK = 1024, 128  # binary fractions: the clock's arithmetic is exact
 BLOCK_S = BLOCK / RATE
-HANG_S = 60  # only ends a test that would hang
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ class ScriptedSource(Source):
 
 
 def acquire(semaphore: threading.Semaphore) -> None:
-    assert semaphore.acquire(timeout=HANG_S), "the other thread hangs"
+    assert semaphore.acquire(timeout=TIMEOUT_S), "the other thread hangs"
 
 
 def read_to_end(blocks: Iterator[Block]) -> list[Block]:
@@ -74,7 +74,7 @@ def test_fast_source_waits_for_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     set_capacity(monkeypatch, 10)
     scripted = ScriptedSource(50)
     with ThreadedSource(lambda: scripted) as source:
-        eventually(lambda: scripted.n_requested == 11, HANG_S)  # ten in the queue, one that waits
+        eventually(lambda: scripted.n_requested == 11)  # ten in the queue, one that waits
         received = read_to_end(source.blocks())
     assert [block.position for block in received] == list(range(0, 50 * BLOCK, BLOCK))
     assert not any(block.dropped for block in received)
@@ -163,9 +163,9 @@ def test_close_wakes_waiting_writer(monkeypatch: pytest.MonkeyPatch) -> None:
     set_capacity(monkeypatch, 10)
     scripted = ScriptedSource(10**9)
     source = ThreadedSource(lambda: scripted)
-    eventually(lambda: scripted.n_requested == 11, HANG_S)
+    eventually(lambda: scripted.n_requested == 11)
     source.close()
-    source._thread.join(HANG_S)
+    source._thread.join(TIMEOUT_S)
     assert not source._thread.is_alive()
 
 

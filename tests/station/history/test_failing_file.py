@@ -53,6 +53,7 @@ def test_open_unusable_file(
 
 
 def test_open_missing_folder_or_read_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that cannot be created or written is one log line; verdicts stay in memory."""
     paths = [tmp_path / "nowhere" / "h.db", Path("/proc/self/h.db")]
     if os.getuid():
         VerdictHistory(tmp_path / "h.db").close()

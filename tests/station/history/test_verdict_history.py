@@ -32,6 +32,7 @@ def test_verdicts_queued_and_written(memory: VerdictHistory) -> None:
 
 
 def test_state_memory(memory: VerdictHistory) -> None:
+    """A history without a file has the state `memory` and nothing unsaved."""
     memory.add(make_verdict(NOON))
     assert (memory.state, memory.unsaved) == ("memory", 0)
 
@@ -79,6 +80,7 @@ def test_day_bins_reference(ages: list[tuple[int, str | None]], flushed: bool) -
 
 
 def test_limit_deletes_oldest(tmp_path: Path) -> None:
+    """A file over its limit keeps the newest verdicts."""
     history = VerdictHistory(tmp_path / "h.db", limit=10)
     for i in range(35):
         history.add(make_verdict(NOON + i))

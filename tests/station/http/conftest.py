@@ -9,7 +9,7 @@ from genre_edge.station.http.app import create_app
 from genre_edge.station.http.middleware.token import Token
 from genre_edge.station.station import Station
 from tests.helpers.server import RunningServer
-from tests.helpers.station import QueueSource, eventually, make_station
+from tests.helpers.station import station_after_audio
 
 TOKEN = "correct-horse-battery"
 ALLOWED_HOSTS = frozenset(["testserver", "localhost"])
@@ -18,15 +18,8 @@ ALLOWED_HOSTS = frozenset(["testserver", "localhost"])
 @pytest.fixture
 def station() -> Iterator[Station]:
     """A station that has processed 4 s of audio and still runs."""
-    source = QueueSource()
-    station = make_station(source)
-    station.start()
-    source.feed_music(4)
-    eventually(lambda: station.status()["position_s"] == 4.0)
-    yield station
-    station.stop()
-    assert station.join(60)
-    station.history.close()
+    with station_after_audio(4.0) as station:
+        yield station
 
 
 @pytest.fixture

@@ -8,12 +8,14 @@ from genre_edge.station.station import Station
 
 
 def test_unknown_paths(client: TestClient) -> None:
+    """Unknown paths are answered 404 in JSON."""
     for path in ("/nothing", "/api/v1/status/", "/api/v2/status", "/api//v1/status", "/static"):
         response = client.get(path)
         assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
 
 
 def test_methods(client: TestClient) -> None:
+    """GET and HEAD are allowed, other methods are answered 405."""
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
         response = client.request(method, "/api/v1/status")
         assert (response.status_code, response.json()) == (405, {"error": "Method Not Allowed"})

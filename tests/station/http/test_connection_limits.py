@@ -3,7 +3,6 @@
 import asyncio
 import http.client
 import inspect
-import time
 
 import pytest
 import uvicorn
@@ -12,16 +11,43 @@ from uvicorn.server import ServerState
 
 from genre_edge.station.http import connection_limits
 from genre_edge.station.http.connection_limits import (
+    IDLE_TIMEOUT_S,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_PER_ADDRESS,
     MAX_SERVED_CONNECTIONS,
     LimitedConnection,
     LimitedServer,
 )
+from tests.conftest import TIMEOUT_S
 from tests.helpers.server import STATUS_REQUEST, RunningServer, is_closed, is_refused, read_events
 from tests.helpers.station import eventually
 
 CONNECTION_ATTRIBUTES = ("client", "connections", "cycle", "limit_concurrency", "loop", "transport")
+
+
+class FakeClock:
+    """Stands for the module `time` of `connection_limits`. Each check for idle connections reads it once."""
+
+    def __init__(self) -> None:
+        self.now_s, self.n_reads = 1000.0, 0
+
+    def monotonic(self) -> float:
+        self.n_reads += 1
+        return self.now_s
+
+    def wait_for_check(self) -> None:
+        """Wait until the only connection has been checked."""
+        before = self.n_reads
+        eventually(lambda: self.n_reads > before)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """A clock for idle times that only the test advances. Must come before `running` in a test's arguments."""
+    clock = FakeClock()
+    monkeypatch.setattr(connection_limits, "time", clock)
+    monkeypatch.setattr(connection_limits, "_IDLE_CHECK_INTERVAL_S", 0.005)
+    return clock
 
 
 @pytest.fixture
@@ -90,7 +116,7 @@ def test_uvicorn_calls_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
             record(owner, name)
     monkeypatch.setattr(connection_limits, "_IDLE_CHECK_INTERVAL_S", 0.01)
     running = RunningServer()
-    client = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
+    client = http.client.HTTPConnection("127.0.0.1", running.port, timeout=TIMEOUT_S)
     client.request("GET", "/healthz")
     assert client.getresponse().read()
     eventually(lambda: "_check_idle" in called)
@@ -114,32 +140,39 @@ def test_incomplete_request_is_idle(data: bytes, short_idle_timeout: None, runni
     assert is_closed(running.connect(data))
 
 
-def test_keep_alive_connection_is_not_idle(short_idle_timeout: None, running: RunningServer) -> None:
-    """A connection with regular requests outlives the idle time-out."""
-    client = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
+def test_keep_alive_connection_is_not_idle(clock: FakeClock, running: RunningServer) -> None:
+    """A connection with regular requests outlives the idle time-out, and is closed after the last one."""
+    client = http.client.HTTPConnection("127.0.0.1", running.port, timeout=TIMEOUT_S)
     client.connect()
-    connected, end_s = client.sock, time.monotonic() + 1.5
-    while time.monotonic() < end_s:
+    connected = client.sock
+    for _ in range(5):
         client.request("GET", "/healthz")
         assert client.getresponse().read()
         assert client.sock is connected  # http.client would reconnect without an error
-        time.sleep(0.03)
+        clock.wait_for_check()
+        clock.now_s += 0.9 * IDLE_TIMEOUT_S
+        clock.wait_for_check()
+    clock.now_s += 0.2 * IDLE_TIMEOUT_S
+    assert connected.recv(1) == b""
     client.close()
 
 
-def test_event_stream_is_not_idle(short_idle_timeout: None, running: RunningServer) -> None:
+def test_event_stream_is_not_idle(clock: FakeClock, running: RunningServer) -> None:
     """An open event stream, even without events, outlives the idle time-out."""
     client = running.open_stream()
     stream = read_events(client)
     assert next(stream)[0] == "status"
-    time.sleep(1.5)
+    for _ in range(3):
+        clock.wait_for_check()
+        clock.now_s += 0.9 * IDLE_TIMEOUT_S
+    clock.wait_for_check()
     running.source.feed_music(2)
     assert next(kind for kind, _ in stream if kind != "status") == "frames"
     client.close()
 
 
-def test_two_hundred_requests_at_once(running: RunningServer) -> None:
-    """Each is answered 200 or 503, or closed without a response; the audio is not delayed."""
+def test_simultaneous_requests(running: RunningServer) -> None:
+    """Each of 200 simultaneous requests is answered 200 or 503, or closed; the audio is not delayed."""
     clients = [running.connect(STATUS_REQUEST, address=f"127.0.0.{1 + i % 8}") for i in range(200)]
     running.assert_audio_is_processed()
     statuses = []
@@ -155,6 +188,7 @@ def test_two_hundred_requests_at_once(running: RunningServer) -> None:
 
 
 def test_max_connections(running: RunningServer) -> None:
+    """Connections above the limit are closed, until others end."""
     idle = [running.connect(address=f"127.0.0.{2 + i % 8}") for i in range(MAX_CONNECTIONS + 20)]
     for client in idle[MAX_CONNECTIONS:]:
         assert is_closed(client)

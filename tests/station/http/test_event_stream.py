@@ -75,6 +75,7 @@ def test_max_streams(running: RunningServer) -> None:
 
 
 def test_max_streams_per_address(running: RunningServer) -> None:
+    """One more stream of an address is answered 503; other addresses are served."""
     clients = [running.open_stream() for _ in range(MAX_STREAMS_PER_ADDRESS)]
     assert all(b" 200 OK" in client.recv(20) for client in clients)
     status, body = running.get("/api/v1/events")

@@ -12,7 +12,7 @@ from schemathesis import GenerationMode
 from genre_edge.station.http.app import create_app
 from genre_edge.station.http.middleware.token import Token
 from tests.helpers.openapi import OPENAPI
-from tests.helpers.station import QueueSource, eventually, make_station
+from tests.helpers.station import station_after_audio
 from tests.station.http.conftest import TOKEN
 
 OPENAPI_SINCE = OPENAPI["paths"]["/api/v1/history"]["get"]["parameters"][0]["schema"]
@@ -27,21 +27,14 @@ CASES += [(path, GenerationMode.NEGATIVE) for path in PATHS_WITH_PARAMETERS]
 @pytest.fixture(scope="module")
 def api() -> Iterator[Any]:
     """The described API of a station that has processed 3 s of audio."""
-    source = QueueSource()
-    station = make_station(source)
-    station.start()
-    source.feed_music(3)
-    eventually(lambda: station.status()["position_s"] == 3.0)
-    with pytest.MonkeyPatch.context() as patch:
+    with station_after_audio(3.0) as station, pytest.MonkeyPatch.context() as patch:
         patch.setattr("genre_edge.station.station.MAX_SAMPLE_AGE_S", 1e9)  # /healthz stays 200 until the tests end
         yield schemathesis.openapi.from_asgi("/openapi.json", create_app(station, Token(TOKEN), None))
-    station.stop()
-    assert station.join(60)
-    station.history.close()
 
 
 @pytest.mark.parametrize(("path", "mode"), CASES, ids=[f"{path}-{mode.value}" for path, mode in CASES])
 def test_responses_match_description(path: str, mode: GenerationMode, api: Any) -> None:
+    """Each response has a status, headers and a body that openapi.json describes."""
     n_requests = 0
 
     @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

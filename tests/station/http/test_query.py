@@ -8,10 +8,12 @@ from tests.helpers.openapi import OPENAPI, validate_response
 
 
 def test_parse_number() -> None:
+    """Decimal and exponential notation are accepted."""
     assert [parse_number("since", text) for text in ("0", "-0.0", "1.5", "1e3")] == [0.0, 0.0, 1.5, 1000.0]
 
 
 def test_parse_integer() -> None:
+    """The limits themselves are accepted."""
     assert [parse_integer("limit", text, 1000) for text in ("1", "1000")] == [1, 1000]
 
 
@@ -34,6 +36,7 @@ def test_parse_integer() -> None:
     ],
 )
 def test_invalid_parameter(query: str, message: str, client: TestClient) -> None:
+    """An invalid, unknown or repeated parameter is answered 422 with the reason."""
     response = client.get(f"/api/v1/history?{query}")
     assert (response.status_code, response.json()) == (422, {"error": message})
 

@@ -45,7 +45,7 @@ from tests.station.http.conftest import TOKEN
 def test_invalid_request(
     data: bytes, status_line: bytes, running: RunningServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is answered and the connection closed, without a line in the log, which clients must not be able to fill."""
+    """An invalid request is answered and its connection closed. It is not logged: clients must not fill the log."""
     client = running.connect(data)
     assert client.recv(12) == status_line and is_closed(client)
     assert not caplog.records
@@ -59,6 +59,7 @@ def test_static_path_traversal(path: str, running: RunningServer) -> None:
 
 
 def test_websocket_upgrade_is_ignored(running: RunningServer) -> None:
+    """A WebSocket upgrade is answered as an ordinary request."""
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n"
     client = running.connect(b"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n", upgrade)
     assert b" 200 OK" in client.recv(20)
@@ -66,6 +67,7 @@ def test_websocket_upgrade_is_ignored(running: RunningServer) -> None:
 
 
 def test_token() -> None:
+    """A server with a token requires it."""
     running = RunningServer(TOKEN)
     assert running.get("/api/v1/status")[0] == 401
     assert running.get("/api/v1/status", {"Authorization": f"Bearer {TOKEN}"})[0] == 200
@@ -95,6 +97,7 @@ def test_concurrent_requests_and_audio(running: RunningServer) -> None:
 
 
 def test_bind_errors() -> None:
+    """A port in use and an invalid host name are errors that name the address."""
     listener = bind("127.0.0.1", 0)
     port = listener.getsockname()[1]
     with pytest.raises(GenreEdgeError, match=f"127.0.0.1 port {port}: Address already in use"):
@@ -115,6 +118,7 @@ def test_accepted_socket_options() -> None:
 
 
 def test_url() -> None:
+    """The URL has the bound port, and brackets around an IPv6 address."""
     running = RunningServer()
     assert running.server.url == f"http://127.0.0.1:{running.port}/" and running.server.alive
     running.stop()

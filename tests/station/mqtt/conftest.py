@@ -7,6 +7,7 @@ import pytest
 
 from genre_edge.station.mqtt import client
 from genre_edge.station.station import Station
+from tests.conftest import TIMEOUT_S
 from tests.helpers.mqtt import Mosquitto, MqttSubscriber
 from tests.helpers.station import QueueSource, make_station
 
@@ -43,4 +44,4 @@ def station(source: QueueSource) -> Iterator[Station]:
     station.start()
     yield station
     station.stop()
-    assert station.join(40)
+    assert station.join(TIMEOUT_S)

@@ -21,6 +21,7 @@ from genre_edge.station.mqtt.broker_address import BrokerAddress
     ],
 )
 def test_from_url(url: str, expected: BrokerAddress) -> None:
+    """Scheme, port, prefix, user and password are parsed and decoded."""
     assert BrokerAddress.from_url(url) == expected
 
 
@@ -56,12 +57,13 @@ def test_from_url_invalid(url: str) -> None:
 
 
 def test_text_without_password() -> None:
+    """`str` and `repr` do not contain the password."""
     address = BrokerAddress.from_url("mqtt://ann:s3cret@broker")
     assert address.password == "s3cret" and "s3cret" not in f"{address} {address!r}"
 
 
 def test_base_topic_by_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Machines without a prefix publish to different topics; a prefix in the URL is used as it is."""
+    """Machines without a prefix publish to different topics; a prefix in the URL is used unchanged."""
 
     def base_topic(machine_id: str, url: str) -> str:
         (tmp_path / "machine-id").write_text(machine_id)

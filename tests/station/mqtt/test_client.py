@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from genre_edge.station.station import Station
+from tests.conftest import TIMEOUT_S
 from tests.helpers.mqtt import Mosquitto, MqttSubscriber, free_port, requires_mosquitto, start_publisher
 from tests.helpers.station import QueueSource, eventually
 
@@ -122,5 +123,5 @@ def test_close_without_broker(station: Station) -> None:
     """Closing an unconnected publisher ends its thread and its subscription."""
     publisher = start_publisher(station, f"mqtt://127.0.0.1:{free_port()}/genre-edge")
     publisher.close()
-    publisher._thread.join(40)
+    publisher._thread.join(TIMEOUT_S)
     assert not publisher._thread.is_alive() and station.hub.subscribers == 0

@@ -8,6 +8,8 @@ from tests.helpers.openapi import validate_response
 
 
 def test_body_size_limit(client: TestClient) -> None:
+    """A body above the limit, or of unknown length, is answered 413."""
+
     def chunks() -> Iterator[bytes]:
         yield b"x"
 
@@ -19,5 +21,6 @@ def test_body_size_limit(client: TestClient) -> None:
 
 
 def test_invalid_content_length(client: TestClient) -> None:
+    """A Content-Length that is not a number is answered 413."""
     response = client.get("/api/v1/status", headers={"Content-Length": b"\xb2"})
     assert response.status_code == 413

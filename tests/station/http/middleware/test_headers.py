@@ -9,13 +9,13 @@ from genre_edge.station.station import Station
 def test_security_headers(
     client: TestClient, token_client: TestClient, station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every response has them, whatever its status code."""
+    """Responses of every status code have the security headers."""
     paths = ("/", "/api/v1/status", "/nothing", "/api/v1/history?limit=0", "/metrics")
     responses = [client.get(path) for path in paths]
     responses += [
         token_client.get("/api/v1/status"),
         client.post("/"),
-        client.get("/", headers={"Host": "evil.example"}),
+        client.get("/", headers={"Host": "attacker.example"}),
     ]
     responses.append(client.get("/", headers={"If-None-Match": responses[0].headers["etag"]}))
     responses.append(client.request("GET", "/", content=b"x" * 5000))

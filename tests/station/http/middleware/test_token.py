@@ -18,6 +18,7 @@ def bearer(token: str) -> dict[str, str]:
     ["/api/v1/status", "/api/v1/history", "/api/v1/day", "/api/v1/events", "/metrics", "/nothing", "/static/a/b"],
 )
 def test_missing_or_wrong_token(path: str, token_client: TestClient) -> None:
+    """Every private path answers 401 without the exact token, before 404."""
     wrong = [{}, bearer("wrong"), bearer(TOKEN + "x"), bearer(TOKEN[:-1]), {"Authorization": TOKEN}, bearer("é" * 9)]
     wrong += [{"Authorization": f"Basic {TOKEN}"}, {"Cookie": f"genre_edge={TOKEN}"}]
     wrong += [{"Host": "testserver/healthz?"}, {"Host": "testserver/static/x?"}]
@@ -30,6 +31,7 @@ def test_missing_or_wrong_token(path: str, token_client: TestClient) -> None:
 
 
 def test_bearer_token(token_client: TestClient) -> None:
+    """The token authorizes; the scheme's name may be in any case."""
     for headers in (bearer(TOKEN), {"authorization": f"bearer {TOKEN}"}):
         assert token_client.get("/api/v1/status", headers=headers).status_code == 200
         assert token_client.get("/nothing", headers=headers).status_code == 404
@@ -41,6 +43,7 @@ PUBLIC |= {"/healthz": 200}
 
 @pytest.mark.parametrize("path", PUBLIC)
 def test_public_paths(path: str, token_client: TestClient) -> None:
+    """The page, its files, the description and /healthz need no token."""
     assert token_client.get(path).status_code == PUBLIC[path]
 
 

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 from genre_edge.station.history.store import BIN_S
 from genre_edge.station.http.app import create_app
 from genre_edge.station.station import Station
+from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import ArraySource, music
 from tests.helpers.bundles import RATE
 from tests.helpers.openapi import validate_response
@@ -15,6 +16,7 @@ from tests.helpers.station import QueueSource, make_station, make_verdict
 
 
 def test_status(client: TestClient, station: Station) -> None:
+    """The status conforms to its description and has the newest verdict."""
     status = client.get("/api/v1/status").json()
     validate_response(status, "/api/v1/status")
     assert status["listening"] is True and status["position_s"] == 4.0 and status["source"] == "queue"
@@ -22,20 +24,23 @@ def test_status(client: TestClient, station: Station) -> None:
 
 
 def test_status_before_audio() -> None:
+    """A station without audio has a valid status."""
     with TestClient(create_app(make_station(QueueSource()), None, None)) as client:
         validate_response(client.get("/api/v1/status").json(), "/api/v1/status")
 
 
 def test_status_after_end_of_source() -> None:
+    """After the end of its source, a station has a valid status and is not healthy."""
     station = make_station(ArraySource(music(2, RATE), RATE))
     station.start()
-    assert station.join(60)
+    assert station.join(TIMEOUT_S)
     with TestClient(create_app(station, None, None)) as client:
         assert client.get("/healthz").status_code == 503
         validate_response(client.get("/api/v1/status").json(), "/api/v1/status")
 
 
 def test_history(client: TestClient, station: Station) -> None:
+    """`limit` and `since` select verdicts."""
     response = client.get("/api/v1/history").json()
     validate_response(response, "/api/v1/history")
     assert response["verdicts"] == station.history.verdicts() and len(response["verdicts"]) >= 6
@@ -46,6 +51,7 @@ def test_history(client: TestClient, station: Station) -> None:
 
 
 def test_day(client: TestClient, station: Station) -> None:
+    """The histogram counts genres and verdicts without a genre."""
     now = time.time()
     for genre in ("low", "low", None):
         station.history.add(make_verdict(now - 7200, genre, None if genre else "silence"))

@@ -10,11 +10,13 @@ from tests.helpers.station import QueueSource, make_station
 
 
 def test_healthz(client: TestClient) -> None:
+    """A listening station answers 200."""
     response = client.get("/healthz")
     assert (response.status_code, response.json()) == (200, {"listening": True})
 
 
 def test_healthz_and_metrics_before_audio() -> None:
+    """A station without audio answers 503, and its metrics are valid."""
     with TestClient(create_app(make_station(QueueSource()), None, None)) as client:
         response = client.get("/healthz")
         assert (response.status_code, response.json()) == (503, {"listening": False})
@@ -23,6 +25,7 @@ def test_healthz_and_metrics_before_audio() -> None:
 
 
 def test_metrics(client: TestClient, station: Station) -> None:
+    """Metrics have Prometheus's format and the station's values."""
     response = client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=")
     samples = {
@@ -39,6 +42,7 @@ def test_metrics(client: TestClient, station: Station) -> None:
 
 
 def test_openapi_describes_every_route(client: TestClient) -> None:
+    """openapi.json describes all routes but the page's."""
     assert client.get("/openapi.json").json() == OPENAPI
     described = set(OPENAPI["paths"])
     routes = {route.path for route in client.app.app.routes}  # type: ignore[attr-defined]

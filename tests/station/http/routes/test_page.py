@@ -18,6 +18,7 @@ CONTENT_TYPES = {
 
 
 def test_page(client: TestClient) -> None:
+    """The page is HTML, and revalidated with its ETag."""
     page = client.get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8" and "genre-edge" in page.text
     assert page.headers["cache-control"] == "no-cache"
@@ -26,6 +27,7 @@ def test_page(client: TestClient) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=[path.name for path in FILES])
 def test_static_file(path: Path, client: TestClient) -> None:
+    """Each file has its content type, a HEAD response and an ETag."""
     url = f"/static/{path.name}"
     response = client.get(url)
     assert response.content == path.read_bytes() and response.headers["cache-control"] == "no-cache"
@@ -42,13 +44,14 @@ UNKNOWN += ["x/..%2f..%2fpage.js", "%2fetc%2fpasswd", "%2fetc%2fhosts.js", "page
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_static_unknown_file(name: str, client: TestClient) -> None:
-    """Nothing but the files of static/ is served, each under one path."""
+    """Only the files of static/ are served, each under one path."""
     response = client.get(f"http://testserver/static/{name}")
     assert (response.status_code, response.json()) == (404, {"error": "Not Found"})
 
 
 @pytest.mark.parametrize("value", ["bytes=0-3", "bytes=0-1,3-4", "bytes=9999999-", "nonsense"])
 def test_range_is_ignored(value: str, client: TestClient) -> None:
+    """A Range header is answered with the whole file."""
     for path in ("/", "/static/page.js"):
         response = client.get(path, headers={"Range": value})
         assert response.status_code == 200 and response.content == client.get(path).content
@@ -56,6 +59,7 @@ def test_range_is_ignored(value: str, client: TestClient) -> None:
 
 
 def test_static_methods(client: TestClient) -> None:
+    """Methods other than GET and HEAD are answered 405."""
     response = client.post("/static/page.js")
     assert (response.status_code, response.json()) == (405, {"error": "Method Not Allowed"})
 
@@ -78,4 +82,4 @@ def test_token_in_url_sets_cookie(token_client: TestClient) -> None:
 
 def test_token_in_url_without_token(client: TestClient) -> None:
     """A station without a token redirects, too, so that bookmarks with an old token work."""
-    assert client.get("/?token=whatever", follow_redirects=False).status_code == 303
+    assert client.get("/?token=old-token-value", follow_redirects=False).status_code == 303

@@ -46,6 +46,7 @@ def test_narrow_screen(open_page: OpenPage, width: int) -> None:
 
 
 def test_colour_schemes(station: FakeStation, open_page: OpenPage) -> None:
+    """The page follows the system's light or dark scheme."""
     lightness, screenshots = {}, {}
     for scheme in ("light", "dark"):
         page = open_page(station, color_scheme=scheme)
@@ -59,6 +60,7 @@ def test_colour_schemes(station: FakeStation, open_page: OpenPage) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("connected", [True, False], ids=["connected", "disconnected"])
 def test_axe_finds_no_violations(station: FakeStation, open_page: OpenPage, scheme: str, connected: bool) -> None:
+    """axe finds no accessibility violation, connected and disconnected."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe (extra `test`)")
     station.bins = [{"start": time.time() // BIN_S * BIN_S, "genres": dict.fromkeys(LABELS, 9), "none": 5}]
     page = open_page(station, color_scheme=scheme)
@@ -112,17 +114,18 @@ def test_announcements(station: FakeStation, open_page: OpenPage) -> None:
 
 def test_markup_in_names(open_page: OpenPage) -> None:
     """Names of sources and genres are shown as text, never as HTML."""
-    name = "<img src=x onerror=\"document.title='gone'\"><script>alert(1)</script>"
+    name = "<img src=x onerror=\"document.title='changed'\"><script>alert(1)</script>"
     with FakeStation(lambda when: (name, None), source=name, labels=[*LABELS, name]) as station:
         page = open_page(station)
         expect(page.locator("#source")).to_have_text(name)
         expect(page.locator("#health-list dd").first).to_have_text(name)
         expect(page.locator("#genre")).to_have_text(name)
         assert page.locator("img").count() == 1 and page.locator("script").count() == 1  # the page's own
-        assert "gone" not in page.title().split("·")[1]
+        assert "changed" not in page.title().split("·")[1]
 
 
 def test_genre_codes_are_unique(station: FakeStation, open_page: OpenPage) -> None:
+    """Each genre has a code of its own, for similar names too."""
     labels = [*LABELS, "post", "pep", "p", "pp", "p & p", "ppp"]
     codes = open_page(station).evaluate(
         "labels => import('/static/genres.js').then(({genreStyle}) => labels.map(label => genreStyle(label).code))",

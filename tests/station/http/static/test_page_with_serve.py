@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.conftest import TIMEOUT_S
 from tests.helpers.mqtt import free_port
 from tests.helpers.page import OpenPage, expect, spectrogram_pixels, wait_for_spectrogram, wait_until
 
@@ -45,8 +46,8 @@ class ServeProcess:
         if self._process.poll() is None:
             self._process.terminate()
         self._stopping.set()
-        self._process.wait(60)
-        self._feeder.join(60)
+        self._process.wait(TIMEOUT_S)
+        self._feeder.join(TIMEOUT_S)
         self._process.communicate()
 
 
