@@ -61,6 +61,7 @@ def test_mfcc_agrees_with_librosa(song_samples, n_mfcc, lifter, n_mels, top_db, 
     assert np.abs(got - expected).max() < 5e-4 * np.sqrt(n_mels) * (1 + lifter / 2)
 
 
+@pytest.mark.slow
 def test_mfcc_defaults_agree_with_librosa(song_samples):
     """`mfcc` of samples agrees with librosa, for default and other parameters."""
     y = song_samples[:60001]
@@ -69,6 +70,7 @@ def test_mfcc_defaults_agree_with_librosa(song_samples):
         assert np.abs(mfcc(y, **parameters) - expected).max() < 5e-3 * (1 + parameters.get("lifter", 0) / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_mels, n_mfcc, lifter", [(128, 20, 0.0), (40, 40, 22.0), (7, 3, 1.0), (1, 1, 0.0)])
 def test_mfcc_agrees_with_naive_twin(n_mels, n_mfcc, lifter):
     """MFCCs of a spectrogram agree with sums of cosines, as librosa's do."""
