@@ -78,6 +78,7 @@ def playground(tmp_path_factory: pytest.TempPathFactory, song: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "command"), COMMANDS, ids=[f"{page}: {line}" for page, line in COMMANDS])
 def test_docs_shell_command(page: str, command: str, playground: Path) -> None:
     """Each command of the docs ends with exit code 0."""
@@ -105,6 +106,7 @@ def test_docs_skipped_commands_name_tests() -> None:
             assert (ROOT / path).is_file(), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "program"), code_blocks("python"), ids=[page for page, _ in code_blocks("python")])
 def test_docs_python_example(page: str, program: str, playground: Path) -> None:
     """Each Python example of the docs runs without an error."""

@@ -55,6 +55,7 @@ def test_deprecated_module_warns(monkeypatch: pytest.MonkeyPatch, old: str, new:
     assert all(getattr(alias, name) is getattr(module, name) for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "statement",
     [

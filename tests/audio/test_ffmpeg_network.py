@@ -43,6 +43,7 @@ def test_timestamp_gap_is_filled_with_silence() -> None:
     assert silent[-1] - silent[0] > 3 * 44100
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 @pytest.mark.parametrize("codec", [("libmp3lame", "-f", "mp3"), ("libvorbis", "-f", "ogg"), ("aac", "-f", "adts")])
 def test_stream_without_gaps_is_unchanged(codec: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:

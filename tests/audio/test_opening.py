@@ -66,6 +66,7 @@ def test_radio_is_reconnected(start_server: StartServer) -> None:
     np.testing.assert_array_equal(np.concatenate([b.samples for b in first]), music(2, RATE))
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_silent_connection_times_out(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that delivers nothing is a failed attempt after the timeout."""

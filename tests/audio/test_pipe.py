@@ -249,6 +249,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(content)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(content=st.binary(max_size=300) | st.binary(max_size=200).map(lambda tail: b"RIFF0000WAVE" + tail) | mutated())
 @example(riff(fmt(PCM, 1024, 1_000_000, 32), chunk(b"data", b"x", UNKNOWN_SIZE)))

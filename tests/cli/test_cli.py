@@ -161,6 +161,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert loaded_modules(["classify", "--help"], heavy) == []
 
 
+@pytest.mark.slow
 def test_classify_loads_no_tensorflow_or_pyfftw(song: Path) -> None:
     """`classify` imports no package of training or of optional features."""
     assert loaded_modules(["classify", str(song)], {"tensorflow", "pyfftw", "librosa", "scipy", "PIL"}) == []

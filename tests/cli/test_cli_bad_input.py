@@ -122,7 +122,10 @@ def test_classify_m4a_without_ffmpeg(cli: Cli, tmp_path: Path) -> None:
     assert "song.m4a: needs ffmpeg, which is not installed" in done.stderr
 
 
-@pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WAVE", b"ID3 something else entirely"])
+OTHER_DATA = [b"RIFF", b"RIFF\0\0\0\0WAVE", b"ID3 something else entirely"]
+
+
+@pytest.mark.parametrize("data", [b"", *(pytest.param(data, marks=pytest.mark.slow) for data in OTHER_DATA)])
 def test_classify_standard_input_not_wav(cli: Cli, data: bytes) -> None:
     """Standard input that is not a WAV is one error."""
     done = cli("classify", "-", input=data)

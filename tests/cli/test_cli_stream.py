@@ -23,6 +23,7 @@ def parse_lines(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.slow
 def test_stream_long_interval_equals_classify(cli: Cli, song_samples: np.ndarray) -> None:
     """An interval longer than the audio gives the verdict of `classify`."""
     data = song_samples.astype("<f4").tobytes()
@@ -64,10 +65,8 @@ def segments(cli: Cli, song_samples: np.ndarray) -> list[dict]:
     return whole["segments"]
 
 
-@pytest.mark.parametrize(
-    ("size", "pause_s"),
-    [(1 << 30, 0), *(pytest.param(*case, marks=pytest.mark.slow) for case in [(4001, 0), (99_999, 0.05)])],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "pause_s"), [(1 << 30, 0), (4001, 0), (99_999, 0.05)])
 def test_stream_window_0_equals_segments(
     song_samples: np.ndarray, segments: list[dict], size: int, pause_s: float
 ) -> None:
@@ -140,6 +139,7 @@ def test_stream_signals_reach_main_thread_only(song_samples: np.ndarray) -> None
     process.communicate()
 
 
+@pytest.mark.slow
 def test_stream_microphone_without_sounddevice(cli: Cli, tmp_path: Path) -> None:
     """Without sounddevice, the error says what to install."""
     (tmp_path / "sounddevice.py").write_text("raise ImportError\n")

@@ -153,6 +153,7 @@ def digest() -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
+@pytest.mark.slow
 def test_stream_bits_in_two_processes():
     """Another process computes the same bits."""
     command = [sys.executable, "-c", f"from {__name__} import digest; print(digest())"]

@@ -101,6 +101,7 @@ def test_resampler_mismatch_is_bad(monkeypatch: pytest.MonkeyPatch) -> None:
     assert matches(doctor.run_check(doctor.mel), "bad", "743 samples instead of 742", doctor.REINSTALL)
 
 
+@pytest.mark.slow
 def test_golden_mismatch_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """A golden mismatch gives exit code 1, and the other checks still run."""
     alter_golden(monkeypatch, "db", 0.5)
@@ -155,9 +156,9 @@ def test_damaged_installed_model_advice(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert doctor.bundle("edge").advice == doctor.REINSTALL
 
 
-def test_doctor_unknown_model(cli: Cli) -> None:
+def test_doctor_unknown_model(invoke: Cli) -> None:
     """An unknown model name is wrong usage."""
-    done = cli("doctor", "--model", "nosuch")
+    done = invoke("doctor", "--model", "nosuch")
     assert (done.returncode, done.stdout) == (2, "") and "no model 'nosuch'" in done.stderr
 
 
@@ -282,6 +283,7 @@ def test_run_check_exception() -> None:
     assert matches(doctor.run_check(fails), "bad", "OSError: libsndfile.so: not found", doctor.REINSTALL)
 
 
+@pytest.mark.slow
 def test_doctor_without_core() -> None:
     """A core that cannot be loaded fails its own checks only."""
     program = (
@@ -296,6 +298,7 @@ def test_doctor_without_core() -> None:
     assert [checks[name]["state"] for name in ("system", "runtime", "soundfile")] == ["ok"] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["doctor", "bench"])
 def test_help_imports_nothing_heavy(command: str) -> None:
     """`--help` imports no numerical or audio package."""

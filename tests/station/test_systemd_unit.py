@@ -125,6 +125,7 @@ def restrict() -> Callable[[], None]:
     return restrict_process
 
 
+@pytest.mark.slow
 def test_serve_with_system_call_filter(cli: Cli, restrict: Callable[[], None], song_wav: Path, tmp_path: Path) -> None:
     """LiteRT sets a scheduler and a memory policy: the filter must return an error instead of killing the process."""
     history = ("--history", tmp_path / "history.db")
@@ -133,6 +134,7 @@ def test_serve_with_system_call_filter(cli: Cli, restrict: Callable[[], None], s
     assert (tmp_path / "history.db").stat().st_size > 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 def test_ffmpeg_with_system_call_filter(cli: Cli, restrict: Callable[[], None], tmp_path: Path) -> None:
     """ffmpeg decodes under the unit's system call filter."""
