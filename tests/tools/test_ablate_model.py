@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from tools import ablate_model
 from tools.training.data import Track
 

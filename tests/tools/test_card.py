@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from genre_edge.model.bundle import MODELS, Bundle
 from tools.training import card
 

@@ -13,7 +13,7 @@ import soundfile
 from tests.conftest import ROOT
 from tests.helpers.training import Finished, run_main, run_process
 
-pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from genre_edge.model.bundle import MODELS, Bundle
 from tools import evaluate
 from tools.training import data

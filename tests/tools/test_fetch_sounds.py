@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from tools import fetch_sounds
 from tools.training import synthetic_sounds
 

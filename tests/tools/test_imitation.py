@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest.importorskip("tensorflow", reason="imitations need the extra 'train'")
+pytest.importorskip("sklearn", reason="imitations need the extra 'train'")
 from genre_edge.errors import GenreEdgeError
 from genre_edge.mel.config import MelConfig
 from genre_edge.mel.spectrogram import MelSpectrogram

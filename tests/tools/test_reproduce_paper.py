@@ -12,7 +12,7 @@ import soundfile
 
 from tests.conftest import ROOT
 
-pytest.importorskip("tensorflow", reason="the study needs the extra 'train'")
+pytest.importorskip("sklearn", reason="the study needs the extra 'train'")
 pytest.importorskip("librosa", reason="imitations need the extra 'train'")
 from tools import reproduce_paper
 from tools.paper.imitation import synthesis

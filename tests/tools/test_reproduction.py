@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest.importorskip("tensorflow", reason="the study needs the extra 'train'")
+pytest.importorskip("sklearn", reason="the study needs the extra 'train'")
 from genre_edge.mel.spectrogram import MelSpectrogram
 from tools.paper import analysis, audio_selection, charts, features, figures, intervals, protocols, results
 from tools.paper.methods import METHODS, Method

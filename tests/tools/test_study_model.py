@@ -13,7 +13,7 @@ import soundfile
 
 from tests.helpers.training import run_main
 
-pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from tools import study_model
 from tools.fetch_sounds import TEST_DIFFERENCES
 from tools.training import data

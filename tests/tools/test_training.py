@@ -10,7 +10,7 @@ import soundfile
 from genre_edge.model.prediction import Model
 from tests.helpers.training import run_main, run_process, write_archive
 
-pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from tools import evaluate, train_and_export
 from tools.training import data
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from genre_edge.mel.spectrogram import MelSpectrogram
 from tools.training import corpus, teacher
 from tools.training.data import ARCHIVE_MEL

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from genre_edge.mel.spectrogram import MelSpectrogram
 from genre_edge.model import interpreter
 from genre_edge.model.prediction import Model

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 import keras
 from sklearn.linear_model import Ridge
 

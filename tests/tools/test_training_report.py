@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from sklearn.metrics import confusion_matrix, recall_score
 
 from tools.training import report
