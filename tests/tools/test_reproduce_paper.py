@@ -3,7 +3,7 @@
 import csv
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,16 @@ def songs(folder: Path, genres: tuple[str, ...] = GENRES) -> Path:
 
 
 @pytest.fixture
+def eager() -> Iterator[None]:
+    """Run TensorFlow eagerly: for a few steps, tracing graphs takes longer than running them."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def rehearse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Run the program with --quick in this process; the cache is in `tmp_path / "out"`."""
 
@@ -67,6 +77,8 @@ def rehearse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     return run
 
 
+@pytest.mark.filterwarnings("ignore:Even though the:UserWarning")
+@pytest.mark.usefixtures("eager")
 def test_rehearsal_writes_page_and_resumes_from_cache(
     tmp_path: Path, rehearse: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
