@@ -1,4 +1,4 @@
-"""What live sources do in months: they die a thousand times, and come faster than they are heard."""
+"""Live sources over long times: a thousand disconnections, unstable stations and overruns."""
 
 import logging
 import os
@@ -30,8 +30,8 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Patient(RetryPolicy):
-    """Waits by a clock that only it and the sound move."""
+class SimulatedRetryPolicy(RetryPolicy):
+    """A retry policy on a simulated clock, which waiting and audio advance."""
 
     clock: Clock = field(default_factory=Clock)
 
@@ -41,7 +41,7 @@ class Patient(RetryPolicy):
 
 
 class Life(Source):
-    """A few blocks, and then its end or an error."""
+    """A connection that yields a few blocks and then ends or fails."""
 
     name, rate, channels = "station", 100, 1
 
@@ -60,7 +60,7 @@ class Life(Source):
 
 
 class UnsteadyStation:
-    """Is on the air for seconds, away for none or many, and some day for ever; remembers how long it was away."""
+    """A station that is available for seconds, then unavailable for a random time, and finally for good."""
 
     def __init__(self, lives: int) -> None:
         self.clock, self.rng = Clock(), random.Random(6)
@@ -83,34 +83,34 @@ class UnsteadyStation:
             raise AudioError("station: connection reset")
 
 
-def test_a_thousand_deaths(caplog: pytest.LogCaptureFixture) -> None:
+def test_reconnecting_source_survives_1000_outages(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     station = UnsteadyStation(1000)
-    patience = Patient(tries=100, stable_s=2.0, clock=station.clock)
+    policy = SimulatedRetryPolicy(tries=100, stable_s=2.0, clock=station.clock)
     found: list[Block] = []
-    with ReconnectingSource("station", station.listen, patience) as source, pytest.raises(SourceLostError):
+    with ReconnectingSource("station", station.listen, policy) as source, pytest.raises(SourceLostError):
         found.extend(source.blocks())
     assert station.most_open == 1 and station.open == 0
     assert source.outages == len(station.away_s) == 1000
 
     ends = [block.position + len(block.samples) for block in found]
-    assert [block.position - block.dropped for block in found] == [0, *ends[:-1]]  # all is accounted for
+    assert [block.position - block.dropped for block in found] == [0, *ends[:-1]]  # no unexplained gap
     first_s, last_s = found[0].arrived_s - 1, found[-1].arrived_s
     assert ends[-1] == pytest.approx((last_s - first_s) * Life.rate, abs=len(station.away_s))
     gaps_s = [block.dropped / Life.rate for block in found if block.dropped]
     assert len(gaps_s) == 999
-    for gap_s, away_s in zip(gaps_s, station.away_s, strict=False):  # back within the back-off
-        longest_wait_s = min(patience.max_delay_s, away_s / (1 - patience.jitter) + patience.initial_delay_s)
+    for gap_s, away_s in zip(gaps_s, station.away_s, strict=False):  # reconnected within the back-off
+        longest_wait_s = min(policy.max_delay_s, away_s / (1 - policy.jitter) + policy.initial_delay_s)
         assert away_s - 0.01 <= gap_s <= away_s + longest_wait_s + 0.01
 
     lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == 1000 + 999  # each death, each return
+    assert len(lines) == 1000 + 999  # each outage, each reconnection
     assert all(line.endswith("; trying again") for line in lines[::2])
     assert all(line.startswith("station: connected again after ") for line in lines[1::2])
 
 
-def test_a_source_that_comes_and_goes_is_waited_for_ever_longer(caplog: pytest.LogCaptureFixture) -> None:
-    """Half a day of five seconds each: few openings, few lines, each gap counted, and an end."""
+def test_reconnecting_source_backs_off_from_unstable_station(caplog: pytest.LogCaptureFixture) -> None:
+    """Connections of five seconds: few attempts, few log lines, every gap counted, and a final error."""
     clock, opened = Clock(), 0
 
     class ShortLife(Source):
@@ -129,7 +129,7 @@ def test_a_source_that_comes_and_goes_is_waited_for_ever_longer(caplog: pytest.L
 
     found: list[Block] = []
     with (
-        ReconnectingSource("station", listen, Patient(tries=30, clock=clock)) as source,
+        ReconnectingSource("station", listen, SimulatedRetryPolicy(tries=30, clock=clock)) as source,
         pytest.raises(SourceLostError) as end,
     ):
         found.extend(source.blocks())
@@ -144,7 +144,7 @@ def test_a_source_that_comes_and_goes_is_waited_for_ever_longer(caplog: pytest.L
     assert total / 100 == pytest.approx(found[-1].arrived_s - found[0].arrived_s + 1, abs=0.5)
 
 
-def test_a_source_that_stays_at_last_is_told_and_forgiven(caplog: pytest.LogCaptureFixture) -> None:
+def test_reconnecting_source_resets_after_stable_connection(caplog: pytest.LogCaptureFixture) -> None:
     clock, lengths_s = Clock(), [10, 20, 5, 61, 10]
 
     class Life(Source):
@@ -160,8 +160,8 @@ def test_a_source_that_stays_at_last_is_told_and_forgiven(caplog: pytest.LogCapt
             raise AudioError("station: gone")
         return Life()
 
-    patience = Patient(initial_delay_s=1.0, jitter=0.0, tries=4, clock=clock)
-    with ReconnectingSource("station", listen, patience) as source, pytest.raises(SourceLostError):
+    policy = SimulatedRetryPolicy(initial_delay_s=1.0, jitter=0.0, tries=4, clock=clock)
+    with ReconnectingSource("station", listen, policy) as source, pytest.raises(SourceLostError):
         for _ in source.blocks():
             pass
     ended = "station: the source has ended"
@@ -177,17 +177,17 @@ def test_a_source_that_stays_at_last_is_told_and_forgiven(caplog: pytest.LogCapt
 
 
 def open_here() -> tuple[int, int]:
-    """This process's descriptors and Python's threads."""
+    """Return the numbers of this process's descriptors and Python threads."""
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):
-            thread.join(5)  # a cancelled one ends, as soon as it can run
+            thread.join(5)  # a cancelled timer thread ends as soon as it runs
     return len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 @pytest.mark.slow
-def test_ten_deaths_of_ffmpeg(caplog: pytest.LogCaptureFixture) -> None:
-    """Every second time the server drops the connection, else ffmpeg is killed while it listens."""
+def test_ffmpeg_is_restarted_ten_times(caplog: pytest.LogCaptureFixture) -> None:
+    """The server drops the connection or ffmpeg is killed, alternately; no descriptor or process leaks."""
 
     def play_on(caller: socket.socket) -> None:
         wav_response(5)(caller)
@@ -204,8 +204,8 @@ def test_ten_deaths_of_ffmpeg(caplog: pytest.LogCaptureFixture) -> None:
     before = open_here()
     watcher = threading.Thread(target=watch)
     watcher.start()
-    patience = RetryPolicy(initial_delay_s=0.02, max_delay_s=0.1, tries=5, stable_s=0.0)
-    with open_live(server.url, patience) as source, pytest.raises(SourceLostError):
+    policy = RetryPolicy(initial_delay_s=0.02, max_delay_s=0.1, tries=5, stable_s=0.0)
+    with open_live(server.url, policy) as source, pytest.raises(SourceLostError):
         for _ in source.blocks():
             if server.n_requests == 2 * (killed + 1):
                 os.kill(ffmpeg_pids()[0], signal.SIGKILL)
@@ -223,10 +223,7 @@ def test_ten_deaths_of_ffmpeg(caplog: pytest.LogCaptureFixture) -> None:
 
 
 class OverrunCard(Source):
-    """A sound card whose samples pile up in its ring whenever nobody reads: what fits is read then, and no more comes.
-
-    `injected` counts what could not fit.
-    """
+    """A sound card whose bounded queue overflows; `injected` counts the samples that did not fit."""
 
     name, rate, channels = "card", RATE, 1
     ROOM, BLOCK = 20, RATE // 10  # blocks, samples
@@ -241,7 +238,7 @@ class OverrunCard(Source):
         reader = ring.blocks()
         while self._blocks:
             n = self._rng.choice([1, 5, 20, 21, 33, 150])
-            n = min(n, len(self._blocks) - self.ROOM) or self.ROOM  # the end is heard
+            n = min(n, len(self._blocks) - self.ROOM) or self.ROOM  # never drop the end
             burst, self._blocks = self._blocks[:n], self._blocks[n:]
             for samples in burst:
                 ring.put(samples)
@@ -253,7 +250,7 @@ class OverrunCard(Source):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_stalled_reader_is_told_every_sample_that_it_lost(seed: int) -> None:
+def test_stream_counts_dropped_samples_exactly(seed: int) -> None:
     samples = music(300, RATE)
     card = OverrunCard(samples, seed)
     verdicts = list(Classifier().stream(card, interval_s=2))

@@ -1,4 +1,4 @@
-"""`genre-edge stream` as a process: ended at any moment, and on a system that forbids nearly all."""
+"""`genre-edge stream` as a process: signals at any moment, and a restricted read-only system."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ from tests.helpers.live import RATE, RadioServer, ffmpeg_pids, wav_response
 from tests.helpers.station import eventually
 from tools.endurance.process_usage import ProcessUsage
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux about its processes")
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux's /proc")
 
 FORMAT = f"s16le:{RATE}:1"
 STREAM = [sys.executable, "-m", "genre_edge", "stream", "-", "--raw", FORMAT, "--interval", "1", "--top", "1"]
@@ -32,7 +32,7 @@ MOMENTS = int(os.environ.get("GENRE_EDGE_MOMENTS", "20"))  # 200 before a releas
 
 @pytest.fixture(scope="module", autouse=True)
 def interrupts() -> Iterator[None]:
-    """Children inherit that SIGINT is ignored, as it is where a script runs the tests in the background."""
+    """Restore SIGINT's default: children inherit an ignored SIGINT from tests that run in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -40,12 +40,12 @@ def interrupts() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def pcm() -> bytes:
-    """A minute of sound as `FORMAT`."""
+    """Return a minute of audio as `FORMAT`."""
     return (32767 * music(60, RATE)).astype("<i2").tobytes()
 
 
 class Streaming:
-    """`genre-edge stream -` that is fed without end, or `stream URL`; a context manager."""
+    """Run `genre-edge stream -` with endless input, or `stream URL`; a context manager."""
 
     def __init__(self, pcm: bytes, url: str | None = None) -> None:
         command = STREAM if url is None else [*STREAM[:4], url, *STREAM[7:]]
@@ -68,8 +68,8 @@ class Streaming:
             self.out += line
             self.first_line.set()
 
-    def wait_for_our_code(self) -> None:
-        """Until Python has started and our first line has run: it lets go of the signal that Python caught."""
+    def wait_for_signal_handlers(self) -> None:
+        """Wait until Python has started and genre-edge has replaced Python's handler of SIGINT."""
         limit_s = time.monotonic() + 5
         for caught in (True, False):
             while self._catches_interrupt() != caught and time.monotonic() < limit_s:
@@ -80,7 +80,7 @@ class Streaming:
         return bool(int(status.split("SigCgt:")[1].split()[0], 16) & 1 << signal.SIGINT - 1)
 
     def end_by(self, number: int) -> float:
-        """Send a signal; the seconds until it has ended, without those in which no processor was free for it."""
+        """Send a signal, wait for the end, and return the seconds without those spent waiting for a processor."""
         sent_s, waited_s = time.monotonic(), self._waited_s()
         self.process.send_signal(number)
         while os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
@@ -91,10 +91,10 @@ class Streaming:
         return took_s
 
     def _waited_s(self) -> float:
-        """How long its main thread wanted a processor and got none."""
+        """Return how long the main thread was runnable without a processor."""
         try:
             return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[1]) / 1e9
-        except OSError:  # of a kernel that does not count it
+        except OSError:  # the kernel does not count it
             return 0.0
 
     def __enter__(self) -> "Streaming":
@@ -112,7 +112,7 @@ class Streaming:
 
 @dataclass(frozen=True)
 class Ending:
-    started: bool  # it had given a verdict
+    started: bool  # it had printed a verdict
     took_s: float
     code: int
     out: bytes
@@ -120,7 +120,7 @@ class Ending:
 
 
 def interrupted(moment: int, pcm: bytes) -> Ending:
-    """What comes of a signal at a moment: three of ten are in the program's start. Every second one hears a radio."""
+    """Send a signal at a moment, three of ten during start-up. Every second process streams a radio."""
     if moment % 2 == 0 or shutil.which("ffmpeg") is None:
         return _interrupted(random.Random(moment), Streaming(pcm))
     server = RadioServer(radio)
@@ -145,7 +145,7 @@ def _named(word: str) -> list[Path]:
 def _interrupted(rng: random.Random, streaming: Streaming) -> Ending:
     with streaming:
         if rng.random() < 0.3:
-            streaming.wait_for_our_code()
+            streaming.wait_for_signal_handlers()
         else:
             assert streaming.first_line.wait(300)
         time.sleep(rng.uniform(0, 0.3))
@@ -155,7 +155,7 @@ def _interrupted(rng: random.Random, streaming: Streaming) -> Ending:
 
 
 @pytest.mark.slow
-def test_a_signal_at_any_moment_leaves_whole_lines(pcm: bytes) -> None:
+def test_signal_at_any_moment_leaves_complete_lines(pcm: bytes) -> None:
     with ThreadPoolExecutor(2) as pool:
         ends = list(pool.map(lambda moment: interrupted(moment, pcm), range(MOMENTS)))
     for end in ends:
@@ -170,8 +170,8 @@ def test_a_signal_at_any_moment_leaves_whole_lines(pcm: bytes) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_an_ignored_signal_stays_ignored(number: int, pcm: bytes) -> None:
-    """As of a program that a script starts in the background, or `nohup`."""
+def test_ignored_signal_stays_ignored(number: int, pcm: bytes) -> None:
+    """As for a program that a script starts in the background or with nohup."""
     before = signal.signal(number, signal.SIG_IGN)  # children inherit it
     try:
         streaming = Streaming(pcm)
@@ -189,7 +189,7 @@ def test_an_ignored_signal_stays_ignored(number: int, pcm: bytes) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_closes_the_array_of_classify(number: int, song: Path) -> None:
+def test_signal_closes_json_array_of_classify(number: int, song: Path) -> None:
     command = [sys.executable, "-m", "genre_edge", "classify", song, "-", "--raw", FORMAT, "--format", "json"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
@@ -201,14 +201,14 @@ def test_a_signal_closes_the_array_of_classify(number: int, song: Path) -> None:
 
 
 def radio(caller: socket.socket) -> None:
-    """Half a minute at once, and then nothing more."""
+    """Send half a minute of audio at once, then stall."""
     wav_response(30)(caller)
     caller.recv(1)
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_ffmpeg_too(number: int) -> None:
+def test_signal_ends_ffmpeg(number: int) -> None:
     server = RadioServer(radio)
     command = [*STREAM[:4], server.url, "--interval", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -224,7 +224,7 @@ def test_a_signal_ends_ffmpeg_too(number: int) -> None:
     assert not Path(f"/proc/{ffmpeg}").exists()
 
 
-# Reads what anybody may not (Python may lie in root's home); all else of root's power is gone.
+# Keeps only the capability to read all files (Python may be in root's home).
 NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs", "--bounding-set=-all,+dac_read_search"]
 NOBODY += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
 READ_ONLY = (
@@ -236,7 +236,7 @@ JAIL = ["unshare", "--mount", "--net", "sh", "-c", READ_ONLY, "sh", "setpriv", *
 
 @pytest.fixture(scope="module")
 def jail() -> list[str]:
-    """What runs a command as nobody, on file systems that are read-only, without a network."""
+    """Return a command prefix: user nobody, read-only file systems, no network."""
     probe = "cd /tmp; touch genre-edge-probe 2>/dev/null && exit 98; id -u; ls /sys/class/net"
     try:
         done = subprocess.run([*JAIL, "sh", "-c", probe], capture_output=True, text=True, timeout=300)
@@ -248,7 +248,7 @@ def jail() -> list[str]:
     return JAIL
 
 
-def test_it_streams_as_nobody_on_a_read_only_system_without_network(jail: list[str], pcm: bytes) -> None:
+def test_stream_runs_in_jail_without_network(jail: list[str], pcm: bytes) -> None:
     def verdicts(words: list[str]) -> list[dict]:
         done = subprocess.run(words, input=pcm, capture_output=True, timeout=300, cwd="/")
         assert (done.returncode, done.stderr) == (0, b"")
@@ -263,7 +263,7 @@ def test_it_streams_as_nobody_on_a_read_only_system_without_network(jail: list[s
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
-def test_it_hears_a_radio_as_nobody_on_a_read_only_system(jail: list[str]) -> None:
+def test_stream_url_runs_in_read_only_jail(jail: list[str]) -> None:
     server = RadioServer(radio)
     command = [*(word for word in jail if word != "--net"), *STREAM[:4], server.url, "--interval", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -277,10 +277,10 @@ def test_it_hears_a_radio_as_nobody_on_a_read_only_system(jail: list[str]) -> No
 
 
 @pytest.mark.slow
-def test_nothing_is_written_to_disks(pcm: bytes) -> None:
+def test_stream_writes_nothing_to_disks(pcm: bytes) -> None:
     with Streaming(pcm) as streaming:
         assert streaming.first_line.wait(300)
-        while streaming.out.count(b"\n") < 3000:  # an hour of sound, and more
+        while streaming.out.count(b"\n") < 3000:  # more than an hour of audio
             time.sleep(0.01)
         usage = ProcessUsage.read(streaming.process.pid)
     assert usage.written_bytes == 0

@@ -1,6 +1,7 @@
 """tools.paper: features against librosa and naive versions, methods on easily separable synthetic genres."""
 
 import linecache
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -86,6 +87,18 @@ def test_method_separates_genres(method: Method) -> None:
 QUICK_METHODS = METHODS + networks(1)
 
 
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Run TensorFlow eagerly: for a few steps, tracing graphs takes longer than running them."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.filterwarnings("ignore:Even though the:UserWarning")
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("method", QUICK_METHODS, ids=[method.name for method in QUICK_METHODS])
 def test_method_is_deterministic(method: Method) -> None:
     """Two fits with one seed predict the same known classes, also for noise."""

@@ -51,7 +51,7 @@ def confusion(tables: dict[str, np.ndarray], labels: list[str], path: Path) -> N
     figure, panels = plt.subplots(1, len(tables), figsize=(4.7 * len(tables), 4.2), layout="constrained", squeeze=False)
     for panel, (protocol, table) in zip(panels[0], tables.items(), strict=True):
         share = 100 * table / np.maximum(1, table.sum(axis=1, keepdims=True))
-        picture = panel.imshow(share, cmap="cividis", vmin=0, vmax=100)
+        image = panel.imshow(share, cmap="cividis", vmin=0, vmax=100)
         for i, row in enumerate(share):
             for j, value in enumerate(row):
                 if value >= 0.5:
@@ -62,7 +62,7 @@ def confusion(tables: dict[str, np.ndarray], labels: list[str], path: Path) -> N
         panel.set_xlabel("predicted genre")
         panel.set_ylabel("true genre")
         panel.set_title(PROTOCOLS[protocol].replace("`", ""), fontsize=9)
-    figure.colorbar(picture, ax=panels[0], label="% of the genre's tracks", shrink=0.8)
+    figure.colorbar(image, ax=panels[0], label="% of the genre's tracks", shrink=0.8)
     save(figure, path)
 
 

@@ -47,8 +47,7 @@ class RealFft:
         from genre_edge.mel import fftw
 
         fftw.ensure_loaded()
-        path: str = re.findall(r"/.*/[^/\n]*fftw[^/\n]*\.so.*", Path("/proc/self/maps").read_text())[0]
-        return path
+        return str(re.findall(r"/.*/[^/\n]*fftw[^/\n]*\.so.*", Path("/proc/self/maps").read_text())[0])
 
     def _plan_loops(self, frame: int, bins: int) -> int:
         plan_1d, plan_many = self.library.fftwf_plan_dft_r2c_1d, self.library.fftwf_plan_many_dft_r2c
