@@ -78,6 +78,7 @@ def write_inputs(folder: Path) -> list[str]:
     return [*words.split(), "--write", "card.md"]
 
 
+@pytest.mark.slow
 def test_study_updates_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The study replaces the marked part of the page with all its tables."""
     if not shutil.which("ffmpeg"):
