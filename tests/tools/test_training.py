@@ -103,6 +103,7 @@ def test_wrong_usage(words: list[str], message: str, tmp_path: Path, monkeypatch
     assert done.code != 0 and message in done.stderr
 
 
+@pytest.mark.slow
 def test_train_and_export_as_program(tmp_path: Path) -> None:
     """`python -m tools.train_and_export` exits with a message and no traceback."""
     words = ("--audio", tmp_path, "--architecture", "paper", "--out", tmp_path / "out")

@@ -42,6 +42,7 @@ def test_wilson_interval_published_example() -> None:
     assert report.wilson_interval(0, 10)[0] == 0 and report.wilson_interval(10, 10)[1] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_calibration_known_values() -> None:
     """The temperature of scaled logits is recovered; coverage and reliability match values computed by hand."""
     rng = np.random.default_rng(2)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="training needs the extra 'train'")
-import tensorflow as tf
 
 from tools.training import teacher
 
@@ -39,6 +38,7 @@ def _weights() -> dict[str, np.ndarray]:
 
 def _naive(x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
     """Compute the network in the order of the paper: convolution by TensorFlow, ReLU, norm, maximum over bands."""
+    import tensorflow as tf
 
     def norm(y: np.ndarray, i: int) -> np.ndarray:
         g, b, m, v = (
@@ -65,7 +65,11 @@ def _naive(x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
     return np.concatenate([embedding, embedding @ weights["dense_1/kernel"] + weights["dense_1/bias"]], axis=1)
 
 
+@pytest.mark.train
 def test_network_equals_naive_implementation() -> None:
+    """The network that is read from the weights equals the naive one."""
+    import tensorflow as tf
+
     weights = _weights()
     x = np.random.default_rng(1).uniform(0, 3, (2, teacher.PATCH_FRAMES, teacher.MEL.n_mels)).astype(np.float32)
     outputs = teacher._musicnn(weights.__getitem__)(tf.constant(x)).numpy()
