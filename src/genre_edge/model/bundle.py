@@ -23,7 +23,7 @@ from genre_edge.system.atomic_write import write_atomically
 SCHEMA_VERSION = 1
 MODELS = Path(__file__).parents[1] / "models"
 _JSON_LIMIT = 1 << 20  # bytes; far above the shipped bundles
-_RENAMED_NORMALISATIONS = {"live": "active_bands"}  # in bundles of version 0.1
+_RENAMED_NORMALISATIONS = {"live": "active_bands"}  # earlier name -> name
 
 
 def _is_printable(value: Any) -> bool:
