@@ -1,4 +1,4 @@
-"""Deprecated aliases for the module paths of version 0.1; version 0.3 removes them.
+"""Deprecated aliases for former module paths, kept for one release.
 
 `import genre_edge.classifier` imports `genre_edge.classify.classifier` and emits a DeprecationWarning.
 """

@@ -256,6 +256,6 @@ def test_stream_counts_dropped_samples_exactly(seed: int) -> None:
     verdicts = list(Classifier().stream(card, interval_s=2))
     assert card.injected > 50 * RATE
     assert verdicts[-1].dropped_samples == card.injected
-    told = [verdict.dropped_samples for verdict in verdicts]
-    assert told == sorted(told) and len(set(told)) > 10
+    counts = [verdict.dropped_samples for verdict in verdicts]
+    assert counts == sorted(counts) and len(set(counts)) > 10
     assert verdicts[-1].end_s <= 300
