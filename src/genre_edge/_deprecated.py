@@ -1,4 +1,4 @@
-"""Deprecated aliases for former module paths, kept for one release.
+"""Deprecated aliases for earlier module paths, kept for one release after their renaming.
 
 `import genre_edge.classifier` imports `genre_edge.classify.classifier` and emits a DeprecationWarning.
 """
