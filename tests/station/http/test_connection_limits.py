@@ -44,7 +44,7 @@ class FakeClock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """A clock for idle times that only the test advances, and no keep-alive time-out, which would also end a connection.
+    """A clock for idle times that only the test advances. No keep-alive time-out closes connections.
 
     Must come before `running` in a test's arguments.
     """
