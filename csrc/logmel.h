@@ -113,7 +113,7 @@ size_t logmel_frames_after_push(const logmel *lm, size_t n);
 /* Return the number of frames that flush will write. */
 size_t logmel_frames_after_flush(const logmel *lm);
 
-/* Append n samples and writes the frames that they complete to out, which has space for max_frames frames. *n_frames
+/* Append n samples and write the frames that they complete to out, which has space for max_frames frames. *n_frames
  * is the number of frames written. */
 logmel_status logmel_push(logmel *lm, const float *y, size_t n, float *out, size_t max_frames,
                           size_t *n_frames);

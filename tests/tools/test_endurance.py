@@ -40,7 +40,7 @@ class SimulatedRetryPolicy(RetryPolicy):
         return 0.0
 
 
-class Life(Source):
+class Connection(Source):
     """A connection that yields a few blocks and then ends or fails."""
 
     name, rate, channels = "station", 100, 1
@@ -53,7 +53,7 @@ class Life(Source):
             self._station.clock.now_s += 1
             samples = np.zeros(self.rate, dtype=np.float32)
             yield Block(samples, self.rate, position, 0, self._station.clock.now_s)
-        self._station.lose()
+        self._station.disconnect()
 
     def close(self) -> None:
         self._station.open = 0
@@ -62,23 +62,23 @@ class Life(Source):
 class UnsteadyStation:
     """A station that is available for seconds, then unavailable for a random time, and finally for good."""
 
-    def __init__(self, lives: int) -> None:
+    def __init__(self, n_connections: int) -> None:
         self.clock, self.rng = Clock(), random.Random(6)
         self.open = self.most_open = 0
-        self._lives, self._back_s = lives, 0.0
-        self.away_s: list[float] = []
+        self._n_connections, self._available_s = n_connections, 0.0
+        self.outage_s: list[float] = []
 
-    def listen(self) -> Source:
-        if self._lives == 0 or self.clock.now_s < self._back_s:
+    def connect(self) -> Source:
+        if self._n_connections == 0 or self.clock.now_s < self._available_s:
             raise AudioError("station: connection refused")
         self.open += 1
         self.most_open = max(self.most_open, self.open)
-        return Life(self)
+        return Connection(self)
 
-    def lose(self) -> None:
-        self._lives -= 1
-        self.away_s.append(self.rng.choice([0.0, self.rng.expovariate(1 / 5), self.rng.expovariate(1 / 300)]))
-        self._back_s = self.clock.now_s + self.away_s[-1]
+    def disconnect(self) -> None:
+        self._n_connections -= 1
+        self.outage_s.append(self.rng.choice([0.0, self.rng.expovariate(1 / 5), self.rng.expovariate(1 / 300)]))
+        self._available_s = self.clock.now_s + self.outage_s[-1]
         if self.rng.random() < 0.5:
             raise AudioError("station: connection reset")
 
@@ -88,20 +88,20 @@ def test_reconnecting_source_survives_1000_outages(caplog: pytest.LogCaptureFixt
     station = UnsteadyStation(1000)
     policy = SimulatedRetryPolicy(tries=100, stable_s=2.0, clock=station.clock)
     found: list[Block] = []
-    with ReconnectingSource("station", station.listen, policy) as source, pytest.raises(SourceLostError):
+    with ReconnectingSource("station", station.connect, policy) as source, pytest.raises(SourceLostError):
         found.extend(source.blocks())
     assert station.most_open == 1 and station.open == 0
-    assert source.outages == len(station.away_s) == 1000
+    assert source.outages == len(station.outage_s) == 1000
 
     ends = [block.position + len(block.samples) for block in found]
     assert [block.position - block.dropped for block in found] == [0, *ends[:-1]]  # no unexplained gap
     first_s, last_s = found[0].arrived_s - 1, found[-1].arrived_s
-    assert ends[-1] == pytest.approx((last_s - first_s) * Life.rate, abs=len(station.away_s))
-    gaps_s = [block.dropped / Life.rate for block in found if block.dropped]
+    assert ends[-1] == pytest.approx((last_s - first_s) * Connection.rate, abs=len(station.outage_s))
+    gaps_s = [block.dropped / Connection.rate for block in found if block.dropped]
     assert len(gaps_s) == 999
-    for gap_s, away_s in zip(gaps_s, station.away_s, strict=False):  # reconnected within the back-off
-        longest_wait_s = min(policy.max_delay_s, away_s / (1 - policy.jitter) + policy.initial_delay_s)
-        assert away_s - 0.01 <= gap_s <= away_s + longest_wait_s + 0.01
+    for gap_s, outage_s in zip(gaps_s, station.outage_s, strict=False):  # reconnected within the back-off
+        longest_wait_s = min(policy.max_delay_s, outage_s / (1 - policy.jitter) + policy.initial_delay_s)
+        assert outage_s - 0.01 <= gap_s <= outage_s + longest_wait_s + 0.01
 
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 1000 + 999  # each outage, each reconnection
@@ -122,14 +122,14 @@ def test_reconnecting_source_backs_off_from_unstable_station(caplog: pytest.LogC
                 yield Block(np.zeros(100, dtype=np.float32), 100, position, 0, clock.now_s)
             raise AudioError("station: connection reset")
 
-    def listen() -> Source:
+    def connect() -> Source:
         nonlocal opened
         opened += 1
         return ShortLife()
 
     found: list[Block] = []
     with (
-        ReconnectingSource("station", listen, SimulatedRetryPolicy(tries=30, clock=clock)) as source,
+        ReconnectingSource("station", connect, SimulatedRetryPolicy(tries=30, clock=clock)) as source,
         pytest.raises(SourceLostError) as end,
     ):
         found.extend(source.blocks())
@@ -147,7 +147,7 @@ def test_reconnecting_source_backs_off_from_unstable_station(caplog: pytest.LogC
 def test_reconnecting_source_resets_after_stable_connection(caplog: pytest.LogCaptureFixture) -> None:
     clock, lengths_s = Clock(), [10, 20, 5, 61, 10]
 
-    class Life(Source):
+    class Connection(Source):
         name, rate, channels = "station", 100, 1
 
         def blocks(self) -> Iterator[Block]:
@@ -155,13 +155,13 @@ def test_reconnecting_source_resets_after_stable_connection(caplog: pytest.LogCa
                 clock.now_s += 1
                 yield Block(np.zeros(100, dtype=np.float32), 100, 100 * second, 0, clock.now_s)
 
-    def listen() -> Source:
+    def connect() -> Source:
         if not lengths_s:
             raise AudioError("station: gone")
-        return Life()
+        return Connection()
 
     policy = SimulatedRetryPolicy(initial_delay_s=1.0, jitter=0.0, tries=4, clock=clock)
-    with ReconnectingSource("station", listen, policy) as source, pytest.raises(SourceLostError):
+    with ReconnectingSource("station", connect, policy) as source, pytest.raises(SourceLostError):
         for _ in source.blocks():
             pass
     ended = "station: the source has ended"
@@ -226,7 +226,7 @@ class OverrunCard(Source):
     """A sound card whose bounded queue overflows; `injected` counts the samples that did not fit."""
 
     name, rate, channels = "card", RATE, 1
-    ROOM, BLOCK = 20, RATE // 10  # blocks, samples
+    CAPACITY, BLOCK = 20, RATE // 10  # blocks, samples
 
     def __init__(self, samples: np.ndarray, seed: int) -> None:
         self._blocks = np.split(samples, len(samples) // self.BLOCK)
@@ -234,18 +234,18 @@ class OverrunCard(Source):
         self.injected = 0
 
     def blocks(self) -> Iterator[Block]:
-        ring = BoundedBlockQueue(self.name, self.rate, self.ROOM * self.BLOCK / self.rate, timeout_s=1.0)
-        reader = ring.blocks()
+        block_queue = BoundedBlockQueue(self.name, self.rate, self.CAPACITY * self.BLOCK / self.rate, timeout_s=1.0)
+        reader = block_queue.blocks()
         while self._blocks:
             n = self._rng.choice([1, 5, 20, 21, 33, 150])
-            n = min(n, len(self._blocks) - self.ROOM) or self.ROOM  # never drop the end
+            n = min(n, len(self._blocks) - self.CAPACITY) or self.CAPACITY  # never drop the end
             burst, self._blocks = self._blocks[:n], self._blocks[n:]
             for samples in burst:
-                ring.put(samples)
-            self.injected += self.BLOCK * max(0, len(burst) - self.ROOM)
-            for _ in burst[: self.ROOM]:
+                block_queue.put(samples)
+            self.injected += self.BLOCK * max(0, len(burst) - self.CAPACITY)
+            for _ in burst[: self.CAPACITY]:
                 yield next(reader)
-        ring.end()
+        block_queue.end()
         yield from reader
 
 
@@ -256,6 +256,6 @@ def test_stream_counts_dropped_samples_exactly(seed: int) -> None:
     verdicts = list(Classifier().stream(card, interval_s=2))
     assert card.injected > 50 * RATE
     assert verdicts[-1].dropped_samples == card.injected
-    told = [verdict.dropped_samples for verdict in verdicts]
-    assert told == sorted(told) and len(set(told)) > 10
+    counts = [verdict.dropped_samples for verdict in verdicts]
+    assert counts == sorted(counts) and len(set(counts)) > 10
     assert verdicts[-1].end_s <= 300

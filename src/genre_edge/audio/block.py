@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_RATE, MAX_RATE = (
-    1_000,
-    1_000_000,
-)  # Hz; other rates indicate a damaged header, or audio that is not music
+MIN_RATE, MAX_RATE = 1_000, 1_000_000  # Hz; other rates indicate a damaged header, or audio that is not music
 MAX_AMPLITUDE = 1e6  # 120 dB above full scale, and far below the C core's limit even after resampling
 
 

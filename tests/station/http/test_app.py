@@ -1,9 +1,13 @@
 """The application: unknown paths, methods and internal errors."""
 
+import asyncio
+
 import pytest
+from anyio.to_thread import current_default_thread_limiter
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from genre_edge.station.http.app import create_app
+from genre_edge.station.http.app import MAX_FILE_THREADS, create_app
 from genre_edge.station.station import Station
 
 
@@ -30,3 +34,15 @@ def test_internal_error(station: Station, monkeypatch: pytest.MonkeyPatch) -> No
     with TestClient(create_app(station, None, None), raise_server_exceptions=False) as client:
         response = client.get("/api/v1/status")
     assert (response.status_code, response.json()) == (500, {"error": "internal error; see the station's log"})
+
+
+def test_file_threads_are_limited(station: Station) -> None:
+    """While the application runs, few threads read the page's files, however many clients there are."""
+    app = create_app(station, None, None).app
+    assert isinstance(app, Starlette)
+
+    async def count() -> float:
+        async with app.router.lifespan_context(app):
+            return current_default_thread_limiter().total_tokens
+
+    assert asyncio.run(count()) == MAX_FILE_THREADS

@@ -10,6 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from genre_edge.station.http import connection_limits
+from genre_edge.station.http import server as server_module
 from genre_edge.station.http.connection_limits import (
     IDLE_TIMEOUT_S,
     MAX_CONNECTIONS,
@@ -43,10 +44,14 @@ class FakeClock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """A clock for idle times that only the test advances. Must come before `running` in a test's arguments."""
+    """A clock for idle times that only the test advances. No keep-alive time-out closes connections.
+
+    Must come before `running` in a test's arguments.
+    """
     clock = FakeClock()
     monkeypatch.setattr(connection_limits, "time", clock)
     monkeypatch.setattr(connection_limits, "_IDLE_CHECK_INTERVAL_S", 0.005)
+    monkeypatch.setattr(server_module, "_KEEP_ALIVE_TIMEOUT_S", TIMEOUT_S)
     return clock
 
 

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
+from anyio.to_thread import current_default_thread_limiter
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
@@ -21,6 +22,7 @@ from genre_edge.station.station import Station
 # These contain no data of the station, or are requested by programs that cannot send a token.
 PUBLIC_PATHS = frozenset(["/", "/healthz", "/openapi.json"])
 PUBLIC_FOLDERS = frozenset(["/static"])
+MAX_FILE_THREADS = 2  # that read the page's files; anyio's default of 40 could exceed TasksMax of the systemd unit
 
 
 def create_app(
@@ -58,7 +60,8 @@ def create_app(
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Run the history reader's thread and the status publisher."""
+    """Run the history reader's thread and the status publisher, and limit the threads that read files."""
+    current_default_thread_limiter().total_tokens = MAX_FILE_THREADS
     app.state.history_reader = ThreadPoolExecutor(1, "history reader")  # the disk may be slow
     publisher = asyncio.get_running_loop().create_task(publish_status(app.state.station))
     yield
