@@ -1,7 +1,9 @@
 """`Block`: consecutive mono samples, as sources yield them."""
 
 import time
+import warnings
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,3 +48,13 @@ def to_mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     if samples.shape[1] > 1:
         mono *= np.float32(1 / samples.shape[1])
     return mono
+
+
+def __getattr__(name: str) -> Any:
+    """Return `Source`, which was defined here until it moved to `genre_edge.audio.source`; deprecated."""
+    if name != "Source":
+        raise AttributeError(f"module 'genre_edge.audio.block' has no attribute {name!r}")
+    from genre_edge.audio.source import Source
+
+    warnings.warn("import Source from genre_edge.audio", DeprecationWarning, stacklevel=2)
+    return Source

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genre_edge.mel.spectrogram import MelSpectrogram, MelStream
+    from genre_edge.mel.spectrogram import Frames, MelSpectrogram, MelStream
 
-__all__ = ["MelSpectrogram", "MelStream"]
+__all__ = ["Frames", "MelSpectrogram", "MelStream"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the two classes on first use, so that importing `genre_edge.mel.config` stays fast."""
+    """Import the public names on first use, so that importing `genre_edge.mel.config` stays fast."""
     if name not in __all__:
         raise AttributeError(f"module 'genre_edge.mel' has no attribute {name!r}")
     from genre_edge.mel import spectrogram
