@@ -9,7 +9,6 @@ import pytest
 import soundfile
 
 pytest.importorskip("sklearn", reason="training needs the extra 'train'")
-import keras
 from sklearn.linear_model import Ridge
 
 from tools.training import fit, float_network, head, recipes, robust_finetune
@@ -20,11 +19,15 @@ SCHEDULE = fit.Schedule(epochs=3, batch_size=8, learning_rate=0.01)
 
 
 def small_network() -> Any:
+    """Return an untrained network with dropout, `(k, 4)` -> `(k, 2)`."""
+    import keras
+
     layers = keras.layers
     return keras.Sequential([layers.Input((4,)), layers.Dense(16, "relu"), layers.Dropout(0.5), layers.Dense(2)])
 
 
 def epoch(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs and targets of an epoch, determined by its number."""
     x = np.random.default_rng(number).normal(size=(32, 4)).astype(np.float32)
     return x, np.stack([x.sum(axis=1), x[:, 0]], axis=1)
 
@@ -137,8 +140,11 @@ def test_training_audio_excludes_holdout(tmp_path: Path) -> None:
     assert [str(path.relative_to(tmp_path).with_suffix("")) for path in paths] == ["a/01", "b/02", "elsewhere/02"]
 
 
+@pytest.mark.train
 def test_attach_head() -> None:
     """The merged network gives the layer's outputs for the network's outputs."""
+    import keras
+
     _, outputs, classes = some_tracks()
     layer = head.concatenate(
         head.fit_genre_layer([outputs], classes), head.fit_not_music_layer(outputs[:40], outputs[40:])
@@ -154,6 +160,8 @@ def test_attach_head() -> None:
 
 def residual_network() -> Any:
     """Return a residual network whose batch normalisations have statistics of other data."""
+    import keras
+
     layers = keras.layers
     inputs = keras.Input((8, 6, 1))
     x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(5, 3, padding="same", use_bias=False)(inputs)))
@@ -165,6 +173,7 @@ def residual_network() -> Any:
     return network
 
 
+@pytest.mark.train
 def test_recalibrate_batchnorm() -> None:
     """The outputs stay the same, and the moving statistics become those of the data."""
     x = np.random.default_rng(1).normal(2, 3, (64, 8, 6, 1)).astype(np.float32)
@@ -176,6 +185,7 @@ def test_recalibrate_batchnorm() -> None:
     np.testing.assert_allclose(network(x, training=True), before, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.train
 def test_with_linear_head() -> None:
     """The network with a new last layer gives the regression's predictions."""
     x = np.random.default_rng(1).normal(size=(64, 8, 6, 1)).astype(np.float32)
@@ -191,6 +201,8 @@ def test_with_linear_head() -> None:
 @pytest.mark.train
 def test_robust_finetune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fine-tuning makes a random network less sensitive to noise and leaves the original network unchanged."""
+    import keras
+
     monkeypatch.setattr(robust_finetune, "PATCHES_PER_EPOCH", 600)
     monkeypatch.setattr(robust_finetune, "VALIDATION_PATCHES", 100)
     layers, rng = keras.layers, np.random.default_rng(0)

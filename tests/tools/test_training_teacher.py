@@ -6,9 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason="training needs the extra 'train'")
-import tensorflow as tf
-
 from tools.training import teacher
 
 KERNELS = [(7, 38, 1, 6), (7, 67, 1, 6), (128, 1, 1, 4), (64, 1, 1, 4), (32, 1, 1, 4)]
@@ -39,6 +36,7 @@ def _weights() -> dict[str, np.ndarray]:
 
 def _naive(x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
     """Compute the network in the order of the paper: convolution by TensorFlow, ReLU, norm, maximum over bands."""
+    import tensorflow as tf
 
     def norm(y: np.ndarray, i: int) -> np.ndarray:
         g, b, m, v = (
@@ -65,7 +63,11 @@ def _naive(x: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
     return np.concatenate([embedding, embedding @ weights["dense_1/kernel"] + weights["dense_1/bias"]], axis=1)
 
 
+@pytest.mark.train
 def test_network_equals_naive_implementation() -> None:
+    """The network gives the outputs of the naive implementation within 1e-3, also with negative scales."""
+    import tensorflow as tf
+
     weights = _weights()
     x = np.random.default_rng(1).uniform(0, 3, (2, teacher.PATCH_FRAMES, teacher.MEL.n_mels)).astype(np.float32)
     outputs = teacher._musicnn(weights.__getitem__)(tf.constant(x)).numpy()
@@ -75,7 +77,7 @@ def test_network_equals_naive_implementation() -> None:
 
 
 def test_log_mel_is_independent_of_level() -> None:
-    """Samples are resampled and brought to one level."""
+    """Samples are resampled to 16 kHz and scaled to one level."""
     y = np.random.default_rng(2).normal(size=3 * 22050).astype(np.float32)
     loud, soft = teacher.log_mel(y, 22050), teacher.log_mel(y * np.float32(0.01), 22050)
     assert loud.shape == (3 * 16000 // 256 + 1, 96)
