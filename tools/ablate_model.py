@@ -43,7 +43,7 @@ class AblationTable:
         self.labels = sorted({track.genre for track in tracks})
         self.classes = np.array([self.labels.index(track.genre) for track in tracks])
         self.valid = np.array([track.split == "valid" for track in tracks])
-        self.rows = ["| step | valid | in noise | by telephone | folds (mean, s.d. of seeds) |"]
+        self.rows = ["| step | valid | with noise | telephone band | folds (mean, s.d. of seeds) |"]
         self.rows.append("| --- | --- | --- | --- | --- |")
 
     def add(
@@ -183,11 +183,11 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="directory of the run (its --out)")
     parser.add_argument("--mels", type=Path, required=True, help="mel archive (.npz)")
     parser.add_argument("--tracks", type=Path, required=True, help="table of the archive's tracks (.csv)")
-    parser.add_argument("--write", type=Path, help="page to update between its ablation marks (default: print)")
+    parser.add_argument("--write", type=Path, help="page to update between its ablation markers (default: print)")
     arguments = parser.parse_args()
     checkpoints = find_checkpoints(arguments.run)
     if arguments.write:
-        split_page(arguments.write, "ablation")  # exits here, not after minutes, if the page lacks the marks
+        split_page(arguments.write, "ablation")  # exits here, not after minutes, if the page lacks the markers
     tracks = data.load_archive(arguments.mels, arguments.tracks)
     data.named_split(tracks, "train", "valid")  # exits if a split has no tracks
     table = AblationTable([track for track in tracks if track.split in ("train", "valid")])

@@ -32,7 +32,10 @@ from tools.peers.setups import Floats, Setup
 SETUPS = {"A": Setup(22050, 2048, 512, 128), "B": Setup(16000, 512, 256, 96)}
 THOROUGH = Effort(rounds=200, burst_seconds=2e-3, starts=2)
 QUICK = Effort(rounds=5, burst_seconds=1e-3, starts=1)
-COLUMNS = "| µs per frame | to r2c | to ours | µs per hop | to r2c | to ours | dB off | start, ms | start, MB |\n"
+COLUMNS = (
+    "| µs per frame | to r2c | to ours | µs per hop | to r2c | to ours "
+    "| max error, dB | start-up, ms | start-up, MB |\n"
+)
 
 Report = dict[str, Any]
 Cells = tuple[float | None, ...]

@@ -146,11 +146,13 @@ def table(measured: Measured) -> str:
     """Return Markdown: relative difference / dB by case and platform, and dB over all bands on the first platform."""
     first, *others = next(iter(measured.values()))
     lines = [
-        f"| parameters | {' | '.join([first, *others])} | every band, dB |",
+        f"| parameters | {' | '.join([first, *others])} | all bands, dB |",
         "| --- |" + " --- |" * (len(others) + 2),
     ]
     for name, by_platform in measured.items():
-        cells = [f"{figures[0]:.1e} / {figures[1]:.1e}" if figures else "FFTW's" for figures in by_platform.values()]
+        cells = [
+            f"{figures[0]:.1e} / {figures[1]:.1e}" if figures else "needs FFTW" for figures in by_platform.values()
+        ]
         widest = by_platform[first]
         assert widest is not None
         lines.append(f"| {name} | {' | '.join(cells)} | {widest[2]:.1e} |")

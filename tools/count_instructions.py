@@ -88,7 +88,7 @@ def table(figures: Figures) -> str:
     """Return Markdown: a table of whole frames, then one of their parts."""
     details = [f"{row}, {column.title}" for column in COLUMNS.values() if column.in_detail for row in ROWS.values()]
     whole = lines("n_fft / hop / bands", list(map(str, ROWS.values())), [c.title for c in COLUMNS.values()], figures)
-    parts = lines("of which", details, [*PARTS.values(), REST], figures)
+    parts = lines("by part", details, [*PARTS.values(), REST], figures)
     return "\n".join([*whole, "", *parts, "", f"Counted with {'; '.join(versions())}.", ""])
 
 

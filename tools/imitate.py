@@ -34,7 +34,7 @@ class Imitation:
 
     Attributes:
         song_genre, genre: predicted genre of the song and of the imitation; None without a confident prediction.
-        first, last, sound: style distance from the song of the noise, of the spectrogram after the last step and of the
+        first, last, audio: style distance from the song of the noise, of the spectrogram after the last step and of the
             audio.
     """
 
@@ -42,7 +42,7 @@ class Imitation:
     genre: str | None
     first: float
     last: float
-    sound: float
+    audio: float
 
 
 class Imitator:
@@ -107,7 +107,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, required=True, help="the WAV to write")
     parser.add_argument("--model", default="edge", help="a model's name or directory (default: edge)")
     parser.add_argument(
-        "--seconds", type=float, help="length of the imitation (default: 10, or what the model listens to at a time)"
+        "--seconds",
+        type=float,
+        help="duration of the imitation in seconds (default: 10, or one patch of the model if that is longer)",
     )
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
@@ -145,7 +147,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     print(
         f"{arguments.song}: {result.song_genre or 'no genre'}; {arguments.output}: {result.genre or 'no genre'}; "
-        f"distance {result.first:.3f}, after {arguments.steps} steps {result.last:.3f}, of the audio {result.sound:.3f}"
+        f"distance {result.first:.3f}, after {arguments.steps} steps {result.last:.3f}, of the audio {result.audio:.3f}"
     )
 
 

@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[1]
 SONG = ROOT / "demo" / "song.ogg"
 OUT, REHEARSAL = Path("runs/reproduction"), "rehearsal"
 SEEDS, CURVE_EPOCHS, IMITATION_STEPS, IMITATION_S = 5, 60, 400, 10.0
-CURVED = ("random-0", "filtered-0")  # splits on which the paper's network is trained for CURVE_EPOCHS
+LONG_SPLITS = ("random-0", "filtered-0")  # splits on which the paper's network is trained for CURVE_EPOCHS
 RESOLUTIONS = ("paper", "paper660")
 QUICK_EPOCHS, QUICK_STEPS = 2, 5
 
@@ -135,11 +135,11 @@ class Program:
         )
 
     def _results(self, method: Method, curves: dict[str, networks.Curves] | None) -> dict[str, list[results.Result]]:
-        """Return a method's results by protocol. With `curves`, train longer on CURVED splits and add their curves."""
+        """Return a method's results by protocol. With `curves`, train longer on LONG_SPLITS and add their curves."""
         by_protocol: dict[str, list[results.Result]] = {}
         for split in self._splits:
             self._show(f"{method.name}: {split.name}")
-            if curves is not None and split.name in CURVED:
+            if curves is not None and split.name in LONG_SPLITS:
                 epochs = 2 * QUICK_EPOCHS if self._quick else CURVE_EPOCHS
                 result, curves[split.protocol] = results.measure_long(
                     self._cache, self._data, method, split, self._published, epochs

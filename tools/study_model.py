@@ -60,7 +60,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--audio", type=Path, required=True, help="the folder of the table's column audio")
     parser.add_argument("--not-music", type=Path, required=True, help="audio that is not music, one folder per kind")
     parser.add_argument("--other", type=Path, required=True, help="independently labelled music, one folder per genre")
-    parser.add_argument("--write", type=Path, help="page to update between its study marks (default: print)")
+    parser.add_argument("--write", type=Path, help="page to update between its study markers (default: print)")
     arguments = parser.parse_args()
     if not shutil.which("ffmpeg"):
         parser.error("ffmpeg is required to encode mp3 files, and is not installed")
@@ -138,7 +138,7 @@ def conditions_table(predictions: dict[str, list[str | None]], true: list[str]) 
         accuracy = report.percent(right[name] / len(true))
         lines.append(f"| {name} | {accuracy} | {low} to {high} | {loss:.1f} | {same} |")
     lines.append(
-        "\nThe target is a loss of at most 3 points for codecs and levels, and 10 for the rest; "
+        "\nThe target is a loss of at most 3 points for codecs and levels, and 10 for the other conditions; "
         + (f"missed by: {'; '.join(missed)}." if missed else "all conditions meet it.")
     )
     return "\n".join(lines)
@@ -149,8 +149,8 @@ def archive_and_audio(classifier: Classifier, songs: list[TrackAudio]) -> str:
     full_length = [song for song in songs if song.seconds >= FULL_LENGTH_S]
     lines = ["| tracks with 29 s of audio or more | number | from the archive | from audio | same prediction |"]
     lines.append("| --- | --- | --- | --- | --- |")
-    kinds = {"all frequencies": [song for song in full_length if song.rate >= 22050]}
-    kinds["nothing above 8 kHz"] = [song for song in full_length if song.rate < 22050]
+    kinds = {"full bandwidth": [song for song in full_length if song.rate >= 22050]}
+    kinds["no content above 8 kHz"] = [song for song in full_length if song.rate < 22050]
     for name, chosen in kinds.items():
         if chosen:
             a = [top_genre(classifier.classify_frames(song.track.frames)) for song in chosen]
@@ -162,14 +162,14 @@ def archive_and_audio(classifier: Classifier, songs: list[TrackAudio]) -> str:
     return "\n".join(lines)
 
 
-def refusals(classifier: Classifier, material: StudyData, split: str) -> str:
+def refusals(classifier: Classifier, study_data: StudyData, split: str) -> str:
     """Return the table of how often each kind of audio, and music of the split, gets no genre and why."""
     lines = ["| audio | number | not_music | low_confidence | silence | genre | difference from the training data |"]
     lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     kinds: dict[str, list[Segment]] = {
-        kind: [classifier.classify(path) for path in paths] for kind, paths in material.not_music.items()
+        kind: [classifier.classify(path) for path in paths] for kind, paths in study_data.not_music.items()
     }
-    kinds[f"music of split {split}"] = [classifier.classify_frames(track.frames) for track in material.tracks]
+    kinds[f"music of split {split}"] = [classifier.classify_frames(track.frames) for track in study_data.tracks]
     for name, answers in kinds.items():
         reasons = Counter(answer.reason for answer in answers)
         shares = [reasons[reason] / len(answers) for reason in ("not_music", "low_confidence", "silence", None)]
@@ -188,8 +188,8 @@ def other_labels(classifier: Classifier, other: dict[str, list[Path]]) -> str:
             if genre in classifier.bundle.labels
             else "(not a genre of this model)"
         )
-        commonest = ", ".join(f"{name} {count}" for name, count in guesses.most_common(4))
-        lines.append(f"| {genre} | {len(paths)} | {own} | {commonest} |")
+        most_common = ", ".join(f"{name} {count}" for name, count in guesses.most_common(4))
+        lines.append(f"| {genre} | {len(paths)} | {own} | {most_common} |")
     return "\n".join(lines)
 
 
@@ -222,9 +222,9 @@ def calibration(classifier: Classifier, tracks: list[data.Track]) -> str:
     )
 
 
-def study(classifier: Classifier, material: StudyData, split: str) -> str:
+def study(classifier: Classifier, study_data: StudyData, split: str) -> str:
     """Run all measurements and return the card's sections."""
-    short = sum(song.seconds < FULL_LENGTH_S for song in material.songs)
+    short = sum(song.seconds < FULL_LENGTH_S for song in study_data.songs)
     not_music, threshold = classifier.bundle.not_music, classifier.bundle.threshold
     refused = f"`not_music` from a probability of {not_music} on, " if not_music is not None else ""
     distilled = (
@@ -236,24 +236,24 @@ def study(classifier: Classifier, material: StudyData, split: str) -> str:
 
 Measured by `python -m tools.study_model` with the network that was trained without split `{split}`. Of its tracks with
 audio, {short} have less than {FULL_LENGTH_S:g} s of it, which makes them harder to classify.
-{artists(material.tracks, split)}
-{calibration(classifier, material.tracks)}
-{robustness(classifier, material.songs)}
+{artists(study_data.tracks, split)}
+{calibration(classifier, study_data.tracks)}
+{robustness(classifier, study_data.songs)}
 
-{archive_and_audio(classifier, material.songs)}
+{archive_and_audio(classifier, study_data.songs)}
 
 ## Audio that is not music
 
 An answer is {refused}`low_confidence` below a confidence of {threshold}. The last column
 compares the test audio of `python -m tools.fetch_sounds` with its training audio.
 
-{refusals(classifier, material, split)}
+{refusals(classifier, study_data, split)}
 
 ## Independently labelled music
 
 These labels were not used for training.{distilled}
 
-{other_labels(classifier, material.other)}
+{other_labels(classifier, study_data.other)}
 
 """
 
@@ -265,7 +265,7 @@ def main() -> None:
     if data.trained_on(classifier.bundle, arguments.split):
         raise SystemExit(f"{arguments.bundle} was trained on split {arguments.split!r}; use the bundle in OUT/measured")
     if arguments.write:
-        split_page(arguments.write, "study")  # exits here, not after an hour, if the page lacks the marks
+        split_page(arguments.write, "study")  # exits here, not after an hour, if the page lacks the markers
     text = study(classifier, load_data(arguments), arguments.split)
     if arguments.write is None:
         print(text, end="")

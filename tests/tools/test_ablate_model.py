@@ -13,8 +13,8 @@ from tools.training.data import Track
 
 
 def ablate(folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
-    words = f"--run {folder}/run --mels {folder}/mel.npz --tracks {folder}/tracks.csv"
-    monkeypatch.setattr(sys, "argv", ["ablate_model", *words.split(), *more])
+    arguments = f"--run {folder}/run --mels {folder}/mel.npz --tracks {folder}/tracks.csv"
+    monkeypatch.setattr(sys, "argv", ["ablate_model", *arguments.split(), *more])
     ablate_model.main()
 
 

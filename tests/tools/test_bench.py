@@ -40,8 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def report(folder: Path) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads((folder / "report.json").read_text())
-    return parsed
+    content: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return content
 
 
 def numbers(value: Any) -> Iterator[float]:
@@ -53,6 +53,7 @@ def numbers(value: Any) -> Iterator[float]:
 
 
 def test_report_figures_are_positive_and_finite(report: dict[str, Any]) -> None:
+    """All implementations are measured with both setups."""
     assert report["absent"] == {}
     assert list(report["setups"]) == ["A", "B"]
     for setup in report["setups"].values():
@@ -62,6 +63,7 @@ def test_report_figures_are_positive_and_finite(report: dict[str, Any]) -> None:
 
 
 def test_report_ratios_compare_best_times(report: dict[str, Any]) -> None:
+    """Ratios are quotients of best times; a hop is compared with one FFT."""
     for setup in report["setups"].values():
         ours, r2c, numpy = (setup["contestants"][name] for name in ("ours", "r2c", "numpy"))
         assert ours["frame_to_ours"] == ours["hop_to_ours"] == r2c["frame_to_r2c"] == 1
@@ -75,26 +77,29 @@ def test_report_ratios_compare_best_times(report: dict[str, Any]) -> None:
 
 
 def test_report_decibels_match_librosa(report: dict[str, Any]) -> None:
+    """Batch and stream are within 5e-4 dB of librosa's decibels in float64."""
     for setup in report["setups"].values():
         assert setup["contestants"]["ours"]["max_db_difference"] < 5e-4
         assert setup["contestants"]["numpy"]["max_db_difference"] < 5e-4
 
 
 def test_report_names_machine_and_versions(report: dict[str, Any]) -> None:
+    """The report has processor, system, library versions and number of rounds."""
     assert all(report["machine"][key] for key in ("processor", "os", "python", "lanes", "fftw"))
     assert {"genre-edge", "librosa", "numpy"} <= set(report["versions"])
     assert report["rounds"] > 0
 
 
 def test_page_tables_match_report(folder: Path, report: dict[str, Any]) -> None:
+    """The page and stdout have the same tables, whose parsed figures are those of the report."""
     before, tables, after = split_page(folder / "page.md", "bench")
     assert (before + after).replace("\n", " ") == PAGE.replace("old\n", "").replace("\n", " ")
     assert tables == (folder / "stdout").read_text() == bench_mel.tables(report)
     assert report["machine"]["processor"] in tables
-    found = bench_mel.parse(tables)
-    assert list(found) == [setup["title"] for setup in report["setups"].values()]
+    parsed = bench_mel.parse(tables)
+    assert list(parsed) == [setup["title"] for setup in report["setups"].values()]
     for setup in report["setups"].values():
-        rows = found[setup["title"]]
+        rows = parsed[setup["title"]]
         assert set(rows) == {report["labels"][name] for name in setup["contestants"]}
         us, to_r2c, to_ours, *_ = rows[report["labels"]["numpy"]]
         figures = setup["contestants"]["numpy"]
@@ -105,6 +110,7 @@ def test_page_tables_match_report(folder: Path, report: dict[str, Any]) -> None:
 
 
 def test_chart_names_all_implementations(folder: Path, report: dict[str, Any]) -> None:
+    """The chart has the label of every implementation."""
     text = "".join(ET.parse(folder / "chart.svg").getroot().itertext())
     assert all(label in text for label in report["labels"].values())
 
@@ -117,6 +123,7 @@ def test_bench_bad_arguments_fail_before_measuring(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
+    """Unknown implementations and pages without markers end the program before the measurement."""
     (tmp_path / "page.md").write_text("no markers\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(bench_mel, "measure", None)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import music
 from tests.helpers.live import RATE, RadioServer, ffmpeg_pids, wav_response
 from tests.helpers.station import eventually
@@ -89,7 +90,7 @@ class Streaming:
         sent_s, waited_s = time.monotonic(), self._waited_s()
         self.process.send_signal(number)
         while os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
-            assert time.monotonic() < sent_s + 300
+            assert time.monotonic() < sent_s + TIMEOUT_S
             time.sleep(0.002)
         took_s = time.monotonic() - sent_s - (self._waited_s() - waited_s)
         self.process.wait()
@@ -117,42 +118,47 @@ class Streaming:
 
 @dataclass(frozen=True)
 class Ending:
-    started: bool  # it had printed a verdict
+    """End of a process; `started` is true if it had printed a verdict."""
+
+    started: bool
     took_s: float
     code: int
     out: bytes
     errors: bytes
 
 
-def interrupted(moment: int, pcm: bytes) -> Ending:
-    """Send a signal at a moment, three of ten during start-up. Every second process streams a radio."""
+def run_and_interrupt(moment: int, pcm: bytes) -> Ending:
+    """Send a signal at a random time, with seed `moment`; three of ten during start-up.
+
+    Every second process streams a radio.
+    """
     if moment % 2 == 0 or shutil.which("ffmpeg") is None:
-        return _interrupted(random.Random(moment), Streaming(pcm))
+        return _signal_at_random_time(random.Random(moment), Streaming(pcm))
     server = RadioServer(radio)
     try:
-        end = _interrupted(random.Random(moment), Streaming(pcm, server.url))
-        eventually(lambda: not _processes_with_argument(server.url))  # no ffmpeg outlives it, though the radio goes on
+        end = _signal_at_random_time(random.Random(moment), Streaming(pcm, server.url))
+        eventually(lambda: not _processes_with(server.url))  # ffmpeg ends although the server keeps the connection open
     finally:
         server.close()
     return end
 
 
-def _processes_with_argument(word: str) -> list[Path]:
-    """Return the command lines in /proc that contain `word`."""
-    found = []
+def _processes_with(word: str) -> list[Path]:
+    """Return the /proc files of the processes with `word` in their command line."""
+    paths = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             if word.encode() in path.read_bytes():
-                found.append(path)
-    return found
+                paths.append(path)
+    return paths
 
 
-def _interrupted(rng: random.Random, streaming: Streaming) -> Ending:
+def _signal_at_random_time(rng: random.Random, streaming: Streaming) -> Ending:
     with streaming:
         if rng.random() < 0.3:
             streaming.wait_for_signal_handlers()
         else:
-            assert streaming.first_line.wait(300)
+            assert streaming.first_line.wait(TIMEOUT_S)
         time.sleep(rng.uniform(0, 0.3))
         started = streaming.first_line.is_set()
         took_s = streaming.end_by(rng.choice([signal.SIGINT, signal.SIGTERM]))
@@ -161,11 +167,12 @@ def _interrupted(rng: random.Random, streaming: Streaming) -> Ending:
 
 @pytest.mark.slow
 def test_signal_at_any_moment_leaves_complete_lines(pcm: bytes) -> None:
+    """SIGINT and SIGTERM at random times leave complete JSON lines on stdout and nothing on stderr."""
     with ThreadPoolExecutor(2) as pool:
-        ends = list(pool.map(lambda moment: interrupted(moment, pcm), range(MOMENTS)))
+        ends = list(pool.map(lambda moment: run_and_interrupt(moment, pcm), range(MOMENTS)))
     for end in ends:
         assert end.errors == b""
-        # SIGALRM is its own, after `GRACE_S`: with a short `took_s`, on a machine that had no time for it.
+        # genre-edge ends itself by SIGALRM after `GRACE_S`; on a busy machine, `took_s` may be short even then.
         assert end.code in (0, -signal.SIGALRM) or (end.code in (-signal.SIGINT, -signal.SIGTERM) and not end.started)
         assert end.out.endswith(b"\n") or (end.out == b"" and not end.started)
         for line in end.out.splitlines():
@@ -176,17 +183,17 @@ def test_signal_at_any_moment_leaves_complete_lines(pcm: bytes) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_ignored_signal_stays_ignored(number: int, pcm: bytes) -> None:
-    """As for a program that a script starts in the background or with nohup."""
+    """A signal that the parent process ignores, as nohup or a background job does, does not end the stream."""
     before = signal.signal(number, signal.SIG_IGN)  # children inherit it
     try:
         streaming = Streaming(pcm)
     finally:
         signal.signal(number, before)
     with streaming:
-        assert streaming.first_line.wait(300)
+        assert streaming.first_line.wait(TIMEOUT_S)
         streaming.process.send_signal(number)
-        n_bytes = len(streaming.out)
-        while len(streaming.out) < n_bytes + 100_000:
+        n_received = len(streaming.out)
+        while len(streaming.out) < n_received + 100_000:
             assert streaming.process.poll() is None
             time.sleep(0.01)
         streaming.end_by(signal.SIGTERM)
@@ -195,12 +202,13 @@ def test_ignored_signal_stays_ignored(number: int, pcm: bytes) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_closes_json_array_of_classify(number: int, song: Path) -> None:
+    """A signal while `classify` waits for stdin closes the JSON array and gives exit code 130."""
     command = [sys.executable, "-m", "genre_edge", "classify", song, "-", "--raw", FORMAT, "--format", "json"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
-        begun = process.stdout.readline()
-        process.send_signal(number)  # it waits for more of standard input
-        (verdict,) = json.loads(begun + process.stdout.read())
+        opening = process.stdout.readline()
+        process.send_signal(number)  # while the process reads stdin
+        (verdict,) = json.loads(opening + process.stdout.read())
         assert process.stderr.read() == b""
     assert verdict["source"] == str(song) and process.returncode == 130
 
@@ -214,6 +222,7 @@ def radio(caller: socket.socket) -> None:
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_ffmpeg(number: int) -> None:
+    """A signal ends `stream URL` with exit code 0 and its ffmpeg with it."""
     server = RadioServer(radio)
     command = [*STREAM[:4], server.url, "--interval", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -222,7 +231,7 @@ def test_signal_ends_ffmpeg(number: int) -> None:
         (ffmpeg,) = ffmpeg_pids(process.pid)
         process.send_signal(number)
         lines = process.stdout.read().splitlines()
-        process.wait(timeout=300)
+        process.wait(timeout=TIMEOUT_S)
         assert (process.returncode, process.stderr.read()) == (0, b"")
     server.close()
     assert all(json.loads(line)["source"] == server.url for line in lines)
@@ -244,7 +253,7 @@ def jail() -> list[str]:
     """Return a command prefix: user nobody, read-only file systems, no network."""
     probe = "cd /tmp; touch genre-edge-probe 2>/dev/null && exit 98; id -u; ls /sys/class/net"
     try:
-        done = subprocess.run([*JAIL, "sh", "-c", probe], capture_output=True, text=True, timeout=300)
+        done = subprocess.run([*JAIL, "sh", "-c", probe], capture_output=True, text=True, timeout=TIMEOUT_S)
     except FileNotFoundError as error:
         pytest.skip(f"{error.filename} is not installed")
     if done.returncode:
@@ -254,13 +263,15 @@ def jail() -> list[str]:
 
 
 def test_stream_runs_in_jail_without_network(jail: list[str], pcm: bytes) -> None:
-    def verdicts(words: list[str]) -> list[dict]:
-        done = subprocess.run(words, input=pcm, capture_output=True, timeout=300, cwd="/")
+    """As user nobody on a read-only system without network, `stream -` gives the same verdicts."""
+
+    def verdicts(command: list[str]) -> list[dict]:
+        done = subprocess.run(command, input=pcm, capture_output=True, timeout=TIMEOUT_S, cwd="/")
         assert (done.returncode, done.stderr) == (0, b"")
-        found = [json.loads(line) for line in done.stdout.splitlines()]
-        for verdict in found:
+        results = [json.loads(line) for line in done.stdout.splitlines()]
+        for verdict in results:
             del verdict["lag_ms"]
-        return found
+        return results
 
     free = verdicts(STREAM)
     assert len(free) > 30
@@ -269,6 +280,7 @@ def test_stream_runs_in_jail_without_network(jail: list[str], pcm: bytes) -> Non
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 def test_stream_url_runs_in_read_only_jail(jail: list[str]) -> None:
+    """As user nobody on a read-only system, `stream URL` gives verdicts and writes nothing."""
     server = RadioServer(radio)
     command = [*(word for word in jail if word != "--net"), *STREAM[:4], server.url, "--interval", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -283,8 +295,9 @@ def test_stream_url_runs_in_read_only_jail(jail: list[str]) -> None:
 
 @pytest.mark.slow
 def test_stream_writes_nothing_to_disks(pcm: bytes) -> None:
+    """More than an hour of audio is processed without a byte written to storage."""
     with Streaming(pcm) as streaming:
-        assert streaming.first_line.wait(300)
+        assert streaming.first_line.wait(TIMEOUT_S)
         while streaming.out.count(b"\n") < 3000:  # more than an hour of audio
             time.sleep(0.01)
         usage = ProcessUsage.read(streaming.process.pid)

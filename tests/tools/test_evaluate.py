@@ -38,10 +38,10 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_evaluate(corpus: Path, words: str) -> Finished:
+def run_evaluate(corpus: Path, arguments: str) -> Finished:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(corpus)
-        return run_main(evaluate, *words.split())
+        return run_main(evaluate, *arguments.split())
 
 
 def names(done: Finished) -> list[str]:
@@ -51,8 +51,8 @@ def names(done: Finished) -> list[str]:
 
 def test_evaluate_archive_and_audio(corpus: Path) -> None:
     """Archive and audio give the same tracks, except those without audio; both warn about training tracks."""
-    words = "--bundle edge --tracks tracks.csv --split valid --format json --per-track"
-    archive, audio = run_evaluate(corpus, f"{words} --mels mel.npz"), run_evaluate(corpus, f"{words} --audio .")
+    arguments = "--bundle edge --tracks tracks.csv --split valid --format json --per-track"
+    archive, audio = run_evaluate(corpus, f"{arguments} --mels mel.npz"), run_evaluate(corpus, f"{arguments} --audio .")
     assert names(archive) == ["t0", "t1", "t2"] and names(audio) == ["t0", "t1"]
     warning = "warning: if edge was made from these tracks, it was trained on split 'valid'"
     assert [done.stderr.count(warning) for done in (archive, audio)] == [1, 1]
@@ -78,6 +78,7 @@ def test_warning_about_training_tracks(
     warned: str | None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """A warning is printed if the bundle's metrics say that it was trained on the tracks or a part of them."""
     bundle = replace(Bundle.load(MODELS / "edge"), metrics=metrics)
     evaluate.warn_of_training_tracks(bundle, argparse.Namespace(bundle="mine", split=split, tracks=tracks))
     lines = capsys.readouterr().err.splitlines()
@@ -85,7 +86,7 @@ def test_warning_about_training_tracks(
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         ("--mels mel.npy --tracks tracks.csv", "mel.npy: not a mel archive: it holds a single unnamed array"),
         ("--mels empty.npz --tracks tracks.csv", "empty.npz: not a mel archive"),
@@ -97,9 +98,9 @@ def test_warning_about_training_tracks(
         ("--audio nowhere --tracks tracks.csv", "skipped: nowhere/a.wav"),
     ],
 )
-def test_evaluate_bad_input(corpus: Path, words: str, message: str) -> None:
+def test_evaluate_bad_input(corpus: Path, arguments: str, message: str) -> None:
     """Bad input ends the program with a message that names the file or option."""
-    done = run_evaluate(corpus, f"--bundle edge {words}")
+    done = run_evaluate(corpus, f"--bundle edge {arguments}")
     assert done.code != 0 and message in done.stderr
 
 

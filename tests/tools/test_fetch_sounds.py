@@ -151,6 +151,7 @@ def test_fetch_missing_folders_again(small: None, tmp_path: Path, monkeypatch: p
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", ["join_recordings", "readable_audio", "fetch_source", "fetch_package"])
 def test_fetch_interrupted(stop: str, small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An interrupted run leaves complete folders only, and the next run completes the rest with the same content."""

@@ -70,8 +70,8 @@ def rehearse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     """Run the program with --quick in this process; the cache is in `tmp_path / "out"`."""
 
     def run(*options: str) -> None:
-        words = ["reproduce_paper.py", "--quick", "--out", str(tmp_path / "out"), *options]
-        monkeypatch.setattr(sys, "argv", words)
+        arguments = ["reproduce_paper.py", "--quick", "--out", str(tmp_path / "out"), *options]
+        monkeypatch.setattr(sys, "argv", arguments)
         reproduce_paper.main()
 
     return run
@@ -120,6 +120,7 @@ def test_rehearsal_writes_page_and_resumes_from_cache(
 
 
 def test_output_paths_of_study_and_rehearsal_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rehearsal has a cache and a page of its own."""
     monkeypatch.setattr(sys, "argv", ["x", "--mels", "a", "--tracks", "b"])
     whole = reproduce_paper.output_paths(reproduce_paper.parse_arguments())
     monkeypatch.setattr(sys, "argv", ["x", "--mels", "a", "--tracks", "b", "--quick"])
@@ -129,11 +130,12 @@ def test_output_paths_of_study_and_rehearsal_differ(monkeypatch: pytest.MonkeyPa
 
 
 def test_public_command_contains_no_folders(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["x", "--mels=/a/mel.npz", "--tracks", "b/tracks.csv", "--out=/x", "--songs=/s/my music/", "--quick"]
-    monkeypatch.setattr(sys, "argv", words)
-    found = reproduce_paper.public_command(reproduce_paper.parse_arguments())
-    whole = "python -m tools.reproduce_paper --mels mel.npz --tracks tracks.csv --songs 'my music' --out x --quick"
-    assert found == whole
+    """The published command has only the last part of each path."""
+    arguments = ["x", "--mels=/a/mel.npz", "--tracks", "b/tracks.csv", "--out=/x", "--songs=/s/my music/", "--quick"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    command = reproduce_paper.public_command(reproduce_paper.parse_arguments())
+    expected = "python -m tools.reproduce_paper --mels mel.npz --tracks tracks.csv --songs 'my music' --out x --quick"
+    assert command == expected
 
 
 def change(folder: Path, **columns: str) -> None:
@@ -179,6 +181,7 @@ def test_bad_input_is_rejected_before_training(
     with_songs: tuple[str, ...],
     reason: str,
 ) -> None:
+    """Too few genres, corrupt spectrograms and missing songs are named in the message."""
     options = archive(tmp_path, genres, corrupt)
     if with_songs:
         options += ["--songs", str(songs(tmp_path, with_songs))]
@@ -186,6 +189,7 @@ def test_bad_input_is_rejected_before_training(
 
 
 def test_unusable_songs_are_rejected_before_training(tmp_path: Path, assert_rejected: Callable[..., None]) -> None:
+    """Silent, truncated and non-finite songs are skipped; a genre without other songs is an error."""
     options = [*archive(tmp_path), "--songs", str(songs(tmp_path))]
     metal = tmp_path / "songs" / "metal"
     soundfile.write(metal / "0.wav", np.zeros(30 * RATE), RATE)
@@ -209,6 +213,7 @@ def test_unusable_songs_are_rejected_before_training(tmp_path: Path, assert_reje
 def test_table_with_empty_fields_is_rejected(
     tmp_path: Path, assert_rejected: Callable[..., None], columns: dict[str, str], reason: str
 ) -> None:
+    """The message names the line or entry and its empty column."""
     options = archive(tmp_path)
     change(tmp_path, **columns)
     assert_rejected(options, reason)
@@ -221,6 +226,7 @@ def test_table_with_empty_fields_is_rejected(
 def test_table_with_wrong_number_of_fields_is_rejected(
     tmp_path: Path, assert_rejected: Callable[..., None], entry: str, message: str
 ) -> None:
+    """The message names the line or entry."""
     options = archive(tmp_path)
     with (tmp_path / "tracks.csv").open("a") as file:
         file.write(entry + "\n")
@@ -228,6 +234,7 @@ def test_table_with_wrong_number_of_fields_is_rejected(
 
 
 def test_too_few_tracks_are_rejected(tmp_path: Path, assert_rejected: Callable[..., None]) -> None:
+    """Splits with fewer training tracks than the nearest-neighbours method needs are refused."""
     options = archive(tmp_path)
     lines = (tmp_path / "tracks.csv").read_text().splitlines()
     few = [line for line in lines if re.match(r"row|\d+,(jazz|pop)\.[12],", line)]

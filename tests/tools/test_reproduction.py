@@ -51,10 +51,11 @@ def test_statistics_match_naive_version() -> None:
 
 @pytest.mark.parametrize("n", [13, 14, 40])
 def test_seconds_match_naive_version(n: int) -> None:
+    """The functionals of each second equal those computed one by one."""
     x = np.random.default_rng(2).normal(size=(2, n))
-    found = features.seconds(x)
-    assert found.shape == (n // 13, 12)
-    for second, row in enumerate(found):
+    functionals = features.seconds(x)
+    assert functionals.shape == (n // 13, 12)
+    for second, row in enumerate(functionals):
         parts = x[:, 13 * second : 13 * second + 13]
         naive = [part.mean() for part in parts] + [part.std() for part in parts]
         naive += [np.polyfit(np.arange(13), part, 1)[0] for part in parts]
@@ -79,6 +80,7 @@ CLASSES = np.tile([0, 1, 2], 12)
 
 @pytest.mark.parametrize("method", METHODS_AND_NETWORKS, ids=[method.name for method in METHODS_AND_NETWORKS])
 def test_method_separates_genres(method: Method) -> None:
+    """Each method classifies separable synthetic genres without errors."""
     tracks = [genre(c, i) for i, c in enumerate(CLASSES)]
     predictor = method.fit(tracks[:24], CLASSES[:24], 0)
     assert predictor(tracks[24:]).tolist() == CLASSES[24:].tolist()
@@ -114,6 +116,7 @@ def some_track(genre: str, split: str, group: str, seed: int = 0) -> Track:
 
 
 def test_splits_separate_tracks_and_artists() -> None:
+    """No track is in both parts of a split; under `artists`, no artist is either."""
     tracks = [
         some_track(genre, split, f"{genre}{i % 7}" if i % 3 else "", 100 * j + i)
         for j, genre in enumerate(("jazz", "pop"))
@@ -134,6 +137,7 @@ def test_splits_separate_tracks_and_artists() -> None:
 
 
 def test_result_cache_recomputes_stale_and_damaged_entries(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another identity and damaged JSON are computed again; a damaged entry is reported."""
     cache = results.ResultCache(tmp_path)
     assert cache.get("a", ["x"], lambda: 1) == 1
     assert cache.get("a", ["x"], lambda: 2) == 1
@@ -144,6 +148,7 @@ def test_result_cache_recomputes_stale_and_damaged_entries(tmp_path: Path, capsy
 
 
 def test_measure_recomputes_after_code_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cached result is stale after a change of the method's source."""
     (tmp_path / "code").mkdir()
     monkeypatch.syspath_prepend(tmp_path / "code")
     path = tmp_path / "code" / "some_method.py"
@@ -166,6 +171,7 @@ def test_measure_recomputes_after_code_change(tmp_path: Path, monkeypatch: pytes
 
 
 def test_confusion_summaries() -> None:
+    """Largest confusions, lowest recall and errors within families of a known table."""
     labels = ["blues", "jazz", "rock"]
     table = np.array([[6, 0, 4], [1, 9, 0], [2, 0, 8]])
     assert analysis.most_confused(table, labels, 2) == [("blues", "rock", 0.4), ("rock", "blues", 0.2)]
@@ -175,6 +181,7 @@ def test_confusion_summaries() -> None:
 
 
 def test_leaks_group_tracks_by_relation_to_training_set() -> None:
+    """Tracks are faulty, by a known training artist, by another artist, or by an unknown one."""
     train = [some_track("jazz", "train", "miles")]
     test = [
         some_track("jazz", "valid", "miles"),
@@ -195,6 +202,7 @@ def test_leaks_group_tracks_by_relation_to_training_set() -> None:
 
 
 def test_measure_stores_artists(tmp_path: Path) -> None:
+    """A track without an artist counts as an artist of its own."""
     tracks = [some_track(genre, "", group, i) for i, (genre, group) in enumerate([("a", "x"), ("b", ""), ("b", "x")])]
     split = protocols.Split("random", 0, tracks, tracks)
     method = Method("m", "", "", lambda tracks, classes, seed: lambda others: np.zeros(len(others), dtype=int))
@@ -203,6 +211,7 @@ def test_measure_stores_artists(tmp_path: Path) -> None:
 
 
 def test_describe_faults() -> None:
+    """Only genres with known faults are listed."""
     assert analysis.describe_faults(("jazz", "pop"), {"jazz": 13, "metal": 9}) == "known faults: jazz 13"
     assert analysis.describe_faults(("blues", "rock"), {"jazz": 13}) == "no known faults"
 
@@ -221,10 +230,12 @@ def test_paper_curves_match_published_epochs() -> None:
 
 
 def test_paper_dropout_reads_network() -> None:
+    """The rate is that of the network's dropout layer."""
     assert paper_dropout() == 0.25
 
 
 def test_long_tracks_have_equal_duration_and_bandwidth(tmp_path: Path) -> None:
+    """Tracks are cut to 29 s and to bands below 7 kHz; shorter ones are omitted."""
     rng = np.random.default_rng(0)
     for name, rate, seconds in (("a", 22050, 31), ("b", 16000, 29.5), ("c", 22050, 20)):
         for folder in ("jazz", "pop"):
@@ -256,6 +267,7 @@ def test_long_tracks_have_equal_duration_and_bandwidth(tmp_path: Path) -> None:
     ],
 )
 def test_check_splits_rejects_empty_sets(artists: tuple[str, ...], reason: str) -> None:
+    """A split without training tracks of a genre, or without test tracks, is refused."""
     tracks = [
         some_track(genre, "valid" if i < 2 else "train", genre + artist, 100 * k + i)
         for k, genre in enumerate(("jazz", "pop"))
@@ -266,6 +278,7 @@ def test_check_splits_rejects_empty_sets(artists: tuple[str, ...], reason: str) 
 
 
 def test_figures_have_labels_and_work_in_greyscale(tmp_path: Path, song_samples: np.ndarray) -> None:
+    """Protocols differ in hatch and marker, not only in colour."""
     tracks = [some_track(genre, "train", "", i) for i, genre in enumerate(("jazz", "pop"))]
     figures.genres(tracks, ["jazz", "pop"], tmp_path / "genres.svg")
     drawn = (tmp_path / "genres.svg").read_text()

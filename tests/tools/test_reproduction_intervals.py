@@ -20,6 +20,7 @@ def single_artists(n: int) -> list[str]:
 
 
 def test_summary_of_single_track_artists_is_binomial() -> None:
+    """With one track per artist, the interval is the binomial one with Student's t."""
     s = intervals.summary([result([True] * 60 + [False] * 40, single_artists(100))])
     half = 1.9842 * math.sqrt(0.6 * 0.4 / 99)  # Student's t, 99 degrees of freedom
     assert s.mean == pytest.approx(0.6) and s.spread == 0
@@ -42,6 +43,7 @@ def test_summary_more_seeds_do_not_narrow_interval() -> None:
 
 
 def test_summary_varying_splits_widen_interval() -> None:
+    """If only splits differ, the interval follows from their standard deviation."""
     shares = (0.4, 0.5, 0.6, 0.7, 0.8)
     results = [
         result([i < 1000 * share for i in range(1000)], [f"{k}.{i}" for i in range(1000)], k)
@@ -70,6 +72,7 @@ def test_summary_matches_bootstrap() -> None:
 
 
 def test_gap_is_paired_by_artist() -> None:
+    """The interval of a gap follows from each artist's difference; a protocol does not differ from itself."""
     rng = np.random.default_rng(1)
     artists = [str(i // 4) for i in range(200)]
     easy = np.repeat(rng.random(50) < 0.6, 4)
@@ -84,6 +87,7 @@ def test_gap_is_paired_by_artist() -> None:
 
 
 def test_outcomes_averages_methods() -> None:
+    """An outcome is the share of methods that are correct."""
     x = intervals.outcomes(
         [[result([True, True, False], single_artists(3))], [result([True, False, False], single_artists(3))]]
     )
@@ -103,6 +107,7 @@ def test_gap_within_genres_ignores_genre_difficulty() -> None:
 
 
 def test_gap_within_genres_uses_mantel_haenszel_weights() -> None:
+    """The gap is the weighted mean of the genres' gaps, computed by hand."""
     genre = np.array(["jazz"] * 8 + ["pop"] * 4)
     some = np.array([True] * 4 + [False] * 4 + [True] + [False] * 3)
     right = np.array([1, 1, 1, 0, 1, 0, 0, 0, 0, 1, 1, 0], dtype=float)

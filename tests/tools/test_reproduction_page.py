@@ -26,6 +26,7 @@ def some_result(protocol: str, number: int, accuracy: float, seed: int = 0) -> R
 
 
 def some_study(rehearsal: bool = False) -> Study:
+    """Return a study of three genres with two methods and two imitations."""
     shares = dict(zip(PROTOCOLS, (0.7, 0.65, 0.5, 0.4), strict=True))
     methods = [METHODS[0], Method("the CNN", "the paper", "convolutions", METHODS[0].fit)]
     by_method = {
@@ -57,8 +58,8 @@ def some_study(rehearsal: bool = False) -> Study:
         resolution=Resolution(253, 29.0, 7000.0, audio),
         training_data="The 640 tracks\nof some list.",
         imitations=[
-            imitation | {"first": 1.0, "last": 0.5, "sound": 0.7},
-            imitation | {"folder": "blues", "split": "", "first": 1.0, "last": 0.5, "sound": 0.7},
+            imitation | {"first": 1.0, "last": 0.5, "audio": 0.7},
+            imitation | {"folder": "blues", "split": "", "first": 1.0, "last": 0.5, "audio": 0.7},
         ],
     )
 
@@ -93,15 +94,18 @@ def page() -> str:
     ],
 )
 def test_page_contains(page: str, phrase: str) -> None:
+    """The page has the figures and sentences that follow from the synthetic results."""
     assert phrase in page
 
 
 @pytest.mark.parametrize("claim", ["nan", "costs every method alike", "bring the training figure down", "rehearsal"])
 def test_page_does_not_contain(page: str, claim: str) -> None:
+    """The page has no missing figures and no claims that the results do not support."""
     assert claim not in page
 
 
 def test_page_gaps_have_intervals(page: str) -> None:
+    """Each gap between protocols is followed by its interval."""
     interval = r"[+-]\d+\.\d points \([+-]\d+\.\d to [+-]\d+\.\d\)"
     for a, b in (("random", "clean"), ("clean", "artists"), ("random", "filtered")):
         assert_matches(rf"\| {a} \| {b} \| {interval} \| {interval} \|", page)
@@ -113,8 +117,10 @@ def assert_matches(pattern: str, text: str) -> None:
 
 
 def test_most_confused_omits_zero_confusions() -> None:
+    """A table without errors has no confusions."""
     assert analysis.most_confused(np.diag([3, 0, 5]), LABELS) == []
 
 
 def test_page_names_rehearsal() -> None:
+    """The page of a rehearsal says that its figures are to be ignored."""
     assert "This is a rehearsal" in document.text(some_study(rehearsal=True))

@@ -41,7 +41,7 @@ ROW = Row(
 
 
 def hours(*changes: dict) -> list[Row]:
-    """One row per hour, each a copy of ROW with these changes."""
+    """Return one row per hour, each a copy of ROW with these changes."""
     return [
         replace(ROW, audio_s=3600.0 * hour, run_audio_s=3600.0 * hour, **change)
         for hour, change in enumerate(changes, 1)
@@ -58,9 +58,9 @@ def no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
 def run_soak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Run tools.soak in this process and return its stdout; SystemExit means a failure."""
 
-    def run(*words: str) -> str:
+    def run(*arguments: str) -> str:
         options = ["--csv", str(tmp_path / "soak.csv"), "--raw", f"s16le:{RATE}:1"]
-        monkeypatch.setattr(sys, "argv", ["soak.py", *options, *words])
+        monkeypatch.setattr(sys, "argv", ["soak.py", *options, *arguments])
         soak_tool.main()
         return capsys.readouterr().out
 
@@ -96,6 +96,7 @@ def test_soak_resumes_after_interruption(tmp_path: Path, run_soak: Callable[...,
 def test_soak_exceeded_limit_exits_with_code_1(
     tmp_path: Path, run_soak: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The report is printed to stdout; the exceeded limit is the error message."""
     for row in hours({}, {"resident_bytes": 61_000_001}):
         soak_csv.append(tmp_path / "soak.csv", row)
     with pytest.raises(SystemExit) as ended:
@@ -130,6 +131,7 @@ def test_violations(changes: list[dict], violation: str | None) -> None:
 
 
 def test_growth_counts_from_first_hour_of_each_run() -> None:
+    """Memory of the first hour does not count; a run of one hour has no growth."""
     first = [replace(ROW, run_audio_s=1800.0, resident_bytes=1), *hours({}, {"resident_bytes": 60_500_000})]
     second = [replace(row, run=2, resident_bytes=50_000_000) for row in hours({}, {})]
     assert [soak_csv.growth(run) for run in soak_csv.runs(first + second)] == [500_000, 0]
@@ -137,6 +139,7 @@ def test_growth_counts_from_first_hour_of_each_run() -> None:
 
 
 def test_csv_round_trip(tmp_path: Path) -> None:
+    """Rows read from the CSV equal those written; a missing file has no rows."""
     rows = hours({}, {"lag_ms": 0.1, "wall_s": 1e-3})
     for row in rows:
         soak_csv.append(tmp_path / "soak.csv", row)
@@ -146,13 +149,14 @@ def test_csv_round_trip(tmp_path: Path) -> None:
 
 
 def verdicts(checker: VerdictChecker, n: int) -> list[dict]:
-    """Verdicts at the expected positions."""
+    """Return `n` verdicts at the expected positions."""
     length_s = checker.step_s - checker.hop_s + BUNDLE.patch_s
     starts_s = [k * checker.step_s for k in range(n)]
     return [{"start_s": s, "end_s": s + length_s, "dropped_samples": 0, "lag_ms": s / 10} for s in starts_s]
 
 
 def test_verdict_checker_accepts_contiguous_verdicts() -> None:
+    """Contiguous verdicts are counted, none is misplaced, and the lag is reset when read."""
     checker = VerdictChecker(BUNDLE, 5.0)
     for verdict in verdicts(checker, 10):
         checker.add(verdict)
@@ -164,7 +168,7 @@ def test_verdict_checker_accepts_contiguous_verdicts() -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "corrupt",
     [
         lambda all: all.pop(4),
         lambda all: all.insert(4, all[4]),
@@ -175,11 +179,12 @@ def test_verdict_checker_accepts_contiguous_verdicts() -> None:
     ],
     ids=["lost", "twice", "late", "short", "too few", "too long"],
 )
-def test_verdict_checker_finds_misplaced_verdict(spoil) -> None:
+def test_verdict_checker_finds_misplaced_verdict(corrupt) -> None:
+    """Missing, repeated, late, short and too long verdicts are misplaced."""
     checker = VerdictChecker(BUNDLE, 5.0)
     all = verdicts(checker, 10)
     fed_s = all[-1]["end_s"]
-    spoil(all)
+    corrupt(all)
     for verdict in all:
         checker.add(verdict)
     checker.end(fed_s)
@@ -187,6 +192,7 @@ def test_verdict_checker_finds_misplaced_verdict(spoil) -> None:
 
 
 def test_stream_process_killed_raises_process_error() -> None:
+    """Feeding a killed process and waiting for its verdicts raise ProcessError."""
     with StreamProcess(f"s16le:{RATE}:1", 5.0, "edge") as process:
         process.feed([memoryview(bytes(2 * RATE))])
         process._process.kill()

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_synthesise_matches_shipped_song(song: Path, song_samples: np.ndarray) -> None:
+    """The synthesised samples are close to the decoded demo/song.ogg."""
     samples = make_song.synthesise()
     assert samples.dtype == np.float32 and np.abs(samples).max() <= 0.9
     assert len(samples) == len(song_samples)

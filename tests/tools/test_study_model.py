@@ -74,8 +74,10 @@ def write_inputs(folder: Path) -> list[str]:
         (folder / part).mkdir(parents=True)
         soundfile.write(folder / part / "a.wav", 0.1 * rng.standard_normal(4 * RATE), RATE)
     (folder / "card.md").write_text("before\n<!-- study:begin -->\n<!-- study:end -->\nafter\n")
-    words = "--bundle edge --mels mel.npz --tracks tracks.csv --split held --audio . --not-music sounds --other other"
-    return [*words.split(), "--write", "card.md"]
+    arguments = (
+        "--bundle edge --mels mel.npz --tracks tracks.csv --split held --audio . --not-music sounds --other other"
+    )
+    return [*arguments.split(), "--write", "card.md"]
 
 
 @pytest.mark.slow
@@ -89,7 +91,7 @@ def test_study_updates_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     text = (tmp_path / "card.md").read_text()
     assert text.startswith("before\n") and text.endswith("after\n")
     assert all(f"\n| {name} | " in text for name in (*CONDITIONS, "hiss", "music of split held", "pop", "polka"))
-    assert "(not a genre of this model)" in text and "| all frequencies | 2 | " in text
+    assert "(not a genre of this model)" in text and "| full bandwidth | 2 | " in text
     assert "Of its tracks with\naudio, 0 have less than 29 s" in text
     words = next(line for line in text.splitlines() if line.startswith("| words | "))
     assert words.endswith(f"| {TEST_DIFFERENCES['words']} |")
@@ -97,7 +99,7 @@ def test_study_updates_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("change_inputs", "message"),
     [
         (lambda f: (f / "audio" / "1.wav").unlink(), "audio/1.wav: not a readable audio file"),
         (lambda f: (f / "audio" / "1.wav").write_text("noise"), "audio/1.wav: not a readable audio file"),
@@ -112,13 +114,13 @@ def test_study_updates_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_study_checks_inputs_first(
-    spoil: Callable[[Path], Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    change_inputs: Callable[[Path], Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Missing or damaged inputs end the program before the classification starts."""
-    words = write_inputs(tmp_path)
-    spoil(tmp_path)
+    arguments = write_inputs(tmp_path)
+    change_inputs(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["study_model", *words])
+    monkeypatch.setattr(sys, "argv", ["study_model", *arguments])
     monkeypatch.setattr(study_model.shutil, "which", lambda tool: tool)
     monkeypatch.setattr(study_model, "study", lambda *arguments: pytest.fail("the study has started"))
     with pytest.raises(SystemExit, match=message):
@@ -127,8 +129,8 @@ def test_study_checks_inputs_first(
 
 def test_study_refuses_training_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bundle that was trained on the split is refused."""
-    words = [word.replace("held", "valid") for word in write_inputs(tmp_path)]
-    monkeypatch.setattr(sys, "argv", ["study_model", *words])
+    arguments = [word.replace("held", "valid") for word in write_inputs(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["study_model", *arguments])
     monkeypatch.setattr(study_model.shutil, "which", lambda tool: tool)
     with pytest.raises(SystemExit, match="edge was trained on split 'valid'"):
         study_model.main()
@@ -142,7 +144,7 @@ def test_conditions_table_names_missed_targets() -> None:
         return [None] * wrong + ["a"] * (50 - wrong)
 
     names = (
-        "as it is",
+        "unchanged",
         "mp3, 64 kbit/s",
         "30 dB quieter, 16 bits",
         "telephone band, 8 kHz",
@@ -153,7 +155,7 @@ def test_conditions_table_names_missed_targets() -> None:
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:7]]
     assert [(row[0], row[3]) for row in rows] == list(zip(names, ["0.0", "4.0", "-2.0", "10.0", "12.0"], strict=True))
     assert table.endswith("missed by: mp3, 64 kbit/s (4.0); clipped, 5 % of the samples (12.0).")
-    assert study_model.conditions_table({"as it is": predictions(1)}, true).endswith("all conditions meet it.")
+    assert study_model.conditions_table({"unchanged": predictions(1)}, true).endswith("all conditions meet it.")
 
 
 def test_artists_counts_known_artists() -> None:

@@ -33,8 +33,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the paper's network with two epochs."""
     out = tmp_path_factory.mktemp("run")
-    words = ["--mels", archive / "mel.npz", "--tracks", archive / "tracks.csv", "--architecture", "paper"]
-    done = run_main(train_and_export, *words, "--out", out, "--epochs", 2, "--random-splits", 2)
+    arguments = ["--mels", archive / "mel.npz", "--tracks", archive / "tracks.csv", "--architecture", "paper"]
+    done = run_main(train_and_export, *arguments, "--out", out, "--epochs", 2, "--random-splits", 2)
     assert done.code == 0, done.stderr
     return out
 
@@ -55,14 +55,14 @@ def test_bundle_has_metrics(trained: Path) -> None:
 @pytest.mark.train
 def test_evaluate_reproduces_bundle_metrics(trained: Path, archive: Path) -> None:
     """evaluate prints the figures that the bundle states for its holdout."""
-    words = ("--bundle", trained / "bundle", "--mels", archive / "mel.npz", "--tracks", archive / "tracks.csv")
-    words = (*words, "--split", "valid")
-    result = json.loads(run_main(evaluate, *words, "--format", "json", "--per-track").stdout)
+    arguments = ("--bundle", trained / "bundle", "--mels", archive / "mel.npz", "--tracks", archive / "tracks.csv")
+    arguments = (*arguments, "--split", "valid")
+    result = json.loads(run_main(evaluate, *arguments, "--format", "json", "--per-track").stdout)
     assert list(result) == ["n", "accuracy", "ci95", "per_genre", "labels", "confusion", "tracks"]
     stated = Model(trained / "bundle").bundle.metrics["holdout"]
     assert {key: result[key] for key in stated} == stated
     assert len(result["tracks"]) == 15
-    table = run_main(evaluate, *words).stdout
+    table = run_main(evaluate, *arguments).stdout
     assert table.startswith("15 tracks, accuracy ") and "t44" not in table
 
 
@@ -77,17 +77,17 @@ def test_genre_folders_with_unreadable_file(tmp_path: Path) -> None:
             y = 0.3 * np.sin(2 * np.pi * band * t) + 0.01 * rng.standard_normal(len(t))
             soundfile.write(tmp_path / genre / f"{genre}.{i}.wav", y, 22050)
     (tmp_path / "low" / "low.9.wav").write_text("damaged")
-    words = ("--audio", tmp_path, "--architecture", "paper", "--out", tmp_path / "out", "--epochs", 1)
-    done = run_main(train_and_export, *words)
+    arguments = ("--audio", tmp_path, "--architecture", "paper", "--out", tmp_path / "out", "--epochs", 1)
+    done = run_main(train_and_export, *arguments)
     assert done.code == 0 and "low.9.wav: not an audio file that can be read" in done.stderr
-    words = ("--bundle", tmp_path / "out" / "bundle", "--audio", tmp_path, "--format", "json")
-    evaluated = run_main(evaluate, *words)
+    arguments = ("--bundle", tmp_path / "out" / "bundle", "--audio", tmp_path, "--format", "json")
+    evaluated = run_main(evaluate, *arguments)
     assert json.loads(evaluated.stdout)["n"] == 6
     assert evaluated.stderr.count("skipped: ") == 1
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["--mels", "x.npz", "--architecture", "paper", "--out", "o"], "must be used together"),
         (["--audio", "nowhere", "--architecture", "paper", "--out", "o"], "no audio files in folders named by genre"),
@@ -97,17 +97,18 @@ def test_genre_folders_with_unreadable_file(tmp_path: Path) -> None:
         (["--audio", "a", "--architecture", "paper", "--out", "o", "--then-use-all"], "need --architecture edge"),
     ],
 )
-def test_wrong_usage(words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_usage(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong or missing options and empty folders are named in the message."""
     monkeypatch.chdir(tmp_path)
-    done = run_main(train_and_export, *words)
+    done = run_main(train_and_export, *arguments)
     assert done.code != 0 and message in done.stderr
 
 
 @pytest.mark.slow
 def test_train_and_export_as_program(tmp_path: Path) -> None:
     """`python -m tools.train_and_export` exits with a message and no traceback."""
-    words = ("--audio", tmp_path, "--architecture", "paper", "--out", tmp_path / "out")
-    done = run_process("train_and_export", *words)
+    arguments = ("--audio", tmp_path, "--architecture", "paper", "--out", tmp_path / "out")
+    done = run_process("train_and_export", *arguments)
     assert done.returncode == 1 and done.stderr == f"{tmp_path}: no audio files in folders named by genre\n"
 
 

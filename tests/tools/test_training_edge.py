@@ -54,14 +54,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         soundfile.write(folder / "listen" / f"t{i + 12}.wav", tone(list(BANDS.values())[i % 3], i), RATE)
     for i in range(6):
         soundfile.write(folder / "noise" / f"{i}.wav", 0.1 * rng.standard_normal(4 * RATE), RATE)
-    words = f"--mels {folder}/mel.npz --tracks {folder}/tracks.csv --architecture edge --epochs 6 --then-use-all"
-    words += f" --listen {folder}/listen --not-music {folder}/noise"
-    train(f"{words} --out {folder}/out")
-    train(f"{words} --out {folder}/further --start-from {folder}/out/measured --epochs 3")
+    arguments = f"--mels {folder}/mel.npz --tracks {folder}/tracks.csv --architecture edge --epochs 6 --then-use-all"
+    arguments += f" --listen {folder}/listen --not-music {folder}/noise"
+    train(f"{arguments} --out {folder}/out")
+    train(f"{arguments} --out {folder}/further --start-from {folder}/out/measured --epochs 3")
     return folder / "out"
 
 
-def train(words: str) -> None:
+def train(arguments: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(ARCHITECTURES, "edge", replace(ARCHITECTURES["edge"], build=small_student))
         patch.setattr(teacher, "Teacher", BandLevels)
@@ -72,7 +72,7 @@ def train(words: str) -> None:
         patch.setattr(bundle_export, "_check_loss", lambda *figures: None)
         patch.setattr(robust_finetune, "PATCHES_PER_EPOCH", 256)
         patch.setattr(robust_finetune, "VALIDATION_PATCHES", 50)
-        done = run_main(train_and_export, *words.split())
+        done = run_main(train_and_export, *arguments.split())
     assert done.code == 0, done.stderr
 
 
@@ -118,11 +118,11 @@ def test_ablation_updates_page(trained: Path, tmp_path: Path, monkeypatch: pytes
     """The ablation study replaces the marked part of the page with a row per step."""
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- ablation:begin -->\nstale\n<!-- ablation:end -->\nafter\n")
-    words = f"--run {trained} --mels {trained.parent}/mel.npz --tracks {trained.parent}/tracks.csv --write {page}"
+    arguments = f"--run {trained} --mels {trained.parent}/mel.npz --tracks {trained.parent}/tracks.csv --write {page}"
     monkeypatch.setattr(ablate_model, "SEEDS", 2)
     monkeypatch.setattr(ablate_model, "EDGE", replace(ablate_model.EDGE, build=small_student))
     monkeypatch.setattr(ablate_model, "FROM_LABELS", replace(ablate_model.FROM_LABELS, epochs=1))
-    assert run_main(ablate_model, *words.split()).code == 0
+    assert run_main(ablate_model, *arguments.split()).code == 0
     text = page.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "stale" not in text
     rows = [line for line in text.splitlines() if line.startswith("| ")][2:]

@@ -19,6 +19,7 @@ SCHEDULE = fit.Schedule(epochs=3, batch_size=8, learning_rate=0.01)
 
 
 def small_network() -> Any:
+    """Return an untrained network with dropout, `(k, 4)` -> `(k, 2)`."""
     import keras
 
     layers = keras.layers
@@ -26,6 +27,7 @@ def small_network() -> Any:
 
 
 def epoch(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs and targets of an epoch, determined by its number."""
     x = np.random.default_rng(number).normal(size=(32, 4)).astype(np.float32)
     return x, np.stack([x.sum(axis=1), x[:, 0]], axis=1)
 

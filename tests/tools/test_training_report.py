@@ -37,6 +37,7 @@ def test_classification_metrics_match_sklearn() -> None:
 
 
 def test_wilson_interval_published_example() -> None:
+    """The interval equals published values."""
     # Newcombe 1998, table I: 81 of 263.
     assert report.wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
     assert report.wilson_interval(0, 10)[0] == 0 and report.wilson_interval(10, 10)[1] == pytest.approx(1)

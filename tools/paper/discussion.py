@@ -11,7 +11,7 @@ STEPS = (("random", "clean"), ("clean", "artists"), ("random", "filtered"))
 
 
 def leaks(study: Study) -> str:
-    """How much accuracy random splits overstate."""
+    """Return the section on leaks of random splits and the accuracy that they overstate."""
 
     def step(a: str, b: str, *methods: str) -> str:
         return gap(intervals.gap(study.outcomes(a, *methods), study.outcomes(b, *methods)))
@@ -35,7 +35,7 @@ last column compares only tracks of the same genre (genres weighted after Mantel
 
 
 def confusions(study: Study) -> str:
-    """Which genres are confused, and whether they are related."""
+    """Return the section on confused genres and their relation."""
     tables = {p: analysis.confusion(study.results[study.cnn][p], study.labels) for p in ("random", "filtered")}
     confused = []
     for protocol, table in tables.items():
@@ -67,7 +67,7 @@ other genres. So related genres are confused {"more" if share > chance else "no 
 lowest recall under `filtered`: {lowest}.
 
 The faults include exact replicas, 22 excerpts from the same recordings as others, and many tracks by one artist (35 of
-the 100 reggae tracks; numbers for the whole of GTZAN, Sturm 2012), all of which a random split rewards."""
+the 100 reggae tracks; numbers for all of GTZAN, Sturm 2012), all of which a random split rewards."""
 
 
 def _predicted_too_often(study: Study, tables: dict[str, np.ndarray]) -> str:
@@ -88,7 +88,7 @@ tracks:
 
 
 def resolution(study: Study) -> str:
-    """Whether a higher frame rate helps; empty if it was not measured."""
+    """Return the comparison of 387 and 660 frames; empty if it was not measured."""
     r = study.resolution
     if r is None:
         return ""
@@ -113,7 +113,7 @@ def _contains_zero(x: Estimate) -> str:
 
 
 def imitations(study: Study) -> str:
-    """Imitations of songs, by the style that the network has learnt; empty if there are none."""
+    """Return the section on imitations of songs; empty if there are none."""
     if not study.imitations:
         return ""
     same = sum(row["genre"] is not None and row["genre"] == row["song_genre"] for row in study.imitations)
@@ -122,7 +122,7 @@ def imitations(study: Study) -> str:
     training_data = " ".join(study.training_data.split())
     cells = [
         [row["folder"], row["split"] or "-", row["song_genre"] or "-", row["genre"] or "-"]
-        + [f"{row[key]:.3f}" for key in ("first", "last", "sound")]
+        + [f"{row[key]:.3f}" for key in ("first", "last", "audio")]
         for row in study.imitations
     ]
     return f"""## Can the network generate music in the style of a song?

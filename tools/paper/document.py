@@ -24,7 +24,7 @@ def text(study: Study) -> str:
 
 
 def _head(study: Study) -> str:
-    """Title, data and command."""
+    """Return title, data and command."""
     numbers = ", ".join(f"{n} `{split}`" for split, n in study.counts.items())
     bands, frames = study.shape
     rehearsal = "This is a rehearsal with few splits and epochs: ignore its figures.\n\n" if study.rehearsal else ""
@@ -33,7 +33,8 @@ def _head(study: Study) -> str:
 {rehearsal}"Musical Genre Classification with Convolutional Neural Networks" trains a small CNN on mel spectrograms of
 GTZAN and reports {percent(PAPER_TRAIN)} accuracy on its training tracks and {percent(PAPER_TEST)} on a random fifth of
 the tracks. This page repeats the study, compares the CNN with other methods on the same tracks and splits, and measures
-what a random split hides. One program writes the page and its figures; after an interruption it resumes:
+how much a random split overstates the accuracy. One program writes the page and its figures; after an interruption it
+resumes:
 
 ```sh
 {study.command}
@@ -45,7 +46,7 @@ have the same input."""
 
 
 def _table(study: Study) -> str:
-    """Accuracy of all methods."""
+    """Return the section on the accuracy of all methods."""
     cells = [
         [
             method.name,
@@ -78,7 +79,7 @@ batch size of {BATCH}."""
 
 
 def _cnn(study: Study) -> str:
-    """Accuracy and learning curves of the paper's CNN."""
+    """Return the section on the accuracy and the learning curves of the paper's CNN."""
     s = study.summary(study.cnn, "random")
     at = study.published_epochs
     running = study.curves["random"]["accuracy"][at - 1]
@@ -119,7 +120,7 @@ test tracks would leak them into training."""
 
 
 def _figures(study: Study) -> str:
-    """Figures of signals and data."""
+    """Return the section with the figures of signals and data."""
     r = study.correlation
     off_diagonal = ~np.eye(len(r), dtype=bool)
     i, j = np.unravel_index(np.where(off_diagonal, r, -np.inf).argmax(), r.shape)

@@ -39,7 +39,7 @@ class Result:
 
     @property
     def correct(self) -> np.ndarray:
-        """Which test tracks are predicted correctly, `(tracks,)` bool."""
+        """Mask of the correctly predicted test tracks, `(tracks,)` bool."""
         return np.asarray(np.array(self.true) == np.array(self.predicted))
 
     @property
@@ -125,7 +125,7 @@ def measure_long(
 
 
 def _result(split: Split, train: Sequence[int] | np.ndarray, test: Sequence[int] | np.ndarray) -> Result:
-    """Make a Result of predicted class indices of the training and of the test tracks."""
+    """Return a Result from predicted class indices of the training and of the test tracks."""
     labels = np.array(sorted({track.genre for track in split.train}))
     correct = labels[train] == np.array([track.genre for track in split.train])
     true = [track.genre for track in split.test]

@@ -143,7 +143,7 @@ class Row:
 
 
 PARTS = {"rfft_power": "transform", "band_product": "mel bank", "decibel": "decibels"}  # function -> label
-REST = "the rest"
+REST = "other"
 
 
 def build(machine: Machine, folder: Path) -> Path:

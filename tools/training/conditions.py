@@ -82,7 +82,7 @@ def noisy(y: np.ndarray, rate: int, to: Path) -> Path:
 
 # The first condition is the reference that losses are measured against.
 CONDITIONS: dict[str, Condition] = {
-    "as it is": _float_wav,
+    "unchanged": _float_wav,
     "wav, 44.1 kHz stereo, 16 bits": wav_44100_stereo,
     "mp3, 128 kbit/s": mp3(128),
     "mp3, 64 kbit/s": mp3(64),

@@ -102,7 +102,7 @@ def start_from_bundle(
 
 
 def _epochs(data: DistillationData, architecture: Architecture, seed: int) -> fit.EpochData:
-    """Return epochs that show every patch of the teacher once, each time augmented anew."""
+    """Return the epochs: each has every teacher patch once, with new random augmentation."""
     songs = data.train
     targets = [data.targets(song) for song in songs]
     pairs = [(i, j) for i, song in enumerate(songs) for j in range(len(song.starts))]

@@ -63,7 +63,7 @@ def accuracy(p: np.ndarray, tracks: list[Track], labels: list[str]) -> float:
 
 
 def labelled_epochs(tracks: list[Track], labels: list[str], architecture: Architecture, seed: int) -> EpochData:
-    """Return epochs that show one random patch of each track, not augmented, as in the paper."""
+    """Return the epochs: each has one random patch per track, without augmentation, as in the paper."""
 
     def epoch(number: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([seed, number])

@@ -30,7 +30,7 @@ TEACHER_SONGS = 300  # about as many songs suffice for a new last layer when a r
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What to train, and on what.
+    """Configuration of a training run: architecture, labels, data folders and output directory.
 
     Attributes:
         epochs: of the first training (labels or distillation).

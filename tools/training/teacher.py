@@ -29,7 +29,7 @@ SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
 MEL = MelConfig(sr=16000, n_fft=512, hop_length=256, n_mels=96)
 PATCH_FRAMES = 187
 N_EMBEDDING, N_TAGS = 200, 50
-TARGET_RMS = 0.12  # the teacher depends on the level, so every song is brought to this one
+TARGET_RMS = 0.12  # songs are scaled to this level, because the teacher depends on it
 _EPSILON = 1e-3
 _BATCH = 4  # fits into CPU caches
 
