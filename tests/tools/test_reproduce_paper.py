@@ -204,9 +204,9 @@ def test_unusable_songs_are_rejected_before_training(tmp_path: Path, assert_reje
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ({"genre": ""}, "tracks.csv, line 5: no genre"),
+        ({"genre": ""}, "tracks.csv, line 5: missing genre"),
         ({"split": " "}, "tracks.csv: entry 4 has no split"),
-        ({"track": ""}, "tracks.csv, line 5: no track"),
+        ({"track": ""}, "tracks.csv, line 5: missing track"),
         ({"row": "x"}, "tracks.csv: row 'x' is not one of the archive's 24"),
     ],
 )
@@ -221,7 +221,7 @@ def test_table_with_empty_fields_is_rejected(
 
 @pytest.mark.parametrize(
     ("entry", "message"),
-    [("24,x", ", line 26: no genre"), ("24,x,pop,train,a,b", ": entry 25 has too many fields")],
+    [("24,x", ", line 26: missing genre"), ("24,x,pop,train,a,b", ": entry 25 has too many fields")],
 )
 def test_table_with_wrong_number_of_fields_is_rejected(
     tmp_path: Path, assert_rejected: Callable[..., None], entry: str, message: str
