@@ -207,7 +207,7 @@ def test_unusable_songs_are_rejected_before_training(tmp_path: Path, assert_reje
         ({"genre": ""}, "tracks.csv, line 5: missing genre"),
         ({"split": " "}, "tracks.csv: entry 4 has no split"),
         ({"track": ""}, "tracks.csv, line 5: missing track"),
-        ({"row": "x"}, "tracks.csv: row 'x' is not one of the archive's 24"),
+        ({"row": "x"}, "tracks.csv: row 'x' is not one of the archive's 24 rows"),
     ],
 )
 def test_table_with_empty_fields_is_rejected(
