@@ -20,6 +20,12 @@ import numpy as np
 from tests.conftest import TIMEOUT_S
 from tests.helpers.view import RATE
 
+# `python -m genre_edge` with a longer grace period: a loaded machine needs more than 5 s to restore the terminal.
+PROGRAM = (
+    "from genre_edge.system import signals; "
+    f"signals.GRACE_S = {TIMEOUT_S:.0f}; "
+    "from genre_edge.__main__ import main; main()"
+)
 ALT_ON, ALT_OFF, HIDE, SHOW, HOME = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25l", b"\x1b[?25h", b"\x1b[H"
 
 
@@ -31,7 +37,7 @@ class Terminal:
         fcntl.ioctl(self._other, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.before = termios.tcgetattr(self._other)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "genre_edge", "stream", "-", "--raw", "f32le:22050:1", *arguments],
+            [sys.executable, "-c", PROGRAM, "stream", "-", "--raw", "f32le:22050:1", *arguments],
             stdin=subprocess.PIPE,
             stdout=self._other,
             stderr=self._other,
