@@ -89,11 +89,14 @@ def _check_standard_input(n_mentions: int, raw: str | None) -> None:
 
 
 def _classify_item(classifier: "Classifier", item: str, segments: bool, raw: str | None) -> "Verdict | AudioError":
-    from genre_edge.audio.opening import open_standard_input
     from genre_edge.audio.paths import STDIN
 
     try:
-        return classifier.classify(open_standard_input(raw) if item == STDIN else item, segments)
+        if item != STDIN:
+            return classifier.classify(item, segments)
+        from genre_edge.audio.opening import open_standard_input  # files need none of the live sources
+
+        return classifier.classify(open_standard_input(raw), segments)
     except AudioError as error:
         return error
 
