@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genre_edge.audio.files import SOUNDFILE_SUFFIXES, open_file
+from genre_edge.audio.files import open_file
+from genre_edge.audio.suffixes import SOUNDFILE_SUFFIXES
 from genre_edge.errors import AudioError
 from tests.helpers.audio import encode, music, naive_mono, noise, read_samples, run_python
 from tests.helpers.bundles import tiny

@@ -22,10 +22,6 @@ from genre_edge.system.signals import blocked
 
 log = logging.getLogger("genre_edge")
 
-FFMPEG_SUFFIXES = frozenset(
-    [".m4a", ".m4b", ".mp4", ".aac", ".wma", ".ape", ".wv", ".mpc", ".mka", ".webm", ".alac", ".ac3", ".dsf", ".tta"]
-)
-
 # No protocol that reads local files or starts programs: a playlist on a server must not name /etc/passwd.
 NETWORK_SCHEMES = frozenset(
     ["http", "https", "icecast", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "mms", "mmsh", "mmst"]

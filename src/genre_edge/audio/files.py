@@ -12,33 +12,14 @@ import numpy as np
 import soundfile
 
 from genre_edge.audio.block import Block, to_mono
-from genre_edge.audio.ffmpeg import FFMPEG_SUFFIXES, FfmpegSource
+from genre_edge.audio.ffmpeg import FfmpegSource
 from genre_edge.audio.pipe import UNKNOWN_SIZE
 from genre_edge.audio.source import Source
+from genre_edge.audio.suffixes import FFMPEG_SUFFIXES
 from genre_edge.errors import AudioError
 
 log = logging.getLogger("genre_edge")
 
-SOUNDFILE_SUFFIXES = frozenset(
-    [
-        ".wav",
-        ".wave",
-        ".flac",
-        ".mp3",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".au",
-        ".snd",
-        ".caf",
-        ".w64",
-        ".rf64",
-    ]
-)
-SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
 # line in libsndfile's log about a RIFF or AIFF with fewer samples than its header declares
 _DECLARED_SIZE = re.compile(r"^ *(?:data|SSND) *: *(\d+) \(should be", re.MULTILINE)
 _BLOCK_VALUES = 1 << 16  # samples times channels: 0.25 MB, so that memory use does not depend on the format

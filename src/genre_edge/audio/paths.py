@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from genre_edge.audio.files import SUFFIXES
+from genre_edge.audio.suffixes import is_audio_name
 from genre_edge.errors import AudioError
 
 STDIN = "-"
@@ -39,12 +39,6 @@ def _glob(pattern: str) -> Iterator[str | AudioError]:
         yield AudioError(f"{pattern}: no file matches the pattern")
     for match in matches:
         yield from _walk(match) if os.path.isdir(match) else [match]  # noqa: PTH112
-
-
-def is_audio_name(path: str | Path) -> bool:
-    """Return True if a path has the suffix of an audio file and is not hidden; "._song.mp3" is metadata of macOS."""
-    path = Path(path)
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def _walk(directory: str) -> Iterator[str | AudioError]:
