@@ -38,11 +38,11 @@ SUFFIX_OF = {"SVX": "8svx", "MPC2K": "mpc", "IRCAM": "sf", "NIST": "sph", "WAVEX
 WITHOUT_SUFFIX = {"RAW", "MAT4", "MAT5", "SD2"}  # no header, mostly data that is no audio, a second file for the header
 # What ffmpeg can write: suffix -> options
 MUXERS = {
-    "mp2": "", "m4a": "", "m4b": "-f ipod", "aac": "", "3gp": "-c:a aac", "3g2": "-c:a aac", "mov": "", "m4v": "-f mp4",
-    "mka": "", "mkv": "", "webm": "-c:a libopus", "avi": "", "flv": "-c:a aac", "wma": "", "asf": "", "wv": "",
-    "tta": "", "ac3": "", "eac3": "", "dts": "-strict -2", "ts": "", "m2ts": "", "mpg": "", "vob": "", "spx": "-c:a libspeex",
-    "nut": "", "mlp": "-strict -2", "thd": "-strict -2", "latm": "-c:a aac", "rm": "", "voc": "", "ogx": "-f ogg",
-    "at3": "-f wav", "wtv": "", "sox": "",
+    "mp2": "", "m4a": "", "m4b": "-f ipod", "aac": "", "3gp": "-c:a aac", "3g2": "-c:a aac", "mov": "",
+    "m4v": "-f mp4", "mka": "", "mkv": "", "webm": "-c:a libopus", "avi": "", "flv": "-c:a aac", "wma": "", "asf": "",
+    "wv": "", "tta": "", "ac3": "", "eac3": "", "dts": "-strict -2", "ts": "", "m2ts": "", "mpg": "", "vob": "",
+    "spx": "-c:a libspeex", "nut": "", "mlp": "-strict -2", "thd": "-strict -2", "latm": "-c:a aac", "rm": "",
+    "voc": "", "ogx": "-f ogg", "at3": "-f wav", "wtv": "", "sox": "",
 }  # fmt: skip
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 

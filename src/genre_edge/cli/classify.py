@@ -42,7 +42,10 @@ def classify(
     threshold: ThresholdOption = None,
     raw: RawOption = None,
 ) -> None:
-    """Classify the genre of music files. Exit code 1 if a file fails; the other files are still classified."""
+    """Classify the genre of music files. Exit code 1 if a file fails; the other files are still classified.
+
+    A file with several names is classified once.
+    """
     from genre_edge.audio.paths import STDIN, expand_all
     from genre_edge.classify.classifier import Classifier
     from genre_edge.output.formats import FORMATS
