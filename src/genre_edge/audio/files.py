@@ -1,5 +1,6 @@
 """Audio files, decoded in constant memory by libsndfile, or by ffmpeg in formats that libsndfile does not support."""
 
+import errno
 import logging
 import os
 import re
@@ -12,33 +13,15 @@ import numpy as np
 import soundfile
 
 from genre_edge.audio.block import Block, to_mono
-from genre_edge.audio.ffmpeg import FFMPEG_SUFFIXES, FfmpegSource
+from genre_edge.audio.ffmpeg import FfmpegSource
+from genre_edge.audio.paths import explain_unreadable
 from genre_edge.audio.pipe import UNKNOWN_SIZE
 from genre_edge.audio.source import Source
+from genre_edge.audio.suffixes import FFMPEG_SUFFIXES
 from genre_edge.errors import AudioError
 
 log = logging.getLogger("genre_edge")
 
-SOUNDFILE_SUFFIXES = frozenset(
-    [
-        ".wav",
-        ".wave",
-        ".flac",
-        ".mp3",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".au",
-        ".snd",
-        ".caf",
-        ".w64",
-        ".rf64",
-    ]
-)
-SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
 # line in libsndfile's log about a RIFF or AIFF with fewer samples than its header declares
 _DECLARED_SIZE = re.compile(r"^ *(?:data|SSND) *: *(\d+) \(should be", re.MULTILINE)
 _BLOCK_VALUES = 1 << 16  # samples times channels: 0.25 MB, so that memory use does not depend on the format
@@ -120,13 +103,14 @@ def _open_regular(path: Path) -> int:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         broken = isinstance(error, FileNotFoundError) and path.is_symlink()
-        raise AudioError(f"{path}: {'broken link' if broken else error.strerror}") from None
+        reason = explain_unreadable(path) if error.errno == errno.ENXIO else error.strerror  # ENXIO: a socket
+        raise AudioError(f"{path}: {'broken link' if broken else reason}") from None
     except ValueError as error:
         raise AudioError(f"{path}: {error}") from None
     info = os.fstat(file)
     if not stat.S_ISREG(info.st_mode) or info.st_size == 0:
         os.close(file)
-        reason = "the file is empty" if stat.S_ISREG(info.st_mode) else "not a regular file"
+        reason = "the file is empty" if stat.S_ISREG(info.st_mode) else explain_unreadable(path, info.st_mode)
         raise AudioError(f"{path}: {reason}")
     return file
 

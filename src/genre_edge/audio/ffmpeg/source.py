@@ -16,10 +16,6 @@ from genre_edge.errors import AudioError
 
 log = logging.getLogger("genre_edge")
 
-FFMPEG_SUFFIXES = frozenset(
-    [".m4a", ".m4b", ".mp4", ".aac", ".wma", ".ape", ".wv", ".mpc", ".mka", ".webm", ".alac", ".ac3", ".dsf", ".tta"]
-)
-
 # Fill gaps in a stream's own timestamps with silence, so that positions stay correct; other samples do not change.
 _FILL_GAPS = ["-af", "aresample=async=1"]
 
