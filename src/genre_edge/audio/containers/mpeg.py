@@ -134,7 +134,7 @@ def scan(descriptor: int, size: int) -> Layout | None:
     if not _long_runs(descriptor, start, min(end, start + _SEARCH_BYTES)):
         return None
     runs = _long_runs(descriptor, start, end)
-    if (runs[0].start != start and sum(run.end - run.start for run in runs) < _MIN_SHARE * (end - start)):
+    if runs[0].start != start and sum(run.end - run.start for run in runs) < _MIN_SHARE * (end - start):
         return None
     available_s = sum(run.seconds(run.n_audio_frames) for run in runs)
     expected_s = sum(run.seconds(max(run.n_audio_frames, run.n_indexed or 0)) for run in runs)

@@ -145,7 +145,7 @@ def _page(window: bytes, at: int, base: int) -> _Page | None:
 
 
 def _has_checksum(page: bytes) -> bool:
-    """Return True if a page has a correct CRC-32 (polynomial 0x04C11DB7, start 0), computed by zlib on reversed bits."""
+    """Return True if a page has a correct CRC-32: polynomial 0x04C11DB7, start 0. zlib computes it on reversed bits."""
     zeroed = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED_BITS)
     reversed_crc = zlib.crc32(zeroed, 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{reversed_crc:032b}"[::-1], 2) == int.from_bytes(page[22:26], "little")

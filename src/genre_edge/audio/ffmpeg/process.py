@@ -14,6 +14,11 @@ _children_lock = threading.Lock()  # held while a child is started and registere
 _shutting_down = False  # checked under the lock; if True, no child is started
 
 
+def has_ffmpeg() -> bool:
+    """Return True if the ffmpeg program is installed."""
+    return shutil.which("ffmpeg") is not None
+
+
 def ffmpeg_program(name: str) -> str:
     """Return the path of the ffmpeg program.
 

@@ -52,16 +52,6 @@ class FfmpegSource(Source):
         self.rate, self.channels = self._wav.rate, self._wav.channels
 
     @classmethod
-    def from_file(cls, path: Path) -> "FfmpegSource":
-        """Open a file in a format that libsndfile does not support.
-
-        Raises:
-            AudioError: ffmpeg is missing, cannot be started, or finds no audio.
-        """
-        # "file:" and the whitelist: a name or a playlist inside the file must not become a network request.
-        return cls(str(path), ["-protocol_whitelist", "file", "-i", f"file:{path}"])
-
-    @classmethod
     def from_url(cls, url: str, timeout_s: float) -> "FfmpegSource":
         """Open a network stream.
 
