@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_edge.audio.block import MAX_RATE, MIN_RATE, Block, to_mono
+from genre_edge.audio.containers.extent import NO_LENGTH, is_placeholder
 from genre_edge.audio.containers.forward import ForwardBytes
-from genre_edge.audio.containers.wav import NO_LENGTH
-from genre_edge.audio.containers.wav_chunks import Chunk, WavChunks, is_placeholder
+from genre_edge.audio.containers.wav_chunks import Chunk, WavChunks
 from genre_edge.audio.source import MAX_CHANNELS, Source
 from genre_edge.errors import AudioError, ParameterError
 

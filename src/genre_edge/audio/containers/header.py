@@ -1,7 +1,13 @@
 """`scan_header`: where the audio lies in a file of a container whose header states its size."""
 
-from genre_edge.audio.containers.file_bytes import file_peek
+from collections.abc import Callable
+
+from genre_edge.audio.containers.aiff import scan_aiff
+from genre_edge.audio.containers.au import scan_au
+from genre_edge.audio.containers.caf import scan_caf
+from genre_edge.audio.containers.file_bytes import Peek, file_peek
 from genre_edge.audio.containers.layout import Layout
+from genre_edge.audio.containers.w64 import MAGIC, scan_w64
 from genre_edge.audio.containers.wav import scan_wav
 
 
@@ -24,4 +30,10 @@ def scan_header(descriptor: int, size: int) -> Layout | None:
     return None
 
 
-_SCANNERS = (((b"RIFF", b"RIFX", b"RF64", b"BW64"), scan_wav),)
+_SCANNERS: tuple[tuple[tuple[bytes, ...], Callable[[Peek, int], Layout | None]], ...] = (
+    ((b"RIFF", b"RIFX", b"RF64", b"BW64"), scan_wav),
+    ((MAGIC,), scan_w64),
+    ((b".snd", b"dns."), scan_au),
+    ((b"FORM",), scan_aiff),
+    ((b"caff",), scan_caf),
+)

@@ -4,14 +4,14 @@ import struct
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
+from genre_edge.audio.containers.extent import NO_LENGTH, is_placeholder
 from genre_edge.audio.containers.file_bytes import Peek, tags_start
 from genre_edge.audio.containers.layout import Layout, Part, Range
-from genre_edge.audio.containers.wav_chunks import Chunk, WavChunks, is_placeholder
+from genre_edge.audio.containers.wav_chunks import Chunk, WavChunks
 
-NO_LENGTH = "the header gives no length, as after an interrupted recording"
-_MAX_FORMAT = 4096  # bytes of a fmt chunk
+MAX_FORMAT = 4096  # bytes of a fmt chunk
 # PCM, MS ADPCM, float, A-law, mu-law, IMA ADPCM, GSM 6.10, G.721, extensible: what libsndfile decodes
-_DECODABLE = frozenset([0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0x31, 0x40, 0xFFFE])
+DECODABLE = frozenset([0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0x31, 0x40, 0xFFFE])
 # libsndfile refuses a file or loses its audio if these chunks have other sizes: id -> sizes, by the fmt chunk
 _MISREAD: dict[bytes, Callable[[bytes], Container[int]]] = {
     b"fact": lambda _: range(4, 1 << 16),
@@ -64,13 +64,13 @@ def scan_wav(peek: Peek, size: int) -> Layout | None:
             audio.add(chunk, size if _is_inside(chunk, size) else end, _frame_bytes(audio.format))
         elif chunk.id == b"fmt ":
             audio.is_regular &= not audio.format
-            audio.format = audio.format or peek(chunk.start, min(_MAX_FORMAT, (chunk.end or 0) - chunk.start))
+            audio.format = audio.format or peek(chunk.start, min(MAX_FORMAT, (chunk.end or 0) - chunk.start))
         elif chunk.id in _MISREAD:
             audio.is_regular &= (chunk.end or 0) - chunk.start in _MISREAD[chunk.id](audio.format)
     if not audio.ranges or len(audio.format) < 16:
         return None
     tag, _, _, byte_rate, _, _ = struct.unpack(chunks.order + "HHIIHH", audio.format[:16])
-    if tag not in _DECODABLE:
+    if tag not in DECODABLE:
         return None
     n_bytes = sum(last - first for first, last in audio.ranges)
     missing = audio.missing()
@@ -78,7 +78,7 @@ def scan_wav(peek: Peek, size: int) -> Layout | None:
     problem = NO_LENGTH if audio.is_lengthless else None
     if audio.is_regular and audio.ranges[0][1] == _end_for_libsndfile(audio, chunks.form, size):
         return Layout((), expected_s, problem)
-    header = _header(chunks.order, audio.format, n_bytes)
+    header = wav_header(chunks.order, audio.format, n_bytes)
     return Layout((Part((header, *audio.ranges)),), expected_s, problem)
 
 
@@ -99,7 +99,7 @@ def _frame_bytes(format: bytes) -> int:
     return max(1, int.from_bytes(format[12:14], "little"))
 
 
-def _header(order: str, format: bytes, n_bytes: int) -> bytes:
+def wav_header(order: str, format: bytes, n_bytes: int) -> bytes:
     """Return a WAV header up to the audio; RF64 where the size requires that."""
     padded = format + bytes(len(format) % 2)
     fmt = struct.pack(order + "4sI", b"fmt ", len(format)) + padded

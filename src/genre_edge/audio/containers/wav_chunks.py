@@ -8,11 +8,11 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from genre_edge.audio.containers.extent import WRAP, is_placeholder
 from genre_edge.audio.containers.file_bytes import MAX_LOOK_AHEAD, Peek, is_padding, is_printable, is_tag
 
 UNKNOWN = 0xFFFFFFFF
 _FORMS = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">"}
-_WRAP = 1 << 32  # writers beyond 4 GiB store the size modulo this
 _MAX_SKIPPED = 1 << 28  # bytes of one chunk before the audio; a larger one is damage
 _MAX_CHUNKS = 10_000
 _KNOWN_IDS = frozenset(
@@ -38,12 +38,6 @@ class Chunk:
     start: int
     end: int | None
     is_continued: bool = False
-
-
-def is_placeholder(size: int) -> bool:
-    """Return True for data sizes that programs write which do not know the length and cannot seek back."""
-    # sox 0x7FFFF000, arecord 0x7FFFFFFF or 0x80000000, GStreamer 0x7FFF0000, ffmpeg 0xFFFFFFFF, less a header at times
-    return 0x7FFEFF00 <= size <= 0x80010000 or 0xFFFEFF00 <= size <= UNKNOWN
 
 
 class WavChunks:
@@ -115,8 +109,8 @@ class WavChunks:
             if next_chunk is not None:
                 self.position = next_chunk
                 return
-            yield Chunk(b"data", end, end + _WRAP, is_continued=True)
-            end += _WRAP
+            yield Chunk(b"data", end, end + WRAP, is_continued=True)
+            end += WRAP
         self.position = 1 << 63  # the end
 
     def _chunk_behind(self, end: int, size: int) -> int | None:
