@@ -51,7 +51,7 @@ def as_float32(array: NDArray[Any]) -> NDArray[np.float32]:
     A value beyond float32 becomes infinite.
     """
     with np.errstate(all="ignore"):
-        return np.require(array, np.float32, "CA")
+        return np.require(array, np.float32, ["C", "A"])
 
 
 def _samples(y: ArrayLike) -> NDArray[np.float32]:
