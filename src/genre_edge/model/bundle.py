@@ -8,6 +8,7 @@ and front end; an error message shows the actual and the expected value.
 
 import hashlib
 import json
+import math
 import os
 import re
 import stat
@@ -29,6 +30,7 @@ MODELS = Path(__file__).parents[1] / "models"
 _JSON_LIMIT = 1 << 20  # bytes; far above the shipped bundles
 _MAX_NAME = 100  # characters
 _MAX_FRAMES = 1_000_000
+_MAX_DEPTH = 20  # of objects and lists in `metrics`
 _RENAMED_NORMALISATIONS = {"live": "active_bands"}  # earlier name -> name
 
 
@@ -61,6 +63,13 @@ def _is_json(value: Any, depth: int) -> bool:
     return value is None or isinstance(value, bool) or _is_text(value) or _is_number(value, -1e300, 1e300)
 
 
+def _are_metrics(value: Any) -> bool:
+    """Return True for an object whose `holdout` accuracy, which `genre-edge models` lists, is a share if given."""
+    holdout = value.get("holdout", {}) if isinstance(value, dict) else None
+    accuracy = holdout.get("accuracy") if isinstance(holdout, dict) else math.nan
+    return (accuracy is None or _is_number(accuracy, 0, 1)) and _is_json(value, _MAX_DEPTH)
+
+
 _NAME = f"a printable string of 1 to {_MAX_NAME} characters"
 _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "schema_version": (lambda v: _is_integer(v, SCHEMA_VERSION, SCHEMA_VERSION), f"{SCHEMA_VERSION}"),
@@ -75,7 +84,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "threshold": (lambda v: _is_number(v, 0, 1), "a number from 0 to 1"),
     "silence_db": (lambda v: _is_number(v, -1000, 1000), "a number from -1000 to 1000"),
     "not_music": (lambda v: v is None or _is_number(v, 0, 1), "null or a number from 0 to 1"),
-    "metrics": (lambda v: isinstance(v, dict) and _is_json(v, 20), "an object with finite numbers, at most 20 levels"),
+    "metrics": (_are_metrics, f"an object with finite numbers, at most {_MAX_DEPTH} levels"),
     "data": (_is_text, "a string"),
     "licence": (_is_text, "a string"),
     "sha256": (lambda v: _is_text(v) and re.fullmatch("([0-9a-f]{64})?", v) is not None, "64 hexadecimal digits"),
