@@ -1,0 +1,171 @@
+"""tools/formats.py: its rules, its cases, and a small part of the comparison."""
+
+import shutil
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from genre_edge.audio.files import SUFFIXES
+from tools import formats as program
+from tools.audio_corpus import damage, judge, listen, reference
+from tools.audio_corpus.cases import KINDS, Case, CaseMaker
+from tools.audio_corpus.formats import FORMATS, LIBSNDFILE_FORMATS, WITHOUT_ENCODER, Format
+from tools.audio_corpus.listen import Outcome
+
+SECONDS = 3.0
+FORMAT = {format.name: format for format in FORMATS}
+needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg as the other decoder")
+
+
+def case(kind: str, name: str = "flac", built_s: float | None = None) -> Case:
+    return Case(FORMAT[name], kind, "", b"", ".flac", built_s)
+
+
+def test_formats_have_every_suffix() -> None:
+    """Each suffix that genre-edge accepts has a format with an encoder, or is listed as one without."""
+    aliases = {".wave": ".wav", ".aif": ".aiff", ".alac": ".m4a", ".aifc": ".aifc"}
+    suffixes = {format.suffix for format in FORMATS} | set(WITHOUT_ENCODER)
+    assert {aliases.get(suffix, suffix) for suffix in SUFFIXES} <= suffixes
+
+
+def test_formats_have_different_names() -> None:
+    """Names and file names of formats are unique."""
+    assert len({format.name for format in FORMATS}) == len({format.id for format in FORMATS}) == len(FORMATS) > 50
+
+
+@pytest.mark.parametrize(
+    ("kind", "truth", "outcome", "fault"),
+    [
+        ("intact", 12.0, Outcome(12.03), None),
+        ("intact", 12.0, Outcome(12.0, ["x: the file is truncated; it ends after 12.0 s"]), "false warning"),
+        ("intact", 12.0, Outcome(4.0), "heard 4.0 of 12.0 s: no warning"),
+        ("intact", 12.0, Outcome(36.0), "heard 36.0 of 12.0 s"),
+        ("joined", 12.0, Outcome(4.0), "heard 4.0 of 12.0 s"),
+        ("joined", 12.0, Outcome(4.0, ["x: decoded 4.0 s of 12.0 s"]), "heard 4.0 of 12.0 s"),
+        ("renamed", 12.0, Outcome(0.0, error="x: not audio"), "refused: not audio"),
+        ("flipped", 12.0, Outcome(11.6), None),
+        ("flipped", 12.0, Outcome(4.0), "heard 4.0 of 12.0 s: no warning"),
+        ("flipped", 12.0, Outcome(4.0, ["x: decoded 4.0 s"]), None),
+        ("flipped", 12.0, Outcome(4.0, ["x: 8 s are missing"]), None),
+        ("flipped", 12.0, Outcome(4.0, ["x: something happened"]), "heard 4.0 of 12.0 s: something happened"),
+        ("flipped", 12.0, Outcome(4.0, ["x: decoded 9.0 s"]), "heard 4.0 of 12.0 s"),
+        ("flipped", 12.0, Outcome(4.0, [], "x: lost sync"), "no verdict, of 12.0 s: lost sync"),
+        ("flipped", 0.0, Outcome(0.0, [], "x: not audio"), None),
+        ("flipped", 0.0, Outcome(0.0, failure="Traceback\nValueError: no"), "ValueError: no"),
+        ("stale", 12.0, Outcome(6.0), "heard 6.0 of 12.0 s"),
+        ("cut", 5.0, Outcome(5.0), "cut without a warning"),
+        ("cut", 5.0, Outcome(5.0, ["x: decoded 5.0 s of 12.0 s"]), None),
+        ("cut", 11.8, Outcome(11.8), None),
+    ],
+)
+def test_fault(kind: str, truth: float, outcome: Outcome, fault: str | None) -> None:
+    """Audio that is missing without a word, false warnings, refusals and failures are faults; a word excuses damage."""
+    found = judge.fault(case(kind), truth, 12.0, outcome)
+    assert (found is None) if fault is None else (found is not None and fault in found)
+
+
+def test_fault_cut_without_end_mark() -> None:
+    """A cut cannot be noticed where nothing declares the length."""
+    assert judge.fault(case("cut", "adts aac"), 5.0, 12.0, Outcome(5.0)) is None
+
+
+def test_truth() -> None:
+    """The construction is the truth where it is known, else the other decoders."""
+    assert judge.truth_s(case("stale", built_s=12.0), 6.0) == 12.0
+    assert judge.truth_s(case("cut"), 6.0) == 6.0
+
+
+@pytest.mark.parametrize("n", [5, 20])
+def test_places(n: int) -> None:
+    """Places are inside the file, one in each equal part, and depend on the seed."""
+    found = damage.places(1000, n, np.random.default_rng(1))
+    assert [at * n // 1000 for at in found] == list(range(n)) and min(found) >= 1
+    assert found == damage.places(1000, n, np.random.default_rng(1)) != damage.places(1000, n, np.random.default_rng(2))
+    assert len(damage.flip_places(10_000, n, np.random.default_rng(1))) == n
+
+
+def test_flip() -> None:
+    """One bit differs, and the same flip undoes it."""
+    assert damage.flip(b"abc", 1, 0) == b"acc"
+    assert damage.flip(damage.flip(b"abc", 2, 7), 2, 7) == b"abc"
+
+
+@pytest.mark.parametrize("name", ["wav pcm 16 bit", "rf64", "w64", "aiff", "au", "caf pcm", "flac"])
+def test_stale_headers(name: str, tmp_path: Path) -> None:
+    """Each changes a few bytes of the header only; libsndfile then reads less, or nothing."""
+    content = CaseMaker(FORMAT[name], tmp_path, 1.0, 0).content
+    found = list(damage.stale_headers(content))
+    assert len(found) >= 2
+    for detail, stale in found:
+        different = [at for at, (old, new) in enumerate(zip(content, stale, strict=True)) if old != new]
+        assert 1 <= len(different) <= 8 and max(different) < 5000, detail
+    half = next(stale for detail, stale in found if detail.endswith("half"))
+    (tmp_path / "x").write_bytes(half)
+    expected_s = 1.0 if name == "w64" else 0.5  # libsndfile reads a w64 to its end
+    assert reference.libsndfile_s(tmp_path / "x") == pytest.approx(expected_s, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", damage.TAGS)
+def test_add_tag(kind: str, tmp_path: Path) -> None:
+    """A tag adds bytes to one end; the audio stays."""
+    content = CaseMaker(FORMAT["wav pcm 16 bit"], tmp_path, 1.0, 0).content
+    tagged = damage.add_tag(content, kind)
+    assert len(tagged) > len(content)
+    assert tagged.endswith(content) if kind == "id3v2" else tagged[:4] == b"RIFF" and content[8:] in tagged
+
+
+def test_cases_of_format(tmp_path: Path) -> None:
+    """The same seed gives the same cases; each kind that applies is there."""
+    found, again, other = (list(CaseMaker(FORMAT["flac"], tmp_path, 1.0, seed).all(5)) for seed in (0, 0, 1))
+    assert found == again and [c.detail for c in found] != [c.detail for c in other]
+    assert {c.kind for c in found} == set(KINDS) - {"joined", "mid-frame"}
+    assert not list(tmp_path.iterdir())
+
+
+def test_listen_reports_hang_and_crash(tmp_path: Path) -> None:
+    """A child that hangs is killed and reported; one that dies, too; an exception is shown."""
+    with mock.patch.object(listen, "read", side_effect=lambda path: __import__("time").sleep(60)):
+        assert listen.listen(tmp_path, 0.2).failure == "no result after 0 s"
+    with mock.patch.object(listen, "read", side_effect=lambda path: __import__("os").abort()):
+        assert "exit code -6" in (listen.listen(tmp_path).failure or "")
+    with mock.patch.object(listen, "open_file", side_effect=KeyError("no")):
+        assert "KeyError" in (listen.listen(tmp_path).failure or "")
+
+
+def test_formats_fail_if_source_hears_too_little(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A source that drops the second half of an intact file without a warning is found and listed."""
+    whole = listen.read
+
+    def half(path: Path) -> Outcome:
+        outcome = whole(path)
+        outcome.heard_s /= 2
+        return outcome
+
+    with mock.patch.object(listen, "read", half), mock.patch.object(reference, "ffmpeg_s", lambda path: 0.0):
+        found = program.examine_format(FORMAT["au"], SECONDS, 3, 0, tmp_path)
+    intact = next(result for result in found.results if result.kind == "intact")
+    assert intact.fault == "heard 1.5 of 3.0 s: no warning"
+    assert "| 0 of 1 |" in program.row(found)
+    assert any(line.startswith("au, intact") for line in program.faults(found))
+    assert next(tmp_path.glob("au-intact-*")).stat().st_size > 100_000
+
+
+@pytest.mark.parametrize(
+    "format", [*LIBSNDFILE_FORMATS[:3], FORMAT["flac"], FORMAT["au"]], ids=lambda format: format.id
+)
+def test_intact_file_is_heard(format: Format, tmp_path: Path) -> None:
+    """An intact file is heard whole without a warning."""
+    result, _ = program.examine_case(CaseMaker(format, tmp_path, SECONDS, 0).intact(), SECONDS, tmp_path)
+    assert result.fault is None and result.heard_s == pytest.approx(SECONDS)
+
+
+@needs_ffmpeg
+@pytest.mark.slow
+@pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.id)
+def test_encoder(format: Format, tmp_path: Path) -> None:
+    """Each encoder makes a file that another decoder reads whole."""
+    path = tmp_path / f"x{format.suffix}"
+    format.encode(format.audio(1.0), path)
+    assert reference.decoded_s(path) == pytest.approx(1.0, abs=0.15)
