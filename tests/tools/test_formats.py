@@ -1,6 +1,9 @@
 """tools/formats.py: its rules, its cases, and a small part of the comparison."""
 
+import os
 import shutil
+import signal
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -126,10 +129,10 @@ def test_cases_of_format(tmp_path: Path) -> None:
 
 def test_listen_reports_hang_and_crash(tmp_path: Path) -> None:
     """A child that hangs is killed and reported; one that dies, too; an exception is shown."""
-    with mock.patch.object(listen, "read", side_effect=lambda path: __import__("time").sleep(60)):
+    with mock.patch.object(listen, "read", side_effect=lambda path: time.sleep(60)):
         assert listen.listen(tmp_path, 0.2).failure == "no result after 0 s"
-    with mock.patch.object(listen, "read", side_effect=lambda path: __import__("os").abort()):
-        assert "exit code -6" in (listen.listen(tmp_path).failure or "")
+    with mock.patch.object(listen, "read", side_effect=lambda path: os.kill(os.getpid(), signal.SIGKILL)):
+        assert "exit code -9" in (listen.listen(tmp_path).failure or "")
     with mock.patch.object(listen, "open_file", side_effect=KeyError("no")):
         assert "KeyError" in (listen.listen(tmp_path).failure or "")
 

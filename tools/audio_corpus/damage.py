@@ -64,6 +64,8 @@ def stale_headers(content: bytes) -> Iterator[tuple[str, bytes]]:
     WAV, RF64, W64, AIFF, AU, CAF and FLAC; nothing for other formats. The audio itself is complete.
     """
     kind = content[:4]
+    if kind == b"RIFF" and content[8:12] != b"WAVE":
+        return
     if kind in (b"RIFF", b"RF64"):
         yield from _stale_riff(content)
     elif kind == b"riff":
