@@ -1,28 +1,28 @@
 """Compare what genre-edge hears of every format with other decoders: intact, cut, damaged, joined and odd files.
 
-    python -m tools.formats                                # all formats, about ten minutes
+    python -m tools.formats                                # all formats, a quarter of an hour
     python -m tools.formats --only "ogg opus,flac" --places 5
+    python -m tools.formats --without-ffmpeg               # as where ffmpeg is not installed
     python -m tools.formats --write docs/formats.md        # write the table between the page's formats markers
 
 The files are made from demo/song.ogg in a temporary folder. A case passes if all that another decoder (ffmpeg,
 libsndfile) gets out is heard to within half a second, or if a warning tells how much was not; for a complete file
-there must be no warning. A cut must be noticed where the format declares its length. Exit code 1 if a case fails.
-Cases that fail are listed, and saved with --keep.
+there must be no warning. A cut must be noticed where the format declares its length or marks its end. A part of the
+cases is classified by the command line, too. Exit code 1 if a case fails; --keep saves the files of those.
 """
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
 
 from genre_edge.system.atomic_write import write_atomically
 from tools.audio_corpus import judge, reference
 from tools.audio_corpus.cases import KINDS, Case, CaseMaker
+from tools.audio_corpus.command_line import command_line_fault
 from tools.audio_corpus.encode import EncodingError
 from tools.audio_corpus.formats import FORMATS, Format
 from tools.audio_corpus.listen import Outcome, listen
@@ -42,23 +42,32 @@ HEAD = {
 
 
 @dataclass(frozen=True)
-class Result:
-    """What was found for one case.
+class Settings:
+    """How the formats are examined.
 
     Attributes:
-        kind: kind of the case.
-        detail: what was changed.
-        truth_s: seconds of audio in the file.
-        heard_s: seconds that genre-edge heard.
-        warned: whether there was a warning or an error.
-        fault: what is wrong; None if the case passes.
+        seconds: length of the intact files.
+        n_places: number of cuts and of flipped bits.
+        seed: seed of the places.
+        has_ffmpeg: whether genre-edge finds ffmpeg.
+        keep: folder for the files of cases that fail.
     """
+
+    seconds: float = 12.0
+    n_places: int = 20
+    seed: int = 0
+    has_ffmpeg: bool = True
+    keep: Path | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found for one case: its kind, what was changed, seconds in the file and heard, and what is wrong."""
 
     kind: str
     detail: str
     truth_s: float
     heard_s: float
-    warned: bool
     fault: str | None
 
 
@@ -71,76 +80,67 @@ class FormatResult:
     results: list[Result]
 
 
-def examine_case(case: Case, intact_s: float, folder: Path) -> tuple[Result, Path]:
-    """Write a case to a file in a folder, read it, and judge what was heard."""
-    path = folder / f"{case.format.id}{case.suffix}"
+def examine_case(case: Case, settings: Settings, path: Path, is_sample: bool = False) -> Result:
+    """Write a case to a file, read it, and judge what was heard; a sample is classified by the command line, too."""
     path.write_bytes(case.content)
     truth = judge.truth_s(case, 0.0 if case.built_s is not None else reference.decoded_s(path))
-    outcome = listen(path)
-    fault = judge.fault(case, truth, intact_s, outcome)
-    warned = bool(outcome.messages or outcome.error)
-    return Result(case.kind, case.detail, truth, outcome.heard_s, warned, fault), path
+    outcome = listen(path, has_ffmpeg=settings.has_ffmpeg)
+    fault = judge.fault(case, truth, settings.seconds, outcome, settings.has_ffmpeg)
+    if is_sample and not fault:
+        fault = command_line_fault(path, outcome, settings.has_ffmpeg)
+    return Result(case.kind, case.detail, truth, outcome.heard_s, fault)
 
 
-def examine_format(format: Format, seconds: float, n_places: int, seed: int, keep: Path | None) -> FormatResult:
-    """Examine all cases of a format; save the files of those that fail in the folder `keep`."""
+def examine_format(format: Format, settings: Settings) -> FormatResult:
+    """Examine all cases of a format."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            maker = CaseMaker(format, folder, seconds, seed)
-            cases = list(maker.all(n_places))
+            maker = CaseMaker(format, folder, settings.seconds, settings.seed)
+            cases = list(maker.all(settings.n_places))
         except EncodingError as error:
             return FormatResult(format.name, f"not tested: {error}", [])
-        results = []
+        results: list[Result] = []
         for index, case in enumerate(cases):
-            result, path = examine_case(case, seconds, folder)
-            results.append(result)
-            if result.fault and keep:
-                path.rename(keep / f"{format.id}-{case.kind}-{index}{case.suffix}")
-        decoder, fault = _without_ffmpeg(maker.intact(), folder)
-        if fault:
-            results[0] = replace(results[0], fault=results[0].fault or fault)
-        return FormatResult(format.name, decoder, results)
+            path = folder / f"{index:06d}-{format.id}-{case.kind}{case.suffix}"
+            is_sample = _is_sample(case, [result.kind for result in results])
+            results.append(examine_case(case, settings, path, is_sample))
+            if results[-1].fault and settings.keep:
+                (settings.keep / path.name).write_bytes(case.content)
+            path.unlink()
+        path = folder / f"x{format.suffix}"
+        path.write_bytes(maker.content)
+        return FormatResult(format.name, decoder(listen(path, has_ffmpeg=False)), results)
 
 
-def _without_ffmpeg(case: Case, folder: Path) -> tuple[str, str | None]:
-    """Return the decoder of an intact file, and what is wrong where ffmpeg is not installed."""
-    path = folder / f"{case.format.id}{case.suffix}"
-    path.write_bytes(case.content)
-    with mock.patch.dict(os.environ, PATH=""):
-        outcome = listen(path)
-    return decoder_of(outcome, case)
+def _is_sample(case: Case, earlier_kinds: list[str]) -> bool:
+    """Return True for the first case of a kind, and all flipped bits of samples that can become invalid numbers."""
+    return case.kind not in earlier_kinds or (case.kind == "flipped" and case.format.is_float)
 
 
-def decoder_of(outcome: Outcome, case: Case) -> tuple[str, str | None]:
-    """Return the decoder and the fault, from the outcome of an intact file without ffmpeg."""
-    if outcome.error and "needs ffmpeg" in outcome.error:
-        return "ffmpeg", None
-    assert case.built_s is not None
-    return "libsndfile", judge.fault(case, case.built_s, case.built_s, outcome)
+def decoder(outcome: Outcome) -> str:
+    """Return the decoder of a format, from what is heard of an intact file without ffmpeg."""
+    if outcome.error:
+        return "ffmpeg" if "needs ffmpeg" in outcome.error else "none"
+    return "libsndfile"
 
 
 def row(found: FormatResult) -> str:
-    """Return the table's row of a format: cases that pass and all cases, per kind; warnings for cut and flipped."""
-    if not found.results:
-        return f"| {found.format} | {found.decoder} |" + " |" * len(KINDS)
+    """Return the table's row of a format: the cases that pass of all cases, per kind."""
     cells = [_cell([result for result in found.results if result.kind == kind]) for kind in KINDS]
     return f"| {found.format} | {found.decoder} | {' | '.join(cells)} |"
 
 
 def _cell(results: list[Result]) -> str:
-    if not results:
-        return ""
     n_passed = sum(result.fault is None for result in results)
-    return f"{n_passed} of {len(results)}"
+    return f"{n_passed} of {len(results)}" if results else ""
 
 
 def table(found: Iterable[FormatResult]) -> Iterator[str]:
     """Yield the lines of the table."""
     yield f"| format | decoder | {' | '.join(HEAD[kind] for kind in KINDS)} |"
     yield "|" + " --- |" * (2 + len(KINDS))
-    for result in found:
-        yield row(result)
+    yield from map(row, found)
 
 
 def faults(found: FormatResult) -> Iterator[str]:
@@ -152,38 +152,36 @@ def faults(found: FormatResult) -> Iterator[str]:
         yield f"{found.format}: {found.decoder}"
 
 
-def examine(formats: list[Format], arguments: argparse.Namespace) -> list[FormatResult]:
+def examine(formats: list[Format], settings: Settings, jobs: int) -> list[FormatResult]:
     """Examine formats in parallel processes, printing the failed cases of each as it is done."""
     found = []
-    with ProcessPoolExecutor(arguments.jobs) as pool:
-        futures = [
-            pool.submit(examine_format, format, arguments.seconds, arguments.places, arguments.seed, arguments.keep)
-            for format in formats
-        ]
+    with ProcessPoolExecutor(jobs) as pool:
+        futures = [pool.submit(examine_format, format, settings) for format in formats]
         for future in futures:
             found.append(future.result())
             print(row(found[-1]), *faults(found[-1]), sep="\n", flush=True)
     return found
 
 
-def _chosen(names: str | None) -> list[Format]:
-    """Return the formats with these names, separated by commas; all if None."""
+def chosen(names: str | None) -> list[Format]:
+    """Return the formats with these names, separated by semicolons; all if None."""
     if names is None:
         return FORMATS
-    wanted = [name.strip() for name in names.split(",")]
+    wanted = [name.strip() for name in names.split(";")]
     unknown = set(wanted) - {format.name for format in FORMATS}
     if unknown:
-        sys.exit(f"formats: unknown: {', '.join(sorted(unknown))}; known: {'; '.join(f.name for f in FORMATS)}")
+        sys.exit(f"formats: unknown: {'; '.join(sorted(unknown))}. Known: {'; '.join(f.name for f in FORMATS)}")
     return [format for format in FORMATS if format.name in wanted]
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", help="names of formats, separated by commas")
+    parser.add_argument("--only", help="names of formats, separated by semicolons")
     parser.add_argument("--places", type=int, default=20, help="number of cuts and of flipped bits per format")
     parser.add_argument("--seconds", type=float, default=12.0, help="length of the intact files")
     parser.add_argument("--seed", type=int, default=0, help="seed of the places")
     parser.add_argument("--jobs", type=int, default=2, help="number of processes")
+    parser.add_argument("--without-ffmpeg", action="store_true", help="run genre-edge where ffmpeg is not installed")
     parser.add_argument("--keep", type=Path, help="folder for the files of cases that fail")
     parser.add_argument("--write", type=Path, help="page to write the table to")
     return parser.parse_args()
@@ -194,13 +192,15 @@ def main() -> None:
     arguments = _arguments()
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)
-    found = examine(_chosen(arguments.only), arguments)
+    settings = Settings(
+        arguments.seconds, arguments.places, arguments.seed, not arguments.without_ffmpeg, arguments.keep
+    )
+    found = examine(chosen(arguments.only), settings, arguments.jobs)
     if arguments.write:
         before, _, after = split_page(arguments.write, MARKER)
-        write_atomically(arguments.write, f"{before}{chr(10).join(table(found))}\n{after}".encode())
+        write_atomically(arguments.write, "".join([before, *(f"{line}\n" for line in table(found)), after]).encode())
     n_failed = sum(1 for result in found for _ in faults(result))
-    n = sum(len(result.results) for result in found)
-    print(f"{n_failed} of {n} cases fail")
+    print(f"{n_failed} of {sum(len(result.results) for result in found)} cases fail")
     sys.exit(1 if n_failed else 0)
 
 

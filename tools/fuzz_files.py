@@ -12,22 +12,22 @@ result of tests/data/verdict.schema.json, or one message and exit code 1. Files 
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from os import fsdecode
 from pathlib import Path
 
 from genre_edge.audio.paths import is_audio_name
 from tools.audio_corpus import check_run
+from tools.audio_corpus.command_line import CLASSIFY, LIMIT_MB, program_environment
 from tools.audio_corpus.corpus import Corpus, FuzzFile, encode_bases
 from tools.audio_corpus.formats import FORMATS
 from tools.audio_corpus.run_program import Run, run
 from tools.audio_corpus.traps import Canary
 
-PROGRAM = [sys.executable, "-m", "genre_edge", "classify", "--format", "jsonl", "--jobs", "1"]
 BATCH_S_PER_FILE = 3.0  # time limit of a batch beyond that of a file, per file
 
 
@@ -114,7 +114,7 @@ class Fuzzer:
 
     def _run(self, files: list[FuzzFile], folder: Path, canary: Canary, limit_s: float) -> tuple[Run, list[str]]:
         """Write files to the folder, run the program over it, and delete them; return what happened and the faults."""
-        paths = [folder / os.fsdecode(file.name) for file in files]
+        paths = [folder / fsdecode(file.name) for file in files]
         for path, file in zip(paths, files, strict=True):
             path.write_bytes(file.content)
         others = [str(path) for path in paths if not is_audio_name(path)]  # not read as part of the folder
@@ -131,7 +131,7 @@ class Fuzzer:
 def save(failure: Failure, seed: int, folder: Path) -> None:
     """Save a file that fails, and append its recipe and faults to failures.jsonl."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{seed}-{os.fsdecode(failure.file.name)}").write_bytes(failure.file.content)
+    (folder / f"{seed}-{fsdecode(failure.file.name)}").write_bytes(failure.file.content)
     entry = {"seed": seed, "index": failure.file.index, "recipe": failure.file.recipe, "faults": failure.faults}
     with (folder / "failures.jsonl").open("a") as file:
         file.write(json.dumps(entry) + "\n")
@@ -158,7 +158,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=40, help="files per process")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     parser.add_argument("--limit", type=float, default=60.0, help="time limit of one file in seconds")
-    parser.add_argument("--memory", type=float, default=250.0, help="memory limit in MB")
+    parser.add_argument("--memory", type=float, default=LIMIT_MB, help="memory limit in MB")
     parser.add_argument("--without-ffmpeg", action="store_true", help="run the program where ffmpeg is not installed")
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz_files"), help="folder for files that fail")
     return parser.parse_args()
@@ -169,10 +169,10 @@ def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as folder:
         bases = encode_bases(Path(folder))
-    environment = dict(os.environ, **({"PATH": ""} if arguments.without_ffmpeg else {}))
+    environment = program_environment(not arguments.without_ffmpeg)
     neighbour = next(content for format, content in bases.items() if format.suffix in (".ts", ".wav"))
     corpus = Corpus(arguments.seed, bases)
-    fuzzer = Fuzzer(corpus, neighbour, PROGRAM, arguments.limit, arguments.memory, environment)
+    fuzzer = Fuzzer(corpus, neighbour, CLASSIFY, arguments.limit, arguments.memory, environment)
     print(f"{len(bases)} of {len(FORMATS)} formats have an encoder here")
     start, n = (arguments.start, arguments.n) if arguments.only is None else (arguments.only, 1)
     batches = [list(range(at, min(at + arguments.batch, start + n))) for at in range(start, start + n, arguments.batch)]

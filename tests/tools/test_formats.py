@@ -1,5 +1,6 @@
 """tools/formats.py: its rules, its cases, and a small part of the comparison."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,11 +12,13 @@ import numpy as np
 import pytest
 
 from genre_edge.audio.files import SUFFIXES
+from tests.tools.test_fuzz_files import VERDICT
 from tools import formats as program
-from tools.audio_corpus import damage, judge, listen, reference
+from tools.audio_corpus import command_line, damage, judge, listen, reference
 from tools.audio_corpus.cases import KINDS, Case, CaseMaker
 from tools.audio_corpus.formats import FORMATS, LIBSNDFILE_FORMATS, WITHOUT_ENCODER, Format
 from tools.audio_corpus.listen import Outcome
+from tools.audio_corpus.run_program import Run
 
 SECONDS = 3.0
 FORMAT = {format.name: format for format in FORMATS}
@@ -74,6 +77,59 @@ def test_fault_cut_without_end_mark() -> None:
     assert judge.fault(case("cut", "adts aac"), 5.0, 12.0, Outcome(5.0)) is None
 
 
+def test_fault_without_ffmpeg() -> None:
+    """Where ffmpeg is not installed, a message that says so is right, and a joined file may be heard in part."""
+    needs = Outcome(error="x: needs ffmpeg, which is not installed")
+    assert judge.fault(case("intact"), 12.0, 12.0, needs, has_ffmpeg=False) is None
+    assert "needs ffmpeg" in (judge.fault(case("intact"), 12.0, 12.0, needs) or "")
+    part = Outcome(4.0, ["x: decoded 4.0 s"])
+    assert judge.fault(case("joined"), 12.0, 12.0, part, has_ffmpeg=False) is None
+    assert judge.fault(case("joined"), 12.0, 12.0, Outcome(4.0), has_ffmpeg=False) is not None
+    assert judge.fault(case("intact"), 12.0, 12.0, part, has_ffmpeg=False) is not None
+
+
+@pytest.mark.parametrize(
+    ("code", "out", "err", "outcome", "fault"),
+    [
+        (0, 12.0, "", Outcome(12.0), None),
+        (0, 5.0, "decoded 5.0 s", Outcome(5.0, ["x: decoded 5.0 s"]), None),
+        (1, 5.0, "decoded 5.0 s", Outcome(5.0, ["x: decoded 5.0 s"]), None),
+        (1, None, "no audio", Outcome(error="x: no audio"), None),
+        (1, None, "sample 7 is inf", Outcome(12.0), "0.0 s of 12.0 s classified: sample 7 is inf"),
+        (0, 4.0, "", Outcome(12.0), "4.0 s of 12.0 s classified: no message"),
+        (0, 5.0, "", Outcome(5.0, ["x: decoded 5.0 s"]), "0 messages, 1 in the log"),
+        (2, 5.0, "", Outcome(5.0), "exit code 2"),
+    ],
+)
+def test_command_line_fault(
+    code: int, out: float | None, err: str, outcome: Outcome, fault: str | None, tmp_path: Path
+) -> None:
+    """The command line must classify what the source gives, and say what the log says."""
+    path = tmp_path / "000003.wav"
+    verdict = VERDICT | {"source": str(path), "end_s": out}
+    lines = "" if out is None else json.dumps(verdict) + "\n"
+    message = f"genre-edge: {path}: {err}\n" if err else ""
+    done = Run(code, lines.encode(), message.encode(), 1.0, 80.0, 0.0, False)
+    with mock.patch.object(command_line, "run", return_value=done):
+        found = command_line.command_line_fault(path, outcome)
+    assert found is None if fault is None else fault in (found or "")
+
+
+def test_decoder() -> None:
+    """The decoder is found from what happens without ffmpeg."""
+    assert program.decoder(Outcome(12.0)) == "libsndfile"
+    assert program.decoder(Outcome(error="x: needs ffmpeg, which is not installed")) == "ffmpeg"
+    assert program.decoder(Outcome(error="x: not audio")) == "none"
+
+
+def test_chosen() -> None:
+    """Formats are chosen by name; an unknown name ends the program."""
+    assert [format.name for format in program.chosen("flac; mp2")] == ["flac", "mp2"]
+    assert program.chosen(None) == FORMATS
+    with pytest.raises(SystemExit, match="unknown: x"):
+        program.chosen("x")
+
+
 def test_truth() -> None:
     """The construction is the truth where it is known, else the other decoders."""
     assert judge.truth_s(case("stale", built_s=12.0), 6.0) == 12.0
@@ -95,19 +151,19 @@ def test_flip() -> None:
     assert damage.flip(damage.flip(b"abc", 2, 7), 2, 7) == b"abc"
 
 
-@pytest.mark.parametrize("name", ["wav pcm 16 bit", "rf64", "w64", "aiff", "au", "caf pcm", "flac"])
+@pytest.mark.parametrize("name", ["wav pcm 16 bit", "rf64", "w64", "aiff", "au", "caf pcm", "flac", "mp3 VBR"])
 def test_stale_headers(name: str, tmp_path: Path) -> None:
     """Each changes a few bytes of the header only; libsndfile then reads less, or nothing."""
     content = CaseMaker(FORMAT[name], tmp_path, 1.0, 0).content
     found = list(damage.stale_headers(content))
-    assert len(found) >= 2
+    assert len(found) >= (1 if name == "mp3 VBR" else 2)
     for detail, stale in found:
         different = [at for at, (old, new) in enumerate(zip(content, stale, strict=True)) if old != new]
         assert 1 <= len(different) <= 8 and max(different) < 5000, detail
     half = next(stale for detail, stale in found if detail.endswith("half"))
     (tmp_path / "x").write_bytes(half)
     expected_s = 1.0 if name == "w64" else 0.5  # libsndfile reads a w64 to its end
-    assert reference.libsndfile_s(tmp_path / "x") == pytest.approx(expected_s, abs=0.02)
+    assert reference.libsndfile_s(tmp_path / "x") == pytest.approx(expected_s, abs=0.06)
 
 
 @pytest.mark.parametrize("kind", damage.TAGS)
@@ -147,12 +203,12 @@ def test_formats_fail_if_source_hears_too_little(tmp_path: Path, capsys: pytest.
         return outcome
 
     with mock.patch.object(listen, "read", half), mock.patch.object(reference, "ffmpeg_s", lambda path: 0.0):
-        found = program.examine_format(FORMAT["au"], SECONDS, 3, 0, tmp_path)
+        found = program.examine_format(FORMAT["au"], program.Settings(SECONDS, 3, keep=tmp_path))
     intact = next(result for result in found.results if result.kind == "intact")
     assert intact.fault == "heard 1.5 of 3.0 s: no warning"
     assert "| 0 of 1 |" in program.row(found)
     assert any(line.startswith("au, intact") for line in program.faults(found))
-    assert next(tmp_path.glob("au-intact-*")).stat().st_size > 100_000
+    assert next(tmp_path.glob("*-au-intact.au")).stat().st_size > 100_000
 
 
 @pytest.mark.parametrize(
@@ -160,7 +216,8 @@ def test_formats_fail_if_source_hears_too_little(tmp_path: Path, capsys: pytest.
 )
 def test_intact_file_is_heard(format: Format, tmp_path: Path) -> None:
     """An intact file is heard whole without a warning."""
-    result, _ = program.examine_case(CaseMaker(format, tmp_path, SECONDS, 0).intact(), SECONDS, tmp_path)
+    intact = CaseMaker(format, tmp_path, SECONDS, 0).intact()
+    result = program.examine_case(intact, program.Settings(SECONDS), tmp_path / f"000000{format.suffix}", True)
     assert result.fault is None and result.heard_s == pytest.approx(SECONDS)
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import DATA
 from tools import fuzz_files
 from tools.audio_corpus import check_run, mutate
+from tools.audio_corpus.command_line import CLASSIFY, LIMIT_MB, program_environment
 from tools.audio_corpus.corpus import Corpus, FuzzFile, encode_bases
 from tools.audio_corpus.formats import FORMATS, LIBSNDFILE_FORMATS
 from tools.audio_corpus.run_program import Run, run
@@ -210,8 +211,8 @@ def test_fuzz_command_line(with_ffmpeg: bool, tmp_path: Path) -> None:
     if with_ffmpeg and shutil.which("ffmpeg") is None:
         pytest.skip("needs ffmpeg")
     bases = encode_bases(tmp_path)
-    environment = dict(os.environ) if with_ffmpeg else dict(os.environ, PATH="")
-    tool = fuzz_files.Fuzzer(Corpus(0, bases), OTHER, fuzz_files.PROGRAM, 300.0, 250.0, environment)
+    environment = program_environment(with_ffmpeg)
+    tool = fuzz_files.Fuzzer(Corpus(0, bases), OTHER, CLASSIFY, 300.0, LIMIT_MB, environment)
     n = 100 if with_ffmpeg else 50
     report = tool.examine(list(range(n)))
     assert [(failure.file.recipe, failure.faults) for failure in report.failures] == []

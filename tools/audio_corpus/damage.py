@@ -1,5 +1,6 @@
 """Changes of a file's bytes: cuts, flipped bits, stale sizes in headers, and tags."""
 
+import re
 import struct
 from collections.abc import Iterator
 from itertools import pairwise
@@ -61,7 +62,7 @@ def _add_chunk(content: bytes) -> bytes:
 def stale_headers(content: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield (description, file) with wrong sizes, as a recorder that was killed or a stream leaves them.
 
-    WAV, RF64, W64, AIFF, AU, CAF and FLAC; nothing for other formats. The audio itself is complete.
+    WAV, RF64, W64, AIFF, AU, CAF, FLAC and the index of an mp3; nothing for others. The audio itself is complete.
     """
     kind = content[:4]
     if kind == b"RIFF" and content[8:12] != b"WAVE":
@@ -84,6 +85,10 @@ def stale_headers(content: bytes) -> Iterator[tuple[str, bytes]]:
         top = content[21] & 0xF0
         for name, value in {"0": 0, "half": total // 2}.items():
             yield f"total samples {name}", content[:21] + _flac_total(top, value) + content[26:]
+    elif found := re.match(rb"(?:ID3|\xff).{,4000}?(?:Xing|Info)\0\0\0", content, re.DOTALL):
+        at = found.end() - 7
+        frames = struct.unpack_from(">I", content, at + 8)[0]
+        yield from _patched(content, at + 8, ">I", {"half": frames // 2}, "number of frames")
 
 
 def _flac_total(top: int, total: int) -> bytes:

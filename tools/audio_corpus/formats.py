@@ -28,6 +28,7 @@ class Format:
         joins: files of this format can be joined end to end.
         tags: tags that may precede or follow the audio: "id3v1", "id3v2", "ape", "chunk".
         quiet_start: encode with a quiet first quarter, so that a length estimated from the first frames is wrong.
+        is_float: a flipped bit can make a sample infinite or not a number.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Format:
     joins: bool = False
     tags: tuple[str, ...] = ()
     quiet_start: bool = False
+    is_float: bool = False
 
     @property
     def id(self) -> str:
@@ -54,7 +56,13 @@ class Format:
 
 
 def _wav(name: str, subtype: str, *, format: str = "WAV") -> Format:
-    return Format(f"wav {name}", ".wav", libsndfile(format, subtype), tags=("id3v1", "chunk"))
+    return Format(
+        f"wav {name}",
+        ".wav",
+        libsndfile(format, subtype),
+        tags=("id3v1", "chunk"),
+        is_float=subtype in ("FLOAT", "DOUBLE"),
+    )
 
 
 _MP3_TAGS = ("id3v1", "id3v2", "ape")
@@ -76,11 +84,12 @@ LIBSNDFILE_FORMATS = [
     Format("rf64", ".rf64", libsndfile("RF64", "PCM_16")),
     Format("w64", ".w64", libsndfile("W64", "PCM_16")),
     Format("aiff", ".aiff", libsndfile("AIFF", "PCM_16"), tags=("id3v1", "chunk")),
-    Format("aifc float", ".aifc", libsndfile("AIFF", "FLOAT"), tags=("chunk",)),
+    Format("aifc float", ".aifc", libsndfile("AIFF", "FLOAT"), tags=("chunk",), is_float=True),
     Format("aifc little-endian", ".aifc", libsndfile("AIFF", "PCM_16", "LITTLE")),
     Format("au", ".au", libsndfile("AU", "PCM_16")),
     Format("au u-law", ".snd", libsndfile("AU", "ULAW"), 8000, 1),
     Format("caf pcm", ".caf", libsndfile("CAF", "PCM_16")),
+    Format("caf float", ".caf", libsndfile("CAF", "FLOAT"), is_float=True),
     Format("caf alac", ".caf", libsndfile("CAF", "ALAC_16")),
     Format("flac", ".flac", libsndfile("FLAC", "PCM_16"), tags=("id3v1", "id3v2")),
     Format("flac 24 bit", ".flac", libsndfile("FLAC", "PCM_24"), 48000, tags=("id3v1", "id3v2")),
@@ -107,7 +116,7 @@ LIBSNDFILE_FORMATS = [
     ),
     Format("mp3 MPEG-2", ".mp3", ffmpeg("-b:a", "64k", *_MP3), 22050, 1, joins=True, tags=_MP3_TAGS),
     Format(
-        "mp2", ".mp2", ffmpeg("-c:a", "mp2", "-b:a", "192k", "-f", "mp2"), joins=True, tags=_MP3_TAGS, marks_end=False
+        "mp2", ".mp2", ffmpeg("-c:a", "mp2", "-b:a", "160k", "-f", "mp2"), joins=True, tags=_MP3_TAGS, marks_end=False
     ),
 ]
 
@@ -116,7 +125,12 @@ FFMPEG_FORMATS = [
     Format("ogg speex", ".spx", ffmpeg("-c:a", "libspeex", "-f", "ogg"), 16000, 1, joins=True),
     Format("m4a aac", ".m4a", ffmpeg("-c:a", "aac", "-f", "ipod")),
     Format("m4a aac, index first", ".m4a", ffmpeg("-c:a", "aac", "-movflags", "+faststart", "-f", "ipod")),
-    Format("mp4 fragmented", ".mp4", ffmpeg("-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov", "-f", "mp4")),
+    Format(
+        "mp4 fragmented",
+        ".mp4",
+        ffmpeg("-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov", "-frag_duration", "1000000", "-f", "mp4"),
+        marks_end=False,
+    ),
     Format("m4b alac", ".m4b", ffmpeg("-c:a", "alac", "-movflags", "+faststart", "-f", "ipod")),
     Format("adts aac", ".aac", ffmpeg("-c:a", "aac", "-f", "adts"), joins=True, tags=_MP3_TAGS, marks_end=False),
     Format("wma", ".wma", ffmpeg("-c:a", "wmav2", "-f", "asf")),

@@ -14,7 +14,7 @@ def truth_s(case: Case, decoded_s: float) -> float:
     return decoded_s if case.built_s is None else case.built_s
 
 
-def fault(case: Case, truth: float, intact_s: float, outcome: Outcome) -> str | None:
+def fault(case: Case, truth: float, intact_s: float, outcome: Outcome, has_ffmpeg: bool = True) -> str | None:
     """Return what is wrong with an outcome, None if nothing.
 
     Args:
@@ -22,22 +22,28 @@ def fault(case: Case, truth: float, intact_s: float, outcome: Outcome) -> str | 
         truth: seconds of audio in the file, as of `truth_s`.
         intact_s: seconds of audio in the intact file.
         outcome: what genre-edge made of it.
+        has_ffmpeg: whether genre-edge had ffmpeg; without it, an error that says so is right.
     """
     if outcome.failure:
         return outcome.failure.strip().splitlines()[-1]
+    if outcome.error and not has_ffmpeg and "needs ffmpeg" in outcome.error:
+        return None
     missing = truth - outcome.heard_s
-    if case.kind in WHOLE_KINDS:
+    if case.kind in WHOLE_KINDS and (has_ffmpeg or case.kind in ("intact", "tagged")):
         return _whole_fault(missing, truth, outcome)
     if outcome.error and truth > TOLERANCE_S:
         return f"no verdict, of {truth:.1f} s: {_reason(outcome.error)}"
     if missing > TOLERANCE_S and not _names_figure(outcome, missing):
-        said = _reason(outcome.messages[0]) if outcome.messages else "no warning"
-        return f"heard {outcome.heard_s:.1f} of {truth:.1f} s: {said}"
-    if case.kind == "cut" and case.format.marks_end and not outcome.error:
-        lost = intact_s - outcome.heard_s
-        if lost > TOLERANCE_S and not outcome.messages:
-            return "cut without a warning"
+        return _heard(truth, outcome)
+    lost = intact_s - outcome.heard_s
+    if case.kind == "cut" and case.format.marks_end and lost > TOLERANCE_S and not (outcome.messages or outcome.error):
+        return f"heard {outcome.heard_s:.1f} of {intact_s:.1f} s, cut without a warning"
     return None
+
+
+def _heard(truth: float, outcome: Outcome) -> str:
+    said = _reason(outcome.messages[0]) if outcome.messages else "no warning"
+    return f"heard {outcome.heard_s:.1f} of {truth:.1f} s: {said}"
 
 
 def _whole_fault(missing: float, truth: float, outcome: Outcome) -> str | None:
@@ -45,8 +51,7 @@ def _whole_fault(missing: float, truth: float, outcome: Outcome) -> str | None:
     if outcome.error:
         return f"refused: {_reason(outcome.error)}"
     if abs(missing) > TOLERANCE_S:
-        said = _reason(outcome.messages[0]) if outcome.messages else "no warning"
-        return f"heard {outcome.heard_s:.1f} of {truth:.1f} s: {said}"
+        return _heard(truth, outcome)
     return f"false warning: {_reason(outcome.messages[0])}" if outcome.messages else None
 
 

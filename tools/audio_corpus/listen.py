@@ -67,16 +67,21 @@ def read(path: Path) -> Outcome:
     return outcome
 
 
-def _read_and_send(path: Path, connection: Connection) -> None:
+def _read_and_send(path: Path, connection: Connection, has_ffmpeg: bool) -> None:
+    if not has_ffmpeg:
+        os.environ["PATH"] = ""
     os.setsid()  # so that ffmpeg can be killed with this process
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the command line discards what libmpg123 prints, too
     connection.send(read(path))
 
 
-def listen(path: Path, limit_s: float = LIMIT_S) -> Outcome:
-    """Read a file to its end in a child process; a crash or more than `limit_s` seconds is a failure."""
+def listen(path: Path, limit_s: float = LIMIT_S, has_ffmpeg: bool = True) -> Outcome:
+    """Read a file to its end in a child process; a crash or more than `limit_s` seconds is a failure.
+
+    Without `has_ffmpeg`, the child finds no ffmpeg.
+    """
     receiver, sender = _FORK.Pipe(duplex=False)
-    child = _FORK.Process(target=_read_and_send, args=(path, sender))
+    child = _FORK.Process(target=_read_and_send, args=(path, sender, has_ffmpeg))
     child.start()
     sender.close()
     try:
