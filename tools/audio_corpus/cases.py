@@ -77,6 +77,8 @@ class CaseMaker:
         for at in damage.flip_places(len(self.content), n_places, self._rng):
             bit = int(self._rng.integers(8))
             yield self._case("flipped", f"bit {bit} of byte {at}", damage.flip(self.content, at, bit), None)
+        if self.format.is_float:
+            yield from self._huge_samples()
         if self.format.joins:
             yield from self._joined()
         for detail, content in damage.stale_headers(self.content):
@@ -87,6 +89,12 @@ class CaseMaker:
             yield self._case("renamed", f"named {suffix}", self.content, self.seconds, suffix)
         if self.format.suffix == ".mp3":
             yield self._mid_frame()
+
+    def _huge_samples(self) -> Iterator[Case]:
+        """Yield cases of one flipped bit; in at least one it is the highest bit of an exponent."""
+        middle = len(self.content) // 2
+        for at in range(middle, middle + 8):
+            yield self._case("flipped", f"bit 6 of byte {at}", damage.flip(self.content, at, 6), None)
 
     def _joined(self) -> Iterator[Case]:
         third = self.seconds / 3

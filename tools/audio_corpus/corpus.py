@@ -58,7 +58,7 @@ class Corpus:
             content, recipe, suffix = playlist(trap, folder, url), f"playlist ({trap})", _random_suffix(rng)
             if rng.integers(4) == 0:
                 content, names = mutate(content, rng, self._base(rng)[1])
-                recipe += "".join(f" {name}" for name in names)
+                recipe += f": {', '.join(names)}"
         else:
             format, base = self._base(rng)
             content, names = mutate(base, rng, self._base(rng)[1])

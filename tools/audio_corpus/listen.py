@@ -67,11 +67,18 @@ def read(path: Path) -> Outcome:
     return outcome
 
 
+def discard_stderr() -> None:
+    """Discard what libmpg123 prints on standard error, as the command line does."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+
+
 def _read_and_send(path: Path, connection: Connection, has_ffmpeg: bool) -> None:
     if not has_ffmpeg:
         os.environ["PATH"] = ""
     os.setsid()  # so that ffmpeg can be killed with this process
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the command line discards what libmpg123 prints, too
+    discard_stderr()
     connection.send(read(path))
 
 
