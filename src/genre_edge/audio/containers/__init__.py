@@ -1,0 +1,1 @@
+"""Structure of audio files, from their data: where the audio lies and how long it should be."""
