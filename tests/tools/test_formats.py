@@ -54,6 +54,8 @@ def test_formats_have_different_names() -> None:
         ("flipped", 12.0, Outcome(11.6), None),
         ("flipped", 12.0, Outcome(4.0), "heard 4.0 of 12.0 s: no warning"),
         ("flipped", 12.0, Outcome(4.0, ["x: decoded 4.0 s"]), None),
+        ("flipped", 12.0, Outcome(4.0, ["x: decoded 4.0 of 12.0 s"]), None),
+        ("flipped", 12.0, Outcome(4.0, ["x: decoded 9.0 of 12.0 s"]), "heard 4.0 of 12.0 s"),
         ("flipped", 12.0, Outcome(4.0, ["x: 8 s are missing"]), None),
         ("flipped", 12.0, Outcome(4.0, ["x: something happened"]), "heard 4.0 of 12.0 s: something happened"),
         ("flipped", 12.0, Outcome(4.0, ["x: decoded 9.0 s"]), "heard 4.0 of 12.0 s"),

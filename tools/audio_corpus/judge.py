@@ -6,7 +6,7 @@ from tools.audio_corpus.cases import WHOLE_KINDS, Case
 from tools.audio_corpus.listen import Outcome
 
 TOLERANCE_S = 0.5
-_FIGURE = re.compile(r"(\d+(?:\.\d+)?) s\b")
+_FIGURE = re.compile(r"(\d+(?:\.\d+)?)(?: of \d+(?:\.\d+)?)? s\b")  # "4.0 s", "4.0 of 12.0 s"
 
 
 def truth_s(case: Case, decoded_s: float) -> float:
