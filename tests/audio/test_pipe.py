@@ -92,15 +92,15 @@ def test_extensible_format(encoding: str) -> None:
     np.testing.assert_array_equal(read_samples(wav(wide)), read_samples(wav(plain)))
 
 
-@pytest.mark.parametrize("size", [UNKNOWN_SIZE, 0])
-def test_unknown_length(size: int, caplog: pytest.LogCaptureFixture) -> None:
-    """A WAV of unknown length is read to its end, without a warning."""
-    content = riff(FMT16, chunk(b"data", PCM16, size), size=size)
+@pytest.mark.parametrize("size", [0, 4, 36, UNKNOWN_SIZE])
+def test_interrupted_recording(size: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A WAV whose data size is 0 is read to its end, with one warning."""
+    content = riff(FMT16, chunk(b"data", PCM16, 0), size=size)
     assert np.array_equal(read_samples(wav(content)), DECODED16)
-    assert caplog.text == ""
+    assert caplog.messages == ["pipe: the header gives no length, as after an interrupted recording"]
 
 
-@pytest.mark.parametrize("size", [0x7FFFF000, 0x80000000])
+@pytest.mark.parametrize("size", [0x7FFF0000, 0x7FFFF000, 0x80000000, UNKNOWN_SIZE - 36, UNKNOWN_SIZE])
 def test_size_placeholders_are_not_logged(size: int, caplog: pytest.LogCaptureFixture) -> None:
     """The size placeholders of sox and arecord cause no warning."""
     content = riff(FMT16, chunk(b"data", PCM16, size), size=UNKNOWN_SIZE)

@@ -49,8 +49,9 @@ class FileSource(Source):
         self._descriptor, self._size = descriptor, os.fstat(descriptor).st_size
         self._decoder: SndfileDecoder | None = None
         self._ffmpeg: FfmpegFile | None = None
-        self._position = 0  # samples at `rate`; lost ones count
+        self._position = self._n_lost = 0  # samples at `rate`; the position counts lost ones
         self._decoded_s = 0.0
+        self.rate = self.channels = 0
         self._damage: str | None = None  # why a decoder stopped early
         try:
             layout = scan(descriptor, self._size)
@@ -137,6 +138,7 @@ class FileSource(Source):
                     return
                 part, first_sample, resume_offset = resumed
                 n_lost += first_sample - self._position
+                self._n_lost += first_sample - self._position
                 self._position = first_sample
                 parts.insert(0, part)
             if not parts:
@@ -198,7 +200,8 @@ class FileSource(Source):
         layout, expected_s = self._layout, self._expected_s()
         is_truncated = (layout.expected_s or 0) > (layout.available_s or math.inf)
         tolerance_s = _TOLERANCE_S if self._ffmpeg is None else _FFMPEG_TOLERANCE_S
-        is_missing = expected_s is not None and (is_truncated or self._decoded_s < expected_s - tolerance_s)
+        tolerance_s = 0.0 if is_truncated or self._n_lost else tolerance_s
+        is_missing = expected_s is not None and self._decoded_s < expected_s - tolerance_s
         self.expected_s = expected_s if is_missing or expected_s is None else self._decoded_s
         if is_truncated:
             problem: str | None = "the file is truncated"

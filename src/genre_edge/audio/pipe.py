@@ -6,12 +6,16 @@ libsndfile needs to seek, and Python's `wave` does not support float. Every leng
 import logging
 import struct
 from collections.abc import Iterator
+from itertools import chain
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genre_edge.audio.block import MAX_RATE, MIN_RATE, Block, to_mono
+from genre_edge.audio.containers.extent import NO_LENGTH, is_placeholder
+from genre_edge.audio.containers.forward import ForwardBytes
+from genre_edge.audio.containers.wav_chunks import Chunk, WavChunks
 from genre_edge.audio.source import MAX_CHANNELS, Source
 from genre_edge.errors import AudioError, ParameterError
 
@@ -38,7 +42,6 @@ _WAV_ENCODINGS = {
     (_FLOAT, 32): "f32le",
     (_FLOAT, 64): "f64le",
 }
-_MAX_HEADER_BYTES = 1 << 20  # before the samples
 _BLOCK_BYTES = 1 << 18
 UNKNOWN_SIZE = 0x7FFFF000  # writers that cannot seek back (sox, arecord, ffmpeg) write this or more, or 0
 
@@ -60,15 +63,6 @@ def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
     return to_mono(samples.reshape(-1, channels))
 
 
-def _read_fully(stream: IO[bytes], n: int) -> bytes:
-    """Read `n` bytes, fewer only at the end of the stream; an unbuffered stream may return less per call."""
-    parts = []
-    while n > 0 and (part := stream.read(n)):
-        parts.append(part)
-        n -= len(part)
-    return b"".join(parts)
-
-
 class PcmSource(Source):
     """Raw interleaved PCM samples.
 
@@ -78,41 +72,44 @@ class PcmSource(Source):
         encoding: one of `RAW_ENCODINGS`.
         rate: sampling rate in Hz.
         channels: number of channels.
-        n_bytes: length of the samples in bytes; None to read to the end of the stream.
 
     Raises:
         AudioError: the rate or the channel count is out of range.
     """
 
-    def __init__(
-        self, stream: IO[bytes], name: str, encoding: str, rate: int, channels: int, n_bytes: int | None = None
-    ) -> None:
+    def __init__(self, stream: IO[bytes], name: str, encoding: str, rate: int, channels: int) -> None:
         self.name, self.rate, self.channels = name, rate, channels
         self.check_format()
-        self._stream, self._encoding, self._n_bytes = stream, encoding, n_bytes
+        self._bytes, self._encoding = ForwardBytes(stream), encoding
+        self._frame_bytes = _ENCODINGS[encoding][0] * channels
 
     def blocks(self) -> Iterator[Block]:
-        """Yield blocks of up to a quarter of a second. Log a warning if the stream ends before `n_bytes`."""
-        frame_bytes = _ENCODINGS[self._encoding][0] * self.channels
-        block_bytes = max(1, min(self.rate // 4, _BLOCK_BYTES // frame_bytes)) * frame_bytes
-        remaining, position = self._n_bytes, 0
-        while remaining is None or remaining > 0:
-            data = _read_fully(self._stream, block_bytes if remaining is None else min(remaining, block_bytes))
-            if not data:
-                break
-            if remaining is not None:
-                remaining -= len(data)
-            samples = _decode(data[: len(data) // frame_bytes * frame_bytes], self._encoding, self.channels)
+        """Yield blocks of up to a quarter of a second."""
+        block_bytes = max(1, min(self.rate // 4, _BLOCK_BYTES // self._frame_bytes)) * self._frame_bytes
+        position, rest = 0, b""
+        for is_continued, data in self._pieces(block_bytes):
+            data = rest + data if is_continued else data
+            n_whole = len(data) // self._frame_bytes * self._frame_bytes
+            samples, rest = _decode(data[:n_whole], self._encoding, self.channels), data[n_whole:]
             if len(samples):
                 yield Block(samples, self.rate, position)
             position += len(samples)
-        if remaining and position:
-            seconds = remaining / frame_bytes / self.rate
-            log.warning("%s: the stream ends %.1f s before the length in its header", self.name, seconds)
+
+    def _pieces(self, block_bytes: int) -> Iterator[tuple[bool, bytes]]:
+        """Yield the audio in pieces of up to `block_bytes` bytes, and whether a piece continues the one before."""
+        yield from self._read_range(0, None, block_bytes)
+
+    def _read_range(self, start: int, end: int | None, block_bytes: int) -> Iterator[tuple[bool, bytes]]:
+        at = start
+        while data := self._bytes.read(at, block_bytes if end is None else min(block_bytes, end - at)):
+            yield at > start, data
+            at += len(data)
 
 
 class WavSource(PcmSource):
-    """WAV or RF64 stream: PCM of 8 to 32 bits or float, of any length. The header may leave the length open.
+    """WAV stream (RIFF, RF64, BW64): PCM of 8 to 32 bits or float, of any length.
+
+    The data decides where the audio ends, not the header (see `WavChunks`).
 
     Args:
         stream: byte stream at its first byte; the caller closes it.
@@ -124,49 +121,40 @@ class WavSource(PcmSource):
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
         self.name = name
-        self._stream = stream
-        self._header_bytes = 0  # read so far
-        self._rf64_data_size = 0
-        riff = self._read_exactly(12)
-        if riff[:4] not in (b"RIFF", b"RF64") or riff[8:] != b"WAVE":
+        reader = ForwardBytes(stream)
+        head = reader.peek(0, 12)
+        chunks = WavChunks(reader.peek)
+        if len(head) < 12:
+            raise AudioError(f"{name}: {'the WAV header is truncated' if head else 'no data'}")
+        if chunks.form not in (b"RIFF", b"RF64", b"BW64"):
             raise AudioError(f"{name}: not a WAV (raw PCM needs --raw ENCODING:RATE:CHANNELS)")
-        encoding, rate, channels = self._read_format(self._seek_chunk(b"fmt "))
-        size = self._seek_chunk(b"data")
-        if riff[:4] == b"RF64" and size == 0xFFFFFFFF:
-            size = self._rf64_data_size
-        # A size of 0 is also valid for a WAV without samples, in which other chunks may follow.
-        riff_size = struct.unpack("<I", riff[4:8])[0]
-        is_empty = size == 0 and self._header_bytes - 8 < riff_size < UNKNOWN_SIZE
-        is_unknown = not is_empty and (size == 0 or UNKNOWN_SIZE <= size <= 0xFFFFFFFF)
-        super().__init__(stream, name, encoding, rate, channels, None if is_unknown else size)
+        self._chunks = iter(chunks)
+        format = self._seek_chunk(b"fmt ", chunks, reader)
+        encoding, rate, channels = self._parse_format(reader, format)
+        self._data = self._seek_chunk(b"data", chunks, reader)
+        super().__init__(stream, name, encoding, rate, channels)
+        self._bytes = reader
 
-    def _read_exactly(self, n: int) -> bytes:
-        data = _read_fully(self._stream, n)
-        self._header_bytes += len(data)
-        if len(data) < n:
-            raise AudioError(f"{self.name}: {'the WAV header is truncated' if data else 'no data'}")
-        return data
+    def _seek_chunk(self, chunk_id: bytes, chunks: WavChunks, reader: ForwardBytes) -> Chunk:
+        """Skip chunks up to `chunk_id`. Raises AudioError."""
+        for chunk in self._chunks:
+            if chunk.id == chunk_id:
+                return chunk
+            if chunk.id == b"data":
+                raise AudioError(f"{self.name}: damaged WAV: no {chunk_id.decode().strip()} chunk before the samples")
+        head = reader.peek(chunks.position, 8)
+        if len(head) == 8:
+            raise AudioError(f"{self.name}: damaged WAV: no {chunk_id.decode().strip()} chunk near its start")
+        raise AudioError(f"{self.name}: {'the WAV header is truncated' if head else 'no data'}")
 
-    def _seek_chunk(self, chunk_id: bytes) -> int:
-        """Skip chunks up to `chunk_id`; return its size in bytes. Raises AudioError."""
-        skipped = 0
-        while True:
-            found_id, size = struct.unpack("<4sI", self._read_exactly(8))
-            if found_id == chunk_id:
-                return int(size)
-            padded = size + size % 2
-            skipped += 8 + padded
-            if skipped > _MAX_HEADER_BYTES:
-                raise AudioError(f"{self.name}: damaged WAV: no {chunk_id.decode().strip()} chunk near its start")
-            content = self._read_exactly(padded)
-            if found_id == b"ds64" and size >= 16:
-                self._rf64_data_size = struct.unpack("<Q", content[8:16])[0]
-
-    def _read_format(self, size: int) -> tuple[str, int, int]:
+    def _parse_format(self, reader: ForwardBytes, chunk: Chunk) -> tuple[str, int, int]:
         """Read the fmt chunk; return encoding, rate and channels. Raises AudioError."""
+        size = (chunk.end or 0) - chunk.start
         if not 16 <= size <= 4096:
             raise AudioError(f"{self.name}: damaged WAV: its fmt chunk has {size} bytes")
-        content = self._read_exactly(size + size % 2)
+        content = reader.peek(chunk.start, size)
+        if len(content) < size:
+            raise AudioError(f"{self.name}: the WAV header is truncated")
         tag, channels, rate, _, frame_bytes, bits = struct.unpack("<HHIIHH", content[:16])
         if tag == _EXTENSIBLE and size >= 40 and content[26:40] == _GUID_TAIL:
             tag = struct.unpack("<H", content[24:26])[0]
@@ -176,6 +164,29 @@ class WavSource(PcmSource):
         if frame_bytes != channels * bits // 8:
             raise AudioError(f"{self.name}: damaged WAV: {channels} channels of {bits} bits in {frame_bytes} bytes")
         return encoding, rate, channels
+
+    def _pieces(self, block_bytes: int) -> Iterator[tuple[bool, bytes]]:
+        """Yield the audio of all data chunks. Log a warning if audio is missing or the header gives no length."""
+        n_missing, is_lengthless = 0, False
+        declared, at = 0, 0  # size of the current data chunk; position after the audio so far
+        for chunk in chain([self._data], self._chunks):
+            if chunk.id != b"data":
+                continue
+            at = chunk.start
+            for is_continued, data in self._read_range(chunk.start, chunk.end, block_bytes):
+                yield is_continued or chunk.is_continued, data
+                at += len(data)
+            if chunk.is_continued:
+                is_lengthless |= declared == 0 and at > chunk.start
+                continue
+            declared = -1 if chunk.end is None else chunk.end - chunk.start
+            if chunk.end is not None and not is_placeholder(declared):
+                n_missing += chunk.end - at
+        if n_missing and at > self._data.start:
+            seconds = n_missing / self._frame_bytes / self.rate
+            log.warning("%s: the stream ends %.1f s before the length in its header", self.name, seconds)
+        if is_lengthless:
+            log.warning("%s: %s", self.name, NO_LENGTH)
 
 
 def parse_raw(text: str) -> tuple[str, int, int]:

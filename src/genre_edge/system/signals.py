@@ -82,11 +82,11 @@ def deferred() -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in TERMINATION_SIGNALS}
     replaced = {number: handler for number, handler in handlers.items() if callable(handler)}
     try:
-        for number in replaced:
-            signal.signal(number, lambda number, frame: received.append((number, frame)))
+        for signal_number in replaced:
+            signal.signal(signal_number, lambda number, frame: received.append((number, frame)))
         yield
     finally:
-        for number, handler in replaced.items():
-            signal.signal(number, handler)
+        for signal_number, handler in replaced.items():
+            signal.signal(signal_number, handler)
         for number, frame in received[:1]:
             replaced[signal.Signals(number)](number, frame)

@@ -6,7 +6,7 @@ import select
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from genre_edge.audio.block import Block
 from genre_edge.audio.ffmpeg import process
@@ -70,7 +70,7 @@ class FfmpegFile(Source):
     def _read_header(self) -> WavSource:
         assert self._process.stdout is not None
         try:
-            return WavSource(_StallLimit(self._process.stdout, self.name), self.name)
+            return WavSource(cast("IO[bytes]", _StallLimit(self._process.stdout, self.name)), self.name)
         except AudioError as error:
             self._stop()
             errors = self._errors()

@@ -4,7 +4,6 @@ import logging
 import subprocess
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 from genre_edge.audio.block import Block
 from genre_edge.audio.ffmpeg import process
