@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from os import fsdecode
 from pathlib import Path
 
-from genre_edge.audio.paths import is_audio_name
+from genre_edge.audio.suffixes import is_audio_name
 from tools.audio_corpus import check_run
 from tools.audio_corpus.command_line import CLASSIFY, LIMIT_MB, program_environment
 from tools.audio_corpus.corpus import Corpus, FuzzFile, encode_bases

@@ -11,12 +11,12 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from genre_edge.audio.files import SUFFIXES
+from genre_edge.audio.suffixes import FFMPEG_DEMUXERS, SOUNDFILE_SUFFIXES
 from tests.tools.test_fuzz_files import VERDICT
 from tools import formats as program
 from tools.audio_corpus import command_line, damage, judge, listen, reference
 from tools.audio_corpus.cases import KINDS, Case, CaseMaker
-from tools.audio_corpus.formats import FORMATS, LIBSNDFILE_FORMATS, WITHOUT_ENCODER, Format
+from tools.audio_corpus.formats import FORMATS, LIBSNDFILE_FORMATS, NOT_TESTED, Format
 from tools.audio_corpus.listen import Outcome
 from tools.audio_corpus.run_program import Run
 
@@ -30,10 +30,14 @@ def case(kind: str, name: str = "flac", built_s: float | None = None) -> Case:
 
 
 def test_formats_have_every_suffix() -> None:
-    """Each suffix that genre-edge accepts has a format with an encoder, or is listed as one without."""
-    aliases = {".wave": ".wav", ".aif": ".aiff", ".alac": ".m4a", ".aifc": ".aifc"}
-    suffixes = {format.suffix for format in FORMATS} | set(WITHOUT_ENCODER)
-    assert {aliases.get(suffix, suffix) for suffix in SUFFIXES} <= suffixes
+    """Each container that genre-edge reads has a format with an encoder, or is listed as one that is not tested."""
+    suffixes = {format.suffix for format in FORMATS}
+    for demuxer, names in FFMPEG_DEMUXERS.items():
+        assert not names or demuxer in NOT_TESTED or {f".{name}" for name in names.split()} & suffixes, demuxer
+    other_names = {"wave bwf wavex bw64": "wav", "aif afc": "aiff", "mp1 mpa m2a": "mp2", "8svx 16svx": "svx"}
+    other_names |= {"sf": "ircam", "sph": "nist", "fap": "paf"}
+    same = {f".{name}" for names in other_names for name in names.split()}
+    assert SOUNDFILE_SUFFIXES - same <= suffixes
 
 
 def test_formats_have_different_names() -> None:

@@ -4,8 +4,25 @@ from dataclasses import dataclass
 
 from tools.audio_corpus.encode import Audio, Encode, dsf, ffmpeg, libsndfile, quiet_start, song
 
-# Suffixes that genre-edge accepts, without an encoder here: decoded by ffmpeg like the others.
-WITHOUT_ENCODER = {".ape": "Monkey's Audio", ".mpc": "Musepack", ".amr": "AMR", ".awb": "AMR wideband"}
+# Formats that ffmpeg decodes and that are not tested: it cannot encode them, or they are large. By its demuxer's name
+NOT_TESTED = {
+    "aea": "ATRAC1",
+    "amr": "AMR",
+    "ape": "Monkey's Audio",
+    "dtshd": "DTS-HD",
+    "dv": "DV, 3.6 MB a second",
+    "iff": "DSDIFF",
+    "libopenmpt": "modules",
+    "mpc": "Musepack",
+    "nsv": "NSV",
+    "oma": "ATRAC3",
+    "shn": "Shorten",
+    "tak": "TAK",
+    "vqf": "TwinVQ",
+    "wav": "ATRAC3 in WAV",
+    "wsd": "WSD",
+    "xwma": "xWMA",
+}
 _PICTURE = ("-map", "0:v", "-map", "1:a", "-c:v")
 H264 = (*_PICTURE, "libx264", "-preset", "ultrafast")
 MPEG2 = (*_PICTURE, "mpeg2video", "-r", "25")
@@ -91,6 +108,16 @@ LIBSNDFILE_FORMATS = [
     Format("caf pcm", ".caf", libsndfile("CAF", "PCM_16")),
     Format("caf float", ".caf", libsndfile("CAF", "FLOAT"), is_float=True),
     Format("caf alac", ".caf", libsndfile("CAF", "ALAC_16")),
+    Format("svx", ".svx", libsndfile("SVX", "PCM_16"), 44100, 1),
+    Format("voc", ".voc", libsndfile("VOC", "PCM_16")),
+    Format("ircam", ".ircam", libsndfile("IRCAM", "PCM_16"), marks_end=False),
+    Format("nist", ".nist", libsndfile("NIST", "PCM_16")),
+    Format("avr", ".avr", libsndfile("AVR", "PCM_16")),
+    Format("paf", ".paf", libsndfile("PAF", "PCM_16"), marks_end=False),
+    Format("pvf", ".pvf", libsndfile("PVF", "PCM_16"), marks_end=False),
+    Format("htk", ".htk", libsndfile("HTK", "PCM_16"), 16000, 1),
+    Format("sds", ".sds", libsndfile("SDS", "PCM_16"), 44100, 1),
+    Format("xi", ".xi", libsndfile("XI", "DPCM_16"), 44100, 1),
     Format("flac", ".flac", libsndfile("FLAC", "PCM_16"), tags=("id3v1", "id3v2")),
     Format("flac 24 bit", ".flac", libsndfile("FLAC", "PCM_24"), 48000, tags=("id3v1", "id3v2")),
     Format("ogg vorbis", ".ogg", ffmpeg("-c:a", "libvorbis", "-f", "ogg"), joins=True),
@@ -139,6 +166,12 @@ FFMPEG_FORMATS = [
     Format("ac3", ".ac3", ffmpeg("-c:a", "ac3", "-f", "ac3"), 48000, joins=True, marks_end=False),
     Format("eac3", ".eac3", ffmpeg("-c:a", "eac3", "-f", "eac3"), 48000, joins=True, marks_end=False),
     Format("dts", ".dts", ffmpeg("-c:a", "dca", "-f", "dts"), 48000, joins=True, marks_end=False),
+    Format("mlp", ".mlp", ffmpeg("-c:a", "mlp", "-f", "mlp"), 48000, marks_end=False),
+    Format("truehd", ".thd", ffmpeg("-c:a", "truehd", "-f", "truehd"), 48000, marks_end=False),
+    Format("latm aac", ".latm", ffmpeg("-c:a", "aac", "-f", "latm"), marks_end=False),
+    Format("sox", ".sox", ffmpeg("-c:a", "pcm_s32le", "-f", "sox")),
+    Format("nut vorbis", ".nut", ffmpeg("-c:a", "libvorbis", "-f", "nut"), marks_end=False),
+    Format("real audio", ".rm", ffmpeg("-c:a", "ac3", "-f", "rm"), 44100),
     Format("dsf", ".dsf", dsf, 44100, 1),
     Format("mka vorbis", ".mka", ffmpeg("-c:a", "libvorbis", "-f", "matroska")),
     Format("webm opus", ".webm", ffmpeg("-c:a", "libopus", "-f", "webm"), 48000),
@@ -152,6 +185,8 @@ FFMPEG_FORMATS = [
     Format("ogv theora vorbis", ".ogv", ffmpeg("-c:a", "libvorbis", "-f", "ogg", picture=THEORA)),
     Format("wmv", ".wmv", ffmpeg("-c:a", "wmav2", "-f", "asf", picture=WMV2)),
     Format("flv", ".flv", ffmpeg("-c:a", "libmp3lame", "-f", "flv", picture=FLV1)),
+    Format("mxf mpeg2 pcm", ".mxf", ffmpeg("-c:a", "pcm_s16le", "-f", "mxf", picture=MPEG2), 48000),
+    Format("wtv mpeg2 mp2", ".wtv", ffmpeg("-c:a", "mp2", "-f", "wtv", picture=MPEG2), 48000, marks_end=False),
 ]  # fmt: skip
 
 FORMATS = [*LIBSNDFILE_FORMATS, *FFMPEG_FORMATS]
