@@ -235,3 +235,14 @@ def test_encoder(format: Format, tmp_path: Path) -> None:
     path = tmp_path / f"x{format.suffix}"
     format.encode(format.audio(1.0), path)
     assert reference.decoded_s(path) == pytest.approx(1.0, abs=0.15)
+
+
+@needs_ffmpeg
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["wav pcm 16 bit", "flac", "ogg vorbis", "mp3 VBR without index", "m4a aac, index first", "mkv h264 aac"]
+)
+def test_format_is_heard(name: str) -> None:
+    """A small part of the comparison: no case of these formats fails."""
+    found = program.examine_format(FORMAT[name], program.Settings(SECONDS, 3))
+    assert list(program.faults(found)) == [] and len(found.results) >= 9
