@@ -147,6 +147,14 @@ def test_same_file_by_several_names(tree: Path) -> None:
     assert list(expand_all(names)) == ["c.wav", "album/1.flac", "mirror/2.ogg", "mirror/disc/3.opus"]
 
 
+def test_same_inode_of_different_files(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file system gives all files the same inode, files of different size or time are kept apart."""
+    stat, sizes = os.stat, {"a.MP3": 1, "b.wav": 2}
+    same = {name: os.stat_result((0o100644, 7, 7, 1, 0, 0, size, 0, 0, 0)) for name, size in sizes.items()}
+    monkeypatch.setattr(os, "stat", lambda path, **options: same.get(path) or stat(path, **options))
+    assert list(expand_all(["a.MP3", "b.wav", "a.MP3"])) == ["a.MP3", "b.wav"]
+
+
 def test_different_files_with_equal_content(tree: Path) -> None:
     """Copies, missing files, standard input and pipes are not merged, but equal names are."""
     os.mkfifo(tree / "pipe.wav")

@@ -7,7 +7,6 @@ before its end, ffmpeg decodes the file, or the rest of it, where it is installe
 
 import errno
 import logging
-import math
 import os
 import stat
 from collections.abc import Iterator
@@ -198,7 +197,7 @@ class FileSource(Source):
     def _report(self) -> None:
         """Set `expected_s`, and log a warning if audio is missing or the file is damaged."""
         layout, expected_s = self._layout, self._expected_s()
-        is_truncated = (layout.expected_s or 0) > (layout.available_s or math.inf)
+        is_truncated = layout.expected_s is not None and layout.expected_s > (layout.available_s or 0.0)
         tolerance_s = _TOLERANCE_S if self._ffmpeg is None else _FFMPEG_TOLERANCE_S
         tolerance_s = 0.0 if is_truncated or self._n_lost else tolerance_s
         is_missing = expected_s is not None and self._decoded_s < expected_s - tolerance_s

@@ -22,7 +22,8 @@ _MAX_SUFFIXES = 5  # that a message lists
 def expand_all(arguments: Iterable[str]) -> Iterator[str | AudioError]:
     """Expand all arguments, as `expand` does. Each file is yielded once, under its first name.
 
-    Links and different spellings of a path (`a.mp3` and `./a.mp3`) are names of the same file: device and inode decide.
+    Links and different spellings of a path (`a.mp3` and `./a.mp3`) are names of the same file: device and inode decide,
+    and size and time of change, since some network file systems give two files the same inode.
     """
     seen: set[Hashable] = set()
     for item in (item for argument in arguments for item in expand(argument)):
@@ -33,14 +34,16 @@ def expand_all(arguments: Iterable[str]) -> Iterator[str | AudioError]:
 
 
 def _identity(item: str | AudioError) -> Hashable:
-    """Return device and inode of a regular file, otherwise the item."""
+    """Return a regular file's device, inode, size and time, otherwise the item."""
     if isinstance(item, AudioError) or item == STDIN:
         return item
     try:
         info = os.stat(item)  # noqa: PTH116 (a name may be any string)
     except (OSError, ValueError):
         return item
-    return (info.st_dev, info.st_ino) if stat.S_ISREG(info.st_mode) and info.st_ino else item
+    if not stat.S_ISREG(info.st_mode):
+        return item
+    return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns)
 
 
 def expand(argument: str) -> Iterator[str | AudioError]:

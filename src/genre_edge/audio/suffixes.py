@@ -77,7 +77,7 @@ SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
 _COMPANION_SUFFIXES = _suffixes(
     [
         "avif bmp gif heic heif ico jfif jpe jpeg jpg jxl png psd svg tif tiff webp xcf",  # pictures
-        "csv css diz doc docx epub htm html js json log md nfo odt pdf rst rtf tsv txt xml yaml yml",  # text
+        "csv css diz doc docx epub htm html js json jsonl log md nfo odt pdf rst rtf toml tsv txt xml yaml yml",  # text
         "asx b4s cue fpl m3u m3u8 mpcpl pls wpl xspf zpl",  # playlists
         "ass idx lrc srt ssa sub sup vtt",  # lyrics and subtitles
         "accurip asc ffp md5 par2 sfv sha1 sha256 sig st5 torrent",  # checksums

@@ -49,7 +49,8 @@ class Extent:
         size = self.end - self.start
         expected_s = (size + self.missing) / byte_rate if self.missing and byte_rate else None
         part: Range = (self.start, self.end)
-        return Layout(() if header is None else (Part((header, part)),), expected_s, self.problem)
+        parts = () if header is None else (Part((header, part)),)
+        return Layout(parts, expected_s=expected_s, problem=self.problem)
 
 
 def find_extent(

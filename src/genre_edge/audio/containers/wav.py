@@ -77,9 +77,9 @@ def scan_wav(peek: Peek, size: int) -> Layout | None:
     expected_s = (n_bytes + missing) / byte_rate if missing and byte_rate else None
     problem = NO_LENGTH if audio.is_lengthless else None
     if audio.is_regular and audio.ranges[0][1] == _end_for_libsndfile(audio, chunks.form, size):
-        return Layout((), expected_s, problem)
+        return Layout(expected_s=expected_s, problem=problem)
     header = wav_header(chunks.order, audio.format, n_bytes)
-    return Layout((Part((header, *audio.ranges)),), expected_s, problem)
+    return Layout((Part((header, *audio.ranges)),), expected_s=expected_s, problem=problem)
 
 
 def _end_for_libsndfile(audio: _Audio, form: bytes, size: int) -> int | None:
