@@ -1,17 +1,34 @@
-"""ffmpeg as a child process: finding the program, starting it, and killing all children at the program's end."""
+"""ffmpeg as a child process: finding the program, starting it, and its end at the end of this program.
+
+On Linux the kernel kills a child when its parent ends, however that happens (`child.py`). The signal follows the
+thread that started the child, so one thread, which lasts as long as the program, starts all children.
+"""
 
 import atexit
+import os
 import shutil
 import subprocess
+import sys
 import threading
 import weakref
+from pathlib import Path
+from queue import SimpleQueue
 
 from genre_edge.errors import AudioError
 from genre_edge.system.signals import blocked
 
+_CHILD = str(Path(__file__).with_name("child.py"))
+# The only variables that ffmpeg gets; others may hold tokens and passwords. It reads the last two itself.
+_ENVIRONMENT = (
+    "PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "no_proxy"
+)  # fmt: skip
+
 _children: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()
 _children_lock = threading.Lock()  # held while a child is started and registered
 _shutting_down = False  # checked under the lock; if True, no child is started
+_Result = SimpleQueue["subprocess.Popen[bytes] | Exception"]
+_commands: "SimpleQueue[tuple[list[str], int, int, _Result]]" = SimpleQueue()  # command, stdin, stderr, result
+_starter: threading.Thread | None = None
 
 
 def ffmpeg_program(name: str) -> str:
@@ -41,24 +58,63 @@ def kill_child_processes() -> None:
         _children_lock.release()
 
 
-def start(name: str, arguments: list[str], stderr: int) -> "subprocess.Popen[bytes]":
+def _dies_with_parent(command: list[str]) -> list[str]:
+    """Return a command that runs `command`, and that the kernel kills when this process ends (Linux only)."""
+    if not sys.platform.startswith("linux") or not sys.executable:
+        return command
+    return [sys.executable, "-I", "-S", _CHILD, str(os.getpid()), *command]
+
+
+def start(name: str, arguments: list[str], stderr: int, stdin: bytes = b"") -> "subprocess.Popen[bytes]":
     """Start and register an ffmpeg process whose standard output is a pipe.
 
     Args:
         name: the source, for errors.
-        arguments: arguments of ffmpeg.
+        arguments: arguments of ffmpeg. Other users can see them: no passwords.
         stderr: file descriptor for its standard error.
+        stdin: content of its standard input, at most 4096 bytes.
 
     Raises:
         AudioError: ffmpeg is missing or cannot be started, or the program is shutting down.
+        MemoryError, RuntimeError: too little memory, or too many threads.
     """
-    command = [ffmpeg_program(name), *arguments]
+    command = _dies_with_parent([ffmpeg_program(name), *arguments])
     try:
         with blocked(), _children_lock:  # no interrupt between start and registration
             if _shutting_down:
                 raise AudioError(f"{name}: ffmpeg is not started: the program is shutting down")
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr)
-            _children.add(child)
-            return child
+            return _start(command, stdin, stderr)
     except OSError as error:
         raise AudioError(f"{name}: ffmpeg cannot be started: {error.strerror}") from None
+
+
+def _start(command: list[str], stdin: bytes, stderr: int) -> "subprocess.Popen[bytes]":
+    """Start and register a process in the thread `_starter`. Raises what `Popen` and the thread's start raise."""
+    global _starter
+    if _starter is None or not _starter.is_alive():  # a fork of this program has no such thread
+        _starter = threading.Thread(target=_run_starter, name="ffmpeg starter", daemon=True)
+        _starter.start()
+    result: _Result = SimpleQueue()
+    read_fd, write_fd = os.pipe()
+    try:
+        os.write(write_fd, stdin)  # fits an empty pipe
+        os.close(write_fd)
+        _commands.put((command, read_fd, stderr, result))
+        child = result.get()
+    finally:
+        os.close(read_fd)
+    if isinstance(child, Exception):
+        raise child
+    return child
+
+
+def _run_starter() -> None:
+    while True:
+        command, stdin, stderr, result = _commands.get()
+        try:
+            environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+            child = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=environment)
+            _children.add(child)
+            result.put(child)
+        except Exception as error:
+            result.put(error)

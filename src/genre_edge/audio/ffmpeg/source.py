@@ -52,7 +52,11 @@ class FfmpegSource(Source):
             self._stderr.close()
             raise
         self._stderr.close_write_fd()
-        self._wav = self._read_header(start_timeout_s)
+        try:
+            self._wav = self._read_header(start_timeout_s)
+        except BaseException:
+            self.close()
+            raise
         self.rate, self.channels = self._wav.rate, self._wav.channels
 
     @classmethod
@@ -90,10 +94,7 @@ class FfmpegSource(Source):
         try:
             return WavSource(self._process.stdout, self.name)
         except AudioError as error:
-            message = self._last_error() or str(error)  # before the child reports the closed pipe as an error
-            self._stop()
-            self._stderr.close()
-            raise AudioError(message) from None
+            raise AudioError(self._last_error() or str(error)) from None
         finally:
             if timer:
                 timer.cancel()
