@@ -76,7 +76,6 @@ def start(name: str, arguments: list[str], stderr: int, stdin: bytes = b"") -> "
 
     Raises:
         AudioError: ffmpeg is missing or cannot be started, or the program is shutting down.
-        MemoryError, RuntimeError: too little memory, or too many threads.
     """
     command = _dies_with_parent([ffmpeg_program(name), *arguments])
     try:
@@ -84,8 +83,8 @@ def start(name: str, arguments: list[str], stderr: int, stdin: bytes = b"") -> "
             if _shutting_down:
                 raise AudioError(f"{name}: ffmpeg is not started: the program is shutting down")
             return _start(command, stdin, stderr)
-    except OSError as error:
-        raise AudioError(f"{name}: ffmpeg cannot be started: {error.strerror}") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: too many threads
+        raise AudioError(f"{name}: ffmpeg cannot be started: {getattr(error, 'strerror', error)}") from None
 
 
 def _start(command: list[str], stdin: bytes, stderr: int) -> "subprocess.Popen[bytes]":

@@ -45,7 +45,10 @@ class FfmpegSource(Source):
         self.name, self._secret = name, secret
         self._is_live = start_timeout_s is not None
         output = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
-        self._stderr = StderrTail()
+        try:
+            self._stderr = StderrTail()
+        except OSError as error:
+            raise AudioError(f"{name}: ffmpeg cannot be started: {error.strerror}") from None
         try:
             self._process = process.start(name, ["-nostdin", "-v", "error", *arguments, *output], self._stderr.write_fd)
         except BaseException:
