@@ -37,10 +37,14 @@ class StderrTail:
         while data := self._reader.read(1 << 16):  # None if no data is pending
             self._tail = (self._tail + data)[-_MAX_BYTES:]
 
+    def text(self) -> str:
+        """Return the last 4 KiB written so far."""
+        self.drain()
+        return self._tail.decode(errors="replace")
+
     def last_line(self) -> str:
         """Return the last line written so far, "" if there is none."""
-        self.drain()
-        lines = self._tail.decode(errors="replace").strip().splitlines()
+        lines = self.text().strip().splitlines()
         return lines[-1] if lines else ""
 
     def close(self) -> None:

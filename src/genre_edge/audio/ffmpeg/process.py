@@ -27,7 +27,7 @@ _children: "weakref.WeakSet[subprocess.Popen[bytes]]" = weakref.WeakSet()
 _children_lock = threading.Lock()  # held while a child is started and registered
 _shutting_down = False  # checked under the lock; if True, no child is started
 _Result = SimpleQueue["subprocess.Popen[bytes] | Exception"]
-_commands: "SimpleQueue[tuple[list[str], int, int, _Result]]" = SimpleQueue()  # command, stdin, stderr, result
+_commands: "SimpleQueue[tuple[list[str], int, _Result]]" = SimpleQueue()  # command, descriptor of stderr, result
 _starter: threading.Thread | None = None
 
 
@@ -65,14 +65,13 @@ def _dies_with_parent(command: list[str]) -> list[str]:
     return [sys.executable, "-I", "-S", _CHILD, str(os.getpid()), *command]
 
 
-def start(name: str, arguments: list[str], stderr: int, stdin: bytes = b"") -> "subprocess.Popen[bytes]":
+def start(name: str, arguments: list[str], stderr: int) -> "subprocess.Popen[bytes]":
     """Start and register an ffmpeg process whose standard output is a pipe.
 
     Args:
         name: the source, for errors.
         arguments: arguments of ffmpeg. Other users can see them: no passwords.
         stderr: file descriptor for its standard error.
-        stdin: content of its standard input, at most 4096 bytes.
 
     Raises:
         AudioError: ffmpeg is missing or cannot be started, or the program is shutting down.
@@ -82,26 +81,20 @@ def start(name: str, arguments: list[str], stderr: int, stdin: bytes = b"") -> "
         with blocked(), _children_lock:  # no interrupt between start and registration
             if _shutting_down:
                 raise AudioError(f"{name}: ffmpeg is not started: the program is shutting down")
-            return _start(command, stdin, stderr)
+            return _start(command, stderr)
     except (OSError, RuntimeError) as error:  # RuntimeError: too many threads
-        raise AudioError(f"{name}: ffmpeg cannot be started: {getattr(error, 'strerror', error)}") from None
+        raise AudioError(f"{name}: ffmpeg cannot be started: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _start(command: list[str], stdin: bytes, stderr: int) -> "subprocess.Popen[bytes]":
+def _start(command: list[str], stderr: int) -> "subprocess.Popen[bytes]":
     """Start and register a process in the thread `_starter`. Raises what `Popen` and the thread's start raise."""
     global _starter
     if _starter is None or not _starter.is_alive():  # a fork of this program has no such thread
         _starter = threading.Thread(target=_run_starter, name="ffmpeg starter", daemon=True)
         _starter.start()
     result: _Result = SimpleQueue()
-    read_fd, write_fd = os.pipe()
-    try:
-        os.write(write_fd, stdin)  # fits an empty pipe
-        os.close(write_fd)
-        _commands.put((command, read_fd, stderr, result))
-        child = result.get()
-    finally:
-        os.close(read_fd)
+    _commands.put((command, stderr, result))
+    child = result.get()
     if isinstance(child, Exception):
         raise child
     return child
@@ -109,10 +102,14 @@ def _start(command: list[str], stdin: bytes, stderr: int) -> "subprocess.Popen[b
 
 def _run_starter() -> None:
     while True:
-        command, stdin, stderr, result = _commands.get()
+        command, stderr, result = _commands.get()
         try:
             environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-            child = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=environment)
+            if "http_proxy" in environment:  # a proxy must not be asked for this machine's addresses (redirect.py)
+                environment["no_proxy"] = ",".join(filter(None, ["127.0.0.1", environment.get("no_proxy")]))
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env=environment
+            )
             _children.add(child)
             result.put(child)
         except Exception as error:

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from genre_edge.audio.block import Block
 from genre_edge.audio.live.invalid_samples import InvalidSampleFilter
 from genre_edge.audio.source import Source
-from genre_edge.errors import AudioError, SourceLostError
+from genre_edge.errors import AudioError, SourceLostError, UnusableSourceError
 from genre_edge.system.signals import blocked
 
 log = logging.getLogger("genre_edge")
@@ -65,6 +65,8 @@ class ReconnectingSource(Source):
 
     Raises:
         SourceLostError: all attempts of the retry policy failed.
+        UnusableSourceError: there is no audio at the address, and never was. Once the source was heard, this is a
+            failed attempt.
     """
 
     def __init__(self, name: str, open_source: Callable[[], Source], retry: RetryPolicy, *, wait: bool = True) -> None:
@@ -91,12 +93,15 @@ class ReconnectingSource(Source):
 
         Raises:
             SourceLostError: all attempts of the retry policy failed.
+            UnusableSourceError: there is no audio at the address, and never was.
         """
         while self._source is None and not self._closed:
             try:
                 self._source = self._open_source()
                 self.rate, self.channels = self._source.rate, self._source.channels
             except _FAILURES as error:
+                if isinstance(error, UnusableSourceError) and self._last_sample_s is None:
+                    raise
                 self._handle_failure(self._reason(error))
         if self._closed:  # another thread called `close`
             self._close_source()
