@@ -1,7 +1,7 @@
 """`DatabaseFile`: the file under an open database: whose it is, and whether something else has changed it.
 
-SQLite does not notice that its file was deleted, replaced or overwritten: it would write to a deleted file, or the pages
-of its write-ahead log (WAL) into another program's file.
+SQLite does not notice that its file was deleted, replaced or overwritten: it would write to a deleted file, or the
+pages of its write-ahead log (WAL) into another program's file.
 """
 
 import contextlib
@@ -167,7 +167,7 @@ class DatabaseFile:
     def wal_size(self) -> int:
         """Return the size of the WAL in bytes; 0 if it does not exist."""
         try:
-            return os.stat(f"{self.path}-wal").st_size
+            return Path(f"{self.path}-wal").stat().st_size
         except FileNotFoundError:
             return 0
 
@@ -183,7 +183,7 @@ class DatabaseFile:
         """Delete WAL and shared memory, unless others have replaced them: SQLite would apply them to the next file."""
         for suffix in ("-shm", "-wal"):
             if self._is_same(suffix):
-                os.unlink(f"{self.path}{suffix}")
+                Path(f"{self.path}{suffix}").unlink()
 
     def _is_same(self, suffix: str) -> bool:
         seen, now = self._seen.get(suffix), _state(f"{self.path}{suffix}", suffix)
@@ -205,7 +205,7 @@ def _is_valid_header(page: bytes) -> bool:
 def _state(path: str, suffix: str) -> tuple[int, ...] | None:
     """Return device and inode, and size and modification time except of shared memory; None if there is no file."""
     try:
-        found = os.stat(path)
+        found = Path(path).stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     identity = (found.st_dev, found.st_ino)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -49,8 +48,8 @@ def set_aside(path: Path) -> str:
                 Path(f"{path}{suffix}").replace(f"{target}{suffix}")
         for suffix in ("-wal", "-shm"):
             with contextlib.suppress(FileNotFoundError):
-                if not os.path.getsize(f"{target}{suffix}"):  # noqa: PTH202 (no Path at hand)
-                    os.unlink(f"{target}{suffix}")  # noqa: PTH108
+                if not (left := Path(f"{target}{suffix}")).stat().st_size:
+                    left.unlink()
     except OSError as problem:
         raise sqlite3.OperationalError(f"the file is damaged and cannot be renamed: {problem.strerror}") from None
     return target.name
