@@ -167,7 +167,8 @@ class WavSource(PcmSource):
 
     def _pieces(self, block_bytes: int) -> Iterator[tuple[bool, bytes]]:
         """Yield the audio of all data chunks. Log a warning if audio is missing or the header gives no length."""
-        n_missing, is_lengthless = 0, False
+        n_decoded = n_missing = 0  # bytes
+        is_lengthless = False
         declared, at = 0, 0  # size of the current data chunk; position after the audio so far
         for chunk in chain([self._data], self._chunks):
             if chunk.id != b"data":
@@ -176,12 +177,14 @@ class WavSource(PcmSource):
             for is_continued, data in self._read_range(chunk.start, chunk.end, block_bytes):
                 yield is_continued or chunk.is_continued, data
                 at += len(data)
+                n_decoded += len(data)
             if chunk.is_continued:
                 is_lengthless |= declared == 0 and at > chunk.start
                 continue
             declared = -1 if chunk.end is None else chunk.end - chunk.start
             if chunk.end is not None and not is_placeholder(declared):
                 n_missing += chunk.end - at
+        self.expected_s = (n_decoded + n_missing) / self._frame_bytes / self.rate
         if n_missing and at > self._data.start:
             seconds = n_missing / self._frame_bytes / self.rate
             log.warning("%s: the stream ends %.1f s before the length in its header", self.name, seconds)

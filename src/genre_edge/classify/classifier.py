@@ -59,7 +59,9 @@ class Classifier:
         audio = open_file(source) if isinstance(source, (str, Path)) else source
         with audio:
             (verdict,) = self.stream(audio, interval_s=math.inf, segments=segments)
-        return replace(verdict, lag_ms=None)
+        decoded_s = round(verdict.end_s - verdict.dropped_samples / audio.rate, 3)
+        expected_s = None if audio.expected_s is None else round(audio.expected_s, 3)
+        return replace(verdict, lag_ms=None, decoded_s=decoded_s, expected_s=expected_s)
 
     def classify_frames(self, frames: Frames) -> Segment:
         """Classify precomputed mel frames.
