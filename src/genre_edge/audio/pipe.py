@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from genre_edge.audio.block import MAX_RATE, MIN_RATE, Block, to_mono
 from genre_edge.audio.containers.extent import NO_LENGTH, is_placeholder
 from genre_edge.audio.containers.forward import ForwardBytes
+from genre_edge.audio.containers.tags import strip_tags
 from genre_edge.audio.containers.wav_chunks import Chunk, WavChunks
 from genre_edge.audio.source import MAX_CHANNELS, Source
 from genre_edge.errors import AudioError, ParameterError
@@ -55,11 +56,11 @@ def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
         values = wide.view("<i4")[:, 0]
     else:
         values = np.frombuffer(data, dtype=dtype)
-    with np.errstate(over="ignore", invalid="ignore"):  # the front end rejects an overflow, with its position
+    with np.errstate(all="ignore"):  # the front end rejects NaN and overflow, with their position
         samples = values.astype(np.float32)
-    if offset:
-        samples -= np.float32(offset)
-    samples *= np.float32(1 / divisor)
+        if offset:
+            samples -= np.float32(offset)
+        samples *= np.float32(1 / divisor)
     return to_mono(samples.reshape(-1, channels))
 
 
@@ -97,12 +98,12 @@ class PcmSource(Source):
 
     def _pieces(self, block_bytes: int) -> Iterator[tuple[bool, bytes]]:
         """Yield the audio in pieces of up to `block_bytes` bytes, and whether a piece continues the one before."""
-        yield from self._read_range(0, None, block_bytes)
+        for data in self._read_range(0, None, block_bytes):
+            yield True, data
 
-    def _read_range(self, start: int, end: int | None, block_bytes: int) -> Iterator[tuple[bool, bytes]]:
-        at = start
+    def _read_range(self, at: int, end: int | None, block_bytes: int) -> Iterator[bytes]:
         while data := self._bytes.read(at, block_bytes if end is None else min(block_bytes, end - at)):
-            yield at > start, data
+            yield data
             at += len(data)
 
 
@@ -173,8 +174,9 @@ class WavSource(PcmSource):
             if chunk.id != b"data":
                 continue
             at = chunk.start
-            for is_continued, data in self._read_range(chunk.start, chunk.end, block_bytes):
-                yield is_continued or chunk.is_continued, data
+            pieces = self._read_range(chunk.start, chunk.end, block_bytes)
+            for data in strip_tags(pieces) if chunk.is_open else pieces:
+                yield chunk.is_continued or at > chunk.start, data
                 at += len(data)
             if chunk.is_continued:
                 is_lengthless |= declared == 0 and at > chunk.start

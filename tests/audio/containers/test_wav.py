@@ -107,6 +107,17 @@ def test_size_placeholders(form: bytes, size: int, caplog: pytest.LogCaptureFixt
     assert caplog.text == ""
 
 
+@pytest.mark.parametrize("trailer", ["ID3v1", "APE", "APE, ID3v1"])
+@pytest.mark.parametrize("size", [0, 80, 0x7FFFF000, UNKNOWN_SIZE])
+@pytest.mark.parametrize("n_frames", [6000, 4001, 2999, 2000, 33, 31])
+def test_tags_after_unknown_size(trailer: str, size: int, n_frames: int) -> None:
+    """Tags behind audio whose header gives no end are no audio."""
+    content = riff(FMT, chunk(b"data", AUDIO[: 4 * n_frames], size), TRAILERS[trailer], size=UNKNOWN_SIZE)
+    samples, layout = both(content)
+    assert np.array_equal(samples, MONO[:n_frames])
+    assert layout.expected_s is None
+
+
 @pytest.mark.parametrize(("ds64", "problem"), [(N_BYTES, None), (400, None), (0, NO_LENGTH)])
 @pytest.mark.parametrize("form", [b"RF64", b"BW64"])
 def test_rf64(form: bytes, ds64: int, problem: "str | None") -> None:

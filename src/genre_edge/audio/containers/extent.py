@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from genre_edge.audio.containers.file_bytes import Peek, is_padding, is_tag, tags_start
+from genre_edge.audio.containers.file_bytes import Peek, is_padding
 from genre_edge.audio.containers.layout import Layout, Part, Range
+from genre_edge.audio.containers.tags import is_tag, tags_start
 
 NO_LENGTH = "the header gives no length, as after an interrupted recording"
 WRAP = 1 << 32  # writers beyond 4 GiB store a 32-bit size modulo this
 _MAX_CHUNKS = 10_000
+_MAX_BYTE_RATE = 1e10
 
 
 def is_placeholder(size: int) -> bool:
@@ -43,11 +45,11 @@ class Extent:
         """Return the layout.
 
         Args:
-            byte_rate: bytes of audio a second, 0 if unknown.
+            byte_rate: bytes of audio a second by the header; 0 if unknown.
             header: repaired header that precedes the audio; None to decode the file as it is.
         """
         size = self.end - self.start
-        expected_s = (size + self.missing) / byte_rate if self.missing and byte_rate else None
+        expected_s = (size + self.missing) / byte_rate if self.missing and 1 <= byte_rate <= _MAX_BYTE_RATE else None
         part: Range = (self.start, self.end)
         return Layout(() if header is None else (Part((header, part)),), expected_s, self.problem)
 

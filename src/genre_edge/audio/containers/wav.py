@@ -5,8 +5,9 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from genre_edge.audio.containers.extent import NO_LENGTH, is_placeholder
-from genre_edge.audio.containers.file_bytes import Peek, tags_start
+from genre_edge.audio.containers.file_bytes import Peek
 from genre_edge.audio.containers.layout import Layout, Part, Range
+from genre_edge.audio.containers.tags import tags_start
 from genre_edge.audio.containers.wav_chunks import Chunk, WavChunks
 
 MAX_FORMAT = 4096  # bytes of a fmt chunk
@@ -61,7 +62,7 @@ def scan_wav(peek: Peek, size: int) -> Layout | None:
     for chunk in chunks:
         if chunk.id == b"data":
             audio.is_regular &= bool(audio.format) and chunks.is_aligned
-            audio.add(chunk, size if _is_inside(chunk, size) else end, _frame_bytes(audio.format))
+            audio.add(chunk, _available(chunk, size, end), _frame_bytes(audio.format))
         elif chunk.id == b"fmt ":
             audio.is_regular &= not audio.format
             audio.format = audio.format or peek(chunk.start, min(MAX_FORMAT, (chunk.end or 0) - chunk.start))
@@ -90,8 +91,10 @@ def _end_for_libsndfile(audio: _Audio, form: bytes, size: int) -> int | None:
     return min(start + declared, size)
 
 
-def _is_inside(chunk: Chunk, size: int) -> bool:
-    return chunk.end is not None and chunk.end <= size
+def _available(chunk: Chunk, size: int, tags: int) -> int:
+    """Return the end of what may be audio of a chunk in a file of `size` bytes whose last tags begin at `tags`."""
+    is_whole = chunk.end is not None and chunk.end <= size
+    return tags if chunk.is_open and not is_whole else size
 
 
 def _frame_bytes(format: bytes) -> int:
