@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from genre_edge import cli as command_line
-from genre_edge.audio import ffmpeg
+from genre_edge.audio.ffmpeg import process
 from genre_edge.system.signals import TERMINATION_SIGNALS
 
 ROOT = Path(__file__).parents[1]
@@ -98,4 +98,4 @@ def _argument(argument: object) -> "str | bytes":
 @pytest.fixture
 def reset_shutdown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow ffmpeg processes again after a test that calls `kill_child_processes`."""
-    monkeypatch.setattr(ffmpeg, "_shutting_down", False)
+    monkeypatch.setattr(process, "_shutting_down", False)

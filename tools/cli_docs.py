@@ -28,6 +28,43 @@ Results go to standard output, messages to standard error.
 | 1 | some inputs failed, each with one error line; the other inputs are processed |
 | 2 | wrong usage |
 | 3 | a live source is lost: `--tries` attempts to open it failed |
+
+## Which files does `classify` read?
+
+| argument | files |
+| --- | --- |
+| file | this file; the content decides how it is decoded |
+| directory | all files below it with the suffix of an audio or video format; hidden files are skipped |
+| glob pattern | its matches; `**` descends into directories |
+| `-` | standard input, a WAV or with `--raw` |
+
+A directory's files without a known suffix are skipped, and one message counts them. Covers, texts, playlists, subtitles
+and checksums are not counted.
+
+A file with several names (links, `a.mp3` and `./a.mp3`) is classified once, under the name that comes first.
+
+Pipes, sockets, devices and URLs are errors. Pass a pipe as standard input (`genre-edge classify - < PIPE`), and give a
+live URL to `genre-edge stream`.
+
+## How are file names written?
+
+In JSON and CSV, names are unchanged, with two exceptions that keep them valid and reversible:
+
+- A byte that is not UTF-8 is written as `\\xHH`, with two lower-case hexadecimal digits.
+- A backslash of the name that already begins such an escape is written as `\\x5c`.
+
+This program recovers the bytes of a name:
+
+```python
+import re
+
+source = r"caf\\xe9.wav"
+print(re.sub(rb"\\\\x([0-9a-f]{2})", lambda match: bytes([int(match[1], 16)]), source.encode()))
+```
+
+The table and messages also write `\\xHH`, and U+FFFD for characters that cannot be printed, such as control characters.
+
+A spreadsheet may take a name such as `=1+1.wav` for a formula: import the column `source` as text.
 """
 
 

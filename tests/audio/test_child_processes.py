@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from genre_edge.audio import ffmpeg
+from genre_edge.audio.ffmpeg import process
 from genre_edge.audio.files import open_file
 from genre_edge.errors import AudioError
 from tests.conftest import TIMEOUT_S
@@ -29,11 +29,11 @@ def test_kill_child_processes(endless_file: Path) -> None:
     before = set(child_pids())
     with open_file(endless_file) as source:
         assert len(next(source.blocks()).samples) > 0
-        ffmpeg.kill_child_processes()
+        process.kill_child_processes()
         eventually(lambda: set(child_pids()) <= before)
     with pytest.raises(AudioError, match=r"x\.m4a: ffmpeg is not started: the program is shutting down$"):
         open_file(endless_file)
-    ffmpeg.kill_child_processes()
+    process.kill_child_processes()
 
 
 def test_kill_while_start_hangs(endless_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_kill_while_start_hangs(endless_file: Path, monkeypatch: pytest.MonkeyPa
     before, release, locked = set(child_pids()), threading.Event(), threading.Event()
 
     def hold_lock() -> None:
-        with ffmpeg._children_lock:
+        with process._children_lock:
             locked.set()
             release.wait(TIMEOUT_S)
 
@@ -49,7 +49,7 @@ def test_kill_while_start_hangs(endless_file: Path, monkeypatch: pytest.MonkeyPa
         thread = threading.Thread(target=hold_lock, daemon=True)
         thread.start()
         assert locked.wait(TIMEOUT_S)
-        ffmpeg.kill_child_processes()
+        process.kill_child_processes()
         eventually(lambda: set(child_pids()) <= before)
         release.set()
         thread.join(TIMEOUT_S)

@@ -6,8 +6,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from genre_edge.audio import ffmpeg
-from genre_edge.audio.ffmpeg import FfmpegSource, is_url, redact_url
+from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, FfmpegSource, is_url, redact_url
+from genre_edge.audio.ffmpeg import source as ffmpeg_source
+from genre_edge.audio.ffmpeg.url import NETWORK_PROTOCOLS, ffmpeg_url
 from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import encode, music
 from tests.helpers.live import RadioServer, Response
@@ -50,7 +51,7 @@ def test_stream_without_gaps_is_unchanged(codec: tuple[str, ...], monkeypatch: p
     """The filter that fills gaps does not change a stream without gaps."""
     server = RadioServer(*[response(encoded(10, *codec))] * 2)
     samples = read_from(server)
-    monkeypatch.setattr(ffmpeg, "_FILL_GAPS", [])
+    monkeypatch.setattr(ffmpeg_source, "_FILL_GAPS", [])
     assert len(samples) > 9 * 44100 and np.array_equal(samples, read_from(server))
     server.close()
 
@@ -105,7 +106,7 @@ def test_ffmpeg_supports_all_schemes() -> None:
     done = subprocess.run(["ffmpeg", "-v", "error", "-protocols"], capture_output=True, text=True, check=True)
     inputs = done.stdout.partition("Output:")[0].split()
     demuxers = {"rtsp", "rtsps"}  # not among ffmpeg's protocols
-    for scheme in ffmpeg.NETWORK_SCHEMES:
-        name = ffmpeg._ffmpeg_url(f"{scheme.upper()}://Host/Path").removesuffix("://Host/Path")
+    for scheme in NETWORK_SCHEMES:
+        name = ffmpeg_url(f"{scheme.upper()}://Host/Path").removesuffix("://Host/Path")
         assert name in {*inputs, *demuxers}
-        assert name in ffmpeg._NETWORK_PROTOCOLS.split(",")
+        assert name in NETWORK_PROTOCOLS.split(",")

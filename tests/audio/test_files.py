@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genre_edge.audio.files import SOUNDFILE_SUFFIXES, open_file
+from genre_edge.audio.files import open_file
+from genre_edge.audio.suffixes import SOUNDFILE_SUFFIXES
 from genre_edge.errors import AudioError
 from tests.helpers.audio import encode, music, naive_mono, noise, read_samples, run_python
 from tests.helpers.bundles import tiny
@@ -206,7 +207,9 @@ def test_fifo_is_rejected(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     program = "import sys; from genre_edge.audio.files import open_file; open_file(sys.argv[1])"
     done = run_python(program, tmp_path / name)
-    assert done.stderr.splitlines()[-1] == f"genre_edge.errors.AudioError: {tmp_path / name}: not a regular file"
+    reason = "not a regular file but a pipe; pass its data as standard input (WAV, or --raw): - < "
+    expected = f"genre_edge.errors.AudioError: {tmp_path / name}: {reason}{tmp_path / name}"
+    assert done.stderr.splitlines()[-1] == expected
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -280,6 +281,18 @@ def test_classify_frames_of_other_shape(shape: tuple[int, ...]) -> None:
         tiny().classify_frames(np.zeros(shape, dtype=np.float32))
     with pytest.raises(ParameterError, match="finite"):
         tiny().classify_frames(np.full((16, 40), np.nan, dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    "frames", [None, "frames", [[1.0], [1.0, 2.0]], np.zeros((16, 40), complex), [[None] * 40] * 16]
+)
+def test_classify_frames_wrong_kind(frames: Any) -> None:
+    """Anything that is no array of numbers is an error that names `frames`; another layout is accepted."""
+    with pytest.raises(ParameterError, match=r"^frames "):
+        tiny().classify_frames(frames)
+    valid = np.random.default_rng(0).normal(-40, 10, (16, 40)).astype(np.float32)
+    shifted = np.frombuffer(b"-" + valid.tobytes(), np.float32, offset=1).reshape(16, 40)
+    assert tiny().classify_frames(shifted) == tiny().classify_frames(valid)
 
 
 @pytest.mark.parametrize("interval_s", [0, -5, math.nan])

@@ -1,5 +1,6 @@
 """Bad input: one error line that names the file and the reason, the exit code, and all other files classified."""
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -120,6 +121,56 @@ def test_classify_m4a_without_ffmpeg(cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "song.m4a: needs ffmpeg, which is not installed" in done.stderr
+
+
+def test_classify_special_files(cli: Cli, folder: Path, tmp_path: Path) -> None:
+    """Pipes, process substitution, devices and URLs are errors with the way out; other files are classified."""
+    os.mkfifo(tmp_path / "fifo.m4a")
+    read_fd, write_fd = os.pipe()
+    url = "https://name:secret@radio.example/live.mp3?key=secret"
+    special = [tmp_path / "fifo.m4a", f"/dev/fd/{read_fd}", "/dev/null", url]
+    done = cli("classify", *special, folder / "good.wav", "--format", "jsonl", pass_fds=[read_fd])
+    os.close(read_fd)
+    os.close(write_fd)
+    assert done.returncode == 1
+    assert [json.loads(line)["source"] for line in done.stdout.splitlines()] == [str(folder / "good.wav")]
+    standard_input = "not a regular file but a pipe; pass its data as standard input (WAV, or --raw): - <"
+    assert done.stderr.splitlines() == [
+        f"genre-edge: {tmp_path}/fifo.m4a: {standard_input} {tmp_path}/fifo.m4a",
+        f"genre-edge: /dev/fd/{read_fd}: {standard_input} <(COMMAND)",
+        "genre-edge: /dev/null: not a regular file but a device; for a sound card, run: genre-edge stream",
+        "genre-edge: https://radio.example/live.mp3: a URL, not a file; for a live stream, run: genre-edge stream URL",
+    ]
+
+
+def test_classify_directory_with_unknown_kinds(cli: Cli, folder: Path, tmp_path: Path) -> None:
+    """Files that may be audio are counted in one line, without an error; a file with two names is classified once."""
+    music = tmp_path / "music"
+    music.mkdir()
+    os.link(folder / "good.wav", music / "b.wav")
+    (music / "a.wav").symlink_to("b.wav")
+    for name in ("x.mid", "y.mid", "cover.jpg", "z.txt"):
+        (music / name).touch()
+    done = cli("classify", music, music / "b.wav", "--format", "jsonl")
+    (verdict,) = map(json.loads, done.stdout.splitlines())
+    assert (done.returncode, verdict["source"]) == (0, str(music / "a.wav"))
+    skipped = "skipping 2 files without a known audio suffix (.mid); give their names to classify them"
+    assert done.stderr == f"genre-edge: {music}: {skipped}\n"
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_classify_names_not_utf8(invoke: Cli, folder: Path, tmp_path: Path, format: str) -> None:
+    """Names that are not UTF-8 stay distinct."""
+    names = [b"caf\xe8.wav", b"caf\xe9.wav", b"caf\\xe9.wav"]
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_bytes((folder / "short.wav").read_bytes())
+    done = invoke("classify", tmp_path, "--format", format)
+    rows = (
+        [json.loads(line) for line in done.stdout.splitlines()]
+        if format == "jsonl"
+        else [*csv.DictReader(done.stdout.splitlines())]
+    )
+    assert {Path(row["source"]).name for row in rows} == {"caf\\xe8.wav", "caf\\xe9.wav", "caf\\x5cxe9.wav"}
 
 
 OTHER_DATA = [b"RIFF", b"RIFF\0\0\0\0WAVE", b"ID3 something else entirely"]

@@ -114,7 +114,7 @@ def test_mfcc_invalid_arguments():
         ({"y": y, "colour": 3}, "unknown parameter colour"),
         ({}, "either y or S"),
         ({"y": y, "S": y}, "either y or S"),
-        ({"S": y}, "db must be"),
+        ({"S": y}, "S must be"),
         ({"S": np.full((40, 3), np.nan)}, "S must be finite"),
     ):
         with pytest.raises(ParameterError, match=reason):

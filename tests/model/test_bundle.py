@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -70,10 +71,21 @@ def test_model_hash_mismatch(tmp_path: Path) -> None:
 
 Edit = Callable[[dict[str, Any]], Any]
 
+
+def nested(depth: int) -> Any:
+    value: Any = 0
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 REQUIRED = ("name", "version", "labels", "mel", "patch_frames", "hop_frames", "normalisation")
 INVALID: dict[str, tuple[Edit, list[str]]] = {
     "unknown schema": (lambda c: c.update(schema_version=2), ["schema_version", "2", "1"]),
     "schema a string": (lambda c: c.update(schema_version="1"), ["schema_version", "'1'", "1"]),
+    "schema true": (lambda c: c.update(schema_version=True), ["schema_version", "True", "1"]),
+    "schema a fraction": (lambda c: c.update(schema_version=1.0), ["schema_version", "1.0"]),
+    "schema nested": (lambda c: c.update(schema_version=[[[]]] * 50_000), ["schema_version", "..."]),
     "no schema": (lambda c: c.pop("schema_version"), ["schema_version", "None", "1"]),
     "unknown field": (lambda c: c.update(nonsense=1), ["nonsense"]),
     "unknown mel field": (lambda c: c["mel"].update(nonsense=1), ["nonsense"]),
@@ -114,6 +126,19 @@ INVALID: dict[str, tuple[Edit, list[str]]] = {
     "not_music above 1": (lambda c: c.update(not_music=1.5), ["not_music", "1.5"]),
     "not_music without an output": (lambda c: c.update(not_music=0.5), ["(1, 3)", "(1, 4)"]),
     "silence_db not a number": (lambda c: c.update(silence_db=float("nan")), ["silence_db", "nan"]),
+    "metrics not finite": (lambda c: c.update(metrics={"a": [float("inf")]}), ["metrics", "inf"]),
+    "accuracy a string": (lambda c: c.update(metrics={"holdout": {"accuracy": "high"}}), ["metrics", "'high'"]),
+    "holdout a number": (lambda c: c.update(metrics={"holdout": 0.7}), ["metrics", "0.7"]),
+    "metrics nested": (lambda c: c.update(metrics={"a": nested(800)}), ["metrics", "20 levels"]),
+    "patch_frames huge": (lambda c: c.update(patch_frames=10**4000), ["patch_frames", "1000000", "..."]),
+    "mel integer true": (lambda c: c["mel"].update(hop_length=True), ["hop_length", "True"]),
+    "mel number infinite": (lambda c: c["mel"].update(fmax=float("inf")), ["fmax", "inf"]),
+    "name long": (lambda c: c.update(name="x" * 100_000), ["name", "xxx..."]),
+    "name with control characters": (lambda c: c.update(name="\x1b[31m\n"), ["name", r"'\x1b[31m\n'"]),
+    "unknown field long": (lambda c: c.update({"y\n" * 100_000: 1}), ["unknown fields", r"y\ny\n", "..."]),
+    "unknown mel field long": (lambda c: c["mel"].update({"y\n" * 100_000: 1}), ["mel", r"y\ny\n", "..."]),
+    "sha256 long": (lambda c: c.update(sha256="0" * 100_000), ["sha256", "64", "000..."]),
+    "licence a lone surrogate": (lambda c: c.update(licence="\ud800"), ["licence", r"'\ud800'"]),
     "metrics a list": (lambda c: c.update(metrics=[1]), ["metrics", "[1]"]),
     "sha256 null": (lambda c: c.update(sha256=None), ["sha256", "None"]),
     "too few labels": (lambda c: c.update(labels=["a", "b"]), ["output", "int8 (1, 3)", "int8 (1, 2)"]),
@@ -140,6 +165,38 @@ def test_bundle_invalid_json(tmp_path: Path, content: bytes) -> None:
     bundle = edited_bundle(tmp_path / "b", lambda content: None)
     (bundle / "bundle.json").write_bytes(content)
     assert load_error(bundle).startswith("/bundle.json: ")
+
+
+def test_bundle_duplicate_field(tmp_path: Path) -> None:
+    """A field that occurs twice is an error, at the top and inside, in linear time."""
+    bundle = edited_bundle(tmp_path / "b", lambda content: None)
+    text = (bundle / "bundle.json").read_text()
+    (bundle / "bundle.json").write_text(text.replace("{", '{"threshold": 0.5, ', 1))
+    assert load_error(bundle) == "/bundle.json: duplicate field 'threshold'"
+    (bundle / "bundle.json").write_text(text.replace('"mel": {', '"mel": {"sr": 1, '))
+    assert load_error(bundle) == "/bundle.json: duplicate field 'sr'"
+    many = ", ".join(f'"{i}": 0' for i in range(80_000))
+    (bundle / "bundle.json").write_text(f'{{{many}, "79999": 0}}')
+    assert load_error(bundle) == "/bundle.json: duplicate field '79999'"
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "model.tflite"])
+def test_bundle_special_file(tmp_path: Path, name: str) -> None:
+    """A FIFO or a device in a bundle is an error at once; nothing waits for a writer."""
+    bundle = edited_bundle(tmp_path / "b", lambda content: None)
+    (bundle / name).unlink()
+    os.mkfifo(bundle / name)
+    assert load_error(bundle) == f"/{name}: not a regular file"
+    (bundle / name).unlink()
+    (bundle / name).symlink_to("/dev/zero")
+    assert load_error(bundle) == f"/{name}: not a regular file"
+
+
+def test_bundle_path_long_name() -> None:
+    """The name of a model that does not exist is shortened and escaped."""
+    with pytest.raises(ModelError, match=r"^no model 'x.*: neither a directory nor one of ") as caught:
+        bundle_path("x\n" * 50_000)
+    assert len(str(caught.value)) < 400 and "\n" not in str(caught.value)
 
 
 def test_bundle_missing_or_huge_files(tmp_path: Path) -> None:

@@ -19,9 +19,8 @@ import pytest
 import rich.live
 from rich.console import Console
 
-from genre_edge.audio import ffmpeg
 from genre_edge.audio.block import Block
-from genre_edge.audio.ffmpeg import kill_child_processes
+from genre_edge.audio.ffmpeg import kill_child_processes, process
 from genre_edge.audio.files import open_file
 from genre_edge.audio.live import reconnect
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
@@ -207,7 +206,7 @@ def test_interrupt_file(name: str, step: int, tmp_path: Path, monkeypatch: pytes
 
     other_pids = set(child_pids())
     for line in count(1, step):
-        monkeypatch.setattr(ffmpeg, "_shutting_down", False)
+        monkeypatch.setattr(process, "_shutting_down", False)
         completed = not interrupted(line, read)
         kill_child_processes()
         eventually(lambda: set(child_pids()) <= other_pids)

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from genre_edge.audio.paths import is_audio_name
+from genre_edge.audio.suffixes import is_audio_name
 from genre_edge.mel.config import MelConfig
 from genre_edge.mel.spectrogram import MelSpectrogram
 from genre_edge.system.atomic_write import write_atomically

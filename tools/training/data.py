@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from genre_edge.audio.files import open_file
-from genre_edge.audio.paths import is_audio_name
+from genre_edge.audio.suffixes import is_audio_name
 from genre_edge.classify.frontend import FrontEnd
 from genre_edge.errors import GenreEdgeError
 from genre_edge.mel.config import MelConfig

@@ -1,116 +1,232 @@
-"""Audio files, decoded in constant memory by libsndfile, or by ffmpeg in formats that libsndfile does not support."""
+"""Audio files: recognised by their content, and decoded in constant memory by libsndfile or ffmpeg.
 
+One rule for all formats: what can be decoded is used, and one warning says what is missing. The data decides how long
+the audio is; the header is a hint (see `genre_edge.audio.containers`). If libsndfile does not support a file, or stops
+before its end, ffmpeg decodes the file, or the rest of it, where it is installed.
+"""
+
+import errno
 import logging
 import os
-import re
 import stat
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile
+from numpy.typing import NDArray
 
 from genre_edge.audio.block import Block, to_mono
-from genre_edge.audio.ffmpeg import FFMPEG_SUFFIXES, FfmpegSource
-from genre_edge.audio.pipe import UNKNOWN_SIZE
+from genre_edge.audio.containers import flac
+from genre_edge.audio.containers.layout import Layout, Part, PartView
+from genre_edge.audio.containers.scanning import needs_ffmpeg, scan, starts_like_mpeg
+from genre_edge.audio.ffmpeg.file import FfmpegFile
+from genre_edge.audio.ffmpeg.process import has_ffmpeg
+from genre_edge.audio.paths import explain_unreadable
+from genre_edge.audio.sndfile import NOT_AUDIO, SndfileDecoder
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError
 
 log = logging.getLogger("genre_edge")
 
-SOUNDFILE_SUFFIXES = frozenset(
-    [
-        ".wav",
-        ".wave",
-        ".flac",
-        ".mp3",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".au",
-        ".snd",
-        ".caf",
-        ".w64",
-        ".rf64",
-    ]
-)
-SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
-# line in libsndfile's log about a RIFF or AIFF with fewer samples than its header declares
-_DECLARED_SIZE = re.compile(r"^ *(?:data|SSND) *: *(\d+) \(should be", re.MULTILINE)
-_BLOCK_VALUES = 1 << 16  # samples times channels: 0.25 MB, so that memory use does not depend on the format
+_TOLERANCE_S = 0.25  # shorter differences are the encoder's delay, padding and rounded lengths
+_FFMPEG_TOLERANCE_S = 0.5
 
 
 class FileSource(Source):
-    """File decoded by libsndfile: wav, flac, mp3, ogg, opus and related formats.
+    """Audio file.
 
     Args:
-        file: open file descriptor; the source owns it.
-        name: name in messages and verdicts.
+        descriptor: open file descriptor; the source owns it.
+        path: path of the file, which ffmpeg opens again.
 
     Raises:
         AudioError: the file is not audio, or its rate or channel count is out of range.
     """
 
-    def __init__(self, file: int, name: str) -> None:
-        self.name = name
-        self._size = os.fstat(file).st_size
-        self._descriptor = file
-        # A station may close the file while another thread reads, which would crash libsndfile. Reentrant, so that
-        # `close` works in a thread that was interrupted while reading.
-        self._lock = threading.RLock()
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self.name, self._path = str(path), path
+        self._descriptor, self._size = descriptor, os.fstat(descriptor).st_size
+        self._decoder: SndfileDecoder | None = None
+        self._ffmpeg: FfmpegFile | None = None
+        self._position = self._n_lost = 0  # samples at `rate`; the position counts lost ones
+        self._decoded_s = 0.0
+        self.rate = self.channels = 0
+        self._damage: str | None = None  # why a decoder stopped early
         try:
-            # By descriptor: the content alone decides the format, and any path works.
-            self._file = soundfile.SoundFile(file)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(f"{name}: {_reason(error)}") from None
-        self.rate, self.channels = self._file.samplerate, self._file.channels
-        self.check_format()
+            layout = scan(descriptor, self._size)
+            self._layout = layout or Layout()
+            self._open(is_unknown=layout is None)
+            self.check_format()
+        except BaseException:
+            self.close()
+            raise
 
     def blocks(self) -> Iterator[Block]:
-        """Yield the decoded blocks. Log a warning if the file is truncated.
+        """Yield the decoded blocks. Log one warning if audio is missing or the file is damaged.
 
         Raises:
-            AudioError: the file is damaged.
+            AudioError: the file is damaged and nothing can be decoded.
         """
-        frames = max(1, _BLOCK_VALUES // self.channels)
-        buffer = np.empty((frames, self.channels), dtype=np.float32)
-        position = 0
-        while True:
-            try:
-                with self._lock:
-                    samples = self._file.read(out=buffer)
-            except soundfile.LibsndfileError as error:
-                raise AudioError(f"{self.name}: after {position / self.rate:.1f} s: {_reason(error)}") from None
-            if not len(samples):
-                break
-            yield Block(to_mono(samples), self.rate, position)
-            position += len(samples)
-        if position and self._is_truncated(position):
-            log.warning("%s: the file is truncated; it ends after %.1f s", self.name, position / self.rate)
-
-    def _is_truncated(self, position: int) -> bool:
-        """Return True if the header declares more samples, or (an mp3 without an index) bytes were not read."""
-        declared = _DECLARED_SIZE.search(self._file.extra_info)
-        unread = self._size - os.lseek(self._descriptor, 0, os.SEEK_CUR) if self._file.format == "MP3" else 0
-        return (
-            position < self._file.frames < 1 << 62
-            or (declared is not None and int(declared[1]) < UNKNOWN_SIZE)
-            or unread > self._size // 20
-        )
+        if self._decoder is not None:
+            yield from self._decode_parts(self._decoder)
+            if self._is_incomplete():
+                yield from self._decode_rest()
+        elif self._ffmpeg is not None:
+            yield from self._decode_with_ffmpeg(self._ffmpeg, 0)
+        if self._damage and not self._decoded_s:
+            raise AudioError(f"{self.name}: {self._damage}")
+        self._report()
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
-        with self._lock:
-            self._file.close()
+        if self._decoder is not None:
+            self._decoder.close()
+        if self._ffmpeg is not None:
+            self._ffmpeg.close()
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _open(self, is_unknown: bool) -> None:
+        """Open the first decoder: libsndfile, or ffmpeg for what it does not support."""
+        reason = NOT_AUDIO
+        # libmpg123 prints messages if it searches AAC for its own frames.
+        if not (is_unknown and starts_like_mpeg(self._descriptor) and has_ffmpeg()):
+            try:
+                self._open_part(self._layout.parts[0] if self._layout.parts else None)
+                return
+            except AudioError as error:
+                reason = str(error)
+        if not has_ffmpeg() and not needs_ffmpeg(self._descriptor, self._path):
+            raise AudioError(f"{self.name}: {reason}")
+        self._ffmpeg = FfmpegFile(self._path)
+        self._set_format(self._ffmpeg.rate, self._ffmpeg.channels)
+
+    def _open_part(self, part: Part | None) -> SndfileDecoder:
+        """Open a part with libsndfile, or the whole file if it is None. Raises AudioError without the file's name."""
+        if part is None:
+            descriptor = os.dup(self._descriptor)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            decoder = SndfileDecoder(descriptor)
+        else:
+            decoder = SndfileDecoder(PartView(self._descriptor, part))
+        if self._decoder is not None:
+            self._decoder.close()
+        self._decoder = decoder
+        self._set_format(decoder.rate, decoder.channels)
+        return decoder
+
+    def _set_format(self, rate: int, channels: int) -> None:
+        """Set the format of the next blocks; express the position in samples at the new rate."""
+        if self._position:
+            self._position = round(self._position * rate / self.rate)
+        self.rate, self.channels = rate, channels
+
+    def _decode_parts(self, decoder: SndfileDecoder) -> Iterator[Block]:
+        """Decode all parts with libsndfile; stop at damage that it cannot pass."""
+        parts = list(self._layout.parts[1:])
+        n_lost = resume_offset = 0
+        while True:
+            try:
+                for samples in decoder.arrays():
+                    yield self._block(to_mono(samples), n_lost)
+                    n_lost = 0
+            except AudioError as error:
+                self._damage = str(error)
+                if (resumed := flac.resume(self._descriptor, self._size, self._position, resume_offset)) is None:
+                    return
+                part, first_sample, resume_offset = resumed
+                n_lost += first_sample - self._position
+                self._n_lost += first_sample - self._position
+                self._position = first_sample
+                parts.insert(0, part)
+            if not parts:
+                return
+            try:
+                decoder = self._open_part(parts.pop(0))
+            except AudioError as error:
+                self._damage = str(error)
+                return
+
+    def _is_incomplete(self) -> bool:
+        """Return True if ffmpeg may decode more than libsndfile did."""
+        available_s = self._layout.available_s
+        if available_s is None:
+            return self._damage is not None
+        return self._position / self.rate < available_s - _TOLERANCE_S
+
+    def _decode_rest(self) -> Iterator[Block]:
+        """Decode with ffmpeg what follows the position, if ffmpeg is installed and can decode the file."""
+        if not has_ffmpeg():
+            return
+        position_s = self._position / self.rate
+        try:
+            self._ffmpeg = FfmpegFile(self._path)
+        except AudioError:
+            return
+        yield from self._decode_with_ffmpeg(self._ffmpeg, round(position_s * self._ffmpeg.rate))
+
+    def _decode_with_ffmpeg(self, source: FfmpegFile, n_skip: int) -> Iterator[Block]:
+        """Decode with ffmpeg, without the first `n_skip` samples."""
+        self._set_format(source.rate, source.channels)
+        try:
+            for block in source.blocks():
+                samples = block.samples[min(n_skip, len(block.samples)) :]
+                n_skip -= len(block.samples) - len(samples)
+                if len(samples):
+                    yield self._block(samples)
+        except AudioError as error:
+            self._damage = str(error).removeprefix(f"{self.name}: ")
+        self._damage = self._damage or source.problem
+
+    def _block(self, samples: NDArray[np.float32], n_lost: int = 0) -> Block:
+        """Return a block of mono samples that follow the position, and advance it."""
+        block = Block(samples, self.rate, self._position, n_lost)
+        self._position += len(samples)
+        self._decoded_s += len(samples) / self.rate
+        return block
+
+    def _expected_s(self) -> float | None:
+        """Return the length that the file should have; None if it is unknown."""
+        if self._layout.expected_s is not None:
+            return self._layout.expected_s
+        if self._ffmpeg is not None:
+            return self._ffmpeg.expected_s
+        return self._decoder.declared_s if self._decoder is not None else None
+
+    def _report(self) -> None:
+        """Set `expected_s`, and log a warning if audio is missing or the file is damaged."""
+        layout, expected_s = self._layout, self._expected_s()
+        is_truncated = layout.expected_s is not None and layout.expected_s > (layout.available_s or 0.0)
+        tolerance_s = _TOLERANCE_S if self._ffmpeg is None else _FFMPEG_TOLERANCE_S
+        tolerance_s = 0.0 if is_truncated or self._n_lost else tolerance_s
+        is_missing = expected_s is not None and self._decoded_s < expected_s - tolerance_s
+        self.expected_s = expected_s if is_missing or expected_s is None else self._decoded_s
+        if is_truncated:
+            problem: str | None = "the file is truncated"
+        elif is_missing or self._damage:
+            problem = "the file is damaged"
+        else:
+            problem = layout.problem
+        if problem is None:
+            return
+        text = f"decoded {self._decoded_s:.1f}" + (f" of {expected_s:.1f} s" if is_missing else " s")
+        if self._is_incomplete() and not has_ffmpeg():
+            text += "; ffmpeg, which is not installed, may decode more"
+        log.warning("%s: %s; %s", self.name, problem, text)
 
 
-def _reason(error: "soundfile.LibsndfileError") -> str:
-    text = str(error.error_string).strip().rstrip(".")
-    return "not an audio file that can be read" if "not recognised" in text else text
+def open_file(path: str | Path) -> Source:
+    """Open an audio file.
+
+    Args:
+        path: path of the file. Its content decides how it is decoded.
+
+    Raises:
+        AudioError: the file cannot be read or is not audio; the message names the file and the reason.
+    """
+    path = Path(path)
+    return FileSource(_open_regular(path), path)
 
 
 def _open_regular(path: Path) -> int:
@@ -120,29 +236,13 @@ def _open_regular(path: Path) -> int:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         broken = isinstance(error, FileNotFoundError) and path.is_symlink()
-        raise AudioError(f"{path}: {'broken link' if broken else error.strerror}") from None
+        reason = explain_unreadable(path) if error.errno == errno.ENXIO else error.strerror  # ENXIO: a socket
+        raise AudioError(f"{path}: {'broken link' if broken else reason}") from None
     except ValueError as error:
         raise AudioError(f"{path}: {error}") from None
     info = os.fstat(file)
     if not stat.S_ISREG(info.st_mode) or info.st_size == 0:
         os.close(file)
-        reason = "the file is empty" if stat.S_ISREG(info.st_mode) else "not a regular file"
+        reason = "the file is empty" if stat.S_ISREG(info.st_mode) else explain_unreadable(path, info.st_mode)
         raise AudioError(f"{path}: {reason}")
     return file
-
-
-def open_file(path: str | Path) -> Source:
-    """Open an audio file.
-
-    Args:
-        path: path of the file; the suffix decides whether ffmpeg decodes it.
-
-    Raises:
-        AudioError: the file cannot be read or is not audio; the message names the file and the reason.
-    """
-    path = Path(path)
-    file = _open_regular(path)
-    if path.suffix.lower() in FFMPEG_SUFFIXES:
-        os.close(file)
-        return FfmpegSource.from_file(path)
-    return FileSource(file, str(path))

@@ -5,13 +5,14 @@ import sys
 
 from genre_edge.audio import microphone
 from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, FfmpegSource, ffmpeg_program, is_url, redact_url
-from genre_edge.audio.files import SUFFIXES, open_file
+from genre_edge.audio.files import open_file
 from genre_edge.audio.live.queue import TIMEOUT_S
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
 from genre_edge.audio.live.threaded import ThreadedSource
 from genre_edge.audio.paths import STDIN
 from genre_edge.audio.pipe import open_pipe
 from genre_edge.audio.source import Source
+from genre_edge.audio.suffixes import SUFFIXES
 from genre_edge.errors import ParameterError
 
 DEFAULT_DEVICE = "microphone"

@@ -2,11 +2,11 @@
 
 import os
 
-_MAX_BYTES = 4096
+_MAX_BYTES = 1 << 16
 
 
 class StderrTail:
-    """Non-blocking pipe for a child's standard error that keeps the last 4 KiB.
+    """Non-blocking pipe for a child's standard error that keeps the last 64 KiB.
 
     The child never blocks on it: output that does not fit the pipe is lost.
 
@@ -37,10 +37,14 @@ class StderrTail:
         while data := self._reader.read(1 << 16):  # None if no data is pending
             self._tail = (self._tail + data)[-_MAX_BYTES:]
 
+    def text(self) -> str:
+        """Return what was written so far, at most the last 64 KiB."""
+        self.drain()
+        return self._tail.decode(errors="replace")
+
     def last_line(self) -> str:
         """Return the last line written so far, "" if there is none."""
-        self.drain()
-        lines = self._tail.decode(errors="replace").strip().splitlines()
+        lines = self.text().strip().splitlines()
         return lines[-1] if lines else ""
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from genre_edge.classify.frontend import FrontEnd, OnFrames, whole_stream
 from genre_edge.classify.inference import Gap, StreamPredictor
 from genre_edge.classify.verdict import InputInfo, ModelInfo, Segment, Verdict
 from genre_edge.errors import ParameterError
-from genre_edge.mel.spectrogram import Frames, MelSpectrogram
+from genre_edge.mel.spectrogram import Frames, MelSpectrogram, as_array
 from genre_edge.model.prediction import Model
 
 
@@ -70,7 +70,9 @@ class Classifier:
             ParameterError: the frames have another number of bands, or are not finite.
             ModelError: the network cannot be run.
         """
-        mel = self.bundle.mel
+        mel, frames = self.bundle.mel, as_array("frames", frames)
+        if frames.dtype.kind not in "fiu":
+            raise ParameterError(f"frames must be real numbers, got {frames.dtype!s:.100}")
         if frames.ndim != 2 or frames.shape[0] != mel.n_mels or not np.isfinite(frames).all():
             raise ParameterError(f"frames must be finite, ({mel.n_mels}, n), got shape {frames.shape}")
         predictor = StreamPredictor(self._model, whole_stream(frames, mel.hop_length, mel.sr))

@@ -42,13 +42,16 @@ def classify(
     threshold: ThresholdOption = None,
     raw: RawOption = None,
 ) -> None:
-    """Classify the genre of music files. Exit code 1 if a file fails; the other files are still classified."""
-    from genre_edge.audio.paths import STDIN, expand
+    """Classify the genre of music files. Exit code 1 if a file fails; the other files are still classified.
+
+    A file with several names is classified once.
+    """
+    from genre_edge.audio.paths import STDIN, expand_all
     from genre_edge.classify.classifier import Classifier
     from genre_edge.output.formats import FORMATS
 
     _check_standard_input(paths.count(STDIN), raw)
-    items = list(dict.fromkeys(item for path in paths for item in expand(path)))  # each file once
+    items = list(expand_all(paths))
     jobs = min(jobs, len(items))
     classifiers = [Classifier(model, threshold) for _ in range(jobs)]  # a bad --model fails before any work
     thread_local = threading.local()

@@ -186,7 +186,7 @@ cdef class Plan:
 
 
 cdef int get_floats(object array, int ndim, int flags, Py_buffer *view) except -1:
-    """Get a contiguous float32 buffer, which the caller releases. Raises TypeError for any other object."""
+    """Get a contiguous, aligned float32 buffer, which the caller releases. Raises TypeError for any other object."""
     try:
         PyObject_GetBuffer(array, view, flags | PyBUF_FORMAT)
     except (BufferError, ValueError) as error:
@@ -194,6 +194,9 @@ cdef int get_floats(object array, int ndim, int flags, Py_buffer *view) except -
     if view.ndim != ndim or view.itemsize != sizeof(float) or view.format[0] != b"f" or view.format[1] != 0:
         PyBuffer_Release(view)
         raise TypeError(f"expected a contiguous float32 array with {ndim} dimensions")
+    if view.len and <size_t>view.buf % sizeof(float):
+        PyBuffer_Release(view)
+        raise TypeError("expected an aligned float32 array")
     return 0
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from genre_edge.errors import ParameterError
 from genre_edge.mel import _logmel
 from genre_edge.mel.config import MelConfig
-from genre_edge.mel.spectrogram import Frames, MelSpectrogram, apply_top_db, as_array
+from genre_edge.mel.spectrogram import Frames, MelSpectrogram, apply_top_db, as_array, as_float32
 from genre_edge.mel.validation import check_choice, check_real
 
 
@@ -62,15 +62,14 @@ def power_to_db(
     """
     array = as_array("S", S)
     if array.dtype.kind not in "fiu":
-        raise ParameterError(f"S must be real numbers, got {array.dtype}")
-    with np.errstate(over="ignore"):
-        power = array.astype(np.float32)
+        raise ParameterError(f"S must be real numbers, got {array.dtype!s:.100}")
+    power = as_float32(array)
     if not np.isfinite(power).all():
         raise ParameterError("S must be finite")
     if not 1e-37 <= check_real("amin", amin) <= 1e37:
         raise ParameterError(f"amin must be from 1e-37 to 1e37, got {amin!r}")
     ref_power = abs(check_real("ref", ref(power) if callable(ref) else ref))
-    db = _logmel.power_to_db(np.ascontiguousarray(power).ravel(), amin).reshape(power.shape)
+    db = _logmel.power_to_db(power.ravel(), amin).reshape(power.shape)
     db -= np.float32(10 * math.log10(max(amin, ref_power)))
     return db if top_db is None else apply_top_db(db, top_db)
 
@@ -120,9 +119,13 @@ def mfcc(
 
 def _mfcc_of_db(S: ArrayLike, n_mfcc: int, lifter: float) -> Frames:
     array = as_array("S", S)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    n_mels = array.shape[0] if array.ndim == 2 and array.dtype.kind == "f" else 0
+    if not 1 <= n_mels <= _logmel.MAX_FFT:
+        raise ParameterError(f"S must be (n_mels, k) floating point, got {array.shape} {array.dtype!s:.100}")
+    frames = as_float32(array)
+    if not np.isfinite(frames).all():
         raise ParameterError("S must be finite")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about empty bands: the DCT depends on the number of bands only
-        spectrogram = MelSpectrogram(MelConfig(n_mels=array.shape[0] if array.ndim == 2 else 1))
-    return spectrogram.mfcc_of_db(array, n_mfcc, lifter)
+        spectrogram = MelSpectrogram(MelConfig(n_mels=n_mels))
+    return spectrogram.mfcc_of_db(frames, n_mfcc, lifter)

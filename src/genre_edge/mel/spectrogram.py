@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from genre_edge.errors import ParameterError
 from genre_edge.mel import _logmel
 from genre_edge.mel.config import MelConfig
-from genre_edge.mel.validation import check_choice, check_integer, check_real
+from genre_edge.mel.validation import check_choice, check_integer, check_real, quoted
 
 Frames = NDArray[np.float32]
 
@@ -35,22 +35,32 @@ def as_array(name: str, value: ArrayLike) -> NDArray[Any]:
     """Convert a parameter to an array.
 
     Raises:
-        ParameterError: numpy cannot convert `value`.
+        ParameterError: numpy cannot convert `value`, or some of its elements are masked.
     """
+    if np.ma.is_masked(value):
+        raise ParameterError(f"{name} has masked elements")
     try:
         return np.asarray(value)
-    except ValueError as error:
-        raise ParameterError(f"{name} is not an array: {error}") from None
+    except Exception as error:  # an object's `__array__` may raise anything
+        raise ParameterError(f"{name} is not an array: {quoted(str(error))[1:-1]}") from None
+
+
+def as_float32(array: NDArray[Any]) -> NDArray[np.float32]:
+    """Return an array as the core requires it, copied only if it differs: native float32, aligned, in C order.
+
+    A value beyond float32 becomes infinite.
+    """
+    with np.errstate(all="ignore"):
+        return np.require(array, np.float32, ["C", "A"])
 
 
 def _samples(y: ArrayLike) -> NDArray[np.float32]:
     array = as_array("y", y)
     if array.dtype.kind != "f":
-        raise ParameterError(f"y must be floating point, full scale +-1, got {array.dtype}")
+        raise ParameterError(f"y must be floating point, full scale +-1, got {array.dtype!s:.100}")
     if array.ndim != 1:
         raise ParameterError(f"y must be one-dimensional (mono), got shape {array.shape}")
-    with np.errstate(over="ignore"):  # a float64 that overflows becomes inf; the core reports its index
-        return np.ascontiguousarray(array, dtype=np.float32)
+    return as_float32(array)
 
 
 class MelStream:
@@ -79,7 +89,7 @@ class MelStream:
                 another kind, or the stream was flushed. The stream is unchanged then.
         """
         try:
-            return self._core.push(y, out)  # type: ignore[arg-type]
+            return self._core.push(y if type(y) is np.ndarray else _samples(y), out)
         except TypeError:
             return self._push_converted(y, out)
         except ValueError as error:
@@ -89,8 +99,8 @@ class MelStream:
         samples = _samples(y)
         try:
             return self._core.push(samples, out)
-        except TypeError:
-            raise ParameterError("out must be a writable float32 array (n_mels, k) in Fortran order") from None
+        except TypeError:  # not about `samples`, which are as the core requires
+            raise ParameterError("out must be a writable, aligned float32 array (n_mels, k) in Fortran order") from None
         except ValueError as error:
             raise ParameterError(str(error)) from None
 
@@ -137,7 +147,7 @@ class MelSpectrogram:
     def __init__(self, config: MelConfig | None = None, *, lanes: int | None = None, measure: bool = False) -> None:
         self.config = MelConfig() if config is None else config
         if not isinstance(self.config, MelConfig):
-            raise ParameterError(f"config must be a MelConfig, got {config!r:.100}")
+            raise ParameterError(f"config must be a MelConfig, got {quoted(config)}")
         self._lanes = check_choice("lanes", lanes, (None, 1, 4, 8)) or 0
         self._measure = check_choice("measure", measure, (False, True))
         self._plans: dict[tuple[bool, int, float], _logmel.Plan] = {}
@@ -222,11 +232,11 @@ class MelSpectrogram:
         frames = as_array("db", db)
         if frames.ndim != 2 or frames.shape[0] != self.config.n_mels or frames.dtype.kind != "f":
             raise ParameterError(
-                f"db must be ({self.config.n_mels}, k) floating point, got {frames.shape} {frames.dtype}"
+                f"db must be ({self.config.n_mels}, k) floating point, got {frames.shape} {frames.dtype!s:.100}"
             )
         self._check_mfcc(n_mfcc)
         stream = _logmel.Stream(self._plan(True, n_mfcc, lifter))
-        return stream.mfcc(np.ascontiguousarray(frames.T, dtype=np.float32)).T
+        return stream.mfcc(as_float32(frames.T)).T
 
     def stream(self, decibel: bool = True, *, n_mfcc: int = 0, lifter: float = 0.0) -> MelStream:
         """Create a stream of frames in dB, in power with `decibel=False`, or of MFCC with `n_mfcc`.
@@ -252,7 +262,7 @@ class MelSpectrogram:
             if not decibel:
                 raise ParameterError("MFCC are computed from decibels: decibel=False and n_mfcc exclude each other")
         if check_real("lifter", lifter) < 0:
-            raise ParameterError(f"lifter must not be negative, got {lifter!r}")
+            raise ParameterError(f"lifter must not be negative, got {quoted(lifter)}")
         key = (bool(decibel), n_mfcc, float(lifter))
         if key not in self._plans:
             try:
@@ -283,5 +293,5 @@ def apply_top_db(db: NDArray[np.float32], top_db: float) -> NDArray[np.float32]:
         ParameterError: `top_db` is negative or not a number.
     """
     if check_real("top_db", top_db) < 0:
-        raise ParameterError(f"top_db must not be negative, got {top_db!r}")
+        raise ParameterError(f"top_db must not be negative, got {quoted(top_db)}")
     return np.maximum(db, db.max() - np.float32(top_db)) if db.size else db

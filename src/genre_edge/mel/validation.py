@@ -9,6 +9,17 @@ import numpy as np
 from genre_edge.errors import ParameterError
 
 _MAX_MAGNITUDE = 1e30
+_MAX_SHOWN = 200  # characters of a value in a message
+
+
+def quoted(value: Any) -> str:
+    """Return a value's `repr` for a message: one line of at most 200 characters, control characters escaped."""
+    try:
+        text = repr(value)
+    except Exception:  # nested too deeply, an integer of too many digits, a faulty __repr__
+        text = f"<{type(value).__name__}>"
+    text = "".join(c if c.isprintable() else " " for c in text)  # the repr of an array has line breaks
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
 
 
 def check_integer(name: str, value: Any, low: int, high: int) -> int:
@@ -22,7 +33,7 @@ def check_integer(name: str, value: Any, low: int, high: int) -> int:
     except TypeError:
         number = low - 1
     if isinstance(value, (bool, np.bool_)) or not low <= number <= high:
-        raise ParameterError(f"{name} must be an integer from {low} to {high}, got {value!r}")
+        raise ParameterError(f"{name} must be an integer from {low} to {high}, got {quoted(value)}")
     return number
 
 
@@ -36,7 +47,7 @@ def check_real(name: str, value: Any) -> float:
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
         number = value if isinstance(value, float) else value.item() if isinstance(value, np.generic) else value
     if not -_MAX_MAGNITUDE <= number <= _MAX_MAGNITUDE:
-        raise ParameterError(f"{name} must be a finite number, got {value!r}")
+        raise ParameterError(f"{name} must be a finite number, got {quoted(value)}")
     return number
 
 
@@ -50,4 +61,4 @@ def check_choice(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
     for choice in allowed if isinstance(value, (bool, int, float, str, type(None))) else ():
         if value == choice and isinstance(value, bool) == isinstance(choice, bool):
             return choice
-    raise ParameterError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    raise ParameterError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {quoted(value)}")

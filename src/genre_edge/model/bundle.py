@@ -8,56 +8,86 @@ and front end; an error message shows the actual and the expected value.
 
 import hashlib
 import json
+import math
 import os
+import re
+import stat
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, Field, asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from genre_edge.audio.block import MAX_RATE, MIN_RATE
 from genre_edge.errors import ModelError, ParameterError
 from genre_edge.mel.config import MelConfig
+from genre_edge.mel.validation import quoted
 from genre_edge.model.preprocessing import NORMALISATIONS
 from genre_edge.system.atomic_write import write_atomically
 
 SCHEMA_VERSION = 1
 MODELS = Path(__file__).parents[1] / "models"
 _JSON_LIMIT = 1 << 20  # bytes; far above the shipped bundles
+_MAX_NAME = 100  # characters
+_MAX_FRAMES = 1_000_000
+_MAX_DEPTH = 20  # of objects and lists in `metrics`
 _RENAMED_NORMALISATIONS = {"live": "active_bands"}  # earlier name -> name
 
 
-def _is_printable(value: Any) -> bool:
-    return isinstance(value, str) and value != "" and value.isprintable()  # it is printed on terminals
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def _is_integer(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _is_number(value: Any, low: float, high: float) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)  # a lone surrogate
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= _MAX_NAME and value.isprintable()  # it is printed on terminals
+
+
 def _are_labels(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_printable, value)) and len(set(value)) == len(value) >= 2
+    return isinstance(value, list) and all(map(_is_name, value)) and len(set(value)) == len(value) >= 2
 
 
+def _is_json(value: Any, depth: int) -> bool:
+    """Return True for finite numbers, text and so on, in objects and lists of at most `depth` levels."""
+    if isinstance(value, dict):
+        return depth > 0 and all(_is_text(key) and _is_json(item, depth - 1) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return depth > 0 and all(_is_json(item, depth - 1) for item in value)
+    return value is None or isinstance(value, bool) or _is_text(value) or _is_number(value, -1e300, 1e300)
+
+
+def _are_metrics(value: Any) -> bool:
+    """Return True for an object whose `holdout` accuracy, which `genre-edge models` lists, is a share if given."""
+    holdout = value.get("holdout", {}) if isinstance(value, dict) else None
+    accuracy = holdout.get("accuracy") if isinstance(holdout, dict) else math.nan
+    return (accuracy is None or _is_number(accuracy, 0, 1)) and _is_json(value, _MAX_DEPTH)
+
+
+_NAME = f"a printable string of 1 to {_MAX_NAME} characters"
 _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "name": (_is_printable, "a printable string"),
-    "version": (_is_printable, "a printable string"),
-    "labels": (_are_labels, "a list of two or more different strings"),
-    "patch_frames": (_is_count, "a positive integer"),
-    "hop_frames": (_is_count, "a positive integer"),
+    "schema_version": (lambda v: _is_integer(v, SCHEMA_VERSION, SCHEMA_VERSION), f"{SCHEMA_VERSION}"),
+    "name": (_is_name, _NAME),
+    "version": (_is_name, _NAME),
+    "labels": (_are_labels, f"a list of two or more different printable strings of 1 to {_MAX_NAME} characters"),
+    "patch_frames": (lambda v: _is_integer(v, 1, _MAX_FRAMES), f"an integer from 1 to {_MAX_FRAMES}"),
+    "hop_frames": (lambda v: _is_integer(v, 1, _MAX_FRAMES), f"an integer from 1 to {_MAX_FRAMES}"),
     "normalisation": (NORMALISATIONS.__contains__, f"one of {', '.join(NORMALISATIONS)}"),
     "top_db": (lambda v: _is_number(v, 1, 1000), "a number from 1 to 1000"),
     "temperature": (lambda v: _is_number(v, 1e-3, 1e3), "a number from 0.001 to 1000"),
     "threshold": (lambda v: _is_number(v, 0, 1), "a number from 0 to 1"),
     "silence_db": (lambda v: _is_number(v, -1000, 1000), "a number from -1000 to 1000"),
     "not_music": (lambda v: v is None or _is_number(v, 0, 1), "null or a number from 0 to 1"),
-    "metrics": (lambda v: isinstance(v, dict), "an object"),
-    "data": (lambda v: isinstance(v, str), "a string"),
-    "licence": (lambda v: isinstance(v, str), "a string"),
-    "sha256": (lambda v: isinstance(v, str), "a string"),
+    "metrics": (_are_metrics, f"an object with finite numbers, at most {_MAX_DEPTH} levels"),
+    "data": (_is_text, "a string"),
+    "licence": (_is_text, "a string"),
+    "sha256": (lambda v: _is_text(v) and re.fullmatch("([0-9a-f]{64})?", v) is not None, "64 hexadecimal digits"),
 }
 
 
@@ -106,7 +136,7 @@ class Bundle:
         for name, (is_valid, allowed) in _FIELDS.items():
             value = getattr(self, name)
             if not is_valid(value):
-                raise ModelError(f"{name} must be {allowed}, got {value!r:.100}")
+                raise ModelError(f"{name} must be {allowed}, got {quoted(value)}")
         if not MIN_RATE <= self.mel.sr <= MAX_RATE:
             raise ModelError(f"mel's sr must be from {MIN_RATE} to {MAX_RATE}, got {self.mel.sr!r}")
         if self.hop_frames > self.patch_frames:
@@ -150,24 +180,52 @@ class Bundle:
         path = directory / "bundle.json"
         text = read_limited(path, _JSON_LIMIT)
         try:
-            content = json.loads(text)
-            if not isinstance(content, dict):
-                raise ModelError("not a JSON object")
-            if content.get("schema_version") != SCHEMA_VERSION:
-                raise ModelError(f"schema_version is {content.get('schema_version')!r}, supported: {SCHEMA_VERSION}")
-            normalisation = content.get("normalisation")
-            content["normalisation"] = _RENAMED_NORMALISATIONS.get(str(normalisation), normalisation)
-            return cls(**content | {"mel": _front_end(content.get("mel"))})
-        except (ValueError, TypeError, RecursionError, ModelError, ParameterError) as error:
+            return cls(**_parse(text))
+        except RecursionError:
+            raise ModelError(f"{path}: nested too deeply") from None
+        except (ValueError, ModelError, ParameterError) as error:
             raise ModelError(f"{path}: {error}") from None
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    """Return the arguments of `Bundle`. Raises ValueError, RecursionError, ModelError or ParameterError."""
+    content = json.loads(text, object_pairs_hook=_unique)
+    if not isinstance(content, dict):
+        raise ModelError("not a JSON object")
+    version = content.get("schema_version")
+    if not _is_integer(version, SCHEMA_VERSION, SCHEMA_VERSION):  # another version may have other fields
+        raise ModelError(f"schema_version is {quoted(version)}, supported: {SCHEMA_VERSION}")
+    optional = {name for name, value in Bundle.__dataclass_fields__.items() if not _is_required(value)}
+    _check_names("bundle", set(content) | optional, set(Bundle.__dataclass_fields__))
+    content["mel"] = _front_end(content["mel"])
+    if isinstance(name := content["normalisation"], str):
+        content["normalisation"] = _RENAMED_NORMALISATIONS.get(name, name)
+    return content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. Raises ModelError if a name occurs twice: programs differ in which value they take."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ModelError(f"duplicate field {quoted(name)}")
+    return content
+
+
+def _is_required(field: "Field[Any]") -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _check_names(owner: str, actual: set[str], expected: set[str]) -> None:
+    if differing := sorted(actual ^ expected):
+        raise ModelError(f"{owner} has missing or unknown fields: {quoted(differing)}")
 
 
 def _front_end(content: Any) -> MelConfig:
     """Return the front end. All its fields are required, so that a later default cannot change an existing model."""
     if not isinstance(content, dict):
-        raise ModelError(f"mel must be an object, got {content!r:.100}")
-    if differing := set(content) ^ set(MelConfig.__dataclass_fields__):
-        raise ModelError(f"mel has missing or unknown fields: {', '.join(sorted(differing))}")
+        raise ModelError(f"mel must be an object, got {quoted(content)}")
+    _check_names("mel", set(content), set(MelConfig.__dataclass_fields__))
     return MelConfig(**content)
 
 
@@ -175,10 +233,13 @@ def read_limited(path: Path, limit: int) -> bytes:
     """Read a file of at most `limit` bytes.
 
     Raises:
-        ModelError: the file cannot be read, or is larger.
+        ModelError: the file cannot be read, is no regular file, or is larger.
     """
     try:
-        with path.open("rb") as file:
+        # Non-blocking: opening a FIFO would wait for a writer.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ModelError(f"{path}: not a regular file")
             content = file.read(limit + 1)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from None
@@ -202,5 +263,5 @@ def bundle_path(model: str | Path) -> Path:
         return MODELS / str(model)
     path = Path(model)
     if not os.path.isdir(path):  # noqa: PTH112 (never raises, for any name)
-        raise ModelError(f"no model {str(model)!r}: neither a directory nor one of {', '.join(installed())}")
+        raise ModelError(f"no model {quoted(str(model))}: neither a directory nor one of {', '.join(installed())}")
     return path

@@ -1,14 +1,34 @@
-"""Sanitising of text for terminals and parsers: valid Unicode, no control characters."""
+"""Text for terminals and parsers: valid Unicode; for terminals, without control characters."""
+
+import re
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPE = re.compile(r"\\x(?=[0-9a-f]{2})")
+
+
+def _escape_bytes(match: re.Match[str]) -> str:
+    """Write a byte that is not UTF-8 (Python holds it as a surrogate, PEP 383) as `\\xHH`."""
+    code = ord(match[0])
+    content = bytes([code - 0xDC00]) if 0xDC80 <= code <= 0xDCFF else match[0].encode(errors="surrogatepass")
+    return "".join(f"\\x{byte:02x}" for byte in content)
 
 
 def portable(text: str) -> str:
-    """Return text, such as a path, as valid Unicode; bytes that are not UTF-8 become U+FFFD."""
-    return text.encode(errors="surrogateescape").decode(errors="replace")
+    """Return text, such as a path, as valid Unicode. Different texts stay different; docs/cli.md shows the reverse.
+
+    Strict JSON parsers reject lone surrogates, so a byte that is not UTF-8 is written as `\\xHH` (hexadecimal, lower
+    case), and a backslash that already begins such an escape as `\\x5c`. Other text is unchanged.
+    """
+    return _SURROGATE.sub(_escape_bytes, _ESCAPE.sub(r"\\x5cx", text))
 
 
 def printable(text: str) -> str:
-    """Return text, such as a path, for a terminal: valid Unicode, with U+FFFD for each unprintable character."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in portable(text))
+    """Return text, such as a path, for a terminal: valid Unicode, with U+FFFD for each unprintable character.
+
+    Bytes that are not UTF-8 are written as `\\xHH`.
+    """
+    escaped = _SURROGATE.sub(_escape_bytes, text)
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in escaped)
 
 
 def one_line(text: str) -> str:

@@ -5,6 +5,7 @@ command can clean up.
 """
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -66,3 +67,26 @@ def blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Run the Python handlers of the termination signals after the context, not within it.
+
+    For calls into a library that calls back into Python, where an exception would be printed and lost.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers run in the main thread only
+        return
+    received: list[tuple[int, Any]] = []
+    handlers = {number: signal.getsignal(number) for number in TERMINATION_SIGNALS}
+    replaced = {number: handler for number, handler in handlers.items() if callable(handler)}
+    try:
+        for signal_number in replaced:
+            signal.signal(signal_number, lambda number, frame: received.append((number, frame)))
+        yield
+    finally:
+        for signal_number, handler in replaced.items():
+            signal.signal(signal_number, handler)
+        for number, frame in received[:1]:
+            replaced[signal.Signals(number)](number, frame)

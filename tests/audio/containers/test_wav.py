@@ -87,7 +87,7 @@ def test_size_of_zero(riff_size: int, caplog: pytest.LogCaptureFixture) -> None:
     samples, layout = both(riff(FMT, chunk(b"data", AUDIO, 0), size=riff_size))
     assert np.array_equal(samples, MONO)
     assert (len(layout.parts), layout.expected_s, layout.problem) == (1, None, NO_LENGTH)
-    assert caplog.messages == [f"pipe: {NO_LENGTH}"]
+    assert caplog.messages == [f"pipe: {NO_LENGTH}; decoded 0.8 s"]
 
 
 @pytest.mark.parametrize("after", [b"", chunk(b"LIST", INFO), ID3V1])
@@ -135,8 +135,8 @@ def test_truncated(riff_size: "int | None", caplog: pytest.LogCaptureFixture) ->
     content = riff(FMT, chunk(b"data", AUDIO, N_BYTES + 32000), size=riff_size)
     samples, layout = both(content)
     assert np.array_equal(samples, MONO)
-    assert layout == Layout(expected_s=(N_BYTES + 32000) / 32000)
-    assert caplog.messages == ["pipe: the stream ends 1.0 s before the length in its header"]
+    assert layout == Layout(available_s=N_BYTES / 32000, expected_s=(N_BYTES + 32000) / 32000)
+    assert caplog.messages == ["pipe: the file is truncated; decoded 0.8 of 1.8 s"]
 
 
 def test_two_data_chunks() -> None:

@@ -48,10 +48,17 @@ class Extent:
             byte_rate: bytes of audio a second by the header; 0 if unknown.
             header: repaired header that precedes the audio; None to decode the file as it is.
         """
-        size = self.end - self.start
-        expected_s = (size + self.missing) / byte_rate if self.missing and 1 <= byte_rate <= _MAX_BYTE_RATE else None
         part: Range = (self.start, self.end)
-        return Layout(() if header is None else (Part((header, part)),), expected_s, self.problem)
+        parts = () if header is None else (Part((header, part)),)
+        return make_layout(parts, self.end - self.start, self.missing, byte_rate, self.problem)
+
+
+def make_layout(parts: tuple[Part, ...], n_bytes: int, missing: int, byte_rate: float, problem: str | None) -> Layout:
+    """Return the layout of audio of `n_bytes` where `missing` more are promised, at `byte_rate` bytes a second."""
+    if not missing or not 1 <= byte_rate <= _MAX_BYTE_RATE:
+        return Layout(parts, problem=problem)
+    expected_s = (n_bytes + missing) / byte_rate
+    return Layout(parts, available_s=n_bytes / byte_rate, expected_s=expected_s, problem=problem)
 
 
 def find_extent(

@@ -24,12 +24,15 @@ class Layout:
 
     Attributes:
         parts: the parts in order; empty if the file can be decoded as it is.
-        expected_s: length of the audio that the file should hold, in seconds; None if that is unknown.
+        available_s: length of the audio that the file holds, in seconds, undamaged or not; None if that is unknown.
+        expected_s: length of the audio that the file should hold, in seconds; None if that is unknown. The file is
+            truncated if it exceeds `available_s`, or if that is None.
         problem: description of a fault, for the warning after decoding ("the header gives no length"); None if there is
             none.
     """
 
     parts: tuple[Part, ...] = ()
+    available_s: float | None = None
     expected_s: float | None = None
     problem: str | None = None
 

@@ -1,5 +1,6 @@
-"""Tags behind the audio of a file: ID3, APEv2 and Lyrics3."""
+"""Tags before and after the audio of a file, which are neither audio nor a fault."""
 
+import os
 import struct
 from collections.abc import Iterable, Iterator
 
@@ -8,7 +9,7 @@ from genre_edge.audio.containers.file_bytes import Peek
 ID3V1_SIZE = 128
 _APE_SIZE = 32  # header and footer
 _APE_MAGIC = b"APETAGEX" + struct.pack("<I", 2000)
-_HAS_HEADER, _IS_HEADER = 1 << 31, 1 << 29
+_IS_HEADER = 1 << 29
 
 
 def is_tag(peek: Peek, at: int) -> bool:
@@ -20,18 +21,36 @@ def is_tag(peek: Peek, at: int) -> bool:
     return is_id3v2 or head[:8] == b"APETAGEX" or head == b"LYRICSBEGIN"
 
 
+def after_id3v2(descriptor: int, offset: int) -> int:
+    """Return the offset after the ID3v2 tags that start at `offset`; `offset` if there are none."""
+    while (header := os.pread(descriptor, 10, offset))[:3] == b"ID3" and len(header) == 10 and max(header[6:]) < 0x80:
+        length = header[6] << 21 | header[7] << 14 | header[8] << 7 | header[9]
+        offset += 10 + length + (10 if header[5] & 0x10 else 0)
+    return offset
+
+
+def before_trailing_tags(descriptor: int, size: int) -> int:
+    """Return the offset at which the tags at the end of a file of `size` bytes start; `size` without tags."""
+    return tags_start(lambda at, n: os.pread(descriptor, n, at), size)
+
+
 def tags_start(peek: Peek, size: int) -> int:
-    """Return where the ID3v1 and APEv2 tags at the end of a file begin; `size` if it has none."""
-    end = size
-    if size >= ID3V1_SIZE and peek(size - ID3V1_SIZE, 3) == b"TAG":
-        end -= ID3V1_SIZE
-    footer = peek(end - _APE_SIZE, _APE_SIZE) if end >= _APE_SIZE else b""
-    if footer.startswith(_APE_MAGIC):
-        length, _, flags = struct.unpack("<3I", footer[12:24])
-        start = end - length - _APE_SIZE
-        if flags & _HAS_HEADER and start >= 0 and _is_ape_header(peek(start, _APE_SIZE)):
-            return int(start)
-    return end
+    """Return where the ID3v1, APE and Lyrics3 tags at the end of a file begin; `size` if it has none."""
+    while True:
+        at = max(0, size - ID3V1_SIZE)
+        tail = peek(at, size - at)
+        if len(tail) == ID3V1_SIZE and tail[:3] == b"TAG":
+            length = ID3V1_SIZE
+        elif tail[-_APE_SIZE:-24] == b"APETAGEX":
+            has_header = tail[-9] & 0x80  # the highest bit of the flags
+            length = int.from_bytes(tail[-20:-16], "little") + (_APE_SIZE if has_header else 0)
+        elif tail[-9:] == b"LYRICS200" and tail[-15:-9].isdigit():
+            length = int(tail[-15:-9]) + 15
+        else:
+            return size
+        if not 0 < length <= size:
+            return size
+        size -= length
 
 
 def strip_tags(pieces: Iterable[bytes]) -> Iterator[bytes]:

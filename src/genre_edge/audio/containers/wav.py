@@ -4,13 +4,14 @@ import struct
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
-from genre_edge.audio.containers.extent import NO_LENGTH, is_placeholder
+from genre_edge.audio.containers.extent import NO_LENGTH, is_placeholder, make_layout
 from genre_edge.audio.containers.file_bytes import Peek
 from genre_edge.audio.containers.layout import Layout, Part, Range
 from genre_edge.audio.containers.tags import tags_start
 from genre_edge.audio.containers.wav_chunks import Chunk, WavChunks
 
 MAX_FORMAT = 4096  # bytes of a fmt chunk
+_COMPRESSED = frozenset([0x02, 0x11, 0x31, 0x40])
 # PCM, MS ADPCM, float, A-law, mu-law, IMA ADPCM, GSM 6.10, G.721, extensible: what libsndfile decodes
 DECODABLE = frozenset([0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0x31, 0x40, 0xFFFE])
 # libsndfile refuses a file or loses its audio if these chunks have other sizes: id -> sizes, by the fmt chunk
@@ -70,17 +71,16 @@ def scan_wav(peek: Peek, size: int) -> Layout | None:
             audio.is_regular &= (chunk.end or 0) - chunk.start in _MISREAD[chunk.id](audio.format)
     if not audio.ranges or len(audio.format) < 16:
         return None
-    tag, _, _, byte_rate, _, _ = struct.unpack(chunks.order + "HHIIHH", audio.format[:16])
+    tag, _, rate, byte_rate, frame_bytes, _ = struct.unpack(chunks.order + "HHIIHH", audio.format[:16])
     if tag not in DECODABLE:
         return None
     n_bytes = sum(last - first for first, last in audio.ranges)
-    missing = audio.missing()
-    expected_s = (n_bytes + missing) / byte_rate if missing and byte_rate else None
+    is_regular = audio.is_regular and audio.ranges[0][1] == _end_for_libsndfile(audio, chunks.form, size)
+    parts = () if is_regular else (Part((wav_header(chunks.order, audio.format, n_bytes), *audio.ranges)),)
     problem = NO_LENGTH if audio.is_lengthless else None
-    if audio.is_regular and audio.ranges[0][1] == _end_for_libsndfile(audio, chunks.form, size):
-        return Layout((), expected_s, problem)
-    header = wav_header(chunks.order, audio.format, n_bytes)
-    return Layout((Part((header, *audio.ranges)),), expected_s, problem)
+    return make_layout(
+        parts, n_bytes, audio.missing(), byte_rate if tag in _COMPRESSED else rate * frame_bytes, problem
+    )
 
 
 def _end_for_libsndfile(audio: _Audio, form: bytes, size: int) -> int | None:

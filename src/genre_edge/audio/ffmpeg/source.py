@@ -1,0 +1,125 @@
+"""`FfmpegSource`: one ffmpeg process that writes WAV to a pipe, which `WavSource` reads."""
+
+import logging
+import subprocess
+import threading
+from collections.abc import Iterator
+
+from genre_edge.audio.block import Block
+from genre_edge.audio.ffmpeg import process
+from genre_edge.audio.ffmpeg.url import NETWORK_PROTOCOLS, ffmpeg_url, redact_text, redact_url
+from genre_edge.audio.pipe import WavSource
+from genre_edge.audio.source import Source
+from genre_edge.audio.stderr_tail import StderrTail
+from genre_edge.errors import AudioError
+
+log = logging.getLogger("genre_edge")
+
+# Fill gaps in a stream's own timestamps with silence, so that positions stay correct; other samples do not change.
+_FILL_GAPS = ["-af", "aresample=async=1"]
+
+
+class FfmpegSource(Source):
+    """Source decoded by one ffmpeg process. Use `from_file` or `from_url`.
+
+    Args:
+        name: name in messages and verdicts.
+        arguments: ffmpeg's input options, input and filters.
+        start_timeout_s: None for a file: a failure after the first samples is a warning. Otherwise the source is live:
+            any failure is an error, and the process is killed if it has written no header after this time in
+            seconds.
+        secret: the argument that is replaced with `name` in messages.
+
+    Raises:
+        AudioError: ffmpeg is missing, cannot be started, or finds no audio.
+    """
+
+    def __init__(
+        self, name: str, arguments: list[str], start_timeout_s: float | None = None, secret: str | None = None
+    ) -> None:
+        self.name, self._secret = name, secret
+        self._is_live = start_timeout_s is not None
+        output = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
+        self._stderr = StderrTail()
+        try:
+            self._process = process.start(name, ["-nostdin", "-v", "error", *arguments, *output], self._stderr.write_fd)
+        except BaseException:
+            self._stderr.close()
+            raise
+        self._stderr.close_write_fd()
+        self._wav = self._read_header(start_timeout_s)
+        self.rate, self.channels = self._wav.rate, self._wav.channels
+
+    @classmethod
+    def from_url(cls, url: str, timeout_s: float) -> "FfmpegSource":
+        """Open a network stream.
+
+        Args:
+            url: URL for which `is_url` is True.
+            timeout_s: seconds to wait for the first audio.
+
+        Raises:
+            AudioError: ffmpeg is missing, cannot be started, or gets no audio within `timeout_s`.
+        """
+        address = ffmpeg_url(url)
+        arguments = ["-protocol_whitelist", NETWORK_PROTOCOLS, "-i", address, *_FILL_GAPS]
+        return cls(redact_url(url), arguments, timeout_s, address)
+
+    def _read_header(self, timeout_s: float | None) -> WavSource:
+        """Read the WAV header; kill the child if that takes longer than `timeout_s`. Raises AudioError."""
+        assert self._process.stdout is not None
+        timer = None if timeout_s is None else threading.Timer(timeout_s, self._process.kill)
+        if timer:
+            timer.daemon = True  # must not delay the program's exit
+            timer.start()
+        try:
+            return WavSource(self._process.stdout, self.name)
+        except AudioError as error:
+            message = self._last_error() or str(error)  # before the child reports the closed pipe as an error
+            self._stop()
+            self._stderr.close()
+            raise AudioError(message) from None
+        finally:
+            if timer:
+                timer.cancel()
+
+    def _stop(self) -> None:
+        """Close the child's output, which ends ffmpeg; kill it if it is still running after a second."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        try:
+            self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _last_error(self) -> str:
+        """Return ffmpeg's last error message without credentials, "" if there is none."""
+        line = self._stderr.last_line()
+        if self._secret:
+            line = line.replace(self._secret, self.name)
+        line = redact_text(line)
+        return f"{self.name}: ffmpeg: {line}" if line else ""
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the decoded blocks.
+
+        Raises:
+            AudioError: ffmpeg fails; for a file only if it decoded nothing, otherwise a warning is logged.
+        """
+        position = 0
+        for block in self._wav.blocks():
+            position += len(block.samples)
+            self._stderr.drain()
+            yield block
+        if self._process.wait() != 0:
+            message = self._last_error() or f"{self.name}: ffmpeg failed"
+            if position == 0 or self._is_live:
+                raise AudioError(message)
+            log.warning("%s; decoded %.1f s before the failure", message, position / self.rate)
+
+    def close(self) -> None:
+        """Kill the process; a second call does nothing."""
+        self._process.kill()
+        self._stop()
+        self._stderr.close()

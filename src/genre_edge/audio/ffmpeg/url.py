@@ -1,0 +1,42 @@
+"""URLs of network streams: the supported schemes, ffmpeg's names for them, and redaction for messages."""
+
+import re
+
+# No protocol that reads local files or starts programs: a playlist on a server must not name /etc/passwd.
+NETWORK_SCHEMES = frozenset(
+    ["http", "https", "icecast", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "mms", "mmsh", "mmst"]
+)
+NETWORK_PROTOCOLS = "http,https,httpproxy,rtsp,rtsps,rtmp,rtmps,rtp,rtcp,srtp,srt,udp,tcp,tls,mmsh,mmst,crypto,data"
+SCHEME_ALIASES = {"icecast": "http", "mms": "mmsh"}  # ffmpeg writes to icecast:// but cannot read it, and has no mms://
+
+# Credentials and keys in URLs, which must not appear in messages
+_CREDENTIALS = re.compile(r"//[^/\s]*@")
+_QUERY = re.compile(r"(://[^\s?#]*)[?#]\S*")
+
+
+def is_url(source: str) -> bool:
+    """Return True if a source is a URL with a scheme that `FfmpegSource.from_url` supports."""
+    return source.partition("://")[0].lower() in NETWORK_SCHEMES and "://" in source
+
+
+def ffmpeg_url(url: str) -> str:
+    """Replace the scheme with ffmpeg's name for it, in lower case."""
+    scheme, _, rest = url.partition("://")
+    return f"{SCHEME_ALIASES.get(scheme.lower(), scheme.lower())}://{rest}"
+
+
+def redact_url(url: str) -> str:
+    """Return a URL without credentials, query and fragment, for logs and verdicts; only the scheme if ambiguous."""
+    scheme, _, rest = url.partition("://")
+    location = re.split("[?#]", rest, maxsplit=1)[0]
+    if "@" in rest[len(location) :]:  # part of a query, or of a password
+        return f"{scheme}://..."
+    before, at, after = location.rpartition("@")
+    if at and (":" in before or "/" not in before):  # otherwise the @ is part of the path
+        location = after
+    return f"{scheme}://{location}"
+
+
+def redact_text(text: str) -> str:
+    """Return a text, such as an error message of ffmpeg, without credentials, queries and fragments of its URLs."""
+    return _QUERY.sub(r"\1", _CREDENTIALS.sub("//", text))
