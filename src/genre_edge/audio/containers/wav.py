@@ -67,6 +67,8 @@ def scan_wav(peek: Peek, size: int) -> Layout | None:
         elif chunk.id == b"fmt ":
             audio.is_regular &= not audio.format
             audio.format = audio.format or peek(chunk.start, min(MAX_FORMAT, (chunk.end or 0) - chunk.start))
+        elif chunk.id == b"LIST":
+            audio.is_regular &= bool(audio.ranges) or _is_list(peek, chunk)
         elif chunk.id in _MISREAD:
             audio.is_regular &= (chunk.end or 0) - chunk.start in _MISREAD[chunk.id](audio.format)
     if not audio.ranges or len(audio.format) < 16:
@@ -81,6 +83,17 @@ def scan_wav(peek: Peek, size: int) -> Layout | None:
     return make_layout(
         parts, n_bytes, audio.missing(), byte_rate if tag in _COMPRESSED else rate * frame_bytes, problem
     )
+
+
+def _is_list(peek: Peek, chunk: Chunk) -> bool:
+    """Return True if the chunks inside of a LIST chunk fill it; otherwise libsndfile may miss the audio behind it."""
+    at, end = chunk.start + 4, chunk.end or 0
+    for _ in range(1000):
+        if end - at < 8:
+            return at in (end, end + 1)
+        size = int.from_bytes(peek(at + 4, 4), "little")
+        at += 8 + size + size % 2
+    return False
 
 
 def _end_for_libsndfile(audio: _Audio, form: bytes, size: int) -> int | None:
