@@ -21,6 +21,10 @@ class AudioError(GenreEdgeError):
     """Raised if a source cannot be read as audio."""
 
 
+class UnusableSourceError(AudioError):
+    """Raised if a server's answer shows that further attempts are pointless: no audio at this address, or no access."""
+
+
 class SourceLostError(AudioError):
     """Raised if a live source could not be reopened in the permitted number of attempts."""
 

@@ -1,18 +1,23 @@
-"""kill_child_processes: no ffmpeg process outlives the program."""
+"""ffmpeg as a child process: it ends with the program, but not with the thread that opened it, and knows no secrets."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from genre_edge.audio.ffmpeg import process
+from genre_edge.audio.ffmpeg import FfmpegSource, process
+from genre_edge.audio.ffmpeg import source as ffmpeg_source
 from genre_edge.audio.files import open_file
 from genre_edge.errors import AudioError
 from tests.conftest import TIMEOUT_S
 from tests.helpers.fake_ffmpeg import install_fake_ffmpeg
 from tests.helpers.live import child_pids
 from tests.helpers.station import eventually
-from tests.helpers.wav import endless_header
+from tests.helpers.wav import PCM, chunk, endless_header, fmt, riff
 
 pytestmark = pytest.mark.usefixtures("reset_shutdown")
 
@@ -53,3 +58,56 @@ def test_kill_while_start_hangs(endless_file: Path, monkeypatch: pytest.MonkeyPa
         eventually(lambda: set(child_pids()) <= before)
         release.set()
         thread.join(TIMEOUT_S)
+
+
+def test_child_outlives_opening_thread(endless_file: Path) -> None:
+    """A source may be opened by a thread that ends before the source is read."""
+    sources: list[FfmpegSource] = []
+    thread = threading.Thread(target=lambda: sources.append(FfmpegSource.from_file(endless_file)))
+    thread.start()
+    thread.join()
+    with sources.pop() as source:
+        blocks = source.blocks()
+        assert all(len(next(blocks).samples) > 0 for _ in range(200))  # more than a pipe holds
+
+
+def test_child_of_dead_parent_is_not_run(tmp_path: Path) -> None:
+    """A child whose parent ended before it could ask for the parent-death signal runs no program."""
+    for parent, runs in ((os.getpid(), True), (os.getpid() + 1, False)):
+        command = [sys.executable, process._CHILD, str(parent), "/bin/echo", "run"]
+        assert subprocess.run(command, capture_output=True, text=True).stdout == ("run\n" if runs else "")
+
+
+def test_child_restores_signals() -> None:
+    """The program does not inherit the signals that Python ignores."""
+    command = [sys.executable, process._CHILD, str(os.getpid()), "/bin/grep", "SigIgn", "/proc/self/status"]
+    ignored = int(subprocess.run(command, capture_output=True, check=True).stdout.split()[1], 16)
+    assert not any(ignored >> number - 1 & 1 for number in (signal.SIGPIPE, signal.SIGXFSZ))
+
+
+def test_environment_of_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ffmpeg gets the variables that it needs and no others."""
+    wav = riff(fmt(PCM, 1, 8000, 16), chunk(b"data", bytes(16000)))
+    (tmp_path / "x.wav").write_bytes(wav)
+    script = f"/usr/bin/env > {tmp_path}/environment; exec /bin/cat {tmp_path}/x.wav"
+    path = install_fake_ffmpeg(tmp_path, monkeypatch, script)
+    secrets = ["GENRE_EDGE_TOKEN", "GENRE_EDGE_MQTT", "GENRE_EDGE_SOURCE", "AWS_SECRET_ACCESS_KEY", "FFREPORT"]
+    for name in [*secrets, "LD_LIBRARY_PATH", "http_proxy"]:
+        monkeypatch.setenv(name, "a-value")
+    FfmpegSource.from_file(path).close()
+    environment = dict(line.split("=", 1) for line in (tmp_path / "environment").read_text().splitlines())
+    assert environment["http_proxy"] == environment["LD_LIBRARY_PATH"] == "a-value" and "PATH" in environment
+    assert not set(secrets) & set(environment)
+
+
+def test_failed_opening_leaves_nothing(endless_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception after the start of the process, such as an interrupt, ends the process and closes descriptors."""
+    pids, n_files = set(child_pids()), len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+
+    def fail(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ffmpeg_source, "WavSource", fail)
+    with pytest.raises(KeyboardInterrupt):
+        FfmpegSource.from_file(endless_file)
+    assert set(child_pids()) <= pids and len(os.listdir("/proc/self/fd")) == n_files  # noqa: PTH208

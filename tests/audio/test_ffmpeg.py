@@ -107,6 +107,7 @@ def test_ffmpeg_error_names_reason(
 ) -> None:
     """The error says what is wrong with the file, not what ffmpeg printed last."""
     path = install_fake_ffmpeg(tmp_path, monkeypatch, script)
+    path.write_bytes(b"\0\0\0\x20ftyp")
     with pytest.raises(AudioError) as caught:
         read_samples(open_file(path))
     assert str(caught.value) == f"{path}: {reason}"

@@ -8,7 +8,7 @@ import pytest
 
 from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, FfmpegSource, is_url, redact_url
 from genre_edge.audio.ffmpeg import source as ffmpeg_source
-from genre_edge.audio.ffmpeg.url import NETWORK_PROTOCOLS, ffmpeg_url
+from genre_edge.audio.ffmpeg.url import NETWORK_PROTOCOLS, ffmpeg_url, final_reason
 from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import encode, music
 from tests.helpers.live import RadioServer, Response
@@ -110,3 +110,25 @@ def test_ffmpeg_supports_all_schemes() -> None:
         name = ffmpeg_url(f"{scheme.upper()}://Host/Path").removesuffix("://Host/Path")
         assert name in {*inputs, *demuxers}
         assert name in NETWORK_PROTOCOLS.split(",")
+
+
+NOT_FOUND = "no audio at this address: 404 Not Found"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("http://x/y: Server returned 404 Not Found", NOT_FOUND),
+        ("[in#0] x\nError opening input: Server returned 403 Forbidden (access denied)", "no access: 403 Forbidden"),
+        ("[rtsp @ 1] method DESCRIBE failed: 410 Gone\n", "no audio at this address: 410 Gone"),
+        ("x\nStream map '0:a:0' matches no streams.\nTo ignore this, add a '?'", "no audio at this address"),
+        ("[out#0] x\nStream map '' matches no streams.\n", "no audio at this address"),
+        ("[rtsp @ 1] method PLAY failed: 403 Forbidden\nx: Server returned 403 Forbidden (access denied)", None),
+        ("[rtsp @ 1] method SETUP failed: 461 Unsupported\nx: Server returned 404 Not Found", NOT_FOUND),
+        ("Server returned 5XX Server Error reply", None),
+        ("", None),
+    ],
+)
+def test_final_reason(text: str, reason: str | None) -> None:
+    """The messages of several versions of ffmpeg are understood."""
+    assert final_reason(text) == reason

@@ -38,13 +38,13 @@ def test_full_pipe_does_not_block_child() -> None:
 
 
 def test_drain_keeps_last_bytes() -> None:
-    """A pipe that is drained often loses nothing, and keeps the last 4 KiB."""
+    """A pipe that is drained often loses nothing, and keeps the last 64 KiB."""
     stderr = StderrTail()
     for i in range(1000):
         os.write(stderr.write_fd, b"%0999d\n" % i)
         stderr.drain()
     assert stderr.last_line() == f"{999:0999d}"
-    assert len(stderr._tail) == 4096
+    assert len(stderr._tail) == 1 << 16
     stderr.close()
 
 

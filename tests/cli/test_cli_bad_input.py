@@ -198,5 +198,5 @@ def test_warning_file_name_control_characters(cli: Cli, folder: Path, tmp_path: 
     path = tmp_path / "control\x1b[31m\nname.wav"
     path.write_bytes((folder / "good.wav").read_bytes()[:-RATE])
     done = cli("classify", path)
-    assert done.returncode == 0 and "name.wav: the file is truncated; it ends after " in done.stderr
+    assert done.returncode == 0 and "name.wav: the file is truncated; decoded 7.5 of 8.0 s" in done.stderr
     assert "\x1b" not in done.stderr and done.stderr.count("\n") == 1

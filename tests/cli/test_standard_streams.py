@@ -84,6 +84,20 @@ def test_non_blocking_stdin(song_wav: Path) -> None:
         assert json.loads(process.stdout.read())[0]["end_s"] > 30
 
 
+def test_library_output_is_not_in_results() -> None:
+    """What a C library prints on standard output, as libsndfile does for some damaged files, is discarded."""
+    program = """
+import os, sys
+from genre_edge.cli import standard_streams
+print("before")
+standard_streams.silence_libraries()
+os.write(1, b"from C\\n")
+print("after", "\\udcff")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=os.environ | {"LC_ALL": "C.UTF-8"})
+    assert (done.returncode, done.stdout.splitlines()) == (0, [b"before", b"after \xff"])
+
+
 def test_decoder_messages_are_hidden(cli: Cli, song_samples, tmp_path: Path) -> None:
     """The mp3 decoder's own messages do not appear on standard error."""
     soundfile.write(tmp_path / "x.mp3", song_samples[: 5 * 22050], 22050)

@@ -4,7 +4,7 @@ import os
 import sys
 
 from genre_edge.audio import microphone
-from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, FfmpegSource, ffmpeg_program, is_url, redact_url
+from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, ffmpeg_program, is_url, open_url, redact_url
 from genre_edge.audio.files import open_file
 from genre_edge.audio.live.queue import TIMEOUT_S
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
@@ -76,13 +76,12 @@ def open_live(source: str, retry: RetryPolicy, *, wait: bool = True) -> Reconnec
         ParameterError: the URL has an unknown scheme, or several sound cards have the name.
         AudioError: sounddevice or ffmpeg, which the source needs, is not installed.
         SourceLostError: all attempts of the retry policy failed. A missing device counts as a failed attempt.
+        UnusableSourceError: the URL holds no audio, or the server refuses access.
     """
     if is_url(source):
         name = redact_url(source)
         ffmpeg_program(name)
-        return ReconnectingSource(
-            name, lambda: ThreadedSource(lambda: FfmpegSource.from_url(source, TIMEOUT_S)), retry, wait=wait
-        )
+        return ReconnectingSource(name, lambda: ThreadedSource(lambda: open_url(source, TIMEOUT_S)), retry, wait=wait)
     if "://" in source:
         raise ParameterError(
             f"{redact_url(source)}: unknown URL scheme; supported: {', '.join(sorted(NETWORK_SCHEMES))}"

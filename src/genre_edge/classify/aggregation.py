@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from genre_edge.classify.inference import Gap
-from genre_edge.classify.patches import PatchResult, Probabilities
+from genre_edge.classify.patches import PatchResult, Probabilities, is_refused
 from genre_edge.classify.verdict import GenreProbability, Reason, Segment
+from genre_edge.classify.voting import Outcome, Vote
 from genre_edge.model.bundle import Bundle
 
 _TOLERANCE_S = 1e-6  # when times are compared, which are sums with rounding errors
 
 
 class Aggregator:
-    """Mean of the probabilities of all patches, or of those in the last `window_s` seconds.
+    """Aggregation of all patches, or of those in the last `window_s` seconds, into one segment.
 
-    Silent patches do not count towards the mean. Memory is constant, except for segments with an infinite window.
+    The patches that are music vote (see `Vote`). Memory is constant, except for segments with an infinite window.
 
     Args:
         bundle: labels and thresholds.
@@ -34,66 +35,62 @@ class Aggregator:
         self._bundle, self._threshold, self._keep_segments = bundle, threshold, keep_segments
         self._window_s = max(window_s, bundle.patch_s)
         self._recent: deque[PatchResult] = deque()  # the results in a finite window
-        self._sum: Probabilities = np.zeros(bundle.n_outputs)
-        self._n_audible = 0
-        self._n_patches = 0
+        self._vote = Vote(bundle, threshold)  # of all results; unused with a finite window
+        self._has_patches = False
         self.start_s = self.end_s = 0.0
         self.segments: list[Segment] = []
 
     def add(self, result: PatchResult) -> None:
         """Add one patch's result."""
         self.end_s = result.end_s
-        if self._n_patches == 0:
-            self.start_s = result.start_s
-        self._n_patches += 1
-        if result.probabilities is not None:
-            self._sum += result.probabilities
-            self._n_audible += 1
+        if not self._has_patches:
+            self.start_s, self._has_patches = result.start_s, True
         if self._keep_segments:
-            self.segments.append(self._segment(result.start_s, result.end_s, result.probabilities, "silence"))
-        if not math.isinf(self._window_s):
-            self._recent.append(result)
-            if self._is_expired(self._recent[0]):
-                self._drop_expired()
+            self.segments.append(self._patch_segment(result))
+        if math.isinf(self._window_s):
+            self._vote.add(result)
+            return
+        self._recent.append(result)
+        while self._is_expired(self._recent[0]):
+            self._recent.popleft()
+            del self.segments[:1]
+        self.start_s = self._recent[0].start_s
+
+    def outcome(self) -> Outcome:
+        """Return the result of the vote for the patches so far. A window's vote is counted again each time."""
+        is_sliding = not math.isinf(self._window_s)
+        vote = Vote(self._bundle, self._threshold, self._recent) if is_sliding else self._vote
+        return vote.outcome()
 
     def segment(self) -> Segment:
         """Return the result for the patches so far; times are rounded to 1 ms and probabilities to 4 digits."""
-        mean = self._sum / self._n_audible if self._n_audible else None
-        return self._segment(self.start_s, self.end_s, mean, "silence" if self._n_patches else "too_short")
+        outcome = self.outcome()
+        return self._segment(self.start_s, self.end_s, outcome.probabilities, outcome.reason)
 
     def _is_expired(self, result: PatchResult) -> bool:
         return result.start_s < self.end_s - self._window_s - _TOLERANCE_S
 
-    def _drop_expired(self) -> None:
-        """Drop results that start before the window. Sum the rest again, since a running difference would drift."""
-        while self._is_expired(self._recent[0]):
-            self._recent.popleft()
-            del self.segments[:1]
-        audible = [result.probabilities for result in self._recent if result.probabilities is not None]
-        self._sum, self._n_audible = np.zeros(self._bundle.n_outputs), len(audible)
-        for probabilities in audible:
-            self._sum += probabilities
-        self.start_s = self._recent[0].start_s
+    def _patch_segment(self, result: PatchResult) -> Segment:
+        """Return the segment of one patch."""
+        reason: Reason | None = "silence"
+        if result.probabilities is not None:
+            confidence = float(result.probabilities[: len(self._bundle.labels)].max())
+            reason = None if confidence >= self._threshold else "low_confidence"
+            if is_refused(result.probabilities, self._bundle):
+                reason = "not_music"
+        return self._segment(result.start_s, result.end_s, result.probabilities, reason)
 
     def _segment(
-        self, start_s: float, end_s: float, probabilities: Probabilities | None, default_reason: Reason
+        self, start_s: float, end_s: float, probabilities: Probabilities | None, reason: Reason | None
     ) -> Segment:
         start_s, end_s = round(start_s, 3), round(end_s, 3)
         if probabilities is None:
-            return Segment(start_s, end_s, None, None, default_reason, [])
+            return Segment(start_s, end_s, None, None, reason, [])
         labels = self._bundle.labels
         by_label = probabilities[: len(labels)]
         order = np.argsort(-by_label, kind="stable")
         genres = [GenreProbability(labels[i], round(float(by_label[i]), 4)) for i in order]
-        reason = self._reason(probabilities, float(by_label[order[0]]))
         return Segment(start_s, end_s, None if reason else genres[0].genre, genres[0].probability, reason, genres)
-
-    def _reason(self, probabilities: Probabilities, confidence: float) -> Reason | None:
-        """Return why no genre is named, or None."""
-        not_music = self._bundle.not_music
-        if not_music is not None and probabilities[-1] >= not_music:
-            return "not_music"
-        return None if confidence >= self._threshold else "low_confidence"
 
 
 class VerdictSchedule:

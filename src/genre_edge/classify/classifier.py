@@ -14,6 +14,7 @@ from genre_edge.classify.aggregation import Aggregator, VerdictSchedule
 from genre_edge.classify.frontend import FrontEnd, OnFrames, whole_stream
 from genre_edge.classify.inference import Gap, StreamPredictor
 from genre_edge.classify.verdict import InputInfo, ModelInfo, Segment, Verdict
+from genre_edge.classify.voting import Shares
 from genre_edge.errors import ParameterError
 from genre_edge.mel.spectrogram import Frames, MelSpectrogram, as_array
 from genre_edge.model.prediction import Model
@@ -115,11 +116,11 @@ class Classifier:
         n_verdicts = 0
         for item in StreamPredictor(self._model, front_end.chunks()).run():
             for aggregator in schedule.push(item):
-                segment = aggregator.segment()
+                segment, shares = aggregator.segment(), aggregator.outcome().shares
                 if n_verdicts == 0 and isinstance(item, Gap) and item.discontinuity.is_end:
                     segment = replace(segment, start_s=0.0, end_s=round(front_end.end_s, 3))  # the whole stream
                 n_verdicts += 1
-                yield self._verdict(source, front_end, segment, aggregator.segments)
+                yield self._verdict(source, front_end, segment, shares, aggregator.segments)
 
     def _schedule(self, interval_s: float, window_s: float | None, segments: bool) -> VerdictSchedule:
         bundle = self.bundle
@@ -136,7 +137,9 @@ class Classifier:
             outage_s=math.inf if is_one_verdict else bundle.patch_s,
         )
 
-    def _verdict(self, source: Source, front_end: FrontEnd, segment: Segment, segments: list[Segment]) -> Verdict:
+    def _verdict(
+        self, source: Source, front_end: FrontEnd, segment: Segment, shares: Shares, segments: list[Segment]
+    ) -> Verdict:
         assert front_end.arrived_s is not None
         return Verdict(
             **vars(segment),
@@ -145,5 +148,8 @@ class Classifier:
             model=self._info,
             dropped_samples=front_end.dropped_samples,
             segments=segments,
+            music_share=shares.music,
+            not_music_share=shares.not_music,
+            silence_share=shares.silence,
             lag_ms=round(1000 * (time.monotonic() - front_end.arrived_s), 1),
         )

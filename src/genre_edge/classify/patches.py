@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_edge.mel.spectrogram import Frames
+from genre_edge.model.bundle import Bundle
 from genre_edge.model.prediction import Model
 
 MIN_DURATION_S = 1.0  # the frames of a shorter stretch are not repeated to fill a patch
@@ -23,11 +24,30 @@ class PatchResult:
     Attributes:
         start_s, end_s: times in seconds of the source's sample count.
         probabilities: float64 `(n_outputs,)`; None for silence.
+        level_db: level in dB of mel power: the loudest band of a frame, exceeded in a tenth of the frames.
+        follows_not_music: True if the previous patch, which overlaps this one, is not music.
     """
 
     start_s: float
     end_s: float
     probabilities: Probabilities | None
+    level_db: float = 0.0
+    follows_not_music: bool = False
+
+
+@dataclass(frozen=True)
+class _Prediction:
+    """A patch's index of its first frame, and the fields of its result."""
+
+    first: int
+    probabilities: Probabilities | None
+    level_db: float
+    follows_not_music: bool
+
+
+def is_refused(probabilities: Probabilities, bundle: Bundle) -> bool:
+    """Return True if the model finds that a patch is not music; False if it has no such output."""
+    return bundle.not_music is not None and bool(probabilities[-1] >= bundle.not_music)
 
 
 class PatchExtractor:
@@ -89,7 +109,8 @@ class PatchPredictor:
         bundle = self._model.bundle
         self._origin_s = origin_s
         self._extractor = PatchExtractor(bundle.mel.n_mels, bundle.patch_frames, bundle.hop_frames)
-        self._pending: deque[tuple[int, Probabilities | None]] = deque()  # index of the first frame, probabilities
+        self._pending: deque[_Prediction] = deque()
+        self._is_after_not_music = False
 
     def push(self, frames: Frames, n_samples: int) -> Iterator[PatchResult]:
         """Yield the results of the patches that these frames complete.
@@ -99,7 +120,7 @@ class PatchPredictor:
             n_samples: length of the stretch so far, in samples at the model's rate.
         """
         self._predict(self._extractor.push(frames))
-        while self._pending and self._end_sample(self._pending[0][0]) <= n_samples:
+        while self._pending and self._end_sample(self._pending[0].first) <= n_samples:
             yield self._pop(n_samples)
 
     def flush(self, n_samples: int) -> Iterator[PatchResult]:
@@ -116,16 +137,35 @@ class PatchPredictor:
             yield self._pop(n_samples)
 
     def _predict(self, patches: Iterator[tuple[int, Frames]]) -> None:
+        bundle = self._model.bundle
         for first, patch in patches:
-            is_silent = patch.max() < self._model.bundle.silence_db
-            self._pending.append((first, None if is_silent else self._model.probabilities(patch)))
+            is_silent = patch.max() < bundle.silence_db
+            probabilities = None if is_silent else self._model.probabilities(patch)
+            self._pending.append(_Prediction(first, probabilities, _level_db(patch), self._is_after_not_music))
+            self._is_after_not_music = (
+                probabilities is not None
+                and is_refused(probabilities, bundle)
+                and bundle.hop_frames < bundle.patch_frames  # patches overlap
+            )
 
     def _end_sample(self, first: int) -> int:
         return (first + self._model.bundle.patch_frames) * self._model.bundle.mel.hop_length
 
     def _pop(self, n_samples: int) -> PatchResult:
-        first, probabilities = self._pending.popleft()
+        prediction = self._pending.popleft()
         mel = self._model.bundle.mel
-        end = min(self._end_sample(first), n_samples)
-        start_s = self._origin_s + first * mel.hop_length / mel.sr
-        return PatchResult(start_s, self._origin_s + end / mel.sr, probabilities)
+        end = min(self._end_sample(prediction.first), n_samples)
+        start_s = self._origin_s + prediction.first * mel.hop_length / mel.sr
+        return PatchResult(
+            start_s,
+            self._origin_s + end / mel.sr,
+            prediction.probabilities,
+            prediction.level_db,
+            prediction.follows_not_music,
+        )
+
+
+def _level_db(patch: Frames) -> float:
+    """Return the level that the loudest band has in a tenth of the frames: clicks and short pauses do not change it."""
+    peaks = np.sort(patch.max(axis=0))
+    return float(peaks[-(1 + len(peaks) // 10)])

@@ -24,7 +24,8 @@ class Segment:
         start_s, end_s: the section, in seconds.
         genre: the most probable genre; None if there is a `reason` to name none.
         confidence: probability of the most probable genre; None if `genres` is empty.
-        reason: "silence", "not_music", "low_confidence" or "too_short"; None if there is a `genre`.
+        reason: "silence", "not_music", "low_confidence" or "too_short"; None if there is a `genre`. "not_music" also
+            if little of the section is music; "low_confidence" also if few patches are, or if no patch has the genre.
         genres: all genres, most probable first; empty for "silence" and "too_short". The probabilities are
             conditional on the audio being music, also for "not_music".
     """
@@ -72,6 +73,10 @@ class Verdict(Segment):
         dropped_samples: samples that the source has dropped since the stream started.
         segments: a result for each patch, if requested.
         lag_ms: time from the arrival of the last block to this verdict, in ms; None for a file.
+        music_share, not_music_share, silence_share: shares of the time, 0 to 1, with the sum 1. Music: the patches that
+            the model accepts. Not music: speech, noise and other sounds, which it does not tell apart. Silence: below
+            the model's limit, or 45 dB below the loudest music. None for audio that is too short, and the first two
+            for a model without an output for audio that is not music.
     """
 
     source: str
@@ -80,6 +85,9 @@ class Verdict(Segment):
     dropped_samples: int = 0
     segments: list[Segment] = field(default_factory=list)
     lag_ms: float | None = None
+    music_share: float | None = None
+    not_music_share: float | None = None
+    silence_share: float | None = None
 
     def to_dict(self, top: int | None = None) -> dict[str, Any]:
         """Return the verdict as JSON types (tests/data/verdict.schema.json).

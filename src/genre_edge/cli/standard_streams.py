@@ -21,7 +21,14 @@ def escape_unencodable_output() -> None:
 
 
 def silence_libraries() -> None:
-    """Discard what C libraries print on descriptor 2 (TensorFlow Lite, libmpg123); `sys.stderr` still works."""
+    """Discard what C libraries print on descriptor 2 (TensorFlow Lite, libmpg123), and on descriptor 1 (libsndfile).
+
+    `sys.stdout` and `sys.stderr` still work. A terminal stays on descriptor 1: libraries ask it for its width.
+    """
+    if not sys.stdout.isatty():
+        sys.stdout.flush()
+        sys.stdout = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+        _redirect_to_null(1)
     sys.stderr.flush()
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
     _redirect_to_null(2)

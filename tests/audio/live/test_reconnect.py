@@ -1,6 +1,8 @@
 """ReconnectingSource: outages are counted in their place, and at most one source is open."""
 
+import errno
 import logging
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -236,3 +238,29 @@ def test_source_opened_after_close_is_closed() -> None:
     source = ReconnectingSource("radio", open_slowly, NO_DELAY, wait=False)
     source.open()
     assert not OPEN and list(source.blocks()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), "Too many open files"),
+        (OSError("odd"), "odd"),
+        (MemoryError(), "not enough memory"),
+        (RuntimeError("can't start new thread"), "can't start new thread"),
+    ],
+)
+def test_exhaustion_is_failed_attempt(error: Exception, reason: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A lack of descriptors, memory or threads is a failed attempt, in opening and in reading."""
+
+    class Exhausted(FailingSource):
+        def blocks(self) -> Iterator[Block]:
+            yield from super().blocks()
+            raise error
+
+    def fail() -> Source:
+        raise error
+
+    open_source = open_sequence(fail, lambda: Exhausted(100, [(1.0, 100)]), lambda: FailingSource(100, [(3.0, 100)]))
+    source = ReconnectingSource("radio", open_source, RetryPolicy(initial_delay_s=0.0, max_delay_s=0.0, tries=4))
+    assert [(block.position, block.dropped) for block in read_until_lost(source)] == [(0, 0), (200, 100)]
+    assert caplog.records[0].getMessage() == f"radio: {reason}; trying again"

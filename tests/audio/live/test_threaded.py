@@ -181,3 +181,16 @@ def test_silent_source_times_out() -> None:
         pytest.raises(AudioError, match=r"no samples for 0\.02 s"),
     ):
         next(source.blocks())
+
+
+def test_queue_allocation_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure between opening and reading reaches the caller, and the source is closed."""
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(threaded, "BoundedBlockQueue", fail)
+    scripted = ScriptedSource(1)
+    with pytest.raises(MemoryError):
+        ThreadedSource(lambda: scripted)
+    eventually(scripted._closed.is_set)

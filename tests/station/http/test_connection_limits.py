@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import inspect
+import select
 
 import pytest
 import uvicorn
@@ -11,10 +12,9 @@ from uvicorn.server import ServerState
 
 from genre_edge.station.http import connection_limits
 from genre_edge.station.http import server as server_module
+from genre_edge.station.http.acceptor import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS
 from genre_edge.station.http.connection_limits import (
     IDLE_TIMEOUT_S,
-    MAX_CONNECTIONS,
-    MAX_CONNECTIONS_PER_ADDRESS,
     MAX_SERVED_CONNECTIONS,
     LimitedConnection,
     LimitedServer,
@@ -73,16 +73,15 @@ def missing_internals() -> list[str]:
     loop.close()
     server = uvicorn.Server(config)
     missing = [f"H11Protocol.{name}" for name in CONNECTION_ATTRIBUTES if not hasattr(connection, name)]
-    missing += [
-        f"H11Protocol.{name}" for name in ("connection_made", "on_response_complete") if not hasattr(connection, name)
-    ]
+    methods = ("connection_made", "connection_lost", "on_response_complete")
+    missing += [f"H11Protocol.{name}" for name in methods if not hasattr(connection, name)]
     cycle = inspect.getsource(RequestResponseCycle.__init__)
     missing += [
         f"RequestResponseCycle.{name}" for name in ("more_body", "response_complete") if f"self.{name} =" not in cycle
     ]
     missing += [
         f"Server.{name}"
-        for name in ("main_loop", "on_tick", "should_exit", "server_state")
+        for name in ("main_loop", "on_tick", "should_exit", "server_state", "startup", "shutdown", "started")
         if not hasattr(server, name)
     ]
     if not isinstance(getattr(server.server_state, "connections", None), set):
@@ -103,16 +102,16 @@ def test_uvicorn_calls_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
     """uvicorn still calls the methods that `connection_limits` overrides."""
     called = set()
     methods = {
-        LimitedConnection: ("connection_made", "on_response_complete", "_check_idle"),
-        LimitedServer: ("main_loop", "_begin_shutdown"),
+        LimitedConnection: ("connection_made", "connection_lost", "on_response_complete", "_check_idle"),
+        LimitedServer: ("startup", "main_loop", "_begin_shutdown"),
     }
 
     def record(owner: type, name: str) -> None:
         original = getattr(owner, name)
 
-        def method(*arguments: object) -> object:
+        def method(*arguments: object, **options: object) -> object:
             called.add(name)
-            return original(*arguments)
+            return original(*arguments, **options)
 
         monkeypatch.setattr(owner, name, method)
 
@@ -192,32 +191,39 @@ def test_simultaneous_requests(running: RunningServer) -> None:
     eventually(lambda: running.get("/api/v1/status")[0] == 200)
 
 
-def test_max_connections(running: RunningServer) -> None:
-    """Connections above the limit are closed, until others end."""
-    idle = [running.connect(address=f"127.0.0.{2 + i % 8}") for i in range(MAX_CONNECTIONS + 20)]
-    for client in idle[MAX_CONNECTIONS:]:
-        assert is_closed(client)
-    assert is_refused(running.connect(STATUS_REQUEST))
+def test_max_connections(running: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
+    """Connections above the limit wait until others end, and are then served; the audio is not delayed."""
+    idle = [running.connect(address=f"127.0.0.{2 + i % 8}") for i in range(MAX_CONNECTIONS)]
+    waiting = [running.connect(STATUS_REQUEST) for _ in range(20)]
+    eventually(lambda: caplog.messages)
     running.assert_audio_is_processed()
+    assert select.select(waiting, [], [], 0)[0] == []
     for client in idle:
         client.close()
-    eventually(lambda: is_served(running))
+    for client in waiting:
+        assert client.recv(12) == b"HTTP/1.1 200"
+        client.close()
+    assert caplog.messages == ["web server: connection limit reached; further connections wait"]
 
 
-def test_max_connections_per_address(running: RunningServer) -> None:
+def test_max_connections_per_address(running: RunningServer, caplog: pytest.LogCaptureFixture) -> None:
     """One address alone cannot lock out the others."""
     idle = [running.connect(address="127.0.0.2") for _ in range(MAX_CONNECTIONS + 20)]
     for client in idle[MAX_CONNECTIONS_PER_ADDRESS:]:
         assert is_closed(client)
     assert running.get("/api/v1/status")[0] == 200
-    assert is_refused(running.connect(STATUS_REQUEST, address="127.0.0.2"))
+    assert is_closed(running.connect(address="127.0.0.2"))
     for client in idle:
         client.close()
-    eventually(lambda: not is_refused(running.connect(STATUS_REQUEST, address="127.0.0.2")))
+    eventually(lambda: not is_refused_from(running, "127.0.0.2"))
+    assert caplog.messages == [
+        "web server: 127.0.0.2 has 32 connections, the limit for one address; closing further ones"
+    ]
 
 
-def is_served(running: RunningServer) -> bool:
+def is_refused_from(running: RunningServer, address: str) -> bool:
     try:
-        return running.get("/api/v1/status")[0] == 200
-    except (ConnectionError, http.client.HTTPException):
-        return False
+        with running.connect(STATUS_REQUEST, address=address) as client:
+            return is_refused(client)
+    except ConnectionError:
+        return True

@@ -46,6 +46,8 @@ class FfmpegFile(Source):
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self.problem: str | None = None
+        with path.open("rb") as file:
+            self._is_mp4 = file.read(8)[4:] == b"ftyp"
         self._stderr = StderrTail()
         try:
             self._process = process.start(self.name, _arguments(path), self._stderr.write_fd)
@@ -75,7 +77,7 @@ class FfmpegFile(Source):
             self._stop()
             errors = self._errors()
             self._stderr.close()
-            raise AudioError(f"{self.name}: {_reason(errors)}" if errors else str(error)) from None
+            raise AudioError(f"{self.name}: {_reason(errors, self._is_mp4)}" if errors else str(error)) from None
         except BaseException:
             self.close()
             raise
@@ -146,10 +148,10 @@ def _arguments(path: Path) -> list[str]:
     ]
 
 
-def _reason(errors: list[str]) -> str:
+def _reason(errors: list[str], is_mp4: bool) -> str:
     """Return why ffmpeg cannot decode a file: its last message says that an argument is invalid."""
     if any(text in error for error in errors for text in _NO_AUDIO):
         return "holds no audio"
-    if any("moov atom not found" in error for error in errors):
+    if is_mp4 and any("moov atom not found" in error for error in errors):
         return "the file is incomplete or damaged: its index (moov) is missing"
     return "not an audio file that can be read"

@@ -3,15 +3,16 @@
 import logging
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from genre_edge.audio.block import Block
 from genre_edge.audio.ffmpeg import process
-from genre_edge.audio.ffmpeg.url import NETWORK_PROTOCOLS, ffmpeg_url, redact_text, redact_url
+from genre_edge.audio.ffmpeg.redirect import Redirect
+from genre_edge.audio.ffmpeg.url import NETWORK_PROTOCOLS, ffmpeg_url, final_reason, redact_text, redact_url
 from genre_edge.audio.pipe import WavSource
 from genre_edge.audio.source import Source
 from genre_edge.audio.stderr_tail import StderrTail
-from genre_edge.errors import AudioError
+from genre_edge.errors import AudioError, UnusableSourceError
 
 log = logging.getLogger("genre_edge")
 
@@ -28,42 +29,63 @@ class FfmpegSource(Source):
         start_timeout_s: None for a file: a failure after the first samples is a warning. Otherwise the source is live:
             any failure is an error, and the process is killed if it has written no header after this time in
             seconds.
-        secret: the argument that is replaced with `name` in messages.
+        secrets: texts that are replaced with `name` in messages.
 
     Raises:
         AudioError: ffmpeg is missing, cannot be started, or finds no audio.
     """
 
     def __init__(
-        self, name: str, arguments: list[str], start_timeout_s: float | None = None, secret: str | None = None
+        self, name: str, arguments: list[str], start_timeout_s: float | None = None, secrets: Sequence[str] = ()
     ) -> None:
-        self.name, self._secret = name, secret
+        self.name, self._secrets = name, secrets
+        self._redirect: Redirect | None = None
         self._is_live = start_timeout_s is not None
         output = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
-        self._stderr = StderrTail()
+        try:
+            self._stderr = StderrTail()
+        except OSError as error:
+            raise AudioError(f"{name}: ffmpeg cannot be started: {error.strerror}") from None
         try:
             self._process = process.start(name, ["-nostdin", "-v", "error", *arguments, *output], self._stderr.write_fd)
         except BaseException:
             self._stderr.close()
             raise
         self._stderr.close_write_fd()
-        self._wav = self._read_header(start_timeout_s)
+        try:
+            self._wav = self._read_header(start_timeout_s)
+        except BaseException:
+            self.close()
+            raise
         self.rate, self.channels = self._wav.rate, self._wav.channels
 
     @classmethod
-    def from_url(cls, url: str, timeout_s: float) -> "FfmpegSource":
-        """Open a network stream.
+    def from_url(cls, url: str, timeout_s: float, name: str = "", options: Sequence[str] = ()) -> "FfmpegSource":
+        """Open a network stream; `open_url` also follows playlists.
 
         Args:
             url: URL for which `is_url` is True.
             timeout_s: seconds to wait for the first audio.
+            name: name in messages; by default the URL without its secrets.
+            options: further input options of ffmpeg.
 
         Raises:
             AudioError: ffmpeg is missing, cannot be started, or gets no audio within `timeout_s`.
+            UnusableSourceError: the server's answer shows that further attempts are pointless.
+            OSError, RuntimeError: no socket or thread is available.
         """
         address = ffmpeg_url(url)
-        arguments = ["-protocol_whitelist", NETWORK_PROTOCOLS, "-i", address, *_FILL_GAPS]
-        return cls(redact_url(url), arguments, timeout_s, address)
+        redirect = Redirect(address) if redact_url(url) != url and Redirect.is_supported(address) else None
+        argument = redirect.url if redirect else address
+        try:
+            arguments = [*options, "-protocol_whitelist", NETWORK_PROTOCOLS, "-i", argument, *_FILL_GAPS]
+            source = cls(name or redact_url(url), arguments, timeout_s, [argument, address])
+        except BaseException:
+            if redirect:
+                redirect.close()
+            raise
+        source._redirect = redirect
+        return source
 
     def _read_header(self, timeout_s: float | None) -> WavSource:
         """Read the WAV header; kill the child if that takes longer than `timeout_s`. Raises AudioError."""
@@ -75,10 +97,9 @@ class FfmpegSource(Source):
         try:
             return WavSource(self._process.stdout, self.name)
         except AudioError as error:
-            message = self._last_error() or str(error)  # before the child reports the closed pipe as an error
-            self._stop()
-            self._stderr.close()
-            raise AudioError(message) from None
+            if self._is_live and (reason := final_reason(self._stderr.text())):
+                raise UnusableSourceError(f"{self.name}: {reason}") from None
+            raise AudioError(self._last_error() or str(error)) from None
         finally:
             if timer:
                 timer.cancel()
@@ -96,8 +117,8 @@ class FfmpegSource(Source):
     def _last_error(self) -> str:
         """Return ffmpeg's last error message without credentials, "" if there is none."""
         line = self._stderr.last_line()
-        if self._secret:
-            line = line.replace(self._secret, self.name)
+        for secret in self._secrets:
+            line = line.replace(secret, self.name)
         line = redact_text(line)
         return f"{self.name}: ffmpeg: {line}" if line else ""
 
@@ -120,6 +141,8 @@ class FfmpegSource(Source):
 
     def close(self) -> None:
         """Kill the process; a second call does nothing."""
+        if self._redirect:
+            self._redirect.close()
         self._process.kill()
         self._stop()
         self._stderr.close()

@@ -9,13 +9,25 @@ NETWORK_SCHEMES = frozenset(
 NETWORK_PROTOCOLS = "http,https,httpproxy,rtsp,rtsps,rtmp,rtmps,rtp,rtcp,srtp,srt,udp,tcp,tls,mmsh,mmst,crypto,data"
 SCHEME_ALIASES = {"icecast": "http", "mms": "mmsh"}  # ffmpeg writes to icecast:// but cannot read it, and has no mms://
 
+# HTTP status codes after which further attempts are pointless -> what they mean
+FINAL_STATUS = {
+    401: "no access: 401 Unauthorized",
+    403: "no access: 403 Forbidden",
+    404: "no audio at this address: 404 Not Found",
+    410: "no audio at this address: 410 Gone",
+    451: "no access: 451 Unavailable For Legal Reasons",
+}
+_STATUS = re.compile(r"(?:Server returned|HTTP error|method [A-Z]+ failed:) (\d{3})\b")
+_REFUSED = re.compile(r"method (?:SETUP|PLAY) failed: (?!461)")
+_NO_AUDIO = re.compile(r"^Stream map '.*' matches no streams", re.MULTILINE)
+
 # Credentials and keys in URLs, which must not appear in messages
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
 _QUERY = re.compile(r"(://[^\s?#]*)[?#]\S*")
 
 
 def is_url(source: str) -> bool:
-    """Return True if a source is a URL with a scheme that `FfmpegSource.from_url` supports."""
+    """Return True if a source is a URL with a scheme that `open_url` supports."""
     return source.partition("://")[0].lower() in NETWORK_SCHEMES and "://" in source
 
 
@@ -40,3 +52,13 @@ def redact_url(url: str) -> str:
 def redact_text(text: str) -> str:
     """Return a text, such as an error message of ffmpeg, without credentials, queries and fragments of its URLs."""
     return _QUERY.sub(r"\1", _CREDENTIALS.sub("//", text))
+
+
+def final_reason(text: str) -> str | None:
+    """Return why further attempts are pointless, given ffmpeg's error messages; None if they may succeed."""
+    if _NO_AUDIO.search(text):
+        return "no audio at this address"
+    if _REFUSED.search(text):  # a camera may refuse to play the sound alone
+        return None
+    statuses = [int(status) for status in _STATUS.findall(text)]
+    return FINAL_STATUS.get(statuses[-1]) if statuses else None

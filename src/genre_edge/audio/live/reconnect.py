@@ -10,10 +10,13 @@ from queue import Empty, SimpleQueue
 from genre_edge.audio.block import Block
 from genre_edge.audio.live.invalid_samples import InvalidSampleFilter
 from genre_edge.audio.source import Source
-from genre_edge.errors import AudioError, SourceLostError
+from genre_edge.errors import AudioError, SourceLostError, UnusableSourceError
 from genre_edge.system.signals import blocked
 
 log = logging.getLogger("genre_edge")
+
+# What a failed attempt raises; RuntimeError if no thread can be started. Memory, descriptors and threads may run out.
+_FAILURES = (AudioError, OSError, MemoryError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,14 @@ class ReconnectingSource(Source):
 
     Args:
         name: name in messages and verdicts.
-        open_source: opens the source; raises AudioError if that fails.
+        open_source: opens the source. AudioError, OSError, MemoryError and RuntimeError are failed attempts.
         retry: when to reopen it, and when to give up.
         wait: open the source before returning; otherwise `open` must be called.
 
     Raises:
         SourceLostError: all attempts of the retry policy failed.
+        UnusableSourceError: there is no audio at the address, and never was. Once the source was heard, this is a
+            failed attempt.
     """
 
     def __init__(self, name: str, open_source: Callable[[], Source], retry: RetryPolicy, *, wait: bool = True) -> None:
@@ -88,17 +93,25 @@ class ReconnectingSource(Source):
 
         Raises:
             SourceLostError: all attempts of the retry policy failed.
+            UnusableSourceError: there is no audio at the address, and never was.
         """
         while self._source is None and not self._closed:
             try:
                 self._source = self._open_source()
                 self.rate, self.channels = self._source.rate, self._source.channels
-            except AudioError as error:
-                self._handle_failure(error)
+            except _FAILURES as error:
+                if isinstance(error, UnusableSourceError) and self._last_sample_s is None:
+                    raise
+                self._handle_failure(self._reason(error))
         if self._closed:  # another thread called `close`
             self._close_source()
 
-    def _handle_failure(self, reason: object) -> None:
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, AudioError):
+            return str(error)
+        return f"{self.name}: {getattr(error, 'strerror', None) or str(error) or 'not enough memory'}"
+
+    def _handle_failure(self, reason: str) -> None:
         """Count and log a failure, then wait before the next attempt. Raises SourceLostError."""
         if self._closed:
             return
@@ -112,7 +125,7 @@ class ReconnectingSource(Source):
         with suppress(Empty):
             self._close_requests.get(timeout=self._retry.delay_s(self.failures))
 
-    def _log_outage(self, reason: object) -> None:
+    def _log_outage(self, reason: str) -> None:
         if self.failures == 1:
             log.warning("%s; trying again", reason)
         elif not self._unstable:
@@ -131,7 +144,7 @@ class ReconnectingSource(Source):
         """
         end_s = 0.0  # position of the last sample's end, dropped samples included
         while (source := self._source) is not None:
-            reason: object = f"{self.name}: the source has ended"
+            reason = f"{self.name}: the source has ended"
             try:
                 for block in source.blocks():
                     dropped = block.dropped + self._missed_samples(block)
@@ -139,8 +152,8 @@ class ReconnectingSource(Source):
                     self._last_sample_s = block.arrived_s
                     end_s = (position + len(block.samples)) / block.rate
                     yield self._filter.process(Block(block.samples, block.rate, position, dropped, block.arrived_s))
-            except AudioError as error:
-                reason = error
+            except _FAILURES as error:
+                reason = self._reason(error)
             self._close_source()
             self._handle_failure(reason)
             self.open()

@@ -50,9 +50,13 @@ class ThreadedSource(Source):
         except Exception as error:
             self._opened.put(error)
             return
-        self._queue = BoundedBlockQueue(source.name, source.rate, QUEUE_CAPACITY_S, self._timeout_s, can_block=True)
-        self._opened.put(source)
-        self._copy_blocks(source)
+        try:
+            self._queue = BoundedBlockQueue(source.name, source.rate, QUEUE_CAPACITY_S, self._timeout_s, can_block=True)
+            self._opened.put(source)
+            self._copy_blocks(source)
+        except Exception as error:  # too little memory: the caller must not wait forever
+            self._abandoned = True
+            self._opened.put(error)
         if self._abandoned:
             source.close()
 

@@ -1,70 +1,90 @@
-"""Detection of damaged history files and damaged rows, and setting a damaged file aside."""
+"""Errors that mean a damaged file, setting it aside, and damaged rows."""
 
 import contextlib
 import json
-import logging
 import sqlite3
 from pathlib import Path
+from typing import Any
 
-log = logging.getLogger("genre_edge")
+MAX_SET_ASIDE = 100  # damaged files beside a history
+# SQLite's messages for faults outside the file's content (Python 3.10 has no sqlite_errorcode), and for wrong rows.
+_NOT_DAMAGE = (
+    "locked",
+    "unable to open",
+    "readonly",
+    "disk is full",
+    "disk I/O error",
+    "locking protocol",
+    "out of memory",
+    "permission denied",
+    "interrupted",
+    "NOT NULL",
+)
 
-APPLICATION_ID = 0x67656467  # "gedg"; SQLite stores it in the header to identify the program that owns a file
-_APPLICATION_ID_OFFSET = 68  # https://www.sqlite.org/fileformat2.html#the_database_header
-_CORRUPT = "database disk image is malformed"  # SQLite's message for SQLITE_CORRUPT
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return True if an error of a file that is a history means that its content is damaged."""
+    if isinstance(error, (sqlite3.ProgrammingError, sqlite3.NotSupportedError, sqlite3.InterfaceError)):
+        return False
+    return not any(message in str(error) for message in _NOT_DAMAGE)
 
 
-def check_integrity(database: sqlite3.Connection) -> None:
-    """Run SQLite's integrity check, which reads the whole file.
-
-    Raises:
-        sqlite3.DatabaseError: the file is damaged.
-    """
-    if database.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
-        raise sqlite3.DatabaseError(_CORRUPT)
-
-
-def is_damaged(path: Path, error: sqlite3.Error) -> bool:
-    """Return True if a history file is damaged; False if it is locked, or is the file of another program.
+def set_aside(path: Path) -> str:
+    """Rename a damaged file and its -wal and -shm files to `NAME.damaged`, or `NAME.damaged.N` if that exists.
 
     Args:
-        path: the file.
-        error: the error of an attempt to use it.
-    """
-    if "malformed" not in str(error):  # Python 3.10 has no sqlite_errorcode
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(_APPLICATION_ID_OFFSET + 4)[_APPLICATION_ID_OFFSET:] == APPLICATION_ID.to_bytes(4, "big")
-    except OSError:
-        return False
+        path: the database file, not a symbolic link.
 
-
-def set_aside(path: Path, error: sqlite3.Error) -> None:
-    """Rename a damaged file and its -wal and -shm files to `NAME.damaged`, replacing an earlier one.
-
-    Args:
-        path: the database file.
-        error: the reason, for the log.
+    Returns:
+        The new name.
 
     Raises:
-        sqlite3.OperationalError: the file cannot be renamed.
+        sqlite3.OperationalError: the file cannot be renamed, or there are `MAX_SET_ASIDE` damaged files already.
     """
-    target = path.with_name(f"{path.name}.damaged")
     try:
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{target}{suffix}").unlink(missing_ok=True)
+        target = _reserve(path)
         for suffix in ("-wal", "-shm", ""):  # the database last: as long as it exists, an interrupted rename is retried
             with contextlib.suppress(FileNotFoundError):
                 Path(f"{path}{suffix}").replace(f"{target}{suffix}")
+        for suffix in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                if not (left := Path(f"{target}{suffix}")).stat().st_size:
+                    left.unlink()
     except OSError as problem:
         raise sqlite3.OperationalError(f"the file is damaged and cannot be renamed: {problem.strerror}") from None
-    log.warning("history %s: %s; renamed the damaged file to %s, starting a new one", path, error, target.name)
+    return target.name
+
+
+def _reserve(path: Path) -> Path:
+    """Create empty files under names that nothing has, and return the first; so a rename replaces no other file."""
+    for i in range(MAX_SET_ASIDE):
+        target = path.with_name(f"{path.name}.damaged" + (f".{i}" if i else ""))
+        reserved: list[Path] = []
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                name = Path(f"{target}{suffix}")
+                name.touch(exist_ok=False)
+                reserved.append(name)
+            return target
+        except FileExistsError:
+            for name in reserved:
+                name.unlink()
+    raise sqlite3.OperationalError(f"the file is damaged, and so are {MAX_SET_ASIDE} beside it; remove them")
 
 
 def is_valid_row(content: object) -> bool:
     """Return True if a stored value is the JSON of a verdict; one corrupted row must not make the others unreadable."""
     try:
-        verdict = json.loads(content) if isinstance(content, str) else None
-    except ValueError:
+        verdict = json.loads(content, parse_constant=_reject) if isinstance(content, str) else None
+    except (ValueError, RecursionError):
         return False
-    return isinstance(verdict, dict) and isinstance(verdict.get("time"), (int, float))
+    return isinstance(verdict, dict) and isinstance(verdict.get("time"), (int, float)) and "genre" in verdict
+
+
+def is_valid_count(start: object, genre: object, n: object) -> bool:
+    """Return True if the values of a row of `counts` have the types of the schema."""
+    return isinstance(start, int) and isinstance(genre, str) and isinstance(n, int) and n > 0
+
+
+def _reject(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")

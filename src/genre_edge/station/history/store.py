@@ -5,39 +5,42 @@ battery-backed clock).
 """
 
 import contextlib
+import logging
+import os
 import sqlite3
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from genre_edge.station.history.repair import APPLICATION_ID, check_integrity, is_damaged, set_aside
+from genre_edge.station.history.database_file import Change, DatabaseFile
+from genre_edge.station.history.repair import is_damage, is_valid_count, set_aside
+from genre_edge.station.history.schema import (
+    BUSY_TIMEOUT_S,
+    COUNTS,
+    INCREMENT,
+    NEWEST,
+    check_integrity,
+    connect,
+    connect_read_only,
+    readable_errors,
+)
+
+__all__ = ["BUSY_TIMEOUT_S", "BinCounts", "Row", "VerdictStore", "count_by_bin"]
+
+log = logging.getLogger("genre_edge")
 
 BIN_S = 900  # bin width of the histogram of the last 24 hours
 MAX_VERDICTS_IN_MEMORY = 1000
 MAX_VERDICTS_IN_FILE = 100_000  # about 90 MB
 MAX_COUNTS = 10_000  # rows of the table `counts`, one for each genre and bin: enough for 100 genres in a day
-BUSY_TIMEOUT_S = 0.15  # SQLite's wait for another program's lock; a shutdown waits for it twice
+MAX_WAL_SIZE = 16 << 20  # bytes of the write-ahead log; it grows while another program reads without end
+_LOST: dict[Change | None, str] = {  # changes after which the open file is no longer the history
+    "deleted": "starting a new one",
+    "emptied": "starting a new one",
+    "overwritten": "starting a new one",
+    "replaced": "continuing with the new one",
+}
 NO_GENRE = ""  # stored for verdicts without a genre
-_SCHEMA_VERSION = 1
-_SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS verdicts (id INTEGER PRIMARY KEY, time REAL NOT NULL, content TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS verdicts_by_time ON verdicts (time);
-CREATE TABLE IF NOT EXISTS counts (
-    id INTEGER PRIMARY KEY, start INTEGER NOT NULL, genre TEXT NOT NULL, n INTEGER NOT NULL, UNIQUE (start, genre)
-);
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {_SCHEMA_VERSION};
-"""
-# The subquery is answered by the index alone. A table scan would read hundreds of bytes per verdict.
-_NEWEST = """
-SELECT content FROM verdicts WHERE id IN (
-    SELECT id FROM verdicts INDEXED BY verdicts_by_time WHERE time >= ? ORDER BY id DESC LIMIT ?
-) ORDER BY id
-"""
-_COUNTS = "SELECT start, genre, n FROM counts WHERE start > ? AND start <= ?"
-_INCREMENT = """
-INSERT INTO counts (start, genre, n) VALUES (?, ?, ?) ON CONFLICT (start, genre) DO UPDATE SET n = n + excluded.n
-"""
 
 BinCounts = Counter[tuple[int, str]]  # verdicts by (start of the bin in unix seconds, genre)
 
@@ -58,94 +61,222 @@ def count_by_bin(rows: list[Row]) -> BinCounts:
 class VerdictStore:
     """SQLite database of verdicts, in a file or in memory.
 
-    Not thread-safe: callers hold a lock. All methods except `close` raise sqlite3.Error.
+    Not thread-safe: callers hold a lock. All methods except `close` raise sqlite3.Error, or OSError.
 
     Args:
         path: the database file; None for memory.
         limit: maximum number of verdicts; the oldest are deleted.
+
+    Attributes:
+        read_only: the open file can be read, but not written.
     """
 
     def __init__(self, path: Path | None, limit: int | None = None) -> None:
         self._path = path
         self._limit = limit or (MAX_VERDICTS_IN_MEMORY if path is None else MAX_VERDICTS_IN_FILE)
         self._database: sqlite3.Connection | None = None
+        self._file: DatabaseFile | None = None
+        self._has_been_open = False
+        self._is_suspect = False  # a read failed: check the file before the next write
+        self.read_only = False
 
     def open(self, check: bool = False) -> None:
-        """Open the database, or reopen it, since a failing file may have been replaced. Rename a damaged file.
+        """Open the database, or reopen it. Set a damaged file aside, and begin a new one.
 
         Args:
             check: run an integrity check of the whole file.
+
+        Raises:
+            sqlite3.OperationalError: the file can only be read (`read_only`), or not be opened.
+            ForeignFileError: the file is not a history, or one with a newer schema; it is not changed.
         """
-        if self._path is None and self._database is not None:
-            return  # reopening would discard the verdicts in memory
-        name = ":memory:" if self._path is None else str(self._path)
-        try:
-            database = _connect(name, check)
-        except sqlite3.DatabaseError as error:
-            if self._path is None or not is_damaged(self._path, error):
-                raise
-            self.close()
-            set_aside(self._path, error)
-            database = _connect(name)
+        if self._path is None:
+            if self._database is None:  # reopening would discard the verdicts in memory
+                self._database = connect(None)
+            return
         self.close()
-        self._database = database
+        if self._has_been_open:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connect(self._path, check)
+        except _DamagedError as damage:
+            self._begin_anew(self._path, damage.error)
+        self._has_been_open, self._is_suspect = True, False
+
+    def _begin_anew(self, path: Path, error: sqlite3.Error) -> None:
+        """Set a damaged file aside, and create a new one. Raises sqlite3.Error."""
+        self.close()
+        name = set_aside(path.resolve())
+        log.warning("history %s: %s; renamed the damaged file to %s, starting a new one", path, error, name)
+        self._connect(path, check=False)
+
+    def _connect(self, path: Path, check: bool) -> None:
+        """Open the file and its database. Raises _DamagedError, or sqlite3.Error."""
+        file = self._file = DatabaseFile(path)
+        kind: str | None = None
+        try:
+            kind = file.kind()
+            if kind == "damaged":
+                raise sqlite3.DatabaseError("the header is damaged")
+            self._database = connect(file.path, check)
+            file.remember()
+        except sqlite3.Error as error:
+            if kind == "history" and not is_damage(error) and not _is_writable(file.path):
+                self._database, self.read_only = connect_read_only(file.path), True
+                raise sqlite3.OperationalError("the file is read-only") from None
+            if kind == "damaged" or (kind == "history" and is_damage(error)):
+                raise _DamagedError(error) from None
+            raise
+        finally:
+            if self._database is None:
+                self._file = None
+                file.close()
 
     def close(self) -> None:
-        """Close the database; a second call does nothing."""
-        if self._database is not None:
+        """Close the database without harm to a file that is no longer the one that was opened.
+
+        A second call does nothing.
+        """
+        database, file = self._database, self._file
+        self._database, self._file, self.read_only = None, None, False
+        change: Change | None = "modified"
+        with contextlib.suppress(OSError, sqlite3.Error):
+            change = file.change() if file else None
+            if database is not None and file is not None:
+                _prepare_close(database, file, change)
+        if database is not None:
             with contextlib.suppress(sqlite3.Error):
-                self._database.close()
+                database.close()
+        if file is not None:
+            with contextlib.suppress(OSError):
+                if change in _LOST:
+                    file.remove_wal()
+            file.close()
+
+    def check(self) -> None:
+        """Read the whole file for damage; the next write sets a damaged one aside. `interrupt` ends it."""
+        if self._file is None or self._database is None:
+            return
+        try:
+            check_integrity(self._database)
+        except sqlite3.Error as error:
+            self._is_suspect = is_damage(error)
+
+    def interrupt(self) -> None:
+        """End `check` in another thread."""
+        if (database := self._database) is not None:
+            with contextlib.suppress(sqlite3.Error):
+                database.interrupt()
 
     def write(self, rows: list[Row]) -> None:
-        """Insert all rows in one transaction, and delete the oldest ones above the limits."""
+        """Insert all rows in one transaction, and delete the oldest ones above the limits.
+
+        A file that was deleted, replaced, changed or damaged since the last write is opened again or begun anew.
+        """
+        self._reopen_if_needed()
+        try:
+            self._insert(rows)
+        except sqlite3.Error as error:
+            if self._path is None or not is_damage(error):
+                raise
+            self.open(check=True)
+            self._insert_or_begin_anew(self._path, rows)
+
+    def _insert_or_begin_anew(self, path: Path, rows: list[Row]) -> None:
+        try:
+            self._insert(rows)
+        except sqlite3.Error as error:  # a fault that the integrity check does not find
+            if not is_damage(error):
+                raise
+            self._begin_anew(path, error)
+            self._insert(rows)
+
+    def _reopen_if_needed(self) -> None:
+        if self._file is None or self.read_only:
+            self.open(check=self._is_suspect)
+            return
+        change = self._file.change()
+        if change is None and not self._is_suspect:
+            return
+        self.open(check=change != "made read-only")
+        if change in _LOST:
+            log.warning("history %s: the file was %s; %s", self._path, change, _LOST[change])
+
+    def _insert(self, rows: list[Row]) -> None:
         assert self._database is not None
-        with self._database as database:
-            database.executemany(
-                "INSERT INTO verdicts (time, content) VALUES (?, ?)", [(row.time, row.content) for row in rows]
-            )
-            database.executemany(_INCREMENT, [(*key, n) for key, n in count_by_bin(rows).items()])
-            for table, limit in (("verdicts", self._limit), ("counts", MAX_COUNTS)):
-                database.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", (limit,))
+        try:
+            self._bound_wal()
+            with readable_errors(), self._database as database:
+                database.executemany(
+                    "INSERT INTO verdicts (time, content) VALUES (?, ?)", [(row.time, row.content) for row in rows]
+                )
+                database.executemany(INCREMENT, [(*key, n) for key, n in count_by_bin(rows).items()])
+                for table, limit in (("verdicts", self._limit), ("counts", MAX_COUNTS)):
+                    self._delete_oldest(table, limit, len(rows))
+        finally:
+            if self._file is not None:
+                self._file.remember()
+
+    def _delete_oldest(self, table: str, limit: int, n_new: int) -> None:
+        """Delete the oldest rows. IDs are consecutive; a damaged one must not delete all other rows."""
+        assert self._database is not None
+        first, last = self._database.execute(f"SELECT min(id), max(id) FROM {table}").fetchone()
+        if last is not None and last - first > max(limit, MAX_VERDICTS_IN_FILE) + n_new:
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        self._database.execute(f"DELETE FROM {table} WHERE id <= ?", ((last or 0) - limit,))
+
+    def _bound_wal(self) -> None:
+        if self._file is None or self._file.wal_size() <= MAX_WAL_SIZE:
+            return
+        assert self._database is not None
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if self._file.wal_size() > MAX_WAL_SIZE:
+            raise sqlite3.OperationalError("another program keeps reading, so the write-ahead log is full")
 
     def newest(self, since: float, limit: int) -> list[Any]:
         """Return the content of the newest `limit` rows at or after `since` (unix time), oldest first.
 
         Contents of damaged files may be anything: see `repair.is_valid_row`.
         """
-        return [content for (content,) in self._fetch(_NEWEST, since, limit)]
+        return [content for (content,) in self._fetch(NEWEST, since, limit)]
 
     def counts(self, after: float, until: float) -> BinCounts:
         """Return the counts of bins that start after `after` and not later than `until` (unix time)."""
-        return Counter({(start, genre): n for start, genre, n in self._fetch(_COUNTS, after, until)})
+        rows = self._fetch(COUNTS, after, until)
+        return Counter({(start, genre): n for start, genre, n in rows if is_valid_count(start, genre, n)})
 
     def _fetch(self, query: str, *values: float) -> list[tuple[Any, ...]]:
-        """Return the rows of a query; none if the database has never been opened."""
-        return [] if self._database is None else self._database.execute(query, values).fetchall()
+        """Return the rows of a query; none if the database is not open."""
+        if self._database is None:
+            return []
+        try:
+            with readable_errors():
+                return self._database.execute(query, values).fetchall()
+        except sqlite3.Error:
+            self._is_suspect = True
+            raise
 
 
-def _connect(name: str, check: bool = False) -> sqlite3.Connection:
-    """Open a writable database of this schema, or create it in an empty file. Raises sqlite3.Error."""
-    database = sqlite3.connect(name, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
-    database.text_factory = lambda text: text.decode(errors="replace")
-    try:
-        _check_owner(database)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-        if check:  # last, because it reads the whole file
-            check_integrity(database)
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
+class _DamagedError(Exception):
+    """A file that is a history is damaged.
+
+    Args:
+        error: SQLite's error.
+    """
+
+    def __init__(self, error: sqlite3.Error) -> None:
+        super().__init__(error)
+        self.error = error
 
 
-def _check_owner(database: sqlite3.Connection) -> None:
-    """Raise sqlite3.DatabaseError unless the database is empty or has this schema version."""
-    application_id, version = (
-        database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-    )
-    tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    is_ours = (application_id, version) == (APPLICATION_ID, _SCHEMA_VERSION)
-    if not is_ours and (application_id or version or tables):
-        raise sqlite3.DatabaseError("not a history of this version of genre-edge")
+def _is_writable(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _prepare_close(database: sqlite3.Connection, file: DatabaseFile, change: Change | None) -> None:
+    """Decide whether closing may write the WAL into the file and delete it."""
+    if change in ("deleted", "replaced"):
+        if file.is_linked():  # moved: complete the file under its new name
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    elif change in ("emptied", "overwritten") or (change == "modified" and file.has_wal()):
+        file.prevent_checkpoint()  # the next connection recovers the intact part of the WAL

@@ -2,7 +2,8 @@
 
 New verdicts are queued in memory, and a writer thread stores them in batches, so that `add` never waits for a disk and
 a memory card wears slowly. Readers receive the rows of the database and of the queue. While the file cannot be used,
-the newest verdicts stay queued and each batch retries; a damaged file is renamed and replaced.
+the newest verdicts stay queued and each batch retries. A file that is deleted or replaced while it is open is noticed
+at the next batch; a damaged file is renamed and replaced. A file that is not a history is never changed.
 """
 
 import json
@@ -22,6 +23,7 @@ log = logging.getLogger("genre_edge")
 DAY_S = 86400
 
 Verdict = dict[str, Any]
+_ERRORS = (sqlite3.Error, OSError, MemoryError)
 
 
 class VerdictHistory:
@@ -41,24 +43,33 @@ class VerdictHistory:
         # Held while rows move from the queue to the store, so that readers see each row once.
         self._store_lock = threading.Lock()
         self._failing = False
+        self._losing = False
+        self._n_lost_before = 0  # `lost` when the file began to fail
         try:
             self._store.open()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             self._report_failure(error)
         self._writer = threading.Thread(target=self._write_batches, name="history", daemon=True)
         self._writer.start()
 
     @property
-    def state(self) -> Literal["memory", "file", "failing"]:
-        """Storage state; `failing`: the last attempt to use the file failed."""
+    def state(self) -> Literal["memory", "file", "read_only", "failing"]:
+        """Storage state; `failing`: the last attempt to use the file failed; `read_only`: the file can only be read."""
         if self._path is None:
             return "memory"
-        return "failing" if self._failing else "file"
+        if self._failing:
+            return "read_only" if self._store.read_only else "failing"
+        return "file"
 
     @property
     def unsaved(self) -> int:
         """Number of verdicts that are not in the file yet; 0 without a file."""
         return 0 if self._path is None else len(self._queue)
+
+    @property
+    def lost(self) -> int:
+        """Number of verdicts discarded because the file could not be written for a long time; 0 without a file."""
+        return 0 if self._path is None else self._queue.n_discarded
 
     def add(self, verdict: Verdict) -> None:
         """Append a verdict; does not block."""
@@ -74,7 +85,7 @@ class VerdictHistory:
         with self._store_lock:
             try:
                 contents = self._store.newest(since, limit)
-            except sqlite3.Error as error:
+            except _ERRORS as error:
                 self._report_failure(error)
                 contents = []
             contents += [row.content for row in self._queue.rows() if row.time >= since]
@@ -91,7 +102,7 @@ class VerdictHistory:
         with self._store_lock:
             try:
                 counts = self._store.counts(now - DAY_S, now)
-            except sqlite3.Error as error:
+            except _ERRORS as error:
                 self._report_failure(error)
                 counts = BinCounts()
             counts.update(count_by_bin(self._queue.rows()))
@@ -112,35 +123,41 @@ class VerdictHistory:
             if not rows:
                 return
             try:
-                if self._failing:
-                    self._store.open(check=True)
                 self._store.write(rows)
-            except sqlite3.Error as error:
+            except _ERRORS as error:
                 self._report_failure(error)
                 return
-            self._report_success()
             self._queue.discard_through(last_number)
+            self._report_success()
 
     def close(self) -> None:
         """Write the queued verdicts and close the file."""
         self._queue.close()
+        self._store.interrupt()
         self._writer.join()
         self.flush()
         with self._store_lock:
             self._store.close()
 
     def _write_batches(self) -> None:
+        with self._store_lock:
+            self._store.check()
         while self._queue.wait_for_batch(lambda: self._failing):
             self.flush()
 
-    def _report_failure(self, error: sqlite3.Error) -> None:
+    def _report_failure(self, error: Exception) -> None:
         if not self._failing:
+            self._n_lost_before = self.lost
             log.warning(
                 "history %s: %s; keeping the newest %d verdicts in memory and retrying", self._path, error, MAX_PENDING
             )
         self._failing = True
+        if self.lost > self._n_lost_before and not self._losing:
+            self._losing = True
+            log.warning("history %s: %d verdicts are not saved; discarding the oldest", self._path, self.unsaved)
 
     def _report_success(self) -> None:
         if self._failing:
-            log.warning("history %s: writing again", self._path)
-        self._failing = False
+            n_lost = self.lost - self._n_lost_before
+            log.warning("history %s: writing again%s", self._path, f"; {n_lost} verdicts were lost" if n_lost else "")
+        self._failing = self._losing = False

@@ -6,42 +6,53 @@ versions only, and `tests/station/http/test_connection_limits.py` fails if a new
 
 import asyncio
 import contextlib
+import logging
+import socket
 import time
+from collections.abc import Callable
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from genre_edge.station.http.acceptor import Acceptor, ConnectionLimits
+
+log = logging.getLogger("genre_edge.http")
+
 MAX_SERVED_CONNECTIONS = 64  # requests on further connections are answered 503
-MAX_CONNECTIONS = 128  # further connections are closed
-MAX_CONNECTIONS_PER_ADDRESS = 32  # further ones are closed, so that one client cannot lock out the others
 IDLE_TIMEOUT_S = 30.0
 _IDLE_CHECK_INTERVAL_S = 5.0
 _TICK_INTERVAL_S = 1.0
 
 
 class LimitedConnection(H11Protocol):
-    """HTTP/1.1 connection that is aborted if there are too many, or when it is idle for `IDLE_TIMEOUT_S`.
+    """HTTP/1.1 connection that answers 503 if many others are open, and is aborted when idle for `IDLE_TIMEOUT_S`.
 
     A connection is idle unless it has a pending or recent response and an empty write buffer: slow senders and slow
     readers count as idle.
+
+    Args:
+        server: the server that accepted the connection.
+        on_lost: called when the connection is lost.
     """
+
+    def __init__(self, server: "LimitedServer", on_lost: Callable[[], None]) -> None:
+        super().__init__(server.config, server.server_state, server.lifespan.state)
+        self._on_lost = on_lost
+        self._last_active_s, self._has_recent_response = time.monotonic(), False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Apply the limits to a new connection."""
         super().connection_made(transport)
-        self._last_active_s, self._has_recent_response = time.monotonic(), False
-        if len(self.connections) > MAX_CONNECTIONS or self._count_of_address() > MAX_CONNECTIONS_PER_ADDRESS:
-            transport.abort()
-            return
         # Set for each connection: uvicorn's own limit would also refuse requests on earlier connections.
         self.limit_concurrency = 0 if len(self.connections) > MAX_SERVED_CONNECTIONS else None
         self.loop.call_later(_IDLE_CHECK_INTERVAL_S, self._check_idle)
 
-    def _count_of_address(self) -> int:
-        """Return the number of connections from this client's address, this connection included."""
-        address = self.client and self.client[0]
-        clients = [connection.client for connection in self.connections if isinstance(connection, LimitedConnection)]
-        return sum((client and client[0]) == address for client in clients)
+    def connection_lost(self, error: Exception | None) -> None:
+        """Make room for another connection."""
+        try:
+            super().connection_lost(error)
+        finally:
+            self._on_lost()
 
     def on_response_complete(self) -> None:
         """Record the response: at most idle checks, a keep-alive connection has no pending request."""
@@ -51,6 +62,7 @@ class LimitedConnection(H11Protocol):
     def _check_idle(self) -> None:
         if self not in self.connections:
             return
+        self.loop.call_later(_IDLE_CHECK_INTERVAL_S, self._check_idle)  # first: the rest may fail for want of memory
         now = time.monotonic()
         has_pending_response = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
         has_response = self._has_recent_response or has_pending_response
@@ -58,8 +70,6 @@ class LimitedConnection(H11Protocol):
             self._last_active_s, self._has_recent_response = now, False
         if now - self._last_active_s > IDLE_TIMEOUT_S:
             self.transport.abort()
-        else:
-            self.loop.call_later(_IDLE_CHECK_INTERVAL_S, self._check_idle)
 
     def abort_if_unread(self) -> None:
         """Abort the connection if its client has not read all of the response, which would delay the shutdown."""
@@ -68,17 +78,38 @@ class LimitedConnection(H11Protocol):
 
 
 class LimitedServer(uvicorn.Server):
-    """Uvicorn server whose main loop ticks once a second instead of ten times, which saves CPU on small computers."""
+    """Uvicorn server with an `Acceptor`, whose main loop ticks once a second instead of ten times, which saves CPU.
+
+    Args:
+        config: uvicorn's settings.
+        listener: a listening socket.
+    """
 
     _loop: asyncio.AbstractEventLoop | None = None
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
+        super().__init__(config)
+        self._listener = listener
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then accept connections."""
+        await super().startup(sockets=[])
+        limits = ConnectionLimits.from_descriptors()
+        self.servers = [Acceptor(self._listener, lambda on_lost: LimitedConnection(self, on_lost), limits)]  # type: ignore[list-item]
 
     async def main_loop(self) -> None:
         """Tick until `request_shutdown`."""
         self._wake_up = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        while not await self.on_tick(0):  # the argument 0 makes uvicorn update the Date header of responses
+        while not await self._tick():
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._wake_up.wait(), _TICK_INTERVAL_S)
+
+    async def _tick(self) -> bool:
+        try:
+            return await self.on_tick(0)  # the argument 0 makes uvicorn update the Date header of responses
+        except MemoryError:
+            return self.should_exit
 
     def request_shutdown(self) -> None:
         """Begin a graceful shutdown immediately. Thread-safe."""

@@ -1,11 +1,18 @@
 """Error responses: JSON with one key, `error`."""
 
+import errno
+import logging
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
 from genre_edge.errors import ParameterError
+
+log = logging.getLogger("genre_edge.http")
+
+_SHORTAGES = frozenset([errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC])
 
 
 def error_response(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
@@ -17,6 +24,17 @@ def error_response(status: int, message: str, headers: dict[str, str] | None = N
         headers: further response headers.
     """
     return JSONResponse({"error": message}, status, headers)
+
+
+def describe_shortage(error: BaseException) -> str | None:
+    """Return what the system lacks (descriptors, memory, threads) if that is why an error was raised, else None."""
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        return error.strerror or str(error)
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return "no more threads"
+    return None
 
 
 async def _parameter_error(request: Request, error: Exception) -> Response:
@@ -32,8 +50,20 @@ async def _internal_error(request: Request, error: Exception) -> Response:
     return error_response(500, "internal error; see the station's log")
 
 
+async def _shortage(request: Request, error: Exception) -> Response:
+    """Answer 503 if the system lacks something, as it does for a moment under load; other errors are raised again."""
+    shortage = describe_shortage(error)
+    if shortage is None:
+        raise error
+    log.warning("web server: %s; answering 503", shortage)
+    return error_response(503, f"{shortage}; try again later", {"retry-after": "5"})
+
+
 EXCEPTION_HANDLERS: dict[int | type[Exception], ExceptionHandler] = {
     ParameterError: _parameter_error,
     HTTPException: _http_exception,
+    OSError: _shortage,
+    MemoryError: _shortage,
+    RuntimeError: _shortage,
     Exception: _internal_error,
 }

@@ -5,16 +5,23 @@ import logging
 import os
 import socket
 import threading
+import time
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from genre_edge.errors import GenreEdgeError
-from genre_edge.station.http.connection_limits import LimitedConnection, LimitedServer
+from genre_edge.station.http.acceptor import BACKLOG
+from genre_edge.station.http.connection_limits import LimitedServer
+from genre_edge.station.http.log_limit import limit_log
+
+log = logging.getLogger("genre_edge.http")
 
 MAX_HEADER_SIZE = 16384  # bytes of a request line with its headers
 _KEEP_ALIVE_TIMEOUT_S = 5
 _SHUTDOWN_TIMEOUT_S = 1  # for pending responses
+_RESTART_DELAY_S = 0.5
 _SEND_BUFFER_SIZE = 65536  # bytes for each connection in the kernel, whose default can be megabytes
 
 
@@ -31,7 +38,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         is_dual_stack = host == "::" and socket.has_dualstack_ipv6()
-        listener = socket.create_server(address[:2], family=family, dualstack_ipv6=is_dual_stack)
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=is_dual_stack)
     except socket.gaierror as error:
         raise GenreEdgeError(f"{host}: {error.strerror}") from None
     except OSError as error:
@@ -67,11 +74,19 @@ class Server:
 
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         logging.getLogger("uvicorn").setLevel(logging.ERROR)  # invalid requests must not fill the log
-        self._listener = listener
-        self._server = LimitedServer(
+        for name in ("uvicorn.error", "asyncio", "genre_edge.http"):
+            limit_log(name)
+        self._app, self._listener = app, listener
+        self._stopping = False
+        self._server = self._create_server()
+        # In the main thread uvicorn would install its own signal handlers.
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+
+    def _create_server(self) -> LimitedServer:
+        return LimitedServer(
             uvicorn.Config(
-                app,
-                http=LimitedConnection,
+                self._app,
+                http=H11Protocol,
                 ws="none",
                 loop="asyncio",
                 lifespan="on",
@@ -82,10 +97,22 @@ class Server:
                 timeout_keep_alive=_KEEP_ALIVE_TIMEOUT_S,
                 timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S,
                 h11_max_incomplete_event_size=MAX_HEADER_SIZE,
-            )
+            ),
+            self._listener,
         )
-        # In the main thread uvicorn would install its own signal handlers.
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="web", daemon=True)
+
+    def _run(self) -> None:
+        """Serve; start again if the event loop itself fails, for example for want of memory."""
+        while True:
+            try:
+                return self._server.run([self._listener])  # closes the listener at its end
+            except Exception as error:
+                if self._stopping or not self._server.started:
+                    raise
+                log.warning("web server: %r; starting again", error)
+            time.sleep(_RESTART_DELAY_S)
+            self._server = self._create_server()
+            self._server.should_exit = self._stopping
 
     def start(self) -> None:
         """Start the thread."""
@@ -109,6 +136,7 @@ class Server:
 
     def stop(self) -> None:
         """Begin to shut down: accept no more connections and close the open ones. Does not wait."""
+        self._stopping = True
         self._server.request_shutdown()
 
     def join(self, timeout_s: float | None = None) -> bool:

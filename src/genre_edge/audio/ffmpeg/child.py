@@ -1,0 +1,31 @@
+"""Script that replaces itself with a program that the kernel kills when the process that started it ends.
+
+It runs as a program of its own, because code between fork and exec is not safe in a process with threads.
+
+Arguments: process ID of the parent, path of the program, arguments of the program.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1  # prctl(2): the signal comes at the end of the thread that started this process
+
+
+def main() -> None:
+    """Set the parent-death signal and execute the program."""
+    parent, program, *arguments = sys.argv[1:]
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != int(parent):
+        sys.exit(1)  # the parent ended before the call
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the program would inherit that
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execv(program, [program, *arguments])
+    except OSError as error:
+        sys.exit(f"cannot be started: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""`Vote`: which patches of a verdict are music, the mean of their probabilities, and the shares of the time."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genre_edge.classify.patches import PatchResult, Probabilities, is_refused
+from genre_edge.classify.verdict import Reason
+from genre_edge.model.bundle import Bundle
+
+QUIET_DB = 45.0  # a patch this far below the loudest music has no vote; it is silence beside that music
+DOUBTFUL = 0.3  # probability of no music from which a patch has no vote if others are refused
+MIN_VOTES = 2  # patches that must vote if others are refused
+MIN_SHARE = 0.05  # of the audible time that must be music if other patches are refused
+
+
+class Kind(Enum):
+    """Kind of a patch. Mixed patches overlap a refused one, so they may be a mixture of music and other sounds."""
+
+    CLEAR = "music"
+    DOUBTFUL = "music or not"
+    MIXED = "mixture with music"
+    MIXED_DOUBTFUL = "mixture without clear music"
+    REFUSED = "not music"
+    SILENT = "silence"
+
+
+Row = NDArray[np.float64]
+_MIXTURE = {Kind.CLEAR: Kind.MIXED, Kind.DOUBTFUL: Kind.MIXED_DOUBTFUL}
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Shares of the time that a verdict covers, 0 to 1, with the sum 1; None if unknown.
+
+    Attributes:
+        music: patches that are music.
+        not_music: patches that the model refuses: speech, noise and other sounds, which it does not tell apart.
+        silence: patches below the bundle's `silence_db`, or `QUIET_DB` below the loudest music.
+    """
+
+    music: float | None = None
+    not_music: float | None = None
+    silence: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of a vote.
+
+    Attributes:
+        probabilities: mean of the patches that vote; if none does, of all that are not silent; None if all are silent.
+        reason: why the best genre is not named, apart from its confidence; None if it may be named.
+        shares: shares of the time.
+    """
+
+    probabilities: Probabilities | None
+    reason: Reason | None
+    shares: Shares
+
+
+class Vote:
+    """Vote of the patches that are music. Memory is constant.
+
+    A patch is silent, refused (its probability of no music reaches the bundle's `not_music`) or music. Where no patch
+    is refused, all music votes. Otherwise patches that overlap a refused one and those that are doubtful do not vote,
+    because their genre may be that of speech or noise. Patches that are far quieter than the loudest voter do not vote.
+
+    Args:
+        bundle: labels and thresholds.
+        threshold: confidence below which a patch names no genre.
+        results: the first patches, in order of time.
+    """
+
+    def __init__(self, bundle: Bundle, threshold: float, results: Iterable[PatchResult] = ()) -> None:
+        self._bundle, self._threshold = bundle, threshold
+        # By kind and level in whole dB: number of patches, seconds, outputs, number of patches that name each label
+        self._sums: dict[tuple[Kind, int], Row] = {}
+        self._last: PatchResult | None = None  # not in the sums: the next patch may change its kind and its time
+        self._last_kind, self._last_start_s = Kind.SILENT, 0.0
+        for result in results:
+            self.add(result)
+
+    def add(self, result: PatchResult) -> None:
+        """Add the next patch."""
+        kind, start_s = self._kind(result), result.start_s
+        if self._last is not None:
+            overlap_s = max(0.0, self._last.end_s - result.start_s)
+            start_s += overlap_s / 2  # half of the overlap is the time of each
+            if overlap_s and kind is Kind.REFUSED:
+                self._last_kind = _MIXTURE.get(self._last_kind, self._last_kind)
+            key, row = self._last_row(self._last, overlap_s / 2)
+            self._sums[key] = self._sums.get(key, 0.0) + row
+        self._last, self._last_kind, self._last_start_s = result, kind, start_s
+
+    def _kind(self, result: PatchResult) -> Kind:
+        if result.probabilities is None:
+            return Kind.SILENT
+        if self._bundle.not_music is None:
+            return Kind.CLEAR
+        if is_refused(result.probabilities, self._bundle):
+            return Kind.REFUSED
+        kind = Kind.CLEAR if result.probabilities[-1] < DOUBTFUL else Kind.DOUBTFUL
+        return _MIXTURE[kind] if result.follows_not_music else kind
+
+    def _last_row(self, last: PatchResult, overlap_s: float = 0.0) -> tuple[tuple[Kind, int], Row]:
+        """Return the last patch's key and row; its last `overlap_s` seconds are the next patch's."""
+        time = [1.0, max(0.0, last.end_s - overlap_s - self._last_start_s)]
+        n_labels = len(self._bundle.labels)
+        if last.probabilities is None:
+            return (Kind.SILENT, 0), np.array([*time, *[0.0] * (self._bundle.n_outputs + n_labels)])
+        best = int(np.argmax(last.probabilities[:n_labels]))
+        named = np.zeros(n_labels)
+        named[best] = last.probabilities[best] >= self._threshold
+        return (self._last_kind, math.floor(last.level_db)), np.concatenate([time, last.probabilities, named])
+
+    def outcome(self) -> Outcome:
+        """Return the result for the patches so far."""
+        if self._last is None:
+            return Outcome(None, "too_short", Shares())
+        votes, music, not_music, silence = self._totals([*self._sums.items(), self._last_row(self._last)])
+        audible = votes + music + not_music  # without votes, no patch is quiet
+        if audible[0] == 0:
+            return Outcome(None, "silence", self._shares(music, not_music, silence))
+        counted = votes if votes[0] else audible
+        probabilities = counted[2 : 2 + self._bundle.n_outputs] / counted[0]
+        shares = self._shares(votes + music, not_music, silence)
+        return Outcome(probabilities, self._reason(probabilities, votes, music, not_music), shares)
+
+    def _totals(self, sums: list[tuple[tuple[Kind, int], Row]]) -> tuple[Row, Row, Row, Row]:
+        """Return the sums of the patches that vote, of other music, of refused patches, and of silent ones."""
+        is_mixture = any(kind in (Kind.REFUSED, *_MIXTURE.values()) for (kind, _), _ in sums)
+        voters = (Kind.CLEAR,) if is_mixture else (Kind.CLEAR, Kind.DOUBTFUL)
+        quiet_db = max((level for (kind, level), _ in sums if kind in voters), default=-math.inf) - QUIET_DB
+        votes, music, not_music, silence = (np.zeros(len(sums[0][1])) for _ in range(4))
+        for (kind, level), row in sums:
+            if kind is Kind.SILENT or (kind is not Kind.REFUSED and level < quiet_db):
+                silence += row
+            elif kind in voters:
+                votes += row
+            elif kind is Kind.MIXED:
+                music += row
+            else:
+                not_music += row
+        return votes, music, not_music, silence
+
+    def _reason(self, probabilities: Probabilities, votes: Row, music: Row, not_music: Row) -> Reason | None:
+        """Return why no genre is named, or None."""
+        n_labels = len(self._bundle.labels)
+        music_s, not_music_s = votes[1] + music[1], not_music[1]
+        is_mixture = music[0] + not_music[0] > 0
+        if is_mixture and (votes[0] < MIN_VOTES or music_s < MIN_SHARE * (music_s + not_music_s)):
+            return "not_music" if not_music_s > music_s else "low_confidence"
+        best = int(np.argmax(probabilities[:n_labels]))
+        is_named = votes[-n_labels:][best] > 0  # by a patch; the mean may prefer a genre that no patch does
+        return None if is_named and probabilities[best] >= self._threshold else "low_confidence"
+
+    def _shares(self, music: Row, not_music: Row, silence: Row) -> Shares:
+        seconds = np.array([music[1], not_music[1], silence[1]])
+        if seconds.sum() == 0:
+            return Shares()
+        shares = [round(float(share), 4) for share in seconds / seconds.sum()]
+        return Shares(*shares) if self._bundle.not_music is not None else Shares(silence=shares[2])
