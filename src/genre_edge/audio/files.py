@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from genre_edge.audio.block import Block, to_mono
+from genre_edge.audio.block import Block
+from genre_edge.audio.downmix import Downmixer
 from genre_edge.audio.ffmpeg import FFMPEG_SUFFIXES, FfmpegSource
 from genre_edge.audio.pipe import UNKNOWN_SIZE
 from genre_edge.audio.source import Source
@@ -78,7 +79,7 @@ class FileSource(Source):
         """
         frames = max(1, _BLOCK_VALUES // self.channels)
         buffer = np.empty((frames, self.channels), dtype=np.float32)
-        position = 0
+        position, downmixer = 0, Downmixer(self.rate)
         while True:
             try:
                 with self._lock:
@@ -87,7 +88,7 @@ class FileSource(Source):
                 raise AudioError(f"{self.name}: after {position / self.rate:.1f} s: {_reason(error)}") from None
             if not len(samples):
                 break
-            yield Block(to_mono(samples), self.rate, position)
+            yield Block(downmixer.push(samples), self.rate, position)
             position += len(samples)
         if position and self._is_truncated(position):
             log.warning("%s: the file is truncated; it ends after %.1f s", self.name, position / self.rate)

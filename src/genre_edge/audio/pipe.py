@@ -11,7 +11,8 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_edge.audio.block import MAX_RATE, MIN_RATE, Block, to_mono
+from genre_edge.audio.block import MAX_RATE, MIN_RATE, Block
+from genre_edge.audio.downmix import Downmixer
 from genre_edge.audio.source import MAX_CHANNELS, Source
 from genre_edge.errors import AudioError, ParameterError
 
@@ -44,7 +45,7 @@ UNKNOWN_SIZE = 0x7FFFF000  # writers that cannot seek back (sox, arecord, ffmpeg
 
 
 def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
-    """Decode interleaved bytes to mono `(n,)`, full scale +-1."""
+    """Decode interleaved bytes to `(n, channels)`, full scale +-1."""
     _, dtype, divisor, offset = _ENCODINGS[encoding]
     if encoding == "s24le":
         wide = np.zeros((len(data) // 3, 4), dtype=np.uint8)
@@ -57,7 +58,7 @@ def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
     if offset:
         samples -= np.float32(offset)
     samples *= np.float32(1 / divisor)
-    return to_mono(samples.reshape(-1, channels))
+    return samples.reshape(-1, channels)
 
 
 def _read_fully(stream: IO[bytes], n: int) -> bytes:
@@ -95,7 +96,7 @@ class PcmSource(Source):
         """Yield blocks of up to a quarter of a second. Log a warning if the stream ends before `n_bytes`."""
         frame_bytes = _ENCODINGS[self._encoding][0] * self.channels
         block_bytes = max(1, min(self.rate // 4, _BLOCK_BYTES // frame_bytes)) * frame_bytes
-        remaining, position = self._n_bytes, 0
+        remaining, position, downmixer = self._n_bytes, 0, Downmixer(self.rate)
         while remaining is None or remaining > 0:
             data = _read_fully(self._stream, block_bytes if remaining is None else min(remaining, block_bytes))
             if not data:
@@ -104,7 +105,7 @@ class PcmSource(Source):
                 remaining -= len(data)
             samples = _decode(data[: len(data) // frame_bytes * frame_bytes], self._encoding, self.channels)
             if len(samples):
-                yield Block(samples, self.rate, position)
+                yield Block(downmixer.push(samples), self.rate, position)
             position += len(samples)
         if remaining and position:
             seconds = remaining / frame_bytes / self.rate
