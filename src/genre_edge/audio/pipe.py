@@ -12,11 +12,12 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_edge.audio.block import MAX_RATE, MIN_RATE, Block, to_mono
+from genre_edge.audio.block import MAX_RATE, MIN_RATE, Block
 from genre_edge.audio.containers.extent import NO_LENGTH
 from genre_edge.audio.containers.forward import ForwardBytes
 from genre_edge.audio.containers.tags import strip_tags
 from genre_edge.audio.containers.wav_chunks import Chunk, WavChunks
+from genre_edge.audio.downmix import Downmixer
 from genre_edge.audio.source import MAX_CHANNELS, Source
 from genre_edge.errors import AudioError, ParameterError
 
@@ -48,7 +49,7 @@ UNKNOWN_SIZE = 0x7FFFF000  # writers that cannot seek back (sox, arecord, ffmpeg
 
 
 def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
-    """Decode interleaved bytes to mono `(n,)`, full scale +-1."""
+    """Decode interleaved bytes to `(n, channels)`, full scale +-1."""
     _, dtype, divisor, offset = _ENCODINGS[encoding]
     if encoding == "s24le":
         wide = np.zeros((len(data) // 3, 4), dtype=np.uint8)
@@ -61,7 +62,7 @@ def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
         if offset:
             samples -= np.float32(offset)
         samples *= np.float32(1 / divisor)
-    return to_mono(samples.reshape(-1, channels))
+    return samples.reshape(-1, channels)
 
 
 class PcmSource(Source):
@@ -87,13 +88,13 @@ class PcmSource(Source):
     def blocks(self) -> Iterator[Block]:
         """Yield blocks of up to a quarter of a second."""
         block_bytes = max(1, min(self.rate // 4, _BLOCK_BYTES // self._frame_bytes)) * self._frame_bytes
-        position, rest = 0, b""
+        position, rest, downmixer = 0, b"", Downmixer(self.rate)
         for is_continued, data in self._pieces(block_bytes):
             data = rest + data if is_continued else data
             n_whole = len(data) // self._frame_bytes * self._frame_bytes
             samples, rest = _decode(data[:n_whole], self._encoding, self.channels), data[n_whole:]
             if len(samples):
-                yield Block(samples, self.rate, position)
+                yield Block(downmixer.push(samples), self.rate, position)
             position += len(samples)
 
     def _pieces(self, block_bytes: int) -> Iterator[tuple[bool, bytes]]:

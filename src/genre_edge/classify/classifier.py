@@ -118,7 +118,7 @@ class Classifier:
         n_verdicts = 0
         for item in StreamPredictor(self._model, front_end.chunks()).run():
             for aggregator in schedule.push(item):
-                segment, shares = aggregator.segment(), aggregator.outcome().shares
+                segment, shares = aggregator.result()
                 if n_verdicts == 0 and isinstance(item, Gap) and item.discontinuity.is_end:
                     segment = replace(segment, start_s=0.0, end_s=round(front_end.end_s, 3))  # the whole stream
                 n_verdicts += 1
