@@ -19,6 +19,7 @@ from genre_edge.errors import ModelError, ParameterError
 from genre_edge.mel.config import MelConfig
 from genre_edge.model.preprocessing import NORMALISATIONS
 from genre_edge.system.atomic_write import write_atomically
+from genre_edge.system.regular_file import open_regular
 
 SCHEMA_VERSION = 1
 MODELS = Path(__file__).parents[1] / "models"
@@ -178,7 +179,7 @@ def read_limited(path: Path, limit: int) -> bytes:
         ModelError: the file cannot be read, or is larger.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(limit + 1)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from None
