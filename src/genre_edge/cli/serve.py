@@ -12,10 +12,12 @@ from genre_edge.cli.options import (
     ModelOption,
     RawOption,
     SourceArgument,
+    SourceFileOption,
     ThresholdOption,
     TriesOption,
     WindowOption,
 )
+from genre_edge.cli.source_name import source_name
 from genre_edge.errors import GenreEdgeError, ParameterError
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
 
 def serve(
-    source: SourceArgument = "microphone",
+    source: SourceArgument = None,
+    source_file: SourceFileOption = None,
     host: Annotated[
         str, typer.Option(help="Address to bind. With 0.0.0.0 or ::, other machines can connect.")
     ] = "127.0.0.1",
@@ -78,6 +81,7 @@ def serve(
     from genre_edge.station.history.verdict_history import VerdictHistory
     from genre_edge.station.station import Station
 
+    name = source_name(source, source_file)
     secret = Token(validate_token(token)) if token is not None else None
     broker = BrokerClient(BrokerAddress.from_url(mqtt)) if mqtt is not None else None
     with server.bind(host, port) as listener:
@@ -85,7 +89,7 @@ def serve(
         if names is None and secret is None and not insecure:
             raise ParameterError(f"other machines can connect to {host}: set --token (GENRE_EDGE_TOKEN) or --insecure")
         classifier = Classifier(model, threshold)
-        audio = open_source(source, raw, RetryPolicy(tries=tries), wait=False)
+        audio = open_source(name, raw, RetryPolicy(tries=tries), wait=False)
         mqtt_state = broker.state if broker else lambda: None
         station = Station(classifier, audio, VerdictHistory(history), interval, window, mqtt_state)
         http_server = server.Server(web.create_app(station, secret, names), listener)
