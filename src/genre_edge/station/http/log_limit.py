@@ -43,7 +43,7 @@ class LogLimit(logging.Filter):
 
 
 def limit_log(name: str) -> None:
-    """Bound a logger's rate; a second call has no effect."""
+    """Bound a logger's rate; a second call starts again."""
     logger = logging.getLogger(name)
-    if not any(isinstance(other, LogLimit) for other in logger.filters):
-        logger.addFilter(LogLimit())
+    logger.filters = [other for other in logger.filters if not isinstance(other, LogLimit)]
+    logger.addFilter(LogLimit())
