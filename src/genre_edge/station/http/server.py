@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from genre_edge.errors import GenreEdgeError, ParameterError
 from genre_edge.station.http.acceptor import BACKLOG
 from genre_edge.station.http.connection_limits import LimitedServer
-from genre_edge.station.http.log_limit import limit_log
+from genre_edge.system.log_limit import limit_log
 
 log = logging.getLogger("genre_edge.http")
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections import OrderedDict
 
-from genre_edge.station.http.log_limit import limit_log
+from genre_edge.system.log_limit import limit_log
 
 log = logging.getLogger("genre_edge.tokens")
 

@@ -6,9 +6,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from genre_edge.errors import ParameterError
-from genre_edge.station.http.log_limit import MAX_RECORDS
 from genre_edge.station.http.middleware.token import Token, validate_token
 from genre_edge.station.http.token_throttle import BURST_PER_ADDRESS
+from genre_edge.system.log_limit import MAX_RECORDS
 from tests.helpers.openapi import validate_response
 from tests.station.http.conftest import TOKEN
 
