@@ -21,6 +21,7 @@ from genre_edge.station.history.schema import (
     SCHEMA_VERSION,
     VERDICTS_TABLE,
     ForeignFileError,
+    UnavailableError,
 )
 
 # https://www.sqlite.org/fileformat2.html#the_database_header
@@ -55,7 +56,7 @@ class DatabaseFile:
         path: the file without symbolic links, after which SQLite names the WAL.
 
     Raises:
-        sqlite3.OperationalError: the file cannot be opened.
+        UnavailableError: the file cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,11 +67,11 @@ class DatabaseFile:
             except FileNotFoundError:
                 self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CREAT, 0o666)
         except OSError as error:
-            raise sqlite3.OperationalError(f"unable to open database file: {error.strerror}") from None
+            raise UnavailableError(f"unable to open database file: {error.strerror}") from None
         self._seen: dict[str, tuple[int, ...] | None] = {}
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             self.close()
-            raise sqlite3.OperationalError("unable to open database file")
+            raise UnavailableError("unable to open database file")
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -164,6 +165,10 @@ class DatabaseFile:
             return os.fstat(self._descriptor).st_nlink > 0 and self.kind() == "history"
         return False
 
+    def has_index(self) -> bool:
+        """Return True if the WAL's index, the shared memory, exists."""
+        return Path(f"{self.path}-shm").exists()
+
     def wal_size(self) -> int:
         """Return the size of the WAL in bytes; 0 if it does not exist."""
         try:
@@ -179,9 +184,9 @@ class DatabaseFile:
         lock = struct.pack("hhqqi", fcntl.F_RDLCK, os.SEEK_SET, _SHARED_FIRST, _SHARED_SIZE, 0)
         fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, lock)
 
-    def remove_wal(self) -> None:
-        """Delete WAL and shared memory, unless others have replaced them: SQLite would apply them to the next file."""
-        for suffix in ("-shm", "-wal"):
+    def remove(self, *suffixes: str) -> None:
+        """Delete WAL or shared memory, unless others have replaced them: SQLite would apply them to the next file."""
+        for suffix in suffixes:
             if self._is_same(suffix):
                 Path(f"{self.path}{suffix}").unlink()
 
