@@ -9,6 +9,13 @@ from typing import Any
 from genre_edge.station.history.schema import ForeignFileError, UnavailableError
 
 MAX_SET_ASIDE = 100  # damaged files beside a history
+_NOT_DAMAGE_TYPES = (
+    UnavailableError,
+    ForeignFileError,
+    sqlite3.ProgrammingError,
+    sqlite3.NotSupportedError,
+    sqlite3.InterfaceError,
+)
 # SQLite's messages for faults outside the file's content (Python 3.10 has no sqlite_errorcode), and for wrong rows.
 _NOT_DAMAGE = (
     "locked",
