@@ -63,13 +63,11 @@ constraints: $(VENV)/.installed-for-release
 		--custom-compile-command "make constraints" --extra picture --extra live --extra station \
 		--constraint packaging/constraints.in --output-file $(CONSTRAINTS) pyproject.toml
 
-# Software bill of materials (CycloneDX) of the package with the versions of packaging/constraints.txt.
+# Software bill of materials (CycloneDX) of genre-edge with the versions of packaging/constraints.txt.
 SBOM := dist/genre-edge.cdx.json
 sbom: $(VENV)/.installed-for-release
-	$(PYTHON) -m venv --clear build/sbom
-	build/sbom/bin/pip install --quiet --require-hashes -r $(CONSTRAINTS)
-	build/sbom/bin/pip install --quiet --no-deps .
-	build/sbom/bin/pip uninstall --quiet --yes pip
+	$(BIN)/uv venv --quiet --clear build/sbom
+	$(BIN)/uv pip install --quiet --python build/sbom --require-hashes --requirement $(CONSTRAINTS)
 	@mkdir -p dist
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-format JSON \
 		--output-file $(SBOM) build/sbom/bin/python

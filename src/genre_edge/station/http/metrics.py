@@ -57,8 +57,8 @@ class StationCollector(Collector):
         yield _gauge(
             "history_failing", "1 if the history file cannot be written, else 0.", _is_failing(status["history"])
         )
-        yield _gauge("history_unsaved", "Verdicts that are not in the history file yet.", status["history_unsaved"])
-        yield _counter("history_lost", "Verdicts lost while the history file failed.", status["history_lost"])
+        yield _gauge("unsaved_verdicts", "Verdicts that are not in the history file yet.", status["history_unsaved"])
+        yield _counter("lost_verdicts", "Verdicts that the history file lacks for good.", status["history_lost"])
         yield _gauge("mqtt_failing", "1 if the MQTT broker is not connected, else 0.", _is_failing(status["mqtt"]))
         yield _gauge(
             "subscribers", "Subscribers of the station's events: event streams and MQTT.", station.hub.subscribers
