@@ -183,6 +183,21 @@ def test_wal_deleted_while_open(suffixes: list[str], tmp_path: Path, caplog: pyt
     assert count_rows(path) == 60 and not caplog.records
 
 
+def test_index_truncated_while_open(tmp_path: Path) -> None:
+    """Truncating the index of the log, which SQLite maps to memory, neither kills the process nor loses verdicts."""
+    path = tmp_path / "h.db"
+    history = VerdictHistory(path)
+    write(history, 0)
+    os.truncate(f"{path}-shm", 0)
+    assert len(history.verdicts()) == 30
+    os.truncate(f"{path}-shm", 0)
+    write(history, 100)
+    assert (history.state, len(history.verdicts())) == ("file", 60)
+    os.truncate(f"{path}-shm", 100)
+    history.close()
+    assert count_rows(path) == 60
+
+
 def test_wal_damaged_while_open(tmp_path: Path) -> None:
     """A damaged log is not copied into the database; its intact part is kept."""
     path = tmp_path / "h.db"

@@ -69,6 +69,7 @@ class DatabaseFile:
         except OSError as error:
             raise UnavailableError(f"unable to open database file: {error.strerror}") from None
         self._seen: dict[str, tuple[int, ...] | None] = {}
+        self._index_size = 0
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             self.close()
             raise UnavailableError("unable to open database file")
@@ -130,6 +131,19 @@ class DatabaseFile:
     def remember(self) -> None:
         """Remember the state of the file, its WAL and its shared memory; call it after each write."""
         self._seen = {suffix: _state(f"{self.path}{suffix}", suffix) for suffix in ("", "-wal", "-shm")}
+        with contextlib.suppress(OSError):
+            self._index_size = Path(f"{self.path}-shm").stat().st_size
+
+    def restore_index(self) -> None:
+        """Enlarge the shared memory if others have truncated it; call it before each use of the database.
+
+        SQLite maps it to memory, and access beyond the end of a mapped file kills the process (SIGBUS). SQLite rebuilds
+        an index of zeros from the WAL.
+        """
+        with contextlib.suppress(OSError):
+            if self._is_same("-shm") and Path(f"{self.path}-shm").stat().st_size < self._index_size:
+                for size in (0, self._index_size):  # first to 0: part of an index would be taken for all of it
+                    os.truncate(f"{self.path}-shm", size)
 
     def change(self) -> Change | None:
         """Return what others have done to the file since `remember`; None if nothing.

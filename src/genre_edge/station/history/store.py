@@ -152,6 +152,8 @@ class VerdictStore:
         self._database, self._file, self.read_only = None, None, False
         change: Change | None = "modified"
         with contextlib.suppress(OSError, sqlite3.Error):
+            if file is not None:
+                file.restore_index()
             change = file.change() if file else None
             if database is not None and file is not None:
                 _prepare_close(database, file, change)
@@ -205,6 +207,7 @@ class VerdictStore:
         if self._file is None or self.read_only:
             self.open(check=self._is_suspect)
             return
+        self._file.restore_index()
         change = self._file.change()
         if change is None and not self._is_suspect:
             return
@@ -259,6 +262,8 @@ class VerdictStore:
         """Return the rows of a query; none if the database is not open."""
         if self._database is None:
             return []
+        if self._file is not None:
+            self._file.restore_index()
         try:
             with readable_errors():
                 return self._database.execute(query, values).fetchall()
