@@ -95,7 +95,7 @@ class Service:
         stops = [self._stop_station, self._stop_server, *([self._mqtt.close] if self._mqtt else [])]
         stopped = _run_within(_STOP_TIMEOUT_S, *stops)
         saved = _run_within(_SAVE_TIMEOUT_S, self._station.history.close)
-        if unsaved := self._station.history.unsaved:
+        if unsaved := self._station.history.unsaved + self._station.history.lost:
             log.warning("%d verdicts were not saved", unsaved)
         return saved and stopped
 

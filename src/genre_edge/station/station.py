@@ -200,6 +200,8 @@ class Station:
             "lag_ms": verdict.get("lag_ms") if verdict else None,
             "outages": self.outages,
             "history": self.history.state,
+            "history_unsaved": self.history.unsaved,
+            "history_lost": self.history.lost,
             "mqtt": self.mqtt_state(),
             "cpu_percent": round(self._cpu.percent(), 2),
             "temperature_c": None if temperature_c is None else round(temperature_c, 1),

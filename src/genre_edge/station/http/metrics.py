@@ -60,7 +60,11 @@ class StationCollector(Collector):
             "resident_memory_bytes", "Resident memory of the process in bytes.", _scaled(status["memory_mb"], 1e6)
         )
         yield _gauge("temperature_celsius", "Temperature of the machine's hottest sensor.", status["temperature_c"])
-        yield _gauge("history_failing", "1 if the history file cannot be used, else 0.", _is_failing(status["history"]))
+        yield _gauge(
+            "history_failing", "1 if the history file cannot be written, else 0.", _is_failing(status["history"])
+        )
+        yield _gauge("unsaved_verdicts", "Verdicts that are not in the history file yet.", status["history_unsaved"])
+        yield _counter("lost_verdicts", "Verdicts that the history file lacks for good.", status["history_lost"])
         yield _gauge("mqtt_failing", "1 if the MQTT broker is not connected, else 0.", _is_failing(status["mqtt"]))
         yield _gauge(
             "subscribers", "Subscribers of the station's events: event streams and MQTT.", station.hub.subscribers
@@ -72,7 +76,7 @@ class StationCollector(Collector):
 
 
 def _is_failing(state: str | None) -> float | None:
-    return None if state in (None, "memory") else float(state == "failing")
+    return None if state in (None, "memory") else float(state in ("failing", "read_only"))
 
 
 def _scaled(value: float | None, factor: float) -> float | None:
