@@ -102,9 +102,7 @@ def test_ffmpeg_output_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("printf '[error] \\377\\n' >&2; exit 1", "not an audio file that can be read"),
     ],
 )
-def test_ffmpeg_error_names_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
-) -> None:
+def test_ffmpeg_error_names_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str) -> None:
     """The error says what is wrong with the file, not what ffmpeg printed last."""
     path = install_fake_ffmpeg(tmp_path, monkeypatch, script)
     path.write_bytes(b"\0\0\0\x20ftyp")

@@ -97,7 +97,7 @@ def test_interrupted_recording(size: int, caplog: pytest.LogCaptureFixture) -> N
     """A WAV whose data size is 0 is read to its end, with one warning."""
     content = riff(FMT16, chunk(b"data", PCM16, 0), size=size)
     assert np.array_equal(read_samples(wav(content)), DECODED16)
-    assert caplog.messages == ["pipe: the header gives no length, as after an interrupted recording"]
+    assert caplog.messages == ["pipe: the header gives no length, as after an interrupted recording; decoded 0.3 s"]
 
 
 @pytest.mark.parametrize("size", [0x7FFF0000, 0x7FFFF000, 0x80000000, UNKNOWN_SIZE - 36, UNKNOWN_SIZE])
@@ -159,7 +159,7 @@ def test_early_end_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     content = riff(FMT16, chunk(b"data", PCM16, len(PCM16) + 16000))
     assert np.array_equal(read_samples(wav(content)), DECODED16)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert caplog.messages == ["pipe: the stream ends 1.0 s before the length in its header"]
+    assert caplog.messages == ["pipe: the file is truncated; decoded 0.3 of 1.3 s"]
 
 
 @pytest.mark.parametrize(
@@ -292,3 +292,38 @@ def test_parse_raw_rejects(text: str) -> None:
     """Invalid formats of raw PCM are a ParameterError that names the option."""
     with pytest.raises(ParameterError, match="--raw"):
         parse_raw(text)
+
+
+def float_noise(encoding: str, seed: int) -> bytes:
+    """Random bytes as floats: signalling NaN, infinities, denormals and values of any size."""
+    special = np.array([np.nan, np.inf, -np.inf, 1e-42, 3e38, -1e300, 1e-310, 0.0])
+    with np.errstate(all="ignore"):
+        values = special.astype(f"<f{BITS[encoding] // 8}").tobytes()
+    signalling = {"f32le": bytes.fromhex("0100a07f"), "f64le": bytes.fromhex("010000000000f47f")}[encoding]
+    return np.random.default_rng(seed).bytes(80000) + values + signalling * 8
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("encoding", ["f32le", "f64le"])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("seed", range(5))
+def test_float_noise(encoding: str, channels: int, seed: int) -> None:
+    """Noise in a float format is decoded without a Python warning; its invalid samples are found."""
+    data = float_noise(encoding, seed)
+    in_wav = riff(fmt(FLOAT, channels, 8000, BITS[encoding]), chunk(b"data", data))
+    for source in (PcmSource(io.BytesIO(data), "raw", encoding, 8000, channels), wav(in_wav)):
+        problems = [block.invalid_sample() for block in source.blocks()]
+        assert problems[0] is not None and "has an invalid value" in problems[0]
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf, 1.1e6, -3e38])
+@pytest.mark.filterwarnings("error")
+def test_invalid_float(special: float) -> None:
+    """One invalid float among valid ones is found at its position, on a pipe as in a file."""
+    values = np.full(9000, 0.25, dtype="<f4")
+    values[5000] = special
+    content = riff(fmt(FLOAT, 1, 8000, 32), chunk(b"data", values.tobytes()))
+    blocks = list(wav(content).blocks())
+    problems = [problem for block in blocks if (problem := block.invalid_sample())]
+    assert len(problems) == 1 and problems[0].startswith("sample 5000 has an invalid value")
+    assert np.array_equal(to_mono(decode(content)), values, equal_nan=True)

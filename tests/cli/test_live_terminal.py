@@ -175,7 +175,7 @@ def test_error_after_live_view(start: Start, song_samples: np.ndarray) -> None:
     """An error is printed after the terminal is restored."""
     terminal = start()
     terminal.write(song_samples[: 5 * RATE])
-    terminal.write(np.array([np.nan]))
+    terminal.write(np.full(2 * RATE, np.nan))
     assert terminal.process.stdin is not None
     terminal.process.stdin.close()
     assert terminal.end() == 1

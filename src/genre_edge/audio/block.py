@@ -32,7 +32,8 @@ class Block:
 
     def invalid_sample(self) -> str | None:
         """Describe the first sample that is not finite or exceeds `MAX_AMPLITUDE`; None if all are valid."""
-        valid = np.abs(self.samples) <= MAX_AMPLITUDE
+        with np.errstate(all="ignore"):  # some processors report the comparison of a NaN
+            valid = np.abs(self.samples) <= MAX_AMPLITUDE
         if valid.all():
             return None
         first = int(np.argmin(valid))

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_edge.audio.block import Block, to_mono
+from genre_edge.audio.block import Block
 from genre_edge.audio.containers import flac
 from genre_edge.audio.containers.layout import Layout, Part, PartView
 from genre_edge.audio.containers.scanning import needs_ffmpeg, scan, starts_like_mpeg
+from genre_edge.audio.downmix import Downmixer
 from genre_edge.audio.ffmpeg.file import FfmpegFile
 from genre_edge.audio.ffmpeg.process import has_ffmpeg
 from genre_edge.audio.paths import explain_unreadable
@@ -120,6 +121,8 @@ class FileSource(Source):
         """Set the format of the next blocks; express the position in samples at the new rate."""
         if self._position:
             self._position = round(self._position * rate / self.rate)
+        if (rate, channels) != (self.rate, self.channels):
+            self._downmixer = Downmixer(rate)
         self.rate, self.channels = rate, channels
 
     def _decode_parts(self, decoder: SndfileDecoder) -> Iterator[Block]:
@@ -129,7 +132,7 @@ class FileSource(Source):
         while True:
             try:
                 for samples in decoder.arrays():
-                    yield self._block(to_mono(samples), n_lost)
+                    yield self._block(self._downmixer.push(samples), n_lost)
                     n_lost = 0
             except AudioError as error:
                 self._damage = str(error)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_edge.audio.block import Block, to_mono
+from genre_edge.audio.block import Block
+from genre_edge.audio.downmix import Downmixer
 from genre_edge.audio.live.queue import QUEUE_CAPACITY_S, TIMEOUT_S, BoundedBlockQueue
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError, ParameterError
@@ -36,6 +37,7 @@ class Microphone(Source):
             self.channels = min(2, int(info["max_input_channels"]))
             self.check_format()
             self._queue = BoundedBlockQueue(self.name, self.rate, QUEUE_CAPACITY_S, TIMEOUT_S)
+            self._downmixer = Downmixer(self.rate)
             self._end_s = 0.0  # the card's clock at the last sample's end; 0 if it has no clock
             self._stream = portaudio.InputStream(
                 device=device_id,
@@ -60,7 +62,7 @@ class Microphone(Source):
             gap = round((start_s - self._end_s) * self.rate) if start_s and self._end_s else 0
             dropped = gap if gap > 0 else frames
         self._end_s = start_s and start_s + frames / self.rate
-        self._queue.put(to_mono(samples), dropped)
+        self._queue.put(self._downmixer.push(samples), dropped)
 
     def blocks(self) -> Iterator[Block]:
         """Yield blocks of a tenth of a second.

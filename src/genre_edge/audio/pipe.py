@@ -12,10 +12,12 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_edge.audio.block import MAX_RATE, MIN_RATE, Block, to_mono
-from genre_edge.audio.containers.extent import NO_LENGTH, is_placeholder
+from genre_edge.audio.block import MAX_RATE, MIN_RATE, Block
+from genre_edge.audio.containers.extent import NO_LENGTH
 from genre_edge.audio.containers.forward import ForwardBytes
+from genre_edge.audio.containers.tags import strip_tags
 from genre_edge.audio.containers.wav_chunks import Chunk, WavChunks
+from genre_edge.audio.downmix import Downmixer
 from genre_edge.audio.source import MAX_CHANNELS, Source
 from genre_edge.errors import AudioError, ParameterError
 
@@ -47,7 +49,7 @@ UNKNOWN_SIZE = 0x7FFFF000  # writers that cannot seek back (sox, arecord, ffmpeg
 
 
 def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
-    """Decode interleaved bytes to mono `(n,)`, full scale +-1."""
+    """Decode interleaved bytes to `(n, channels)`, full scale +-1."""
     _, dtype, divisor, offset = _ENCODINGS[encoding]
     if encoding == "s24le":
         wide = np.zeros((len(data) // 3, 4), dtype=np.uint8)
@@ -55,12 +57,12 @@ def _decode(data: bytes, encoding: str, channels: int) -> NDArray[np.float32]:
         values = wide.view("<i4")[:, 0]
     else:
         values = np.frombuffer(data, dtype=dtype)
-    with np.errstate(over="ignore", invalid="ignore"):  # the front end rejects an overflow, with its position
+    with np.errstate(all="ignore"):  # the front end rejects NaN and overflow, with their position
         samples = values.astype(np.float32)
-    if offset:
-        samples -= np.float32(offset)
-    samples *= np.float32(1 / divisor)
-    return to_mono(samples.reshape(-1, channels))
+        if offset:
+            samples -= np.float32(offset)
+        samples *= np.float32(1 / divisor)
+    return samples.reshape(-1, channels)
 
 
 class PcmSource(Source):
@@ -86,23 +88,23 @@ class PcmSource(Source):
     def blocks(self) -> Iterator[Block]:
         """Yield blocks of up to a quarter of a second."""
         block_bytes = max(1, min(self.rate // 4, _BLOCK_BYTES // self._frame_bytes)) * self._frame_bytes
-        position, rest = 0, b""
+        position, rest, downmixer = 0, b"", Downmixer(self.rate)
         for is_continued, data in self._pieces(block_bytes):
             data = rest + data if is_continued else data
             n_whole = len(data) // self._frame_bytes * self._frame_bytes
             samples, rest = _decode(data[:n_whole], self._encoding, self.channels), data[n_whole:]
             if len(samples):
-                yield Block(samples, self.rate, position)
+                yield Block(downmixer.push(samples), self.rate, position)
             position += len(samples)
 
     def _pieces(self, block_bytes: int) -> Iterator[tuple[bool, bytes]]:
         """Yield the audio in pieces of up to `block_bytes` bytes, and whether a piece continues the one before."""
-        yield from self._read_range(0, None, block_bytes)
+        for data in self._read_range(0, None, block_bytes):
+            yield True, data
 
-    def _read_range(self, start: int, end: int | None, block_bytes: int) -> Iterator[tuple[bool, bytes]]:
-        at = start
+    def _read_range(self, at: int, end: int | None, block_bytes: int) -> Iterator[bytes]:
         while data := self._bytes.read(at, block_bytes if end is None else min(block_bytes, end - at)):
-            yield at > start, data
+            yield data
             at += len(data)
 
 
@@ -115,12 +117,17 @@ class WavSource(PcmSource):
         stream: byte stream at its first byte; the caller closes it.
         name: name in messages and verdicts.
 
+    Attributes:
+        expected_s: length of the audio in seconds, including what the header promises and the stream lacks; None
+            until the end.
+
     Raises:
         AudioError: the stream is not a WAV, or its header is damaged or unsupported.
     """
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
         self.name = name
+        self.expected_s: float | None = None
         reader = ForwardBytes(stream)
         head = reader.peek(0, 12)
         chunks = WavChunks(reader.peek)
@@ -167,26 +174,34 @@ class WavSource(PcmSource):
 
     def _pieces(self, block_bytes: int) -> Iterator[tuple[bool, bytes]]:
         """Yield the audio of all data chunks. Log a warning if audio is missing or the header gives no length."""
-        n_missing, is_lengthless = 0, False
-        declared, at = 0, 0  # size of the current data chunk; position after the audio so far
+        n_missing = n_decoded = declared = 0  # in bytes; the last is the size of the current data chunk
+        problem = None
         for chunk in chain([self._data], self._chunks):
             if chunk.id != b"data":
                 continue
             at = chunk.start
-            for is_continued, data in self._read_range(chunk.start, chunk.end, block_bytes):
-                yield is_continued or chunk.is_continued, data
+            pieces = self._read_range(chunk.start, chunk.end, block_bytes)
+            for data in strip_tags(pieces) if chunk.is_open else pieces:
+                yield chunk.is_continued or at > chunk.start, data
                 at += len(data)
+            n_decoded += at - chunk.start
             if chunk.is_continued:
-                is_lengthless |= declared == 0 and at > chunk.start
+                problem = NO_LENGTH if declared == 0 and at > chunk.start else problem
                 continue
             declared = -1 if chunk.end is None else chunk.end - chunk.start
-            if chunk.end is not None and not is_placeholder(declared):
+            if chunk.end is not None and not chunk.is_open:
                 n_missing += chunk.end - at
-        if n_missing and at > self._data.start:
-            seconds = n_missing / self._frame_bytes / self.rate
-            log.warning("%s: the stream ends %.1f s before the length in its header", self.name, seconds)
-        if is_lengthless:
-            log.warning("%s: %s", self.name, NO_LENGTH)
+        self._report(n_decoded, n_missing, problem)
+
+    def _report(self, n_decoded: int, n_missing: int, problem: str | None) -> None:
+        """Set `expected_s`, and log a warning as for a file if bytes are missing or there is another problem."""
+        byte_rate = self._frame_bytes * self.rate
+        decoded_s, self.expected_s = n_decoded / byte_rate, (n_decoded + n_missing) / byte_rate
+        if n_missing and n_decoded:
+            text = f"the file is truncated; decoded {decoded_s:.1f} of {self.expected_s:.1f} s"
+            log.warning("%s: %s", self.name, text)
+        elif problem:
+            log.warning("%s: %s; decoded %.1f s", self.name, problem, decoded_s)
 
 
 def parse_raw(text: str) -> tuple[str, int, int]:

@@ -19,6 +19,8 @@ class Source(Protocol):
         channels: number of channels at the source.
         failures: consecutive failures of a live source (see `ReconnectingSource`); 0 for other sources.
         outages: number of times that a live source was lost; 0 for other sources.
+        expected_s: length of the audio in seconds, known after the last block; None if it is unknown. It exceeds the
+            length of the blocks if audio is missing.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Source(Protocol):
     channels: int
     failures: int = 0
     outages: int = 0
+    expected_s: float | None = None
 
     def open(self) -> None:
         """Connect a live source that was created unopened; other sources are open already.

@@ -9,7 +9,7 @@ import numpy as np
 from genre_edge.classify.inference import Gap
 from genre_edge.classify.patches import PatchResult, Probabilities, is_refused
 from genre_edge.classify.verdict import GenreProbability, Reason, Segment
-from genre_edge.classify.voting import Outcome, Vote
+from genre_edge.classify.voting import Shares, Vote
 from genre_edge.model.bundle import Bundle
 
 _TOLERANCE_S = 1e-6  # when times are compared, which are sums with rounding errors
@@ -56,16 +56,19 @@ class Aggregator:
             del self.segments[:1]
         self.start_s = self._recent[0].start_s
 
-    def outcome(self) -> Outcome:
-        """Return the result of the vote for the patches so far. A window's vote is counted again each time."""
+    def result(self) -> tuple[Segment, Shares]:
+        """Return the segment for the patches so far, and the shares of its time.
+
+        Times are rounded to 1 ms, probabilities and shares to 4 digits. A window is counted again each time.
+        """
         is_sliding = not math.isinf(self._window_s)
         vote = Vote(self._bundle, self._threshold, self._recent) if is_sliding else self._vote
-        return vote.outcome()
+        outcome = vote.outcome()
+        return self._segment(self.start_s, self.end_s, outcome.probabilities, outcome.reason), outcome.shares
 
     def segment(self) -> Segment:
-        """Return the result for the patches so far; times are rounded to 1 ms and probabilities to 4 digits."""
-        outcome = self.outcome()
-        return self._segment(self.start_s, self.end_s, outcome.probabilities, outcome.reason)
+        """Return the segment for the patches so far."""
+        return self.result()[0]
 
     def _is_expired(self, result: PatchResult) -> bool:
         return result.start_s < self.end_s - self._window_s - _TOLERANCE_S

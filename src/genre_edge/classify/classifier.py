@@ -59,7 +59,9 @@ class Classifier:
         audio = open_file(source) if isinstance(source, (str, Path)) else source
         with audio:
             (verdict,) = self.stream(audio, interval_s=math.inf, segments=segments)
-        return replace(verdict, lag_ms=None)
+        decoded_s = round(verdict.end_s - verdict.dropped_samples / audio.rate, 3)
+        expected_s = None if audio.expected_s is None else round(audio.expected_s, 3)
+        return replace(verdict, lag_ms=None, decoded_s=decoded_s, expected_s=expected_s)
 
     def classify_frames(self, frames: Frames) -> Segment:
         """Classify precomputed mel frames.
@@ -116,7 +118,7 @@ class Classifier:
         n_verdicts = 0
         for item in StreamPredictor(self._model, front_end.chunks()).run():
             for aggregator in schedule.push(item):
-                segment, shares = aggregator.segment(), aggregator.outcome().shares
+                segment, shares = aggregator.result()
                 if n_verdicts == 0 and isinstance(item, Gap) and item.discontinuity.is_end:
                     segment = replace(segment, start_s=0.0, end_s=round(front_end.end_s, 3))  # the whole stream
                 n_verdicts += 1

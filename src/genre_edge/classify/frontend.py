@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_edge.audio.block import Block
+from genre_edge.audio.invalid_samples import InvalidSampleReplacer
 from genre_edge.audio.resample import Resampler
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError
@@ -69,6 +70,7 @@ class FrontEnd:
         self._source, self._sr, self._on_frames = source, mel.config.sr, on_frames
         self._stream = mel.stream()
         self._start_stretch(source.rate)
+        self._invalid_samples = InvalidSampleReplacer(source.name)
         self.dropped_samples = 0
         self.end_s = 0.0
         self.arrived_s: float | None = None
@@ -77,9 +79,9 @@ class FrontEnd:
         """Yield the frames of all blocks. The last chunk has the discontinuity with `is_end`.
 
         Raises:
-            AudioError: the source fails, a sample is invalid, or the source has no block.
+            AudioError: the source fails, too many samples are invalid, or the source has no block.
         """
-        for block in self._source.blocks():
+        for block in map(self._invalid_samples.process, self._source.blocks()):
             self.arrived_s = block.arrived_s
             if block.dropped > 0 or block.rate != self._rate:
                 resume_s = block.position / block.rate
@@ -93,6 +95,7 @@ class FrontEnd:
             yield FrameChunk(frames, self._n_samples)
         if self.arrived_s is None:
             raise AudioError(f"{self._source.name}: holds no audio")
+        self._invalid_samples.finish()
         yield self._flush(Discontinuity(0, self._rate, self.end_s, is_end=True))
 
     def _start_stretch(self, rate: int) -> None:
@@ -102,8 +105,6 @@ class FrontEnd:
         self._n_samples = 0
 
     def _push(self, block: Block) -> Frames:
-        if problem := block.invalid_sample():
-            raise AudioError(f"{self._source.name}: {problem}")
         return self._frames(self._resampler.push(block.samples))
 
     def _flush(self, discontinuity: Discontinuity) -> FrameChunk:

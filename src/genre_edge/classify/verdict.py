@@ -73,6 +73,9 @@ class Verdict(Segment):
         dropped_samples: samples that the source has dropped since the stream started.
         segments: a result for each patch, if requested.
         lag_ms: time from the arrival of the last block to this verdict, in ms; None for a file.
+        decoded_s: length of the audio that was decoded, in seconds; None for a live source.
+        expected_s: length that the file should have, in seconds: more than `decoded_s` if audio is missing; None if it
+            is unknown.
         music_share, not_music_share, silence_share: shares of the time, 0 to 1, with the sum 1. Music: the patches that
             the model accepts. Not music: speech, noise and other sounds, which it does not tell apart. Silence: below
             the model's limit, or 45 dB below the loudest music. None for audio that is too short, and the first two
@@ -88,6 +91,8 @@ class Verdict(Segment):
     music_share: float | None = None
     not_music_share: float | None = None
     silence_share: float | None = None
+    decoded_s: float | None = None
+    expected_s: float | None = None
 
     def to_dict(self, top: int | None = None) -> dict[str, Any]:
         """Return the verdict as JSON types (tests/data/verdict.schema.json).
@@ -100,4 +105,6 @@ class Verdict(Segment):
             part["genres"] = part["genres"][:top]
         if self.lag_ms is None:
             del content["lag_ms"]
+        if self.decoded_s is None:
+            del content["decoded_s"], content["expected_s"]
         return content

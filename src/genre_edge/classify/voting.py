@@ -14,8 +14,11 @@ from genre_edge.model.bundle import Bundle
 
 QUIET_DB = 45.0  # a patch this far below the loudest music has no vote; it is silence beside that music
 DOUBTFUL = 0.3  # probability of no music from which a patch has no vote if others are refused
-MIN_VOTES = 2  # patches that must vote if others are refused
+MIN_VOTES = 3  # patches that must vote if others are refused
+FEW_VOTES = 8  # below this number of votes, `AGREEMENT` of them must name the genre if other patches are refused
+AGREEMENT = 2 / 3
 MIN_SHARE = 0.05  # of the audible time that must be music if other patches are refused
+_TOLERANCE_S = 1e-6  # of times, which are sums with rounding errors
 
 
 class Kind(Enum):
@@ -89,7 +92,8 @@ class Vote:
         """Add the next patch."""
         kind, start_s = self._kind(result), result.start_s
         if self._last is not None:
-            overlap_s = max(0.0, self._last.end_s - result.start_s)
+            overlap_s = self._last.end_s - result.start_s
+            overlap_s = overlap_s if overlap_s > _TOLERANCE_S else 0.0
             start_s += overlap_s / 2  # half of the overlap is the time of each
             if overlap_s and kind is Kind.REFUSED:
                 self._last_kind = _MIXTURE.get(self._last_kind, self._last_kind)
@@ -151,13 +155,15 @@ class Vote:
     def _reason(self, probabilities: Probabilities, votes: Row, music: Row, not_music: Row) -> Reason | None:
         """Return why no genre is named, or None."""
         n_labels = len(self._bundle.labels)
-        music_s, not_music_s = votes[1] + music[1], not_music[1]
+        music_s, not_music_s, n_votes = votes[1] + music[1], not_music[1], votes[0]
         is_mixture = music[0] + not_music[0] > 0
-        if is_mixture and (votes[0] < MIN_VOTES or music_s < MIN_SHARE * (music_s + not_music_s)):
+        if is_mixture and (n_votes < MIN_VOTES or music_s < MIN_SHARE * (music_s + not_music_s)):
             return "not_music" if not_music_s > music_s else "low_confidence"
         best = int(np.argmax(probabilities[:n_labels]))
-        is_named = votes[-n_labels:][best] > 0  # by a patch; the mean may prefer a genre that no patch does
-        return None if is_named and probabilities[best] >= self._threshold else "low_confidence"
+        n_named = votes[-n_labels:][best]  # the mean may prefer a genre that no patch names
+        if n_named == 0 or probabilities[best] < self._threshold:
+            return "low_confidence"
+        return "low_confidence" if is_mixture and n_votes < FEW_VOTES and n_named < AGREEMENT * n_votes else None
 
     def _shares(self, music: Row, not_music: Row, silence: Row) -> Shares:
         seconds = np.array([music[1], not_music[1], silence[1]])

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from genre_edge.audio.containers.file_bytes import Peek, is_padding, is_tag, tags_start
+from genre_edge.audio.containers.file_bytes import Peek, is_padding
 from genre_edge.audio.containers.layout import Layout, Part, Range
+from genre_edge.audio.containers.tags import is_tag, tags_start
 
 NO_LENGTH = "the header gives no length, as after an interrupted recording"
 WRAP = 1 << 32  # writers beyond 4 GiB store a 32-bit size modulo this
 _MAX_CHUNKS = 10_000
+_MAX_BYTE_RATE = 1e10
 
 
 def is_placeholder(size: int) -> bool:
@@ -43,14 +45,20 @@ class Extent:
         """Return the layout.
 
         Args:
-            byte_rate: bytes of audio a second, 0 if unknown.
+            byte_rate: bytes of audio a second by the header; 0 if unknown.
             header: repaired header that precedes the audio; None to decode the file as it is.
         """
-        size = self.end - self.start
-        expected_s = (size + self.missing) / byte_rate if self.missing and byte_rate else None
         part: Range = (self.start, self.end)
         parts = () if header is None else (Part((header, part)),)
-        return Layout(parts, expected_s=expected_s, problem=self.problem)
+        return make_layout(parts, self.end - self.start, self.missing, byte_rate, self.problem)
+
+
+def make_layout(parts: tuple[Part, ...], n_bytes: int, missing: int, byte_rate: float, problem: str | None) -> Layout:
+    """Return the layout of audio of `n_bytes` where `missing` more are promised, at `byte_rate` bytes a second."""
+    if not missing or not 1 <= byte_rate <= _MAX_BYTE_RATE:
+        return Layout(parts, problem=problem)
+    expected_s = (n_bytes + missing) / byte_rate
+    return Layout(parts, available_s=n_bytes / byte_rate, expected_s=expected_s, problem=problem)
 
 
 def find_extent(

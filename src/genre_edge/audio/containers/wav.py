@@ -4,12 +4,14 @@ import struct
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
-from genre_edge.audio.containers.extent import NO_LENGTH, is_placeholder
-from genre_edge.audio.containers.file_bytes import Peek, tags_start
+from genre_edge.audio.containers.extent import NO_LENGTH, is_placeholder, make_layout
+from genre_edge.audio.containers.file_bytes import Peek
 from genre_edge.audio.containers.layout import Layout, Part, Range
+from genre_edge.audio.containers.tags import tags_start
 from genre_edge.audio.containers.wav_chunks import Chunk, WavChunks
 
 MAX_FORMAT = 4096  # bytes of a fmt chunk
+_COMPRESSED = frozenset([0x02, 0x11, 0x31, 0x40])
 # PCM, MS ADPCM, float, A-law, mu-law, IMA ADPCM, GSM 6.10, G.721, extensible: what libsndfile decodes
 DECODABLE = frozenset([0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0x31, 0x40, 0xFFFE])
 # libsndfile refuses a file or loses its audio if these chunks have other sizes: id -> sizes, by the fmt chunk
@@ -61,25 +63,37 @@ def scan_wav(peek: Peek, size: int) -> Layout | None:
     for chunk in chunks:
         if chunk.id == b"data":
             audio.is_regular &= bool(audio.format) and chunks.is_aligned
-            audio.add(chunk, size if _is_inside(chunk, size) else end, _frame_bytes(audio.format))
+            audio.add(chunk, _available(chunk, size, end), _frame_bytes(audio.format))
         elif chunk.id == b"fmt ":
             audio.is_regular &= not audio.format
             audio.format = audio.format or peek(chunk.start, min(MAX_FORMAT, (chunk.end or 0) - chunk.start))
+        elif chunk.id == b"LIST":
+            audio.is_regular &= bool(audio.ranges) or _is_list(peek, chunk)
         elif chunk.id in _MISREAD:
             audio.is_regular &= (chunk.end or 0) - chunk.start in _MISREAD[chunk.id](audio.format)
     if not audio.ranges or len(audio.format) < 16:
         return None
-    tag, _, _, byte_rate, _, _ = struct.unpack(chunks.order + "HHIIHH", audio.format[:16])
+    tag, _, rate, byte_rate, frame_bytes, _ = struct.unpack(chunks.order + "HHIIHH", audio.format[:16])
     if tag not in DECODABLE:
         return None
     n_bytes = sum(last - first for first, last in audio.ranges)
-    missing = audio.missing()
-    expected_s = (n_bytes + missing) / byte_rate if missing and byte_rate else None
+    is_regular = audio.is_regular and audio.ranges[0][1] == _end_for_libsndfile(audio, chunks.form, size)
+    parts = () if is_regular else (Part((wav_header(chunks.order, audio.format, n_bytes), *audio.ranges)),)
     problem = NO_LENGTH if audio.is_lengthless else None
-    if audio.is_regular and audio.ranges[0][1] == _end_for_libsndfile(audio, chunks.form, size):
-        return Layout(expected_s=expected_s, problem=problem)
-    header = wav_header(chunks.order, audio.format, n_bytes)
-    return Layout((Part((header, *audio.ranges)),), expected_s=expected_s, problem=problem)
+    return make_layout(
+        parts, n_bytes, audio.missing(), byte_rate if tag in _COMPRESSED else rate * frame_bytes, problem
+    )
+
+
+def _is_list(peek: Peek, chunk: Chunk) -> bool:
+    """Return True if the chunks inside of a LIST chunk fill it; otherwise libsndfile may miss the audio behind it."""
+    at, end = chunk.start + 4, chunk.end or 0
+    for _ in range(1000):
+        if end - at < 8:
+            return at in (end, end + 1)
+        size = int.from_bytes(peek(at + 4, 4), "little")
+        at += 8 + size + size % 2
+    return False
 
 
 def _end_for_libsndfile(audio: _Audio, form: bytes, size: int) -> int | None:
@@ -90,8 +104,10 @@ def _end_for_libsndfile(audio: _Audio, form: bytes, size: int) -> int | None:
     return min(start + declared, size)
 
 
-def _is_inside(chunk: Chunk, size: int) -> bool:
-    return chunk.end is not None and chunk.end <= size
+def _available(chunk: Chunk, size: int, tags: int) -> int:
+    """Return the end of what may be audio of a chunk in a file of `size` bytes whose last tags begin at `tags`."""
+    is_whole = chunk.end is not None and chunk.end <= size
+    return tags if chunk.is_open and not is_whole else size
 
 
 def _frame_bytes(format: bytes) -> int:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from genre_edge.audio.containers.extent import WRAP, is_placeholder
-from genre_edge.audio.containers.file_bytes import MAX_LOOK_AHEAD, Peek, is_padding, is_printable, is_tag
+from genre_edge.audio.containers.file_bytes import MAX_LOOK_AHEAD, Peek, is_padding, is_printable
+from genre_edge.audio.containers.tags import is_tag
 
 UNKNOWN = 0xFFFFFFFF
 _FORMS = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">"}
@@ -38,6 +39,11 @@ class Chunk:
     start: int
     end: int | None
     is_continued: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """True for audio that may go on to the end of the file, where tags may follow it."""
+        return self.end is None or self.is_continued or is_placeholder(self.end - self.start)
 
 
 class WavChunks:

@@ -36,7 +36,6 @@ class FfmpegFile(Source):
         path: path of a regular file.
 
     Attributes:
-        expected_s: length of the audio in seconds according to the container; None if that is unknown.
         problem: description of a failure after the first samples; None if there is none.
 
     Raises:
@@ -63,11 +62,6 @@ class FfmpegFile(Source):
         if duration is not None:
             self._duration_s = 3600.0 * int(duration[1]) + 60 * int(duration[2]) + float(duration[3])
         self._has_video = _VIDEO.search(dump) is not None
-
-    @property
-    def expected_s(self) -> float | None:
-        """Length in the container; in a film without damage, its sound may be shorter than its picture."""
-        return None if self._has_video and not self._errors() else self._duration_s
 
     def _read_header(self) -> WavSource:
         assert self._process.stdout is not None
@@ -98,6 +92,8 @@ class FfmpegFile(Source):
                 self.problem = "ffmpeg failed"
         except AudioError as error:
             self.problem = str(error).removeprefix(f"{self.name}: ")
+        # In a film without damage, the sound may be shorter than the picture.
+        self.expected_s = None if self._has_video and not self._errors() else self._duration_s
         if self.problem is not None and not n_samples:
             raise AudioError(f"{self.name}: {self.problem}")
 
