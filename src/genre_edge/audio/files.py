@@ -198,7 +198,7 @@ class FileSource(Source):
         return self._decoder.declared_s if self._decoder is not None else None
 
     def _report(self) -> None:
-        """Set `expected_s`, and log a warning if audio is missing or the file is damaged. Raises AudioError if all is."""
+        """Set `expected_s`. Log a warning if audio is missing or the file is damaged; raise AudioError if all is."""
         layout, expected_s = self._layout, self._expected_s()
         is_truncated = layout.expected_s is not None and layout.expected_s > (layout.available_s or 0.0)
         tolerance_s = _TOLERANCE_S if self._ffmpeg is None else _FFMPEG_TOLERANCE_S
