@@ -12,17 +12,18 @@ cases is classified by the command line, too. Exit code 1 if a case fails; --kee
 """
 
 import argparse
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from genre_edge.system.atomic_write import write_atomically
 from tools.audio_corpus import judge, reference
 from tools.audio_corpus.cases import KINDS, Case, CaseMaker
-from tools.audio_corpus.command_line import command_line_fault
+from tools.audio_corpus.command_line import command_line_faults
 from tools.audio_corpus.encode import EncodingError
 from tools.audio_corpus.formats import FORMATS, Format
 from tools.audio_corpus.listen import Outcome, discard_stderr, listen
@@ -80,15 +81,13 @@ class FormatResult:
     results: list[Result]
 
 
-def examine_case(case: Case, settings: Settings, path: Path, is_sample: bool = False) -> Result:
-    """Write a case to a file, read it, and judge what was heard; a sample is classified by the command line, too."""
+def examine_case(case: Case, settings: Settings, path: Path) -> tuple[Result, Outcome]:
+    """Write a case to a file, read it, and judge what was heard."""
     path.write_bytes(case.content)
     truth = judge.truth_s(case, 0.0 if case.built_s is not None else reference.decoded_s(path))
     outcome = listen(path, has_ffmpeg=settings.has_ffmpeg)
     fault = judge.fault(case, truth, settings.seconds, outcome, settings.has_ffmpeg)
-    if is_sample and not fault:
-        fault = command_line_fault(path, outcome, settings.has_ffmpeg)
-    return Result(case.kind, case.detail, truth, outcome.heard_s, fault)
+    return Result(case.kind, case.detail, truth, outcome.heard_s, fault), outcome
 
 
 def examine_format(format: Format, settings: Settings) -> FormatResult:
@@ -100,20 +99,34 @@ def examine_format(format: Format, settings: Settings) -> FormatResult:
             cases = list(maker.all(settings.n_places))
         except EncodingError as error:
             return FormatResult(format.name, f"not tested: {error}", [])
-        results: list[Result] = []
+        results: dict[Path, Result] = {}
+        samples: dict[Path, Outcome] = {}
         for index, case in enumerate(cases):
             path = folder / f"{index:06d}-{format.id}-{case.kind}{case.suffix}"
-            is_sample = _is_sample(case, [result.kind for result in results])
-            results.append(examine_case(case, settings, path, is_sample))
-            if results[-1].fault and settings.keep:
-                (settings.keep / path.name).write_bytes(case.content)
-            path.unlink()
+            kinds = {result.kind for result in results.values()}
+            results[path], outcome = examine_case(case, settings, path)
+            if _is_sample(case, kinds) and not results[path].fault:
+                samples[path] = outcome
+            elif path.exists():
+                path.unlink()
+        if samples:
+            for path, fault in command_line_faults(samples, settings.has_ffmpeg).items():
+                results[path] = replace(results[path], fault=fault)
+        if settings.keep:
+            _save((case for case, result in zip(cases, results.values(), strict=True) if result.fault), settings.keep)
         path = folder / f"x{format.suffix}"
         path.write_bytes(maker.content)
-        return FormatResult(format.name, decoder(listen(path, has_ffmpeg=False)), results)
+        return FormatResult(format.name, decoder(listen(path, has_ffmpeg=False)), list(results.values()))
 
 
-def _is_sample(case: Case, earlier_kinds: list[str]) -> bool:
+def _save(cases: Iterable[Case], folder: Path) -> None:
+    """Save the files of cases."""
+    for case in cases:
+        what = re.sub(r"\W+", "-", f"{case.format.name} {case.kind} {case.detail}").strip("-")
+        (folder / f"{what}{case.suffix}").write_bytes(case.content)
+
+
+def _is_sample(case: Case, earlier_kinds: set[str]) -> bool:
     """Return True for the first case of a kind, and all flipped bits of samples that can become invalid numbers."""
     return case.kind not in earlier_kinds or (case.kind == "flipped" and case.format.is_float)
 
@@ -136,11 +149,12 @@ def _cell(results: list[Result]) -> str:
     return f"{n_passed} of {len(results)}" if results else ""
 
 
-def table(found: Iterable[FormatResult]) -> Iterator[str]:
-    """Yield the lines of the table."""
+def update_table(old: Iterable[str], found: Iterable[FormatResult]) -> Iterator[str]:
+    """Yield the lines of the table: new rows, and the old ones of formats that were not examined."""
+    rows = {line.split(" | ")[0]: line for line in [*old, *map(row, found)]}
     yield f"| format | decoder | {' | '.join(HEAD[kind] for kind in KINDS)} |"
     yield "|" + " --- |" * (2 + len(KINDS))
-    yield from map(row, found)
+    yield from (rows[f"| {format.name}"] for format in FORMATS if f"| {format.name}" in rows)
 
 
 def faults(found: FormatResult) -> Iterator[str]:
@@ -197,8 +211,9 @@ def main() -> None:
     )
     found = examine(chosen(arguments.only), settings, arguments.jobs)
     if arguments.write:
-        before, _, after = split_page(arguments.write, MARKER)
-        write_atomically(arguments.write, "".join([before, *(f"{line}\n" for line in table(found)), after]).encode())
+        before, old, after = split_page(arguments.write, MARKER)
+        lines = update_table(old.splitlines(), found)
+        write_atomically(arguments.write, "".join([before, *(f"{line}\n" for line in lines), after]).encode())
     n_failed = sum(1 for result in found for _ in faults(result))
     print(f"{n_failed} of {sum(len(result.results) for result in found)} cases fail")
     sys.exit(1 if n_failed else 0)

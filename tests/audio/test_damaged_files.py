@@ -67,3 +67,14 @@ def test_vbr_mp3_without_index(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     path.write_bytes(content[content.index(content[:2], 4) :])  # as old encoders, which wrote no Xing frame
     decoded = read_samples(open_file(path))
     assert len(decoded) > len(samples) - 3000 or str(path) in caplog.text
+
+
+def test_damaged_file_without_audio(tmp_path: Path, caplog: pytest.LogCaptureFixture, song: Path) -> None:
+    """A file whose audio is lost gives one error, and no warning besides."""
+    content = song.read_bytes()
+    second_page = content.index(b"OggS", 4)
+    path = tmp_path / "x.ogg"
+    path.write_bytes(content[: content.index(b"OggS", second_page + 4) + 20])  # the headers, and a part of the audio's
+    with pytest.raises(AudioError):
+        read_samples(open_file(path))
+    assert not caplog.records

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genre_edge.classify.verdict import InputInfo, ModelInfo, Verdict
 from tests.conftest import DATA
 from tools import fuzz_files
 from tools.audio_corpus import check_run, mutate
@@ -20,11 +21,17 @@ from tools.audio_corpus.run_program import Run, run
 from tools.audio_corpus.traps import NEIGHBOUR, PLAYLISTS, Canary, playlist
 
 CONTENT, OTHER = bytes(range(256)) * 40, b"\xaa" * 3000
-VERDICT = {
-    "schema_version": 1, "source": "/tmp/x/000001.wav", "start_s": 0.0, "end_s": 1.0, "genre": None, "confidence": None,
-    "reason": "silence", "genres": [], "input": {"rate": 8000, "channels": 1, "resampled_to": 22050.0},
-    "dropped_samples": 0, "model": {"name": "m", "version": "1", "sha256": "0" * 64}, "segments": [],
-}  # fmt: skip
+VERDICT = Verdict(
+    start_s=0.0,
+    end_s=0.5,
+    genre=None,
+    confidence=None,
+    reason="too_short",
+    genres=[],
+    source="/tmp/x/000001.wav",
+    input=InputInfo(8000, 1, 22050.0),
+    model=ModelInfo("m", "1", "0" * 64),
+).to_dict()
 RESULT = json.dumps(VERDICT).encode() + b"\n"
 MESSAGE = b"genre-edge: /tmp/x/000001.wav: not an audio file\n"
 
@@ -110,6 +117,7 @@ def test_canary(tmp_path: Path) -> None:
     [
         (ended(0, RESULT), None),
         (ended(0, RESULT, MESSAGE), None),  # a warning
+        (ended(0, RESULT, b"genre-edge: /tmp/x: " + check_run._SKIPPED + b"\n"), None),  # the canary
         (ended(1, RESULT, MESSAGE), None),
         (ended(1, b"", MESSAGE), None),
         (ended(None, RESULT), "no end after 9 s"),
@@ -121,7 +129,7 @@ def test_canary(tmp_path: Path) -> None:
         (ended(0, RESULT, b"genre-edge: something\n"), "not a message about a file"),
         (ended(0, RESULT[:-5] + b"\n"), "no JSON"),
         (ended(0, RESULT.replace(b'"start_s": 0.0', b'"start_s": NaN')), "no JSON"),
-        (ended(0, RESULT.replace(b'"silence"', b'"noise"')), "not in the schema"),
+        (ended(0, RESULT.replace(b'"too_short"', b'"noise"')), "not in the schema"),
         (ended(0, RESULT + RESULT), "file 000001: 2 results"),
         (ended(1), "file 000001: 0 results, 0 messages"),
         (ended(1, b"", MESSAGE + MESSAGE), "file 000001: 0 results, 2 messages"),

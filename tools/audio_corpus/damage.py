@@ -72,7 +72,7 @@ def stale_headers(content: bytes) -> Iterator[tuple[str, bytes]]:
     elif kind == b"riff":
         at = content.index(b"data\xf3\xac\xd3\x11") + 16
         yield from _patched(content, at, "<Q", {"0": 24, "half": len(content) // 2}, "data size")
-    elif kind == b"FORM":
+    elif kind == b"FORM" and content[8:11] == b"AIF":
         yield from _stale_aiff(content)
     elif kind == b".snd":
         sizes = {"0": 0, "unknown": 0xFFFFFFFF, "half": len(content) // 2}

@@ -198,7 +198,7 @@ class FileSource(Source):
         return self._decoder.declared_s if self._decoder is not None else None
 
     def _report(self) -> None:
-        """Set `expected_s`, and log a warning if audio is missing or the file is damaged."""
+        """Set `expected_s`. Log a warning if audio is missing or the file is damaged; raise AudioError if all is."""
         layout, expected_s = self._layout, self._expected_s()
         is_truncated = layout.expected_s is not None and layout.expected_s > (layout.available_s or 0.0)
         tolerance_s = _TOLERANCE_S if self._ffmpeg is None else _FFMPEG_TOLERANCE_S
@@ -216,6 +216,8 @@ class FileSource(Source):
         text = f"decoded {self._decoded_s:.1f}" + (f" of {expected_s:.1f} s" if is_missing else " s")
         if self._is_incomplete() and not has_ffmpeg():
             text += "; ffmpeg, which is not installed, may decode more"
+        if not self._decoded_s:
+            raise AudioError(f"{self.name}: {problem}; {text}")
         log.warning("%s: %s; %s", self.name, problem, text)
 
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from genre_edge.audio.containers import flac, mpeg, ogg
+from genre_edge.audio.containers import asf, flac, mpeg, ogg
 from genre_edge.audio.containers.header import scan_header
 from genre_edge.audio.containers.layout import Layout
 from genre_edge.audio.containers.tags import after_id3v2
@@ -34,7 +34,7 @@ def scan(descriptor: int, size: int) -> Layout | None:
         descriptor: open file descriptor; its position is not changed.
         size: size of the file in bytes.
     """
-    for scan_container in (scan_header, ogg.scan, flac.scan, mpeg.scan):
+    for scan_container in (scan_header, ogg.scan, flac.scan, asf.scan, mpeg.scan):
         layout = scan_container(descriptor, size)
         if layout is not None:
             return layout
