@@ -43,7 +43,7 @@ class NoAudioStreamError(UnknownContentError, UnusableSourceError):
 
 
 class FfmpegSource(Source):
-    """Source decoded by one ffmpeg process. Use `from_file` or `from_url`.
+    """Source decoded by one ffmpeg process. Use `from_url`.
 
     Args:
         name: name in messages and verdicts.
