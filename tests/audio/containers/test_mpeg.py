@@ -96,7 +96,9 @@ def test_clip_from_middle_of_frame(n_cut: int, before: bytes, caplog: pytest.Log
     clip = clip[clip.index(b"\xff\xf3") :]
     expected = len(decoded(clip))
     assert expected > 3 * RATE
-    assert len(decoded(before + clip[n_cut:-n_cut])) == pytest.approx(expected, abs=5 * 576)  # the bits of the first frames are lost
+    assert len(decoded(before + clip[n_cut:-n_cut])) == pytest.approx(
+        expected, abs=5 * 576
+    )  # the bits of the first frames are lost
     assert not caplog.records
 
 
