@@ -4,11 +4,13 @@
 
 Each song is joined with talk (espeak-ng) or with noise, before or after it, in shares of 0 to 100 %. `whole` keeps
 the whole song and adds the other sound; `part` replaces the end of the song, so that the length stays the same. The
-song's own genre is that of the verdict for the song alone. A third genre is an error; no genre, with a reason, is not.
+song's own genre is that of the verdict for the song alone; a part alone may have another one. A third genre is an
+error; no genre, with a reason, is not.
 "Before" is the earlier rule: the mean over all patches that are not silent, refused ones included.
 """
 
 import argparse
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -123,8 +125,8 @@ def other_sounds() -> dict[str, Samples]:
     return sounds | {f"{colour} noise, {db} dB": noise(colour, db, round(60 * RATE)) for colour, db in NOISES}
 
 
-def mixtures(song: Samples, other: Samples, share: int) -> Iterator[tuple[str, Samples]]:
-    """Yield (kind, samples) of the mixtures with `share` per cent of music: whole and part, before and after."""
+def mixtures(song: Samples, other: Samples, share: int) -> Iterator[tuple[str, Samples, Samples]]:
+    """Yield (kind, music, mixture) for `share` per cent of music: whole and part, before and after."""
     n_whole = len(song) if share == 0 else round(len(song) * (100 - share) / share)
     n_part = len(song) * share // 100
     for kind, music, n in (
@@ -132,11 +134,11 @@ def mixtures(song: Samples, other: Samples, share: int) -> Iterator[tuple[str, S
         ("part", song[:n_part], len(song) - n_part),
     ):
         filler = np.resize(other, n)
-        yield kind, np.concatenate([filler, music])
-        yield kind, np.concatenate([music, filler])
+        yield kind, music, np.concatenate([filler, music])
+        yield kind, music, np.concatenate([music, filler])
 
 
-Counts = dict[tuple[str, str], Counter[str]]  # (row, column) -> outcomes "own", "none", "third"
+Counts = dict[tuple[str, str], Counter[str]]  # (row, column) -> outcomes "own", "none", "part", "third"
 
 
 def measure(songs: list[Path], model_name: str = "edge") -> Counts:
@@ -146,30 +148,36 @@ def measure(songs: list[Path], model_name: str = "edge") -> Counts:
     rules = {"before": genre_of_mean, "after": genre}
     for path in songs:
         song = load(path)[: round(SONG_S * RATE)]
-        alone = patch_results(model, mel, song)
-        own = {column: rule(bundle, alone) for column, rule in rules.items()}
-        for name, sound in sounds.items():
-            for share in SHARES:
-                for kind, samples in mixtures(song, sound, share):
-                    results = patch_results(model, mel, samples)
-                    for column, rule in rules.items():
-                        found = rule(bundle, results)
-                        outcome = "none" if found is None else "own" if found == own[column] else "third"
-                        for row in (f"{kind}, {share} % music", f"{kind}, {name}"):
-                            counts.setdefault((row, column), Counter())[outcome] += 1
-        print(f"{path.name}: {own['after']}", file=sys.stderr)
+        alone: dict[int, list[PatchResult]] = {}  # by length of the music
+        for name, share in itertools.product(sounds, SHARES):
+            for kind, music, samples in mixtures(song, sounds[name], share):
+                results = patch_results(model, mel, samples)
+                for part in (song, music):
+                    if len(part) not in alone:
+                        alone[len(part)] = patch_results(model, mel, part) if len(part) else []
+                for column, rule in rules.items():
+                    genres = [rule(bundle, alone[len(part)]) for part in (song, music)]
+                    outcome = _outcome(rule(bundle, results), *genres)
+                    for row in (f"{kind}, {share} % music", f"{kind}, {name}"):
+                        counts.setdefault((row, column), Counter())[outcome] += 1
+        print(path.name, file=sys.stderr)
     return counts
+
+
+def _outcome(found: str | None, own: str | None, of_part: str | None) -> str:
+    if found is None:
+        return "none"
+    return "own" if found == own else "part" if found == of_part else "third"
 
 
 def table(counts: Counts) -> str:
     """Return the counts as a Markdown table."""
-    lines = [
-        "| mixtures | number | own genre before | none | third | own genre now | none | third |",
-        "| --- |" + " --- |" * 7,
-    ]
+    names = ("own", "none", "part", "third")
+    heads = [f"{name} {when}" for when in ("before", "now") for name in names]
+    lines = [f"| mixtures | number | {' | '.join(heads)} |", "| --- |" + " --- |" * (1 + len(heads))]
     for row in sorted({row for row, _ in counts}, key=_row_order):
         before, after = counts[row, "before"], counts[row, "after"]
-        cells = [str(column[outcome]) for column in (before, after) for outcome in ("own", "none", "third")]
+        cells = [str(column[name]) for column in (before, after) for name in names]
         lines.append(f"| {row} | {sum(after.values())} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

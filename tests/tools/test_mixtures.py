@@ -25,7 +25,7 @@ def outcomes(model: Model, song: Path, sound: mixtures.Samples, share: int) -> s
     mel, music = MelSpectrogram(model.bundle.mel), mixtures.load(song)[: 20 * mixtures.RATE]
     parts = [
         mixtures.patch_results(model, mel, samples)
-        for kind, samples in mixtures.mixtures(music, sound, share)
+        for kind, _, samples in mixtures.mixtures(music, sound, share)
         if kind == "part" or share >= 30  # `whole` is long otherwise
     ]
     return {(mixtures.genre_of_mean(model.bundle, part), mixtures.genre(model.bundle, part)) for part in parts}
@@ -76,6 +76,6 @@ def test_mixtures_table(tmp_path: Path, song: Path, monkeypatch: pytest.MonkeyPa
     assert done.code == 0, done.stderr
     text = page.read_text()
     assert text.startswith("head\n") and text.endswith("foot\n") and "old" not in text
-    assert "| whole, 0 % music | 2 | 0 | 2 | 0 | 0 | 2 | 0 |" in text
-    assert "| whole, 100 % music | 2 | 2 | 0 | 0 | 2 | 0 | 0 |" in text
+    assert "| whole, 0 % music | 2 | 0 | 2 | 0 | 0 | 0 | 2 | 0 | 0 |" in text
+    assert "| whole, 100 % music | 2 | 2 | 0 | 0 | 0 | 2 | 0 | 0 | 0 |" in text
     assert sum(line.startswith(("| whole, hiss |", "| part, hiss |")) for line in text.splitlines()) == 2
