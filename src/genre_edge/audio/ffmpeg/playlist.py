@@ -1,6 +1,5 @@
 """Playlists that name streams: PLS, M3U, XSPF and ASX. HLS playlists are streams themselves, which ffmpeg reads."""
 
-import html
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
@@ -42,7 +41,7 @@ def entries(text: str, content_type: str = "", path: str = "") -> list[str] | No
     if _PLS.match(text):
         return [entry.strip() for _, entry in sorted(_PLS_ENTRY.findall(text), key=lambda found: int(found[0]))]
     if text[:4].lower() == "<asx":
-        return [html.unescape(entry).strip() for entry in _ASX_ENTRY.findall(text)]
+        return [entry.replace("&amp;", "&").strip() for entry in _ASX_ENTRY.findall(text)]
     if text.startswith("<"):
         return _xspf_entries(text)
     lines = [line.strip() for line in text.splitlines()]

@@ -16,6 +16,10 @@ _HTML = re.compile(r"(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", r
 _NO_AUDIO_TYPE = re.compile(r"(?:text|image|font)/.*|application/(?:json|javascript|pdf|xml|.*\+(?:json|xml))")
 
 
+class _RedirectHandler(urllib.request.HTTPRedirectHandler):
+    max_redirections = 5
+
+
 def is_probeable(url: str) -> bool:
     """Return True if `playlist_entry` can examine a URL."""
     return ffmpeg_url(url).startswith(("http:", "https:"))
@@ -83,7 +87,7 @@ def _opener(url: str, user: str, password: str) -> urllib.request.OpenerDirector
         urllib.request.ProxyHandler(),
         urllib.request.HTTPHandler(),
         urllib.request.HTTPSHandler(),
-        urllib.request.HTTPRedirectHandler(),
+        _RedirectHandler(),
         urllib.request.HTTPBasicAuthHandler(passwords),
         urllib.request.HTTPDigestAuthHandler(passwords),
         urllib.request.HTTPDefaultErrorHandler(),
