@@ -82,6 +82,8 @@ def test_radio_is_requested_once(serve_pages: StartServer) -> None:
     [
         (Page(HTML, "text/html; charset=utf-8"), "no audio at this address: it is a web page"),
         (Page(HTML), "no audio at this address: it is a web page"),
+        (Page("<!-- a --> " * 5000, "text/html"), "no audio at this address: it is a web page"),
+        (Page("<!-- a -->\n" + HTML), "no audio at this address: it is a web page"),
         (Page("Radio", "text/html"), "no audio at this address: it is a web page"),
         (Page("{}", "application/json"), "no audio at this address: it is application/json"),
         (Page(b"\x89PNG\r\n", "image/png"), "no audio at this address: it is image/png"),

@@ -15,8 +15,8 @@ _LIST_TYPES = frozenset(
 _LIST_SUFFIXES = (".m3u", ".m3u8", ".ram")
 _URL_LINE = re.compile(r"https?://\S", re.IGNORECASE)
 _PLS = re.compile(r"\[(?:playlist|reference)\]", re.IGNORECASE)
-_PLS_ENTRY = re.compile(r"^[ \t]*(?:file|ref)(\d+)[ \t]*=(.*)$", re.IGNORECASE | re.MULTILINE)
-_ASX_ENTRY = re.compile(r"<(?:ref|entryref)\s[^>]*?href\s*=\s*[\"']([^\"']*)[\"']", re.IGNORECASE)
+_PLS_ENTRY = re.compile(r"^[ \t]*(?:file|ref)(\d{1,9})[ \t]*=(.*)$", re.IGNORECASE | re.MULTILINE)
+_ASX_ENTRY = re.compile(r"<(?:ref|entryref)\s[^>]{0,200}?href\s*=\s*[\"']([^\"']*)[\"']", re.IGNORECASE)
 _XSPF_LOCATION = ["playlist", "trackList", "track", "location"]
 
 
