@@ -14,7 +14,7 @@ from genre_edge.audio.opening import open_live, open_source
 from genre_edge.errors import AudioError, SourceLostError, UnusableSourceError
 from tests.conftest import TIMEOUT_S, Cli
 from tests.helpers.audio import encode, music
-from tests.helpers.live import RATE, ffmpeg_pids
+from tests.helpers.live import RATE, RadioServer, ffmpeg_pids
 from tests.helpers.rtsp import Camera
 from tests.helpers.station import eventually
 from tests.helpers.web import Page, WebServer
@@ -75,6 +75,18 @@ def test_radio_is_requested_once(serve_pages: StartServer) -> None:
     server = serve_pages(live=RADIO)
     read_seconds(server.url("/live"))
     assert server.requests == [("/live", "Lavf")]
+
+
+def test_old_radio_server() -> None:
+    """A server that answers "ICY 200 OK", which is not HTTP, is heard; if it sends no audio, it is asked again."""
+    server = RadioServer(lambda client: client.sendall(b"ICY 200 OK\r\nContent-Type: audio/wav\r\n\r\n" + WAV))
+    assert read_seconds(server.url) == pytest.approx(1)
+    server.close()
+    answers = [lambda client: client.sendall(b"ICY 200 OK\r\n\r\nno audio")] * 4
+    server = RadioServer(*answers)
+    with pytest.raises(SourceLostError, match="giving up after 2 failed attempts"):
+        open_live(server.url, RetryPolicy(initial_delay_s=0.0, tries=2))
+    server.close()
 
 
 @pytest.mark.parametrize(
