@@ -89,26 +89,36 @@ class PcmSource(Source):
     ) -> None:
         self.name, self.rate, self.channels = name, rate, channels
         self.check_format()
-        self._stream, self._encoding, self._n_bytes = stream, encoding, n_bytes
+        self._stream, self._encoding, self._remaining = stream, encoding, n_bytes
+        self._position = 0
+        self._pending = b""  # read, not decoded yet
 
     def blocks(self) -> Iterator[Block]:
-        """Yield blocks of up to a quarter of a second. Log a warning if the stream ends before `n_bytes`."""
+        """Yield blocks of up to a quarter of a second. Log a warning if the stream ends before `n_bytes`.
+
+        After an error, such as a shortage of memory, another call continues with the first sample not yielded.
+        """
         frame_bytes = _ENCODINGS[self._encoding][0] * self.channels
         block_bytes = max(1, min(self.rate // 4, _BLOCK_BYTES // frame_bytes)) * frame_bytes
-        remaining, position = self._n_bytes, 0
-        while remaining is None or remaining > 0:
-            data = _read_fully(self._stream, block_bytes if remaining is None else min(remaining, block_bytes))
+        while self._remaining is None or self._remaining > 0:
+            data = self._read(block_bytes if self._remaining is None else min(self._remaining, block_bytes))
             if not data:
                 break
-            if remaining is not None:
-                remaining -= len(data)
             samples = _decode(data[: len(data) // frame_bytes * frame_bytes], self._encoding, self.channels)
+            block, position = Block(samples, self.rate, self._position), self._position + len(samples)
+            remaining = None if self._remaining is None else self._remaining - len(data)
+            self._pending, self._position, self._remaining = b"", position, remaining
             if len(samples):
-                yield Block(samples, self.rate, position)
-            position += len(samples)
-        if remaining and position:
-            seconds = remaining / frame_bytes / self.rate
+                yield block
+        if self._remaining and self._position:
+            seconds = self._remaining / frame_bytes / self.rate
             log.warning("%s: the stream ends %.1f s before the length in its header", self.name, seconds)
+
+    def _read(self, n: int) -> bytes:
+        """Return up to `n` bytes, fewer only at the end of the stream; after an error they are returned again."""
+        while len(self._pending) < n and (part := self._stream.read(n - len(self._pending))):
+            self._pending = self._pending + part if self._pending else part
+        return self._pending
 
 
 class WavSource(PcmSource):

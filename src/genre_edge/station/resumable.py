@@ -6,24 +6,27 @@ from dataclasses import replace
 import numpy as np
 
 from genre_edge.audio.block import Block
+from genre_edge.audio.pipe import PcmSource
 from genre_edge.audio.source import Source
 
 
 class ResumableBlocks(Source):
     """Source that can be iterated again after an error of its consumer; the block at fault then counts as dropped.
 
+    After an error of its own, a pipe continues, too, without a loss.
+
     Args:
         source: an open source.
 
     Attributes:
-        source_failed: True if the source itself has raised an error.
+        can_resume: False if the source itself has raised an error and is no pipe.
     """
 
     def __init__(self, source: Source) -> None:
         self.name, self.rate, self.channels = source.name, source.rate, source.channels
         self._source, self._blocks = source, source.blocks()
         self._current: Block | None = None  # the consumer has not finished with it
-        self.source_failed = False
+        self.can_resume = True
 
     def mark_counted(self) -> None:
         """Tell that the dropped samples of the current block have been counted."""
@@ -47,7 +50,9 @@ class ResumableBlocks(Source):
         try:
             block = next(self._blocks, None)
         except BaseException:
-            self.source_failed = True
+            self.can_resume = isinstance(self._source, PcmSource)
+            if self.can_resume:
+                self._blocks = self._source.blocks()
             raise
         self.rate, self.channels = self._source.rate, self._source.channels
         return block

@@ -130,9 +130,9 @@ class Station:
                         self._on_verdict(verdict)
                 return
             except Exception as error:
-                if blocks.source_failed or self._stopping or describe_shortage(error) is None:
+                if self._stopping or not blocks.can_resume or describe_shortage(error) is None:
                     raise
-                self._log_shortage(error, "a block of audio is dropped")
+                self._log_shortage(error, "starting again with the next samples")
 
     def _on_frames(self, block: Block, frames: Frames) -> None:
         if self._stopping:
