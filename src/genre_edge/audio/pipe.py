@@ -84,23 +84,34 @@ class PcmSource(Source):
         self.check_format()
         self._bytes, self._encoding = ForwardBytes(stream), encoding
         self._frame_bytes = _ENCODINGS[encoding][0] * channels
+        self._downmixer = Downmixer(rate)
+        self._at = self._position = 0  # the byte and the sample after the last block
+        self._rest = b""  # the part of a frame before that byte
 
     def blocks(self) -> Iterator[Block]:
-        """Yield blocks of up to a quarter of a second."""
-        block_bytes = max(1, min(self.rate // 4, _BLOCK_BYTES // self._frame_bytes)) * self._frame_bytes
-        position, rest, downmixer = 0, b"", Downmixer(self.rate)
-        for is_continued, data in self._pieces(block_bytes):
-            data = rest + data if is_continued else data
-            n_whole = len(data) // self._frame_bytes * self._frame_bytes
-            samples, rest = _decode(data[:n_whole], self._encoding, self.channels), data[n_whole:]
-            if len(samples):
-                yield Block(downmixer.push(samples), self.rate, position)
-            position += len(samples)
+        """Yield blocks of up to a quarter of a second.
 
-    def _pieces(self, block_bytes: int) -> Iterator[tuple[bool, bytes]]:
-        """Yield the audio in pieces of up to `block_bytes` bytes, and whether a piece continues the one before."""
-        for data in self._read_range(0, None, block_bytes):
-            yield True, data
+        After an error, such as a shortage of memory, another call continues with the first sample not yielded.
+        """
+        block_bytes = max(1, min(self.rate // 4, _BLOCK_BYTES // self._frame_bytes)) * self._frame_bytes
+        for end, is_continued, data in self._pieces(block_bytes):
+            data = self._rest + data if is_continued else data
+            n_whole = len(data) // self._frame_bytes * self._frame_bytes
+            samples = _decode(data[:n_whole], self._encoding, self.channels)
+            block, rest = Block(self._downmixer.push(samples), self.rate, self._position), data[n_whole:]
+            self._at, self._rest, self._position = end, rest, self._position + len(samples)
+            if len(samples):
+                yield block
+
+    def _pieces(self, block_bytes: int) -> Iterator[tuple[int, bool, bytes]]:
+        """Yield the audio from `_at` on in pieces of up to `block_bytes` bytes.
+
+        Each comes with the position after it, and with False if it starts a new frame.
+        """
+        at = self._at
+        for data in self._read_range(at, None, block_bytes):
+            at += len(data)
+            yield at, True, data
 
     def _read_range(self, at: int, end: int | None, block_bytes: int) -> Iterator[bytes]:
         while data := self._bytes.read(at, block_bytes if end is None else min(block_bytes, end - at)):
@@ -129,8 +140,8 @@ class WavSource(PcmSource):
         self.name = name
         self.expected_s: float | None = None
         reader = ForwardBytes(stream)
-        head = reader.peek(0, 12)
-        chunks = WavChunks(reader.peek)
+        head = reader.read(0, 12)
+        chunks = WavChunks(reader.read)
         if len(head) < 12:
             raise AudioError(f"{name}: {'the WAV header is truncated' if head else 'no data'}")
         if chunks.form not in (b"RIFF", b"RF64", b"BW64"):
@@ -141,6 +152,8 @@ class WavSource(PcmSource):
         self._data = self._seek_chunk(b"data", chunks, reader)
         super().__init__(stream, name, encoding, rate, channels)
         self._bytes = reader
+        self._n_decoded = self._n_missing = self._declared = 0  # bytes; the last: size of the current data chunk
+        self._is_lengthless = False  # audio follows a data chunk of size 0
 
     def _seek_chunk(self, chunk_id: bytes, chunks: WavChunks, reader: ForwardBytes) -> Chunk:
         """Skip chunks up to `chunk_id`. Raises AudioError."""
@@ -149,7 +162,7 @@ class WavSource(PcmSource):
                 return chunk
             if chunk.id == b"data":
                 raise AudioError(f"{self.name}: damaged WAV: no {chunk_id.decode().strip()} chunk before the samples")
-        head = reader.peek(chunks.position, 8)
+        head = reader.read(chunks.position, 8)
         if len(head) == 8:
             raise AudioError(f"{self.name}: damaged WAV: no {chunk_id.decode().strip()} chunk near its start")
         raise AudioError(f"{self.name}: {'the WAV header is truncated' if head else 'no data'}")
@@ -159,7 +172,7 @@ class WavSource(PcmSource):
         size = (chunk.end or 0) - chunk.start
         if not 16 <= size <= 4096:
             raise AudioError(f"{self.name}: damaged WAV: its fmt chunk has {size} bytes")
-        content = reader.peek(chunk.start, size)
+        content = reader.read(chunk.start, size)
         if len(content) < size:
             raise AudioError(f"{self.name}: the WAV header is truncated")
         tag, channels, rate, _, frame_bytes, bits = struct.unpack("<HHIIHH", content[:16])
@@ -172,36 +185,37 @@ class WavSource(PcmSource):
             raise AudioError(f"{self.name}: damaged WAV: {channels} channels of {bits} bits in {frame_bytes} bytes")
         return encoding, rate, channels
 
-    def _pieces(self, block_bytes: int) -> Iterator[tuple[bool, bytes]]:
+    def _pieces(self, block_bytes: int) -> Iterator[tuple[int, bool, bytes]]:
         """Yield the audio of all data chunks. Log a warning if audio is missing or the header gives no length."""
-        n_missing = n_decoded = declared = 0  # in bytes; the last is the size of the current data chunk
-        problem = None
         for chunk in chain([self._data], self._chunks):
             if chunk.id != b"data":
                 continue
-            at = chunk.start
-            pieces = self._read_range(chunk.start, chunk.end, block_bytes)
+            self._data = chunk
+            at = max(chunk.start, self._at)
+            pieces = self._read_range(at, chunk.end, block_bytes)
             for data in strip_tags(pieces) if chunk.is_open else pieces:
-                yield chunk.is_continued or at > chunk.start, data
+                is_first = at == chunk.start and not chunk.is_continued
                 at += len(data)
-            n_decoded += at - chunk.start
+                yield at, not is_first, data
+            self._n_decoded += at - chunk.start
             if chunk.is_continued:
-                problem = NO_LENGTH if declared == 0 and at > chunk.start else problem
+                self._is_lengthless |= self._declared == 0 and at > chunk.start
                 continue
-            declared = -1 if chunk.end is None else chunk.end - chunk.start
+            self._declared = -1 if chunk.end is None else chunk.end - chunk.start
             if chunk.end is not None and not chunk.is_open:
-                n_missing += chunk.end - at
-        self._report(n_decoded, n_missing, problem)
+                self._n_missing += chunk.end - at
+        self._report()
 
-    def _report(self, n_decoded: int, n_missing: int, problem: str | None) -> None:
-        """Set `expected_s`, and log a warning as for a file if bytes are missing or there is another problem."""
+    def _report(self) -> None:
+        """Set `expected_s`, and log a warning as for a file if bytes are missing or the header gives no length."""
         byte_rate = self._frame_bytes * self.rate
-        decoded_s, self.expected_s = n_decoded / byte_rate, (n_decoded + n_missing) / byte_rate
-        if n_missing and n_decoded:
+        decoded_s = self._n_decoded / byte_rate
+        self.expected_s = decoded_s + self._n_missing / byte_rate
+        if self._n_missing and self._n_decoded:
             text = f"the file is truncated; decoded {decoded_s:.1f} of {self.expected_s:.1f} s"
             log.warning("%s: %s", self.name, text)
-        elif problem:
-            log.warning("%s: %s; decoded %.1f s", self.name, problem, decoded_s)
+        elif self._is_lengthless:
+            log.warning("%s: %s; decoded %.1f s", self.name, NO_LENGTH, decoded_s)
 
 
 def parse_raw(text: str) -> tuple[str, int, int]:

@@ -1,5 +1,6 @@
 """`genre-edge serve`: continuous classification with a web page, an HTTP API, metrics and MQTT."""
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -111,6 +112,7 @@ def serve(
 
 def _run(service: "Service", url: str) -> None:
     error = None
+    logging.raiseExceptions = False  # a message that cannot be written, for want of memory, is lost without a traceback
     try:
         service.run(lambda: print_message(url))
     except GenreEdgeError as reason:

@@ -1,29 +1,37 @@
 """`ResumableBlocks`: the blocks of a source for a classifier that starts again after a shortage of memory."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from genre_edge.audio.block import Block
+from genre_edge.audio.pipe import PcmSource
 from genre_edge.audio.source import Source
+from genre_edge.system.shortage import describe_shortage
+
+_RETRY_S = 0.01
 
 
 class ResumableBlocks(Source):
     """Source that can be iterated again after an error of its consumer; the block at fault then counts as dropped.
 
+    A shortage in a pipe, whose samples wait, is no error: reading continues without a loss.
+
     Args:
         source: an open source.
+        on_shortage: called with each shortage in a pipe.
 
     Attributes:
-        source_failed: True if the source itself has raised an error.
+        is_over: True once the source has ended or failed.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, on_shortage: Callable[[Exception], None] = lambda _: None) -> None:
         self.name, self.rate, self.channels = source.name, source.rate, source.channels
-        self._source, self._blocks = source, source.blocks()
+        self._source, self._blocks, self._on_shortage = source, source.blocks(), on_shortage
         self._current: Block | None = None  # the consumer has not finished with it
-        self.source_failed = False
+        self.is_over = False
 
     def mark_counted(self) -> None:
         """Tell that the dropped samples of the current block have been counted."""
@@ -44,10 +52,17 @@ class ResumableBlocks(Source):
             yield Block(np.empty(0, np.float32), failed.rate, end, lost, failed.arrived_s)
 
     def _next(self) -> Block | None:
-        try:
-            block = next(self._blocks, None)
-        except BaseException:
-            self.source_failed = True
-            raise
-        self.rate, self.channels = self._source.rate, self._source.channels
-        return block
+        while not self.is_over:
+            try:
+                block = next(self._blocks, None)
+                self.is_over = block is None
+                self.rate, self.channels = self._source.rate, self._source.channels
+                return block
+            except Exception as error:
+                self.is_over = not isinstance(self._source, PcmSource) or describe_shortage(error) is None
+                if self.is_over:
+                    raise
+                self._on_shortage(error)
+                self._blocks = self._source.blocks()
+                time.sleep(_RETRY_S)
+        return None

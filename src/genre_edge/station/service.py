@@ -76,6 +76,7 @@ class Service:
         while not (self._signals or until() or self._station.ended.is_set()) and self._server.alive:
             try:
                 self._notify_watchdog()
+                self._server.poll()
                 self._station.ended.wait(_POLL_S)
             except (MemoryError, RuntimeError):  # no memory for a lock
                 time.sleep(_POLL_S)

@@ -120,7 +120,7 @@ class Station:
 
     def _classify(self) -> None:
         """Classify the source. After a shortage of memory, continue with the block after the one at fault."""
-        self._blocks = blocks = ResumableBlocks(self._source)
+        self._blocks = blocks = ResumableBlocks(self._source, lambda error: self._log_shortage(error, "reading again"))
         while True:
             try:
                 for verdict in self._classifier.stream(
@@ -130,9 +130,9 @@ class Station:
                         self._on_verdict(verdict)
                 return
             except Exception as error:
-                if blocks.source_failed or self._stopping or describe_shortage(error) is None:
+                if self._stopping or blocks.is_over or describe_shortage(error) is None:
                     raise
-                self._log_shortage(error, "a block of audio is dropped")
+                self._log_shortage(error, "starting again with the next samples")
 
     def _on_frames(self, block: Block, frames: Frames) -> None:
         if self._stopping:

@@ -108,7 +108,7 @@ def test_shutdown_with_slow_client(caplog: pytest.LogCaptureFixture) -> None:
 def test_unread_stream_is_idle(running: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection of a client that does not read is aborted after the idle time-out."""
     monkeypatch.setattr(connection_limits, "IDLE_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(connection_limits, "_IDLE_CHECK_INTERVAL_S", 0.05)
+    monkeypatch.setattr(connection_limits, "_TICK_INTERVAL_S", 0.05)
     client = running.open_stream()
     eventually(lambda: running.station.hub.subscribers == 1)
     while running.station.hub.subscribers:

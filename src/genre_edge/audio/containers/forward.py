@@ -3,10 +3,11 @@
 from typing import IO
 
 _SKIP_BYTES = 1 << 16
+_KEPT_BYTES = 256  # before the position of the last read: a padding byte or a tag may turn out to be audio
 
 
 class ForwardBytes:
-    """Reader of a stream that can show bytes before they are read. Positions must not decrease by more than one byte.
+    """Reader of a stream by position. Positions may decrease by up to 256 bytes, and bytes may be read again.
 
     Args:
         stream: byte stream at its first byte; it may return less than requested. The caller closes it.
@@ -14,37 +15,27 @@ class ForwardBytes:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
-        self._buffer, self._start = b"", 0  # bytes in advance, and the position of the first
-
-    def peek(self, at: int, n: int) -> bytes:
-        """Return `n` bytes at a position, fewer only at the end. Skips what is more than one byte before them."""
-        while self._start + len(self._buffer) < at:
-            self._start += len(self._buffer)
-            self._buffer = self._stream.read(min(_SKIP_BYTES, at - self._start))
-            if not self._buffer:
-                return b""
-        keep = max(0, at - 1 - self._start)  # a padding byte may turn out to be the first of what follows
-        self._buffer, self._start = self._buffer[keep:], self._start + keep
-        offset = at - self._start
-        if missing := offset + n - len(self._buffer):
-            self._buffer += read_fully(self._stream, missing)
-        return self._buffer[offset : offset + n]
+        self._buffer, self._start = b"", 0  # bytes of the stream, and the position of the first
 
     def read(self, at: int, n: int) -> bytes:
-        """Read `n` bytes at a position, fewer only at the end."""
-        if self._start + len(self._buffer) < at and not self.peek(at, 1):
-            return b""
-        data = self._buffer[at - self._start :][:n]
-        if len(data) < n:
-            data += read_fully(self._stream, n - len(data))
-            self._buffer, self._start = b"", at + len(data)
-        return data
+        """Return `n` bytes at a position, fewer only at the end; after an error, no byte is lost."""
+        self._drop_before(max(self._start, at - _KEPT_BYTES))
+        if self._start + len(self._buffer) < at - _KEPT_BYTES:
+            return b""  # the stream has ended
+        while (n_missing := at + n - self._start - len(self._buffer)) > 0:
+            part = self._stream.read(n_missing)
+            if not part:
+                break
+            self._buffer += part
+        offset = at - self._start
+        return self._buffer[offset : offset + n]
 
-
-def read_fully(stream: IO[bytes], n: int) -> bytes:
-    """Read `n` bytes, fewer only at the end of the stream; an unbuffered stream may return less per call."""
-    parts = []
-    while n > 0 and (part := stream.read(n)):
-        parts.append(part)
-        n -= len(part)
-    return b"".join(parts)
+    def _drop_before(self, first: int) -> None:
+        """Drop the bytes before a position; read and drop what is not buffered yet."""
+        while self._start + len(self._buffer) < first:
+            self._start += len(self._buffer)
+            self._buffer = b""
+            self._buffer = self._stream.read(min(_SKIP_BYTES, first - self._start))
+            if not self._buffer:
+                return
+        self._buffer, self._start = self._buffer[first - self._start :], first

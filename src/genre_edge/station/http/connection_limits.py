@@ -78,6 +78,9 @@ class LimitedServer(uvicorn.Server):
     Args:
         config: uvicorn's settings.
         listener: a listening socket.
+
+    Attributes:
+        n_ticks: number of ticks so far.
     """
 
     _loop: asyncio.AbstractEventLoop | None = None
@@ -85,6 +88,7 @@ class LimitedServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
         super().__init__(config)
         self._listener = listener
+        self.n_ticks = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then accept connections."""
@@ -107,6 +111,7 @@ class LimitedServer(uvicorn.Server):
                 await asyncio.sleep(_TICK_INTERVAL_S)
 
     async def _tick(self) -> None:
+        self.n_ticks += 1
         await self.on_tick(0)  # the argument 0 makes uvicorn update the Date header of responses
         now = time.monotonic()
         for connection in self._connections():
@@ -122,6 +127,12 @@ class LimitedServer(uvicorn.Server):
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has been closed
                 self._loop.call_soon_threadsafe(self._begin_shutdown)
+
+    def abort(self) -> None:
+        """Make `run` raise RuntimeError, without a shutdown. Thread-safe."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has been closed
+                self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _begin_shutdown(self) -> None:
         self._wake_up.set()

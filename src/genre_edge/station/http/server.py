@@ -23,6 +23,7 @@ MAX_HEADER_SIZE = 16384  # bytes of a request line with its headers
 _KEEP_ALIVE_TIMEOUT_S = 5
 _SHUTDOWN_TIMEOUT_S = 1  # for pending responses
 _RESTART_DELAY_S = 0.5
+_MAX_MISSED_TICKS = 60  # polls of the service without a tick of the server
 _SEND_BUFFER_SIZE = 65536  # bytes for each connection in the kernel, whose default can be megabytes
 
 
@@ -78,6 +79,7 @@ class Server:
             limit_log(name)
         self._app, self._listener = app, listener
         self._stopping = False
+        self._n_ticks = self._n_missed = 0  # of the main loop, at the last poll; polls since then
         self._server = self._create_server()
         # In the main thread uvicorn would install its own signal handlers.
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
@@ -103,11 +105,13 @@ class Server:
 
     def _run(self) -> None:
         """Serve; start again if the event loop itself fails, for example for want of memory."""
+        has_started = False
         while True:
             try:
                 return self._server.run([self._listener])  # closes the listener at its end
-            except Exception as error:
-                if self._stopping or not self._server.started:
+            except (Exception, SystemExit) as error:  # uvicorn exits if the application does not start
+                has_started |= self._server.started
+                if self._stopping or not has_started:
                     raise
                 log.warning("web server: %r; starting again", error)
             time.sleep(_RESTART_DELAY_S)
@@ -133,6 +137,18 @@ class Server:
     def alive(self) -> bool:
         """True while the thread runs."""
         return self._thread.is_alive()
+
+    def poll(self) -> None:
+        """Restart a server whose main loop has missed `_MAX_MISSED_TICKS`: the loop has lost its timer in a shortage.
+
+        Called regularly by another thread.
+        """
+        n_ticks = self._server.n_ticks
+        self._n_missed = self._n_missed + 1 if n_ticks == self._n_ticks else 0
+        self._n_ticks = n_ticks
+        if self._n_missed >= _MAX_MISSED_TICKS and n_ticks:
+            self._n_missed = 0
+            self._server.abort()
 
     def stop(self) -> None:
         """Begin to shut down: accept no more connections and close the open ones. Does not wait."""
