@@ -6,7 +6,7 @@ BUILD_INPUTS := pyproject.toml setup.py $(wildcard csrc/*.[ch] csrc/kernels/*.[c
 SONG := demo/song.ogg
 WORKERS ?= 2
 
-.PHONY: demo test test-fast check format docs fuzz clean
+.PHONY: demo test test-fast check format docs fuzz constraints sbom clean
 
 # Classify the shipped song.
 demo: $(VENV)/.installed
@@ -51,6 +51,26 @@ $(VENV)/.installed: $(BUILD_INPUTS) | $(VENV)/bin/python
 $(VENV)/.installed-for-tests: $(BUILD_INPUTS) | $(VENV)/bin/python
 	$(BIN)/pip install --quiet -e '.[test]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-for-release: $(BUILD_INPUTS) | $(VENV)/bin/python
+	$(BIN)/pip install --quiet -e '.[release]'
+	@touch $@
+
+# Update packaging/constraints.txt to the newest versions: Python 3.10 to 3.13 on x86_64 and aarch64, hashes of all files.
+CONSTRAINTS := packaging/constraints.txt
+constraints: $(VENV)/.installed-for-release
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate \
+		--custom-compile-command "make constraints" --extra picture --extra live --extra station \
+		--constraint packaging/constraints.in --output-file $(CONSTRAINTS) pyproject.toml
+
+# Software bill of materials (CycloneDX) of genre-edge with the versions of packaging/constraints.txt.
+SBOM := dist/genre-edge.cdx.json
+sbom: $(VENV)/.installed-for-release
+	$(BIN)/uv venv --quiet --clear build/sbom
+	$(BIN)/uv pip install --quiet --python build/sbom --require-hashes --requirement $(CONSTRAINTS)
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-format JSON \
+		--output-file $(SBOM) build/sbom/bin/python
 
 # Fuzz the C core with clang's libFuzzer; inputs that fail are saved in build/.
 RUNS ?= 1000000

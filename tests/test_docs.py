@@ -24,6 +24,7 @@ SKIPPED = {
     "pip ": "tests/test_package.py installs the wheel",
     "genre-edge stream": "needs a microphone; tests/cli/test_cli_stream.py uses a pipe",
     "genre-edge serve": "needs a microphone; tests/cli/test_cli_serve.py uses a pipe",
+    "GENRE_EDGE_SOURCE": "needs a radio; tests/cli/test_source_name.py",
     "GENRE_EDGE_TOKEN": "needs a microphone; tests/cli/test_cli_serve.py uses a pipe",
     "genre-edge devices": "needs PortAudio; tests/audio/test_portaudio.py",
     "arecord": "needs a microphone",

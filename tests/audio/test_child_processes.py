@@ -63,7 +63,7 @@ def test_kill_while_start_hangs(endless_file: Path, monkeypatch: pytest.MonkeyPa
 def test_child_outlives_opening_thread(endless_file: Path) -> None:
     """A source may be opened by a thread that ends before the source is read."""
     sources: list[FfmpegSource] = []
-    thread = threading.Thread(target=lambda: sources.append(FfmpegSource.from_file(endless_file)))
+    thread = threading.Thread(target=lambda: sources.append(FfmpegFile(endless_file)))
     thread.start()
     thread.join()
     with sources.pop() as source:
@@ -94,7 +94,7 @@ def test_environment_of_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     secrets = ["GENRE_EDGE_TOKEN", "GENRE_EDGE_MQTT", "GENRE_EDGE_SOURCE", "AWS_SECRET_ACCESS_KEY", "FFREPORT"]
     for name in [*secrets, "LD_LIBRARY_PATH", "http_proxy"]:
         monkeypatch.setenv(name, "a-value")
-    FfmpegSource.from_file(path).close()
+    FfmpegFile(path).close()
     environment = dict(line.split("=", 1) for line in (tmp_path / "environment").read_text().splitlines())
     assert environment["http_proxy"] == environment["LD_LIBRARY_PATH"] == "a-value" and "PATH" in environment
     assert not set(secrets) & set(environment)
@@ -109,5 +109,5 @@ def test_failed_opening_leaves_nothing(endless_file: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(ffmpeg_source, "WavSource", fail)
     with pytest.raises(KeyboardInterrupt):
-        FfmpegSource.from_file(endless_file)
+        FfmpegFile(endless_file)
     assert set(child_pids()) <= pids and len(os.listdir("/proc/self/fd")) == n_files  # noqa: PTH208

@@ -121,8 +121,6 @@ NOT_FOUND = "no audio at this address: 404 Not Found"
         ("http://x/y: Server returned 404 Not Found", NOT_FOUND),
         ("[in#0] x\nError opening input: Server returned 403 Forbidden (access denied)", "no access: 403 Forbidden"),
         ("[rtsp @ 1] method DESCRIBE failed: 410 Gone\n", "no audio at this address: 410 Gone"),
-        ("x\nStream map '0:a:0' matches no streams.\nTo ignore this, add a '?'", "no audio at this address"),
-        ("[out#0] x\nStream map '' matches no streams.\n", "no audio at this address"),
         ("[rtsp @ 1] method PLAY failed: 403 Forbidden\nx: Server returned 403 Forbidden (access denied)", None),
         ("[rtsp @ 1] method SETUP failed: 461 Unsupported\nx: Server returned 404 Not Found", NOT_FOUND),
         ("Server returned 5XX Server Error reply", None),

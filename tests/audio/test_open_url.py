@@ -3,12 +3,13 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from genre_edge.audio.ffmpeg import open_url
 from genre_edge.audio.live.reconnect import RetryPolicy
-from genre_edge.audio.opening import open_live
+from genre_edge.audio.opening import open_live, open_source
 from genre_edge.errors import AudioError, SourceLostError, UnusableSourceError
 from tests.conftest import TIMEOUT_S, Cli
 from tests.helpers.audio import encode, music
@@ -23,7 +24,7 @@ WAV = encode(music(1, RATE)[:, None], RATE)
 LONG_WAV = encode(music(60, RATE)[:, None], RATE)  # more than all buffers hold
 RADIO = Page(WAV, "audio/wav")
 XSPF = "<playlist version='1' xmlns='http://xspf.org/ns/0/'><trackList><track><location>{}</location></track>"
-HTML = "<!DOCTYPE html>\n<html><head><title>Radio</title></head><body>" + "<p>Listen!</p>" * 3000
+HTML = "<!DOCTYPE html>\n<html><head><title>Radio</title></head><body>" + "<p>hello" * 2000  # which looks like AMR
 StartServer = Callable[..., WebServer]
 
 
@@ -136,6 +137,50 @@ def test_stream_ends_at_web_page(serve_pages: StartServer, cli: Cli) -> None:
     assert done.stderr == f"genre-edge: {url}: no audio at this address: it is a web page\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("radio.pls", "[playlist]\nFile1=song.ogg\nFile2={}\n"),
+        ("radio.M3U", "#EXTM3U\n/music/song.mp3\n{}\n"),
+        ("radio.m3u8", "{}\n"),
+        ("radio.xspf", XSPF),
+    ],
+)
+def test_playlist_file(serve_pages: StartServer, tmp_path: Path, name: str, content: str) -> None:
+    """A playlist in a file gives its first http stream; local files in it are not opened."""
+    url = serve_pages(live=RADIO).url("/live")
+    (tmp_path / name).write_text(content.format(url))
+    with open_source(str(tmp_path / name), None, RetryPolicy(tries=1)) as source:
+        assert source.name == url and len(next(source.blocks()).samples) > 0
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"[playlist]\nFile1=song.ogg\n", "the playlist names no http or https stream"),
+        (b"", "not a playlist"),
+        (bytes(100_000), "not a playlist"),
+        (b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nhttp://radio/1.ts\n", "not a playlist"),
+    ],
+)
+def test_playlist_file_without_stream(tmp_path: Path, content: bytes, reason: str) -> None:
+    """A playlist file without a stream is one error at once."""
+    path = tmp_path / "radio.pls"
+    path.write_bytes(content)
+    with pytest.raises(AudioError) as caught:
+        open_source(str(path), None, RetryPolicy(tries=30))
+    assert str(caught.value).startswith(f"{path}: {reason}")
+
+
+def test_playlist_file_missing_or_special(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing playlist is a file that is missing, not a sound card; a pipe is refused."""
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("fifo.m3u")
+    for name, reason in (("missing.pls", "No such file or directory"), ("./fifo.m3u", "not a regular file")):
+        with pytest.raises(AudioError, match=reason):
+            open_source(name, None, RetryPolicy(tries=30))
+
+
 # Cameras
 
 
@@ -191,7 +236,7 @@ def test_password_is_not_in_command_line(serve_pages: StartServer) -> None:
     with open_url(server.url("/live?key=s%20ecret&a=b", "user:p%40ss"), TIMEOUT_S) as source:
         assert len(next(source.blocks()).samples) > 0
         shown = eventually(command_lines)
-        assert "127.0.0.1" in shown and not any(word in shown for word in ("p%40ss", "p@ss", "user", "ecret", "live"))
+        assert "127.0.0.1" in shown and not any(word in shown for word in ("p%40ss", "p@ss", "user", "ecret", "/live"))
     assert source.name == server.url("/live")
     assert {path for path, _ in server.requests} == {"/live?key=s%20ecret&a=b"}
 

@@ -113,7 +113,8 @@ def test_serve_ends_with_open_event_stream(start: Callable[..., ServeProcess]) -
     ("arguments", "reason"),
     [
         (("--host", "0.0.0.0"), "other machines can connect to 0.0.0.0: set --token (GENRE_EDGE_TOKEN) or --insecure"),
-        (("--token", "short"), "the token must be 8 to 256 letters, digits or signs"),
+        (("--token", "short"), "the token must be 16 to 256 letters, digits or signs"),
+        (("--allow-host", "http://x"), "--allow-host must be a host name or an IP address without a port, got"),
         (("--mqtt", "http://u:s3cret@x"), "the MQTT broker URL must be mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX]"),
         (("--raw", "s16le"), "--raw must be ENCODING:RATE:CHANNELS"),
         (("--model", "nothing"), "no model 'nothing'"),
@@ -152,11 +153,11 @@ def test_serve_without_extra(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_serve_token(start: Callable[..., ServeProcess]) -> None:
     """Clients of other machines must send the token."""
-    server = start("--host", "0.0.0.0", GENRE_EDGE_TOKEN="correct-horse")
+    server = start("--host", "0.0.0.0", GENRE_EDGE_TOKEN="correct-horse-battery")
     server.url = server.url.replace("0.0.0.0", "127.0.0.1")
     with pytest.raises(urllib.error.HTTPError, match="401"):
         server.get("api/v1/status")
-    assert server.get("api/v1/status", "correct-horse")["source"] == "-"
+    assert server.get("api/v1/status", "correct-horse-battery")["source"] == "-"
     assert server.end() == (0, "")
 
 

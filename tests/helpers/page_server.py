@@ -161,6 +161,8 @@ class FakeStation:
             "lag_ms": 12.0,
             "outages": 0,
             "history": "file",
+            "history_unsaved": 0,
+            "history_lost": 0,
             "mqtt": None,
             "cpu_percent": 0.4,
             "temperature_c": 48.3,

@@ -9,6 +9,7 @@ from typing import Any
 
 from genre_edge.station.http.app import create_app
 from genre_edge.station.http.event_stream import end_streams
+from genre_edge.station.http.middleware.host import AllowedHosts
 from genre_edge.station.http.middleware.token import Token
 from genre_edge.station.http.server import Server, bind
 from tests.conftest import TIMEOUT_S
@@ -27,7 +28,7 @@ class RunningServer:
         self.station = make_station(self.source)
         self.listener = bind("127.0.0.1", 0)
         self.port = self.listener.getsockname()[1]
-        app = create_app(self.station, Token(token) if token else None, frozenset(["127.0.0.1"]))
+        app = create_app(self.station, Token(token) if token else None, AllowedHosts(frozenset(["127.0.0.1"])))
         self.server = Server(app, self.listener)
         self.station.start()
         self.server.start()

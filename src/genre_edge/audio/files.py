@@ -200,7 +200,7 @@ class FileSource(Source):
     def _report(self) -> None:
         """Set `expected_s`. Log a warning if audio is missing or the file is damaged; raise AudioError if all is."""
         layout, expected_s = self._layout, self._expected_s()
-        is_truncated = layout.expected_s is not None and layout.expected_s > (layout.available_s or 0.0)
+        is_truncated = layout.available_s is not None and (layout.expected_s or 0.0) > layout.available_s
         tolerance_s = _TOLERANCE_S if self._ffmpeg is None else _FFMPEG_TOLERANCE_S
         tolerance_s = 0.0 if is_truncated or self._n_lost else tolerance_s
         is_missing = expected_s is not None and self._decoded_s < expected_s - tolerance_s
@@ -211,7 +211,7 @@ class FileSource(Source):
             problem = "the file is damaged"
         else:
             problem = layout.problem
-        if problem is None:
+        if problem is None or not self._decoded_s:  # an error follows if nothing was decoded
             return
         text = f"decoded {self._decoded_s:.1f}" + (f" of {expected_s:.1f} s" if is_missing else " s")
         if self._is_incomplete() and not has_ffmpeg():

@@ -1,6 +1,7 @@
 """Options and arguments that several commands share."""
 
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -31,10 +32,18 @@ RawOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 SourceArgument = Annotated[
-    str,
+    Optional[str],  # noqa: UP045
     typer.Argument(
-        help="Sound card name or number, URL (http, icecast, rtsp), file, or - for standard input (a WAV, or raw PCM "
-        "with --raw)."
+        help="Sound card name or number, URL (http, icecast, rtsp; also of a playlist), file, or - for standard input "
+        "(a WAV, or raw PCM with --raw). Default: GENRE_EDGE_SOURCE, else the default microphone."
+    ),
+]
+SourceFileOption = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        metavar="PATH",
+        help="Read the source from the first line of this file. Prefer this or GENRE_EDGE_SOURCE for a URL with a "
+        "password: other users can see command lines.",
     ),
 ]
 IntervalOption = Annotated[float, typer.Option(min=0.1, max=86400, help="Seconds of audio between verdicts.")]

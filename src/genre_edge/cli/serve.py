@@ -12,18 +12,21 @@ from genre_edge.cli.options import (
     ModelOption,
     RawOption,
     SourceArgument,
+    SourceFileOption,
     ThresholdOption,
     TriesOption,
     WindowOption,
 )
-from genre_edge.errors import GenreEdgeError, ParameterError
+from genre_edge.cli.source_name import source_name
+from genre_edge.errors import GenreEdgeError
 
 if TYPE_CHECKING:
     from genre_edge.station.service import Service
 
 
 def serve(
-    source: SourceArgument = "microphone",
+    source: SourceArgument = None,
+    source_file: SourceFileOption = None,
     host: Annotated[
         str, typer.Option(help="Address to bind. With 0.0.0.0 or ::, other machines can connect.")
     ] = "127.0.0.1",
@@ -39,6 +42,15 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow other machines to connect without a token.")
     ] = False,
+    allow_host: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="NAME",
+            help="Host name that clients may use, besides IP addresses and this machine's own names. Can be repeated. "
+            "Without a token, requests for other names are refused, since they may come from a web page that attacks "
+            "by DNS rebinding.",
+        ),
+    ] = None,
     history: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(help="SQLite file for the last 100000 verdicts (default: keep 1000 in memory)."),
@@ -64,7 +76,8 @@ def serve(
     try:
         from genre_edge.station.http import app as web
         from genre_edge.station.http import server
-        from genre_edge.station.http.middleware.token import Token, validate_token
+        from genre_edge.station.http.middleware.host import AllowedHosts, normalise_host
+        from genre_edge.station.http.middleware.token import Token
         from genre_edge.station.mqtt.broker_address import BrokerAddress
         from genre_edge.station.mqtt.client import BrokerClient
         from genre_edge.station.mqtt.publisher import MqttPublisher
@@ -78,17 +91,21 @@ def serve(
     from genre_edge.station.history.verdict_history import VerdictHistory
     from genre_edge.station.station import Station
 
-    secret = Token(validate_token(token)) if token is not None else None
+    name = source_name(source, source_file)
+    secret = Token(token) if token is not None else None
     broker = BrokerClient(BrokerAddress.from_url(mqtt)) if mqtt is not None else None
-    with server.bind(host, port) as listener:
-        names = server.allowed_hosts(listener, host)
-        if names is None and secret is None and not insecure:
-            raise ParameterError(f"other machines can connect to {host}: set --token (GENRE_EDGE_TOKEN) or --insecure")
+    names = list(map(normalise_host, allow_host or []))
+    with server.bind(host, port, allow_public=secret is not None or insecure) as listener:
+        hosts: AllowedHosts | None = None
+        if server.is_loopback(listener.getsockname()[0]):
+            hosts = AllowedHosts.of_loopback(host, names)
+        elif secret is None or names:
+            hosts = AllowedHosts.of_network(host, names)
         classifier = Classifier(model, threshold)
-        audio = open_source(source, raw, RetryPolicy(tries=tries), wait=False)
+        audio = open_source(name, raw, RetryPolicy(tries=tries), wait=False)
         mqtt_state = broker.state if broker else lambda: None
         station = Station(classifier, audio, VerdictHistory(history), interval, window, mqtt_state)
-        http_server = server.Server(web.create_app(station, secret, names), listener)
+        http_server = server.Server(web.create_app(station, secret, hosts), listener)
         _run(Service(station, http_server, MqttPublisher(station, broker) if broker else None), http_server.url)
 
 

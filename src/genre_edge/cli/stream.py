@@ -10,11 +10,13 @@ from genre_edge.cli.options import (
     ModelOption,
     RawOption,
     SourceArgument,
+    SourceFileOption,
     ThresholdOption,
     TopOption,
     TriesOption,
     WindowOption,
 )
+from genre_edge.cli.source_name import source_name
 from genre_edge.errors import ParameterError
 from genre_edge.system.signals import blocked, raise_interrupt_once
 
@@ -38,7 +40,8 @@ class StreamFormat(str, Enum):
 
 
 def stream(
-    source: SourceArgument = "microphone",
+    source: SourceArgument = None,
+    source_file: SourceFileOption = None,
     interval: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(
@@ -64,6 +67,7 @@ def stream(
     Ctrl-C stops it. A live source that fails is opened again. Without --interval and --window, the live view shows the
     mean of the last 10 s.
     """
+    name = source_name(source, source_file)
     is_live_view = _uses_live_view(format)
     interval, window = _interval_and_window(interval, window, is_live_view)
     with blocked():  # numpy and the network start threads, which must not receive signals
@@ -75,7 +79,7 @@ def stream(
 
     try:
         raise_interrupt_once()
-        with open_source(source, raw, RetryPolicy(tries=tries)) as audio:
+        with open_source(name, raw, RetryPolicy(tries=tries)) as audio:
             if is_live_view:
                 _show_live_view(classifier, audio, interval, window, top)
             else:

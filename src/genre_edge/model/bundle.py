@@ -11,7 +11,6 @@ import json
 import math
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import MISSING, Field, asdict, dataclass, field, replace
@@ -24,6 +23,7 @@ from genre_edge.mel.config import MelConfig
 from genre_edge.mel.validation import quoted
 from genre_edge.model.preprocessing import NORMALISATIONS
 from genre_edge.system.atomic_write import write_atomically
+from genre_edge.system.regular_file import open_regular
 
 SCHEMA_VERSION = 1
 MODELS = Path(__file__).parents[1] / "models"
@@ -236,10 +236,7 @@ def read_limited(path: Path, limit: int) -> bytes:
         ModelError: the file cannot be read, is no regular file, or is larger.
     """
     try:
-        # Non-blocking: opening a FIFO would wait for a writer.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ModelError(f"{path}: not a regular file")
+        with open_regular(path) as file:
             content = file.read(limit + 1)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}") from None

@@ -74,8 +74,11 @@ class Service:
 
     def _wait(self, until: Callable[[], bool]) -> None:
         while not (self._signals or until() or self._station.ended.is_set()) and self._server.alive:
-            self._notify_watchdog()
-            self._station.ended.wait(_POLL_S)
+            try:
+                self._notify_watchdog()
+                self._station.ended.wait(_POLL_S)
+            except (MemoryError, RuntimeError):  # no memory for a lock
+                time.sleep(_POLL_S)
 
     def _notify_watchdog(self) -> None:
         """Send WATCHDOG=1 three times in each watchdog timeout, as long as the station makes progress."""
@@ -92,7 +95,7 @@ class Service:
         stops = [self._stop_station, self._stop_server, *([self._mqtt.close] if self._mqtt else [])]
         stopped = _run_within(_STOP_TIMEOUT_S, *stops)
         saved = _run_within(_SAVE_TIMEOUT_S, self._station.history.close)
-        if unsaved := self._station.history.unsaved:
+        if unsaved := self._station.history.unsaved + self._station.history.lost:
             log.warning("%d verdicts were not saved", unsaved)
         return saved and stopped
 
@@ -109,9 +112,14 @@ class Service:
 def _run_within(timeout_s: float, *tasks: Callable[[], object]) -> bool:
     """Run the tasks in parallel and wait at most `timeout_s`. Return True if all have finished."""
     deadline_s = time.monotonic() + timeout_s
-    threads = [threading.Thread(target=task, daemon=True) for task in tasks]
-    for thread in threads:
-        thread.start()
+    threads = []
+    for task in tasks:
+        try:
+            thread = threading.Thread(target=task, daemon=True)
+            thread.start()
+            threads.append(thread)
+        except (MemoryError, RuntimeError):  # no more threads
+            task()
     for thread in threads:
         thread.join(max(0.0, deadline_s - time.monotonic()))
     return not any(thread.is_alive() for thread in threads)

@@ -62,6 +62,10 @@ class SpectrogramColumns:
         if self._pending_count >= self._columns_per_event:
             yield from self._emit()
 
+    def resynchronise(self) -> None:
+        """Forget pending columns, and number the next one by its block's position."""
+        self._pending, self._pending_count, self._rate = [], 0, 0
+
     def _quantise(self, frames: Frames) -> NDArray[np.uint8]:
         """Return `(k, n_mels)`."""
         scaled = (frames.T - np.float32(self._floor_db)) * np.float32(1 / RANGE_DB)

@@ -1,10 +1,11 @@
 """`Station`: classification of one source in its own thread, with the current state for other threads."""
 
+import contextlib
 import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from genre_edge.audio.block import Block
@@ -19,10 +20,14 @@ from genre_edge.mel.spectrogram import Frames
 from genre_edge.output.text import portable
 from genre_edge.station.history.verdict_history import VerdictHistory
 from genre_edge.station.hub import Event, Hub
+from genre_edge.station.resumable import ResumableBlocks
 from genre_edge.station.spectrogram_columns import EVENT_S, SpectrogramColumns
 from genre_edge.system import machine, process
+from genre_edge.system.log_limit import limit_log
+from genre_edge.system.shortage import describe_shortage
 
 log = logging.getLogger("genre_edge")
+shortage_log = logging.getLogger("genre_edge.station")
 
 SPECTROGRAM_S = 30.0  # seconds of the spectrogram that a new client receives
 MAX_SAMPLE_AGE_S = 5.0  # `listening` is false once the newest sample is older
@@ -79,6 +84,7 @@ class Station:
         self._progress_s = self._started_s  # monotonic clock of the last change of `_progress`
         self.error: GenreEdgeError | None = None
         self.ended = threading.Event()
+        limit_log(shortage_log.name)
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="station", daemon=True)
 
@@ -113,19 +119,31 @@ class Station:
             self.ended.set()
 
     def _classify(self) -> None:
-        for verdict in self._classifier.stream(
-            self._source, self._interval_s, window_s=self._window_s, on_frames=self._on_frames
-        ):
-            self._on_verdict(verdict)
+        """Classify the source. After a shortage of memory, continue with the block after the one at fault."""
+        self._blocks = blocks = ResumableBlocks(self._source)
+        while True:
+            try:
+                for verdict in self._classifier.stream(
+                    blocks, self._interval_s, window_s=self._window_s, on_frames=self._on_frames
+                ):
+                    with self._tolerate("a verdict is lost"):
+                        self._on_verdict(verdict)
+                return
+            except Exception as error:
+                if blocks.source_failed or self._stopping or describe_shortage(error) is None:
+                    raise
+                self._log_shortage(error, "a block of audio is dropped")
 
     def _on_frames(self, block: Block, frames: Frames) -> None:
         if self._stopping:
             raise AudioError(f"{self._name}: stopped")  # closing a pipe does not end its iteration
         self._meter(block)
-        for data in self._columns.push(block, frames):
-            event = Event("frames", data)
-            self.recent_spectrogram.append(event)
-            self.hub.publish(event)
+        self._blocks.mark_counted()
+        with self._tolerate("a part of the spectrogram is lost", self._columns.resynchronise):
+            for data in self._columns.push(block, frames):
+                event = Event("frames", data)
+                self.recent_spectrogram.append(event)
+                self.hub.publish(event)
 
     def _on_verdict(self, verdict: Verdict) -> None:
         now = time.time()
@@ -133,6 +151,21 @@ class Station:
         self.verdict_counts[verdict.genre or verdict.reason or ""] += 1
         self.history.add(self.verdict)
         self.hub.publish(Event("verdict", self.verdict))
+
+    @contextlib.contextmanager
+    def _tolerate(self, consequence: str, clean_up: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Log a shortage in the context instead of raising it."""
+        try:
+            yield
+        except Exception as error:
+            if describe_shortage(error) is None:
+                raise
+            clean_up()
+            self._log_shortage(error, consequence)
+
+    def _log_shortage(self, error: BaseException, consequence: str) -> None:
+        with contextlib.suppress(MemoryError):  # a log record needs memory, too
+            shortage_log.warning("%s: %s; %s", self._name, describe_shortage(error), consequence)
 
     @property
     def listening(self) -> bool:
@@ -167,6 +200,8 @@ class Station:
             "lag_ms": verdict.get("lag_ms") if verdict else None,
             "outages": self.outages,
             "history": self.history.state,
+            "history_unsaved": self.history.unsaved,
+            "history_lost": self.history.lost,
             "mqtt": self.mqtt_state(),
             "cpu_percent": round(self._cpu.percent(), 2),
             "temperature_c": None if temperature_c is None else round(temperature_c, 1),

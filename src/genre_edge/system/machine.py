@@ -40,7 +40,11 @@ def free_memory_mb() -> float:
 def temperature_c() -> float | None:
     """Return the temperature of the hottest sensor in degrees Celsius, or None without a working sensor."""
     readings = []
-    for sensor in _THERMAL.glob("thermal_zone*/temp"):
+    try:
+        sensors = list(_THERMAL.glob("thermal_zone*/temp"))
+    except OSError:
+        return None  # no more file descriptors
+    for sensor in sensors:
         try:
             readings.append(int(sensor.read_text()) / 1000)
         except (OSError, ValueError):

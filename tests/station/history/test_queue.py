@@ -45,7 +45,24 @@ def test_pending_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         history.add(make_verdict(NOON + i))
         history.flush()
     assert times(history.verdicts()) == [NOON + i for i in range(30, 50)]
+    assert (history.unsaved, history.lost) == (20, 30)
     history.close()
+
+
+def test_discarded_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that a full queue discards counts as lost, unless it was being written."""
+    monkeypatch.setattr(queue, "MAX_PENDING", 3)
+    pending = WriteBehindQueue()
+    for i in range(5):
+        pending.append(Row(float(i), "low", "{}"))
+    assert pending.n_discarded == 2
+    number, written = pending.snapshot()
+    for i in range(5, 7):
+        pending.append(Row(float(i), "low", "{}"))
+    assert pending.n_discarded == 4
+    pending.discard_through(number)
+    assert [row.time for row in written] == [2, 3, 4] and [row.time for row in pending.rows()] == [5, 6]
+    assert pending.n_discarded == 2
 
 
 def test_discard_keeps_later_rows() -> None:

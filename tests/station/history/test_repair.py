@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from genre_edge.station.history import repair
 from genre_edge.station.history.verdict_history import VerdictHistory
 from tests.helpers.station import NOON, count_rows, make_verdict, times
 
@@ -68,6 +69,42 @@ def test_damaged_file_is_set_aside(
         sum(line.endswith("; renamed the damaged file to h.db.damaged, starting a new one") for line in messages) == 1
     )
     assert len(messages) <= 3 and (tmp_path / "h.db.damaged").stat().st_size >= size
+
+
+def test_set_aside_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that have the name already stay; their number is limited."""
+    monkeypatch.setattr(repair, "MAX_SET_ASIDE", 3)
+    (tmp_path / "h.db.damaged").write_bytes(b"mine")
+    (tmp_path / "h.db.damaged.1-wal").write_bytes(b"mine, too")
+    path = tmp_path / "h.db"
+    for content in (b"SQLite 1", b"SQLite 2"):
+        path.write_bytes(content[:6])
+        history = VerdictHistory(path)
+        state = history.state
+        history.close()
+    assert (tmp_path / "h.db.damaged").read_bytes() == b"mine"
+    assert (tmp_path / "h.db.damaged.1-wal").read_bytes() == b"mine, too"
+    assert (tmp_path / "h.db.damaged.2").read_bytes() == b"SQLite" and not (tmp_path / "h.db.damaged.1").exists()
+    assert state == "failing" and path.read_bytes() == b"SQLite"
+
+
+def test_damaged_counts_are_skipped(tmp_path: Path) -> None:
+    """Counts of other types than the schema's neither raise nor reach the result."""
+    path = tmp_path / "h.db"
+    history = VerdictHistory(path)
+    history.add(make_verdict(NOON))
+    history.close()
+    database = sqlite3.connect(path)
+    database.executemany(
+        "INSERT INTO counts (start, genre, n) VALUES (?, ?, ?)",
+        [("x", "low", 1), (NOON, b"low", 1), (NOON, "high", "many"), (NOON - 900, "high", -3)],
+    )
+    database.commit()
+    database.close()
+    history = VerdictHistory(path)
+    history.add(make_verdict(NOON))
+    assert history.day_bins(NOON) == [{"start": NOON, "genres": {"low": 2}, "none": 0}]
+    history.close()
 
 
 def test_damaged_row_is_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,13 +6,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from genre_edge.station.http.app import create_app
+from genre_edge.station.http.middleware.host import AllowedHosts
 from genre_edge.station.http.middleware.token import Token
 from genre_edge.station.station import Station
 from tests.helpers.server import RunningServer
 from tests.helpers.station import station_after_audio
 
 TOKEN = "correct-horse-battery"
-ALLOWED_HOSTS = frozenset(["testserver", "localhost"])
+ALLOWED_HOSTS = AllowedHosts(frozenset(["testserver", "localhost"]))
 
 
 @pytest.fixture

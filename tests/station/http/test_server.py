@@ -1,15 +1,19 @@
 """The server on a loopback socket: binding, invalid requests, load."""
 
+import asyncio
 import contextlib
+import errno
 import socket
+import struct
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from genre_edge.errors import GenreEdgeError
+from genre_edge.errors import GenreEdgeError, ParameterError
 from genre_edge.station.http.app import create_app
-from genre_edge.station.http.server import Server, allowed_hosts, bind
+from genre_edge.station.http.connection_limits import LimitedConnection
+from genre_edge.station.http.server import Server, bind
 from tests.helpers.audio import ArraySource, music
 from tests.helpers.bundles import RATE
 from tests.helpers.server import RunningServer, is_closed
@@ -130,16 +134,46 @@ def test_url() -> None:
             assert server.url == f"http://[::1]:{listener.getsockname()[1]}/"
 
 
-@pytest.mark.parametrize(
-    ("host", "names"),
-    [
-        ("127.0.0.1", {"localhost", "127.0.0.1", "[::1]"}),
-        ("127.8.8.8", {"localhost", "127.0.0.1", "[::1]", "127.8.8.8"}),
-        ("LocalHost", {"localhost", "127.0.0.1", "[::1]"}),
-        ("0.0.0.0", None),
-    ],
-)
-def test_allowed_hosts(host: str, names: set[str] | None) -> None:
-    """A loopback address restricts the Host header; other addresses do not."""
-    with bind(host, 0) as listener:
-        assert allowed_hosts(listener, host) == names
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_bind_public_address(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address of other machines is refused before a socket is opened."""
+    monkeypatch.setattr(socket, "create_server", lambda *_, **__: pytest.fail("a socket was opened"))
+    with pytest.raises(ParameterError, match=f"other machines can connect to {host}: set --token"):
+        bind(host, 0, allow_public=False)
+
+
+def test_bind_privileged_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that needs privileges is an error with the way out."""
+
+    def refuse(*_: object, **__: object) -> socket.socket:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket, "create_server", refuse)
+    with pytest.raises(GenreEdgeError, match=r"127\.0\.0\.1 port 80: Permission denied; ports below 1024"):
+        bind("127.0.0.1", 80)
+
+
+def test_backlog(running: RunningServer) -> None:
+    """At most 128 connections wait in the kernel, whatever uvicorn's default is."""
+    assert running.get("/healthz")  # it accepts
+    assert 0 < max_backlog(running.listener) <= 128
+
+
+def max_backlog(listener: socket.socket) -> int:
+    """Return the limit of a listener's accept queue: tcpi_sacked of struct tcp_info (linux/tcp.h)."""
+    return int(struct.unpack_from("I", listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 28)[0])
+
+
+def test_served_connections_have_no_delay(running: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's own connections have TCP_NODELAY."""
+    options = []
+    original = LimitedConnection.connection_made
+
+    def connection_made(self: LimitedConnection, transport: asyncio.Transport) -> None:
+        accepted = transport.get_extra_info("socket")
+        options.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        original(self, transport)
+
+    monkeypatch.setattr(LimitedConnection, "connection_made", connection_made)
+    assert running.get("/api/v1/status")[0] == 200
+    assert options and all(options)

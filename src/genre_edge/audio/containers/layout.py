@@ -26,7 +26,7 @@ class Layout:
         parts: the parts in order; empty if the file can be decoded as it is.
         available_s: length of the audio that the file holds, in seconds, undamaged or not; None if that is unknown.
         expected_s: length of the audio that the file should hold, in seconds; None if that is unknown. The file is
-            truncated if it exceeds `available_s`, or if that is None.
+            truncated if it exceeds `available_s`.
         problem: description of a fault, for the warning after decoding ("the header gives no length"); None if there is
             none.
     """

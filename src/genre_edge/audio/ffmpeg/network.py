@@ -2,7 +2,7 @@
 
 import time
 
-from genre_edge.audio.ffmpeg.source import FfmpegSource
+from genre_edge.audio.ffmpeg.source import FfmpegSource, UnknownContentError
 from genre_edge.audio.ffmpeg.url import ffmpeg_url, redact_url
 from genre_edge.errors import AudioError, UnusableSourceError
 
@@ -12,7 +12,7 @@ _MAX_PLAYLISTS = 4  # that name each other
 def open_url(url: str, timeout_s: float) -> FfmpegSource:
     """Open a network stream, or the first http or https stream that a playlist names.
 
-    Only if ffmpeg finds no audio is the address requested again, to see whether it holds a playlist or a web page.
+    Only if the server sends what ffmpeg cannot play is the address requested again: it may be a playlist or a web page.
 
     Args:
         url: URL for which `is_url` is True.
@@ -25,19 +25,14 @@ def open_url(url: str, timeout_s: float) -> FfmpegSource:
     """
     name = redact_url(url)
     for _ in range(_MAX_PLAYLISTS + 1):
-        started_s = time.monotonic()
         try:
             return _open_stream(url, timeout_s, name)
-        except UnusableSourceError:
-            raise
-        except AudioError as error:
+        except UnknownContentError:
             from genre_edge.audio.ffmpeg import probe  # loads TLS, which other sources do not need
 
-            if time.monotonic() - started_s >= timeout_s or not probe.is_probeable(url):
-                raise
-            entry = probe.playlist_entry(url, name)
+            entry = probe.playlist_entry(url, name) if probe.is_probeable(url) else None
             if entry is None:
-                raise AudioError(str(error)) from None
+                raise
         url, name = entry, f"{redact_url(url)} -> {redact_url(entry)}"
     raise UnusableSourceError(f"{name}: no audio at this address: more than {_MAX_PLAYLISTS} playlists in a row")
 

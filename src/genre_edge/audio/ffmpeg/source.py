@@ -1,6 +1,7 @@
 """`FfmpegSource`: one ffmpeg process that writes WAV to a pipe, which `WavSource` reads."""
 
 import logging
+import re
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,14 @@ from collections.abc import Iterator, Sequence
 from genre_edge.audio.block import Block
 from genre_edge.audio.ffmpeg import process
 from genre_edge.audio.ffmpeg.redirect import Redirect
-from genre_edge.audio.ffmpeg.url import NETWORK_PROTOCOLS, ffmpeg_url, final_reason, redact_text, redact_url
+from genre_edge.audio.ffmpeg.url import (
+    NETWORK_FORMATS,
+    NETWORK_PROTOCOLS,
+    ffmpeg_url,
+    final_reason,
+    redact_text,
+    redact_url,
+)
 from genre_edge.audio.pipe import WavSource
 from genre_edge.audio.source import Source
 from genre_edge.audio.stderr_tail import StderrTail
@@ -19,9 +27,23 @@ log = logging.getLogger("genre_edge")
 # Fill gaps in a stream's own timestamps with silence, so that positions stay correct; other samples do not change.
 _FILL_GAPS = ["-af", "aresample=async=1"]
 
+# What ffmpeg reports if a server's answer is not audio
+_NO_STREAM = re.compile(r"^Stream map '.*' matches no streams", re.MULTILINE)
+_UNKNOWN_CONTENT = re.compile(
+    "Invalid data found when processing input|Format not on whitelist|Stream ends prematurely|Server returned 4XX"
+)
+
+
+class UnknownContentError(AudioError):
+    """Raised if a server sends something that ffmpeg cannot play, such as a playlist."""
+
+
+class NoAudioStreamError(UnknownContentError, UnusableSourceError):
+    """Raised if ffmpeg knows the format of what a server sends, but there is no audio in it."""
+
 
 class FfmpegSource(Source):
-    """Source decoded by one ffmpeg process. Use `from_file` or `from_url`.
+    """Source decoded by one ffmpeg process. Use `from_url`.
 
     Args:
         name: name in messages and verdicts.
@@ -78,7 +100,8 @@ class FfmpegSource(Source):
         redirect = Redirect(address) if redact_url(url) != url and Redirect.is_supported(address) else None
         argument = redirect.url if redirect else address
         try:
-            arguments = [*options, "-protocol_whitelist", NETWORK_PROTOCOLS, "-i", argument, *_FILL_GAPS]
+            allowed = ["-protocol_whitelist", NETWORK_PROTOCOLS, "-format_whitelist", NETWORK_FORMATS]
+            arguments = [*options, *allowed, "-i", argument, *_FILL_GAPS]
             source = cls(name or redact_url(url), arguments, timeout_s, [argument, address])
         except BaseException:
             if redirect:
@@ -97,12 +120,21 @@ class FfmpegSource(Source):
         try:
             return WavSource(self._process.stdout, self.name)
         except AudioError as error:
-            if self._is_live and (reason := final_reason(self._stderr.text())):
-                raise UnusableSourceError(f"{self.name}: {reason}") from None
-            raise AudioError(self._last_error() or str(error)) from None
+            raise self._start_error(str(error)) from None
         finally:
             if timer:
                 timer.cancel()
+
+    def _start_error(self, message: str) -> AudioError:
+        """Return the error of a process that wrote no header; `message` if it reports none."""
+        text, message = self._stderr.text(), self._last_error() or message
+        if not self._is_live:
+            return AudioError(message)
+        if reason := final_reason(text):
+            return UnusableSourceError(f"{self.name}: {reason}")
+        if _NO_STREAM.search(text):
+            return NoAudioStreamError(f"{self.name}: no audio at this address")
+        return UnknownContentError(message) if _UNKNOWN_CONTENT.search(text) else AudioError(message)
 
     def _stop(self) -> None:
         """Close the child's output, which ends ffmpeg; kill it if it is still running after a second."""

@@ -7,6 +7,11 @@ NETWORK_SCHEMES = frozenset(
     ["http", "https", "icecast", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "mms", "mmsh", "mmst"]
 )
 NETWORK_PROTOCOLS = "http,https,httpproxy,rtsp,rtsps,rtmp,rtmps,rtp,rtcp,srtp,srt,udp,tcp,tls,mmsh,mmst,crypto,data"
+# The formats of streams. Without this list ffmpeg hears web pages as AMR, and other texts as subtitles.
+NETWORK_FORMATS = (
+    "aac,ac3,aiff,asf,asf_o,au,avi,caf,dash,dts,eac3,flac,flv,hls,live_flv,loas,matroska,mov,mp3,mpeg,mpegts,nsv,nut,"
+    "ogg,rm,rtp,rtsp,sdp,truehd,tta,w64,wav,webm,webvtt,wv"  # webvtt: subtitles beside the sound, in HLS
+)
 SCHEME_ALIASES = {"icecast": "http", "mms": "mmsh"}  # ffmpeg writes to icecast:// but cannot read it, and has no mms://
 
 # HTTP status codes after which further attempts are pointless -> what they mean
@@ -19,7 +24,6 @@ FINAL_STATUS = {
 }
 _STATUS = re.compile(r"(?:Server returned|HTTP error|method [A-Z]+ failed:) (\d{3})\b")
 _REFUSED = re.compile(r"method (?:SETUP|PLAY) failed: (?!461)")
-_NO_AUDIO = re.compile(r"^Stream map '.*' matches no streams", re.MULTILINE)
 
 # Credentials and keys in URLs, which must not appear in messages
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
@@ -56,8 +60,6 @@ def redact_text(text: str) -> str:
 
 def final_reason(text: str) -> str | None:
     """Return why further attempts are pointless, given ffmpeg's error messages; None if they may succeed."""
-    if _NO_AUDIO.search(text):
-        return "no audio at this address"
     if _REFUSED.search(text):  # a camera may refuse to play the sound alone
         return None
     statuses = [int(status) for status in _STATUS.findall(text)]

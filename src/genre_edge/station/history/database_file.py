@@ -21,6 +21,7 @@ from genre_edge.station.history.schema import (
     SCHEMA_VERSION,
     VERDICTS_TABLE,
     ForeignFileError,
+    UnavailableError,
 )
 
 # https://www.sqlite.org/fileformat2.html#the_database_header
@@ -55,7 +56,7 @@ class DatabaseFile:
         path: the file without symbolic links, after which SQLite names the WAL.
 
     Raises:
-        sqlite3.OperationalError: the file cannot be opened.
+        UnavailableError: the file cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,11 +67,12 @@ class DatabaseFile:
             except FileNotFoundError:
                 self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CREAT, 0o666)
         except OSError as error:
-            raise sqlite3.OperationalError(f"unable to open database file: {error.strerror}") from None
+            raise UnavailableError(f"unable to open database file: {error.strerror}") from None
         self._seen: dict[str, tuple[int, ...] | None] = {}
+        self._index_size = 0
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             self.close()
-            raise sqlite3.OperationalError("unable to open database file")
+            raise UnavailableError("unable to open database file")
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -129,6 +131,19 @@ class DatabaseFile:
     def remember(self) -> None:
         """Remember the state of the file, its WAL and its shared memory; call it after each write."""
         self._seen = {suffix: _state(f"{self.path}{suffix}", suffix) for suffix in ("", "-wal", "-shm")}
+        with contextlib.suppress(OSError):
+            self._index_size = Path(f"{self.path}-shm").stat().st_size
+
+    def restore_index(self) -> None:
+        """Enlarge the shared memory if others have truncated it; call it before each use of the database.
+
+        SQLite maps it to memory, and access beyond the end of a mapped file kills the process (SIGBUS). SQLite rebuilds
+        an index of zeros from the WAL.
+        """
+        with contextlib.suppress(OSError):
+            if self._is_same("-shm") and Path(f"{self.path}-shm").stat().st_size < self._index_size:
+                for size in (0, self._index_size):  # first to 0: part of an index would be taken for all of it
+                    os.truncate(f"{self.path}-shm", size)
 
     def change(self) -> Change | None:
         """Return what others have done to the file since `remember`; None if nothing.
@@ -164,6 +179,10 @@ class DatabaseFile:
             return os.fstat(self._descriptor).st_nlink > 0 and self.kind() == "history"
         return False
 
+    def has_index(self) -> bool:
+        """Return True if the WAL's index, the shared memory, exists."""
+        return Path(f"{self.path}-shm").exists()
+
     def wal_size(self) -> int:
         """Return the size of the WAL in bytes; 0 if it does not exist."""
         try:
@@ -179,9 +198,9 @@ class DatabaseFile:
         lock = struct.pack("hhqqi", fcntl.F_RDLCK, os.SEEK_SET, _SHARED_FIRST, _SHARED_SIZE, 0)
         fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, lock)
 
-    def remove_wal(self) -> None:
-        """Delete WAL and shared memory, unless others have replaced them: SQLite would apply them to the next file."""
-        for suffix in ("-shm", "-wal"):
+    def remove(self, *suffixes: str) -> None:
+        """Delete WAL or shared memory, unless others have replaced them: SQLite would apply them to the next file."""
+        for suffix in suffixes:
             if self._is_same(suffix):
                 Path(f"{self.path}{suffix}").unlink()
 

@@ -37,6 +37,10 @@ class WriteBehindQueue:
     def __len__(self) -> int:
         return len(self._pending)
 
+    def is_closed(self) -> bool:
+        """Return True after `close`."""
+        return self._closed
+
     def append(self, row: Row) -> None:
         """Append a row; does not block."""
         with self._changed:

@@ -6,7 +6,16 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from genre_edge.station.history.schema import ForeignFileError, UnavailableError
+
 MAX_SET_ASIDE = 100  # damaged files beside a history
+_NOT_DAMAGE_TYPES = (
+    UnavailableError,
+    ForeignFileError,
+    sqlite3.ProgrammingError,
+    sqlite3.NotSupportedError,
+    sqlite3.InterfaceError,
+)
 # SQLite's messages for faults outside the file's content (Python 3.10 has no sqlite_errorcode), and for wrong rows.
 _NOT_DAMAGE = (
     "locked",
@@ -18,13 +27,23 @@ _NOT_DAMAGE = (
     "out of memory",
     "permission denied",
     "interrupted",
+    "too big",
     "NOT NULL",
 )
 
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Return True if an error of a file that is a history means that its content is damaged."""
-    if isinstance(error, (sqlite3.ProgrammingError, sqlite3.NotSupportedError, sqlite3.InterfaceError)):
+    if isinstance(
+        error,
+        (
+            UnavailableError,
+            ForeignFileError,
+            sqlite3.ProgrammingError,
+            sqlite3.NotSupportedError,
+            sqlite3.InterfaceError,
+        ),
+    ):
         return False
     return not any(message in str(error) for message in _NOT_DAMAGE)
 
@@ -39,7 +58,7 @@ def set_aside(path: Path) -> str:
         The new name.
 
     Raises:
-        sqlite3.OperationalError: the file cannot be renamed, or there are `MAX_SET_ASIDE` damaged files already.
+        UnavailableError: the file cannot be renamed, or there are `MAX_SET_ASIDE` damaged files already.
     """
     try:
         target = _reserve(path)
@@ -51,7 +70,7 @@ def set_aside(path: Path) -> str:
                 if not (left := Path(f"{target}{suffix}")).stat().st_size:
                     left.unlink()
     except OSError as problem:
-        raise sqlite3.OperationalError(f"the file is damaged and cannot be renamed: {problem.strerror}") from None
+        raise UnavailableError(f"the file is damaged and cannot be renamed: {problem.strerror}") from None
     return target.name
 
 
@@ -69,7 +88,7 @@ def _reserve(path: Path) -> Path:
         except FileExistsError:
             for name in reserved:
                 name.unlink()
-    raise sqlite3.OperationalError(f"the file is damaged, and so are {MAX_SET_ASIDE} beside it; remove them")
+    raise UnavailableError(f"the file is damaged, and so are {MAX_SET_ASIDE} beside it; remove them")
 
 
 def is_valid_row(content: object) -> bool:

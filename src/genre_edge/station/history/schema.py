@@ -35,6 +35,10 @@ INSERT INTO counts (start, genre, n) VALUES (?, ?, ?) ON CONFLICT (start, genre)
 """
 
 
+class UnavailableError(sqlite3.OperationalError):
+    """The file cannot be used now; it is not damaged."""
+
+
 class ForeignFileError(sqlite3.DatabaseError):
     """The file belongs to another program or to another version; it must not be changed."""
 
@@ -73,14 +77,19 @@ def connect(path: Path | None, check: bool = False) -> sqlite3.Connection:
     return database
 
 
-def connect_read_only(path: Path) -> sqlite3.Connection:
+def connect_read_only(path: Path, has_wal: bool) -> sqlite3.Connection:
     """Open a history that must not be written.
+
+    Args:
+        path: the file.
+        has_wal: its write-ahead log is not empty. SQLite can read the log only if it can create the log's index in the
+            folder; otherwise the verdicts in the log are missing.
 
     Raises:
         sqlite3.Error: the file cannot be read.
     """
     last_error: sqlite3.Error | None = None
-    for mode in ("mode=ro", "immutable=1"):  # SQLite cannot read a WAL in a read-only folder
+    for mode in ("mode=ro", "immutable=1")[not has_wal :]:
         database = sqlite3.connect(f"{path.as_uri()}?{mode}", timeout=BUSY_TIMEOUT_S, check_same_thread=False, uri=True)
         try:
             _check_queries(_configured(database))

@@ -9,6 +9,7 @@ import logging
 import os
 import sqlite3
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from genre_edge.station.history.schema import (
     COUNTS,
     INCREMENT,
     NEWEST,
+    UnavailableError,
     check_integrity,
     connect,
     connect_read_only,
@@ -40,6 +42,7 @@ _LOST: dict[Change | None, str] = {  # changes after which the open file is no l
     "overwritten": "starting a new one",
     "replaced": "continuing with the new one",
 }
+_CHECK_STEPS = 10_000  # steps of SQLite's virtual machine, of about 0.1 us, between two questions whether to stop
 NO_GENRE = ""  # stored for verdicts without a genre
 
 BinCounts = Counter[tuple[int, str]]  # verdicts by (start of the bin in unix seconds, genre)
@@ -78,6 +81,7 @@ class VerdictStore:
         self._file: DatabaseFile | None = None
         self._has_been_open = False
         self._is_suspect = False  # a read failed: check the file before the next write
+        self._has_created_index = False  # SQLite created the index of the WAL for a read-only connection
         self.read_only = False
 
     def open(self, check: bool = False) -> None:
@@ -87,7 +91,7 @@ class VerdictStore:
             check: run an integrity check of the whole file.
 
         Raises:
-            sqlite3.OperationalError: the file can only be read (`read_only`), or not be opened.
+            UnavailableError: the file can only be read (`read_only`), or not be opened.
             ForeignFileError: the file is not a history, or one with a newer schema; it is not changed.
         """
         if self._path is None:
@@ -118,12 +122,14 @@ class VerdictStore:
             kind = file.kind()
             if kind == "damaged":
                 raise sqlite3.DatabaseError("the header is damaged")
+            if kind == "history" and not os.access(file.path, os.W_OK):
+                raise UnavailableError("the file is read-only")  # SQLite would create a WAL that is read-only, too
             self._database = connect(file.path, check)
             file.remember()
         except sqlite3.Error as error:
             if kind == "history" and not is_damage(error) and not _is_writable(file.path):
-                self._database, self.read_only = connect_read_only(file.path), True
-                raise sqlite3.OperationalError("the file is read-only") from None
+                self._open_read_only(file)
+                raise UnavailableError("the file is read-only") from None
             if kind == "damaged" or (kind == "history" and is_damage(error)):
                 raise _DamagedError(error) from None
             raise
@@ -132,15 +138,22 @@ class VerdictStore:
                 self._file = None
                 file.close()
 
+    def _open_read_only(self, file: DatabaseFile) -> None:
+        self._has_created_index = not file.has_index()
+        self._database, self.read_only = connect_read_only(file.path, file.wal_size() > 0), True
+        file.remember()
+
     def close(self) -> None:
         """Close the database without harm to a file that is no longer the one that was opened.
 
         A second call does nothing.
         """
-        database, file = self._database, self._file
+        database, file, was_read_only = self._database, self._file, self.read_only
         self._database, self._file, self.read_only = None, None, False
         change: Change | None = "modified"
         with contextlib.suppress(OSError, sqlite3.Error):
+            if file is not None:
+                file.restore_index()
             change = file.change() if file else None
             if database is not None and file is not None:
                 _prepare_close(database, file, change)
@@ -150,23 +163,22 @@ class VerdictStore:
         if file is not None:
             with contextlib.suppress(OSError):
                 if change in _LOST:
-                    file.remove_wal()
+                    file.remove("-wal", "-shm")
+                elif was_read_only and self._has_created_index:
+                    file.remove("-shm")  # it has the mode of the file: SQLite could not write it later
             file.close()
 
-    def check(self) -> None:
-        """Read the whole file for damage; the next write sets a damaged one aside. `interrupt` ends it."""
+    def check(self, is_stopped: Callable[[], bool]) -> None:
+        """Read the whole file for damage, until `is_stopped`; the next write sets a damaged one aside."""
         if self._file is None or self._database is None:
             return
+        self._database.set_progress_handler(is_stopped, _CHECK_STEPS)
         try:
             check_integrity(self._database)
         except sqlite3.Error as error:
             self._is_suspect = is_damage(error)
-
-    def interrupt(self) -> None:
-        """End `check` in another thread."""
-        if (database := self._database) is not None:
-            with contextlib.suppress(sqlite3.Error):
-                database.interrupt()
+        finally:
+            self._database.set_progress_handler(None, 0)
 
     def write(self, rows: list[Row]) -> None:
         """Insert all rows in one transaction, and delete the oldest ones above the limits.
@@ -195,6 +207,7 @@ class VerdictStore:
         if self._file is None or self.read_only:
             self.open(check=self._is_suspect)
             return
+        self._file.restore_index()
         change = self._file.change()
         if change is None and not self._is_suspect:
             return
@@ -231,7 +244,7 @@ class VerdictStore:
         assert self._database is not None
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if self._file.wal_size() > MAX_WAL_SIZE:
-            raise sqlite3.OperationalError("another program keeps reading, so the write-ahead log is full")
+            raise UnavailableError("another program keeps reading, so the write-ahead log is full")
 
     def newest(self, since: float, limit: int) -> list[Any]:
         """Return the content of the newest `limit` rows at or after `since` (unix time), oldest first.
@@ -249,6 +262,8 @@ class VerdictStore:
         """Return the rows of a query; none if the database is not open."""
         if self._database is None:
             return []
+        if self._file is not None:
+            self._file.restore_index()
         try:
             with readable_errors():
                 return self._database.execute(query, values).fetchall()

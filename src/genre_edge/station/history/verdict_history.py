@@ -133,7 +133,6 @@ class VerdictHistory:
     def close(self) -> None:
         """Write the queued verdicts and close the file."""
         self._queue.close()
-        self._store.interrupt()
         self._writer.join()
         self.flush()
         with self._store_lock:
@@ -141,7 +140,7 @@ class VerdictHistory:
 
     def _write_batches(self) -> None:
         with self._store_lock:
-            self._store.check()
+            self._store.check(self._queue.is_closed)
         while self._queue.wait_for_batch(lambda: self._failing):
             self.flush()
 

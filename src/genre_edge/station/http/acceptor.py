@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from genre_edge.system.shortage import describe_shortage
+
 log = logging.getLogger("genre_edge")
 
 BACKLOG = 128  # connections that wait in the kernel; it drops further ones, and their clients try again
@@ -22,7 +24,6 @@ MAX_CONNECTIONS_PER_ADDRESS = 32  # further ones are closed, so that one client 
 MIN_CONNECTIONS = 4  # even if descriptors are scarce
 RESERVED_DESCRIPTORS = 32  # for ffmpeg's pipes, the history, MQTT and files of the page
 _BATCH = 32  # connections accepted before other events of the loop are handled
-_RETRY_S = 0.25  # after a failure to accept
 _CALM_S = 10.0  # without an incident, after which a condition has ended
 
 
@@ -60,12 +61,11 @@ class Condition:
     """Condition such as a reached limit, which is logged once when it begins and once when it has ended.
 
     Args:
-        loop: the event loop whose thread reports incidents.
         end_message: logged when there was no incident for `_CALM_S`.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, end_message: str) -> None:
-        self._loop, self._end_message = loop, end_message
+    def __init__(self, end_message: str) -> None:
+        self._end_message = end_message
         self._last_incident_s, self._active = 0.0, False
 
     def report(self, message: str) -> None:
@@ -74,13 +74,10 @@ class Condition:
         if not self._active:
             self._active = True
             log.warning("web server: %s", message)
-            self._loop.call_later(_CALM_S, self._check)
 
-    def _check(self) -> None:
-        remaining_s = self._last_incident_s + _CALM_S - time.monotonic()
-        if remaining_s > 0:
-            self._loop.call_later(remaining_s, self._check)
-        else:
+    def update(self) -> None:
+        """Log the end of the condition if it has ended."""
+        if self._active and time.monotonic() - self._last_incident_s >= _CALM_S:
             self._active = False
             log.warning("web server: %s", self._end_message)
 
@@ -104,12 +101,19 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._open: Counter[str] = Counter()  # connections by address
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_accepting = self._retry_pending = self._closed = False
-        self._crowded = Condition(self._loop, "connections are accepted again")
-        self._flooded = Condition(self._loop, "no address exceeds its connection limit any more")
-        self._exhausted = Condition(self._loop, "accepting connections works again")
+        self._is_accepting = self._closed = False
+        self._crowded = Condition("connections are accepted again")
+        self._flooded = Condition("no address exceeds its connection limit any more")
+        self._exhausted = Condition("accepting connections works again")
         listener.setblocking(False)
         self._resume()
+
+    def tick(self) -> None:
+        """Try again to accept after a shortage, and log what has ended. Called about once a second."""
+        if self._open.total() < self._limits.total:
+            self._resume()
+        for condition in (self._crowded, self._flooded, self._exhausted):
+            condition.update()
 
     def close(self) -> None:
         """Accept no more connections."""
@@ -144,17 +148,10 @@ class Acceptor:
             self._wait_for_resources(error)
 
     def _wait_for_resources(self, error: BaseException) -> None:
-        """Pause, and try again after `_RETRY_S`."""
+        """Pause until the next tick, or until a connection is lost."""
         self._pause()
-        if not self._retry_pending:
-            self._loop.call_later(_RETRY_S, self._retry)
-            self._retry_pending = True
-        reason = (isinstance(error, OSError) and error.strerror) or "out of memory"
+        reason = describe_shortage(error) or str(error)
         self._exhausted.report(f"connections cannot be accepted: {reason}; they wait")
-
-    def _retry(self) -> None:
-        self._retry_pending = False
-        self._resume()
 
     def _admit(self, client: socket.socket, address: str) -> None:
         """Start a connection, or close it if its address has too many."""
@@ -187,8 +184,7 @@ class Acceptor:
         self._open[address] -= 1
         if not self._open[address]:
             del self._open[address]
-        if not self._retry_pending:
-            self._resume()
+        self._resume()
 
 
 class _Slot:

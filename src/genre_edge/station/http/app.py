@@ -14,7 +14,7 @@ from genre_edge.station.http.event_stream import publish_status
 from genre_edge.station.http.metrics import StationCollector
 from genre_edge.station.http.middleware.body_size import BodySizeMiddleware
 from genre_edge.station.http.middleware.headers import SecurityHeadersMiddleware
-from genre_edge.station.http.middleware.host import AllowedHostsMiddleware
+from genre_edge.station.http.middleware.host import AllowedHosts, AllowedHostsMiddleware
 from genre_edge.station.http.middleware.token import Token, TokenMiddleware
 from genre_edge.station.http.routes import api, monitoring, page
 from genre_edge.station.station import Station
@@ -25,15 +25,13 @@ PUBLIC_FOLDERS = frozenset(["/static"])
 MAX_FILE_THREADS = 2  # that read the page's files; anyio's default of 40 could exceed TasksMax of the systemd unit
 
 
-def create_app(
-    station: Station, token: Token | None, allowed_hosts: frozenset[str] | None
-) -> SecurityHeadersMiddleware:
+def create_app(station: Station, token: Token | None, allowed_hosts: AllowedHosts | None) -> SecurityHeadersMiddleware:
     """Create the application.
 
     Args:
         station: the station that the API reports on.
         token: the token that clients must send; None to require none.
-        allowed_hosts: see `AllowedHostsMiddleware`; None allows any host.
+        allowed_hosts: hosts that the Host header may name; None allows any host.
 
     Returns:
         The Starlette application in `SecurityHeadersMiddleware`, which is outermost, so that responses with status 500
@@ -53,7 +51,7 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.station = station
     app.state.token = token
-    app.state.metrics = StationCollector(station)
+    app.state.metrics = StationCollector(station, token.throttle if token else None)
     app.state.event_streams = set()
     return SecurityHeadersMiddleware(app)
 

@@ -20,7 +20,6 @@ log = logging.getLogger("genre_edge.http")
 
 MAX_SERVED_CONNECTIONS = 64  # requests on further connections are answered 503
 IDLE_TIMEOUT_S = 30.0
-_IDLE_CHECK_INTERVAL_S = 5.0
 _TICK_INTERVAL_S = 1.0
 
 
@@ -45,7 +44,6 @@ class LimitedConnection(H11Protocol):
         super().connection_made(transport)
         # Set for each connection: uvicorn's own limit would also refuse requests on earlier connections.
         self.limit_concurrency = 0 if len(self.connections) > MAX_SERVED_CONNECTIONS else None
-        self.loop.call_later(_IDLE_CHECK_INTERVAL_S, self._check_idle)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Make room for another connection."""
@@ -59,11 +57,8 @@ class LimitedConnection(H11Protocol):
         self._has_recent_response = True
         super().on_response_complete()
 
-    def _check_idle(self) -> None:
-        if self not in self.connections:
-            return
-        self.loop.call_later(_IDLE_CHECK_INTERVAL_S, self._check_idle)  # first: the rest may fail for want of memory
-        now = time.monotonic()
+    def abort_if_idle(self, now: float) -> None:
+        """Abort the connection if it is idle; `now` is the monotonic clock in seconds."""
         has_pending_response = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
         has_response = self._has_recent_response or has_pending_response
         if has_response and self.transport.get_write_buffer_size() == 0:
@@ -95,21 +90,31 @@ class LimitedServer(uvicorn.Server):
         """Start the application, then accept connections."""
         await super().startup(sockets=[])
         limits = ConnectionLimits.from_descriptors()
-        self.servers = [Acceptor(self._listener, lambda on_lost: LimitedConnection(self, on_lost), limits)]  # type: ignore[list-item]
+        self._acceptor = Acceptor(self._listener, lambda on_lost: LimitedConnection(self, on_lost), limits)
+        self.servers = [self._acceptor]  # type: ignore[list-item]  # uvicorn calls close and wait_closed
 
     async def main_loop(self) -> None:
         """Tick until `request_shutdown`."""
         self._wake_up = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        while not await self._tick():
-            with contextlib.suppress(asyncio.TimeoutError):
+        while not self.should_exit:
+            try:
+                await self._tick()
                 await asyncio.wait_for(self._wake_up.wait(), _TICK_INTERVAL_S)
+            except asyncio.TimeoutError:
+                continue
+            except MemoryError:
+                await asyncio.sleep(_TICK_INTERVAL_S)
 
-    async def _tick(self) -> bool:
-        try:
-            return await self.on_tick(0)  # the argument 0 makes uvicorn update the Date header of responses
-        except MemoryError:
-            return self.should_exit
+    async def _tick(self) -> None:
+        await self.on_tick(0)  # the argument 0 makes uvicorn update the Date header of responses
+        now = time.monotonic()
+        for connection in self._connections():
+            connection.abort_if_idle(now)
+        self._acceptor.tick()
+
+    def _connections(self) -> list[LimitedConnection]:
+        return [item for item in self.server_state.connections if isinstance(item, LimitedConnection)]
 
     def request_shutdown(self) -> None:
         """Begin a graceful shutdown immediately. Thread-safe."""
@@ -120,6 +125,5 @@ class LimitedServer(uvicorn.Server):
 
     def _begin_shutdown(self) -> None:
         self._wake_up.set()
-        for connection in tuple(self.server_state.connections):
-            assert isinstance(connection, LimitedConnection)
+        for connection in self._connections():
             connection.abort_if_unread()

@@ -1,6 +1,5 @@
 """Error responses: JSON with one key, `error`."""
 
-import errno
 import logging
 
 from starlette.exceptions import HTTPException
@@ -9,10 +8,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
 from genre_edge.errors import ParameterError
+from genre_edge.system.shortage import describe_shortage
 
 log = logging.getLogger("genre_edge.http")
-
-_SHORTAGES = frozenset([errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC])
 
 
 def error_response(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
@@ -24,17 +22,6 @@ def error_response(status: int, message: str, headers: dict[str, str] | None = N
         headers: further response headers.
     """
     return JSONResponse({"error": message}, status, headers)
-
-
-def describe_shortage(error: BaseException) -> str | None:
-    """Return what the system lacks (descriptors, memory, threads) if that is why an error was raised, else None."""
-    if isinstance(error, MemoryError):
-        return "out of memory"
-    if isinstance(error, OSError) and error.errno in _SHORTAGES:
-        return error.strerror or str(error)
-    if isinstance(error, RuntimeError) and "start new thread" in str(error):
-        return "no more threads"
-    return None
 
 
 async def _parameter_error(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 import asyncio
 import contextlib
+import logging
 from typing import Any
 
 from starlette.responses import Response
@@ -12,6 +13,9 @@ from starlette.types import Receive, Scope, Send
 
 from genre_edge.station.hub import Event
 from genre_edge.station.station import Station
+from genre_edge.system.shortage import describe_shortage
+
+log = logging.getLogger("genre_edge.http")
 
 MAX_STREAMS = 16  # open at a time
 MAX_STREAMS_PER_ADDRESS = 8  # so that one client cannot lock out the others
@@ -85,8 +89,13 @@ async def publish_status(station: Station) -> None:
     """Publish a `status` event every `STATUS_INTERVAL_S` seconds while there are subscribers. Runs until cancelled."""
     while True:
         await asyncio.sleep(STATUS_INTERVAL_S)
-        if station.hub.subscribers:
-            station.hub.publish(Event("status", station.status()))
+        try:
+            if station.hub.subscribers:
+                station.hub.publish(Event("status", station.status()))
+        except Exception as error:
+            if (shortage := describe_shortage(error)) is None:
+                raise
+            log.warning("web server: %s; a status event is lost", shortage)
 
 
 def end_streams(station: Station) -> None:

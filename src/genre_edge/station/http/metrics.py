@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.registry import Collector
 
+from genre_edge.station.http.token_throttle import TokenThrottle
 from genre_edge.station.station import Station
 from genre_edge.system import process
 
@@ -15,10 +16,15 @@ __all__ = ["CONTENT_TYPE", "StationCollector"]
 
 
 class StationCollector(Collector):
-    """Prometheus collector of one station's metrics, with its own registry."""
+    """Prometheus collector of one station's metrics, with its own registry.
 
-    def __init__(self, station: Station) -> None:
-        self._station = station
+    Args:
+        station: the station.
+        throttle: counts wrong tokens; None if no token is required.
+    """
+
+    def __init__(self, station: Station, throttle: TokenThrottle | None = None) -> None:
+        self._station, self._throttle = station, throttle
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -54,16 +60,23 @@ class StationCollector(Collector):
             "resident_memory_bytes", "Resident memory of the process in bytes.", _scaled(status["memory_mb"], 1e6)
         )
         yield _gauge("temperature_celsius", "Temperature of the machine's hottest sensor.", status["temperature_c"])
-        yield _gauge("history_failing", "1 if the history file cannot be used, else 0.", _is_failing(status["history"]))
+        yield _gauge(
+            "history_failing", "1 if the history file cannot be written, else 0.", _is_failing(status["history"])
+        )
+        yield _gauge("unsaved_verdicts", "Verdicts that are not in the history file yet.", status["history_unsaved"])
+        yield _counter("lost_verdicts", "Verdicts that the history file lacks for good.", status["history_lost"])
         yield _gauge("mqtt_failing", "1 if the MQTT broker is not connected, else 0.", _is_failing(status["mqtt"]))
         yield _gauge(
             "subscribers", "Subscribers of the station's events: event streams and MQTT.", station.hub.subscribers
         )
         yield _counter("lost_events", "Events that slow subscribers lost.", station.hub.lost)
+        if self._throttle is not None:
+            yield _counter("wrong_tokens", "Requests with a wrong token.", self._throttle.wrong)
+            yield _counter("throttled_tokens", "Requests refused after too many wrong tokens.", self._throttle.refused)
 
 
 def _is_failing(state: str | None) -> float | None:
-    return None if state in (None, "memory") else float(state == "failing")
+    return None if state in (None, "memory") else float(state in ("failing", "read_only"))
 
 
 def _scaled(value: float | None, factor: float) -> float | None:

@@ -1,5 +1,6 @@
 """The HTTP server: uvicorn in its own thread."""
 
+import errno
 import ipaddress
 import logging
 import os
@@ -11,10 +12,10 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from genre_edge.errors import GenreEdgeError
+from genre_edge.errors import GenreEdgeError, ParameterError
 from genre_edge.station.http.acceptor import BACKLOG
 from genre_edge.station.http.connection_limits import LimitedServer
-from genre_edge.station.http.log_limit import limit_log
+from genre_edge.system.log_limit import limit_log
 
 log = logging.getLogger("genre_edge.http")
 
@@ -25,24 +26,29 @@ _RESTART_DELAY_S = 0.5
 _SEND_BUFFER_SIZE = 65536  # bytes for each connection in the kernel, whose default can be megabytes
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, allow_public: bool = True) -> socket.socket:
     """Return a TCP socket that listens on `host` and `port`.
 
     Args:
         host: address or host name.
         port: port number; 0 for any free port.
+        allow_public: allow an address that other machines can connect to.
 
     Raises:
+        ParameterError: other machines could connect; no socket was opened.
         GenreEdgeError: the host is invalid or unknown, or the port is not available.
     """
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        if not (allow_public or is_loopback(str(address[0]))):
+            raise ParameterError(f"other machines can connect to {host}: set --token (GENRE_EDGE_TOKEN) or --insecure")
         is_dual_stack = host == "::" and socket.has_dualstack_ipv6()
         listener = socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=is_dual_stack)
     except socket.gaierror as error:
         raise GenreEdgeError(f"{host}: {error.strerror}") from None
     except OSError as error:
-        raise GenreEdgeError(f"{host} port {port}: {os.strerror(error.errno or 0)}") from None
+        hint = "; ports below 1024 need privileges: choose another --port" if error.errno == errno.EACCES else ""
+        raise GenreEdgeError(f"{host} port {port}: {os.strerror(error.errno or 0)}{hint}") from None
     except UnicodeError:
         raise GenreEdgeError(f"{host}: invalid host name") from None
     # Accepted sockets inherit both options. asyncio sets TCP_NODELAY only on sockets with proto=IPPROTO_TCP, but
@@ -53,15 +59,9 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def allowed_hosts(listener: socket.socket, host: str) -> frozenset[str] | None:
-    """Return the host names under which clients reach a socket that is bound to `host`.
-
-    Returns:
-        The names for a loopback address; None for other addresses, because any name may resolve to them.
-    """
-    if not ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback:
-        return None
-    return frozenset(["localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host.lower()])
+def is_loopback(address: str) -> bool:
+    """Return True if only this machine can connect to an IP address."""
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 class Server:

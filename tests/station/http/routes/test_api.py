@@ -74,6 +74,20 @@ def test_failures_in_status_and_metrics(client: TestClient, station: Station, mo
     monkeypatch.setattr(type(station.history), "state", "failing")
     monkeypatch.setattr(station, "mqtt_state", lambda: "failing")
     assert states() == ("failing", "failing", {"genre_edge_history_failing 1.0", "genre_edge_mqtt_failing 1.0"})
+    monkeypatch.setattr(type(station.history), "state", "read_only")
+    assert states() == ("read_only", "failing", {"genre_edge_history_failing 1.0", "genre_edge_mqtt_failing 1.0"})
     monkeypatch.setattr(type(station.history), "state", "file")
     monkeypatch.setattr(station, "mqtt_state", lambda: "connected")
     assert states() == ("file", "connected", {"genre_edge_history_failing 0.0", "genre_edge_mqtt_failing 0.0"})
+
+
+def test_lost_verdicts_in_status_and_metrics(
+    client: TestClient, station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status and metrics count the verdicts that are not saved."""
+    monkeypatch.setattr(type(station.history), "unsaved", 7)
+    monkeypatch.setattr(type(station.history), "lost", 3)
+    status, lines = client.get("/api/v1/status").json(), client.get("/metrics").text.splitlines()
+    validate_response(status, "/api/v1/status")
+    assert (status["history_unsaved"], status["history_lost"]) == (7, 3)
+    assert {"genre_edge_unsaved_verdicts 7.0", "genre_edge_lost_verdicts_total 3.0"} <= set(lines)

@@ -10,7 +10,6 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from genre_edge.station.http.errors import error_response
 from genre_edge.station.http.middleware.token import Token
 
 STATIC_DIR = Path(__file__).parents[1] / "static"
@@ -51,8 +50,8 @@ async def page(request: Request) -> Response:
     response = RedirectResponse("/", 303)
     token: Token | None = request.app.state.token
     if token is not None:
-        if not token.matches(sent_token):
-            return error_response(401, "wrong token")
+        if (error := token.check(sent_token, request)) is not None:
+            return error
         token.set_cookie(response)
     return response
 

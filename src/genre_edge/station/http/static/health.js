@@ -9,9 +9,15 @@ const MAX_TEMPERATURE_C = 80; // from this temperature a Raspberry Pi throttles 
 const HISTORY_STATES = {
   memory: "In memory",
   file: "In a file",
+  read_only: "Read-only file; the newest verdicts are kept in memory",
   failing: "File error; the newest verdicts are kept in memory",
 };
 const MQTT_STATES = { connected: "Connected", failing: "Not connected, reconnecting" };
+
+function formatHistory(status) {
+  const lost = status.history_lost ? `; ${formatInteger(status.history_lost)} verdicts lost` : "";
+  return HISTORY_STATES[status.history] + lost;
+}
 
 function formatDropped(status, rate) {
   const samples = status.dropped_samples;
@@ -28,7 +34,8 @@ function healthRows(status, rate) {
     ["Dropped samples", formatDropped(status, rate), status.dropped_samples > 0],
     ["Outages", formatInteger(status.outages), status.outages > 0],
     ["Lag", status.lag_ms === null ? null : `${Math.round(status.lag_ms)} ms`, status.lag_ms > MAX_LAG_MS],
-    ["History", HISTORY_STATES[status.history], status.history === "failing"],
+    ["History", formatHistory(status),
+      ["failing", "read_only"].includes(status.history) || status.history_lost > 0],
     ["MQTT broker", status.mqtt === null ? null : MQTT_STATES[status.mqtt], status.mqtt === "failing"],
     ["CPU", `${status.cpu_percent.toFixed(1)} %`, false],
     ["Memory", `${Math.round(status.memory_mb)} MB`, false],

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 
-from genre_edge.station.http.errors import describe_shortage
+from genre_edge.system.shortage import describe_shortage
 
 MAX_RECORDS = 5  # of one logger
 INTERVAL_S = 60.0
@@ -35,7 +35,7 @@ class LogLimit(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         message = record.getMessage()
         if error is not None and (shortage := describe_shortage(error)):
-            message, record.exc_info = f"web server: {shortage}; dropping a connection or a request", None
+            message, record.exc_info = f"web server: {shortage}; a connection or a request failed", None
         if n_suppressed:
             message = f"{message} ({n_suppressed} more since the previous message)"
         record.msg, record.args = message, None
@@ -43,7 +43,7 @@ class LogLimit(logging.Filter):
 
 
 def limit_log(name: str) -> None:
-    """Bound a logger's rate; a second call has no effect."""
+    """Bound a logger's rate; a second call starts again."""
     logger = logging.getLogger(name)
-    if not any(isinstance(other, LogLimit) for other in logger.filters):
-        logger.addFilter(LogLimit())
+    logger.filters = [other for other in logger.filters if not isinstance(other, LogLimit)]
+    logger.addFilter(LogLimit())
