@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from genre_edge.audio.ffmpeg import FfmpegSource, process
-from genre_edge.audio.ffmpeg import source as ffmpeg_source
+from genre_edge.audio.ffmpeg import file as ffmpeg_file
+from genre_edge.audio.ffmpeg import process
+from genre_edge.audio.ffmpeg.file import FfmpegFile
 from genre_edge.audio.files import open_file
 from genre_edge.errors import AudioError
 from tests.conftest import TIMEOUT_S
@@ -62,7 +63,7 @@ def test_kill_while_start_hangs(endless_file: Path, monkeypatch: pytest.MonkeyPa
 
 def test_child_outlives_opening_thread(endless_file: Path) -> None:
     """A source may be opened by a thread that ends before the source is read."""
-    sources: list[FfmpegSource] = []
+    sources: list[FfmpegFile] = []
     thread = threading.Thread(target=lambda: sources.append(FfmpegFile(endless_file)))
     thread.start()
     thread.join()
@@ -107,7 +108,7 @@ def test_failed_opening_leaves_nothing(endless_file: Path, monkeypatch: pytest.M
     def fail(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ffmpeg_source, "WavSource", fail)
+    monkeypatch.setattr(ffmpeg_file, "WavSource", fail)
     with pytest.raises(KeyboardInterrupt):
         FfmpegFile(endless_file)
     assert set(child_pids()) <= pids and len(os.listdir("/proc/self/fd")) == n_files  # noqa: PTH208

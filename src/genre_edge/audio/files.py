@@ -211,7 +211,7 @@ class FileSource(Source):
             problem = "the file is damaged"
         else:
             problem = layout.problem
-        if problem is None or not self._decoded_s:  # an error follows if nothing was decoded
+        if problem is None:
             return
         text = f"decoded {self._decoded_s:.1f}" + (f" of {expected_s:.1f} s" if is_missing else " s")
         if self._is_incomplete() and not has_ffmpeg():

@@ -1,6 +1,7 @@
 """`SndfileDecoder`: one stream decoded by libsndfile, from a file or from a part of it."""
 
 import contextlib
+import re
 import threading
 from collections.abc import Iterator
 
@@ -16,6 +17,11 @@ NOT_AUDIO = "not an audio file that can be read"
 _BLOCK_VALUES = 1 << 16  # samples times channels: 0.25 MB, so that memory use does not depend on the format
 _FLAC_FRAMES = 4096  # in one read: an error loses what was read with it
 _MAX_FRAMES = 1 << 62  # libsndfile declares more if it does not know the number
+
+
+# Lines in libsndfile's log about a file with less audio than its header declares (SVX, WVE, AVR)
+_DECLARED_BYTES = re.compile(r"(?:BODY :|Data length) (\d+) \(?should be (\d+)")
+_DECLARED_FRAMES = re.compile(r"^  Frames +: (\d+)$", re.MULTILINE)
 
 
 class _SequentialFile(soundfile.SoundFile):  # type: ignore[misc]
@@ -57,7 +63,10 @@ class SndfileDecoder:
         self.channels: int = self._file.channels
         self.format: str = self._file.format
         n_frames = self._file.frames
-        self.declared_s = n_frames / self.rate if 0 <= n_frames < _MAX_FRAMES and self.rate else None
+        if not 0 <= n_frames < _MAX_FRAMES or not self.rate:
+            self.declared_s = None
+        else:
+            self.declared_s = _declared_frames(self._file.extra_info, n_frames) / self.rate
 
     def arrays(self) -> Iterator[NDArray[np.float32]]:
         """Yield arrays `(n, channels)`, full scale +-1; each is valid until the next is requested.
@@ -93,6 +102,15 @@ class SndfileDecoder:
         """Close the file; a second call does nothing."""
         with self._lock, self._guard():
             self._file.close()
+
+
+def _declared_frames(log: str, n_frames: int) -> int:
+    """Return the number of frames in the header of a truncated file, according to libsndfile's log."""
+    if (size := _DECLARED_BYTES.search(log)) and int(size[2]):
+        return n_frames * int(size[1]) // int(size[2])
+    if frames := _DECLARED_FRAMES.search(log):
+        return max(n_frames, int(frames[1]))
+    return n_frames
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:

@@ -153,6 +153,14 @@ def test_truncated_file(size: int, is_open: bool, histories: dict[str, Path], tm
     check_writes_again(path, history or VerdictHistory(path))
 
 
+def test_log_without_database(histories: dict[str, Path], tmp_path: Path) -> None:
+    """The log that a killed process left is set aside, not deleted, if its database is missing."""
+    shutil.copy(histories["killed"] / "h.db-wal", tmp_path)
+    before = (tmp_path / "h.db-wal").read_bytes()
+    check_writes_again(tmp_path / "h.db", VerdictHistory(tmp_path / "h.db"))
+    assert (tmp_path / "h.db.damaged-wal").read_bytes() == before
+
+
 def test_damaged_row_id(histories: dict[str, Path], tmp_path: Path) -> None:
     """A row whose ID has become huge does not make the history delete all others."""
     path = tmp_path / "h.db"

@@ -89,7 +89,7 @@ class DatabaseFile:
         """
         page = os.pread(self._descriptor, PAGE_SIZE, 0)
         if not page:
-            return "empty"
+            return "damaged" if self.wal_size() else "empty"  # SQLite would delete the WAL, the last trace of verdicts
         if len(page) < _HEADER_SIZE and page[: len(_MAGIC)] == _MAGIC[: len(page)]:
             return "damaged"  # too short for any content
         is_valid, version = _is_valid_header(page), int.from_bytes(page[_VERSION], "big")

@@ -121,7 +121,7 @@ class VerdictStore:
         try:
             kind = file.kind()
             if kind == "damaged":
-                raise sqlite3.DatabaseError("the header is damaged")
+                raise sqlite3.DatabaseError("the header is damaged or missing")
             if kind == "history" and not os.access(file.path, os.W_OK):
                 raise UnavailableError("the file is read-only")  # SQLite would create a WAL that is read-only, too
             self._database = connect(file.path, check)

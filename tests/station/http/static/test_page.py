@@ -269,7 +269,9 @@ def test_health_failures(station: FakeStation, open_page: OpenPage) -> None:
     expect(page.get_by_text("MQTT broker")).to_be_hidden()
     station.status_overrides |= {"history": "failing", "mqtt": "failing"}
     expect(alarms).to_have_text(["History", "MQTT broker"])
-    station.status_overrides |= {"history": "memory", "mqtt": "connected"}
+    station.status_overrides |= {"history": "read_only", "history_lost": 2}
+    expect(page.locator("#health-list")).to_contain_text("Read-only file; the newest verdicts are kept in memory; 2")
+    station.status_overrides |= {"history": "memory", "history_lost": 0, "mqtt": "connected"}
     expect(alarms).to_have_count(0)
     expect(page.locator("#health-list")).to_contain_text("Connected")
 

@@ -1,0 +1,147 @@
+"""MPEG audio: all frames of a file are decoded, whatever its index says and wherever its frames start."""
+
+import itertools
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from genre_edge.audio.files import open_file
+from tests.helpers.audio import encode, music, noise, read_samples
+
+RATE = 22050
+TOLERANCE = 0.1 * RATE  # samples: the encoder's delay and padding
+
+
+def mp3(seconds: float, rate: int = RATE, channels: int = 1, bitrate_mode: str = "CONSTANT") -> bytes:
+    """Return an mp3 with an index: quiet music, then noise, which a variable bit rate encodes in larger frames."""
+    n = round(seconds * rate / 2)
+    mono = np.concatenate([0.001 * music(seconds / 2, rate), noise(n, 0, 0.5)])
+    path = Path("x.mp3")
+    with soundfile.SoundFile(path, "w", rate, channels, format="MP3", bitrate_mode=bitrate_mode) as file:
+        file.write(np.stack(channels * [mono], axis=1))
+    return path.read_bytes()
+
+
+def without_index(content: bytes) -> bytes:
+    """Remove the first frame, which holds the index."""
+    return content[content.index(content[:2], 4) :]
+
+
+@pytest.fixture(autouse=True)
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def decoded(content: bytes, name: str = "song.mp3") -> np.ndarray:
+    Path(name).write_bytes(content)
+    return read_samples(open_file(name))
+
+
+ID3V2 = b"ID3\x04\0\0\0\0\x02\x10" + b"TIT2" + bytes(268)
+ID3V1 = b"TAG" + b"title".ljust(125)
+APE = b"APETAGEX" + (2000).to_bytes(4, "little") + (32).to_bytes(4, "little") + bytes(16)
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("has_index", [True, False])
+@pytest.mark.parametrize(("before", "after"), [(b"", b""), (ID3V2, b""), (b"", ID3V1), (ID3V2, APE + ID3V1)])
+def test_complete_file_has_no_warning(
+    mode: str, has_index: bool, before: bytes, after: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A complete file is decoded whole without a warning, with or without an index and tags."""
+    content = mp3(8, bitrate_mode=mode)
+    samples = decoded(before + (content if has_index else without_index(content)) + after)
+    assert len(samples) == pytest.approx(8 * RATE, abs=TOLERANCE)
+    assert not caplog.records
+
+
+def test_index_synthesis_keeps_samples() -> None:
+    """A file whose index is missing decodes to the same samples as with libsndfile's own decoder of all its frames."""
+    content = mp3(8, bitrate_mode="VARIABLE")
+    samples, whole = decoded(without_index(content)), decoded(content)
+    lag = len(samples) - len(whole)  # the index says how many samples the encoder added
+    best = min(range(max(lag, 0) + 1), key=lambda at: float(np.abs(samples[at : at + 4000] - whole[:4000]).sum()))
+    n = min(len(samples) - best, len(whole)) - 3000
+    np.testing.assert_allclose(samples[best : best + n], whole[:n], atol=1e-4)
+
+
+def test_stale_index(caplog: pytest.LogCaptureFixture) -> None:
+    """An index with too few frames does not end the file."""
+    content = bytearray(mp3(8))
+    at = next(content.index(tag) for tag in (b"Xing", b"Info") if tag in content[:200])
+    content[at + 8 : at + 12] = (20).to_bytes(4, "big")
+    assert len(decoded(bytes(content))) == pytest.approx(8 * RATE, abs=TOLERANCE)
+    assert not caplog.records
+
+
+def test_truncated_file_with_index(caplog: pytest.LogCaptureFixture) -> None:
+    """The warning has the length that was decoded and the length in the index."""
+    content = mp3(8)
+    samples = decoded(content[: len(content) // 2])
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    text = f"song.mp3: the file is truncated; decoded {len(samples) / RATE:.1f} of 8."
+    assert record.message.startswith(text) and record.message.endswith(" s")
+
+
+@pytest.mark.parametrize("n_cut", [1, 100, 207])
+@pytest.mark.parametrize("before", [b"", ID3V2])
+def test_clip_from_middle_of_frame(n_cut: int, before: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """A clip that starts and ends within a frame, as cut out of a stream, is audio without a warning."""
+    content = without_index(mp3(8))
+    clip = content[len(content) // 4 :]
+    clip = clip[clip.index(b"\xff\xf3") :]
+    expected = len(decoded(clip))
+    assert expected > 3 * RATE
+    assert len(decoded(before + clip[n_cut:-n_cut])) == pytest.approx(
+        expected, abs=5 * 576
+    )  # the bits of the first frames are lost
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("indexed", itertools.product([True, False], repeat=2))
+@pytest.mark.parametrize(("rate", "channels"), [(RATE, 1), (RATE, 2), (44100, 2)])
+def test_joined_files(indexed: tuple[bool, bool], rate: int, channels: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Files joined end to end are all decoded; rate and channels may change, and tags may lie between them."""
+    files = mp3(6), mp3(5, rate, channels)
+    contents = [file if has_index else without_index(file) for file, has_index in zip(files, indexed, strict=True)]
+    Path("joined.mp3").write_bytes(contents[0] + ID3V1 + ID3V2 + contents[1])
+    with open_file("joined.mp3") as source:
+        blocks = list(source.blocks())
+    seconds = sum(len(block.samples) / block.rate for block in blocks)
+    assert seconds == pytest.approx(11, abs=0.3) and not caplog.records
+    assert {block.rate for block in blocks} == {RATE, rate}
+
+
+def test_layer_2(caplog: pytest.LogCaptureFixture) -> None:
+    """Frames of other layers are counted as well; libsndfile decodes them."""
+    # header of layer II, version 1, 192 kbit/s, 44.1 kHz, mono: 626 or 627 bytes
+    frames = b"".join(bytes([0xFF, 0xFD, 0xA0 | padding << 1, 0xC0]) + bytes(622 + padding) for padding in 50 * [0, 1])
+    assert len(decoded(frames, "tone.mp2")) == pytest.approx(100 * 1152, abs=2304)
+    assert not caplog.records
+
+
+def test_text_with_sync_bits_is_no_audio() -> None:
+    """A file with a few accidental headers is not taken for MPEG audio."""
+    rng = np.random.default_rng(0)
+    content = bytearray(rng.integers(0, 256, 100_000, dtype=np.uint8))
+    frame = without_index(mp3(2))[:2000]
+    content[5000:7000] = frame
+    Path("x.bin").write_bytes(content)
+    with pytest.raises(Exception, match=r"x\.bin: not an audio file that can be read"):
+        open_file("x.bin")
+
+
+def test_damaged_frame(caplog: pytest.LogCaptureFixture) -> None:
+    """A few damaged bytes cost a fraction of a second."""
+    content = bytearray(mp3(8))
+    content[len(content) // 2 : len(content) // 2 + 300] = bytes(300)
+    assert len(decoded(bytes(content))) == pytest.approx(8 * RATE, abs=0.3 * RATE)
+
+
+def test_wav_is_not_scanned(caplog: pytest.LogCaptureFixture) -> None:
+    """PCM data of another container is never taken for frames."""
+    assert len(decoded(encode(noise(RATE), RATE), "x.mp3")) == RATE

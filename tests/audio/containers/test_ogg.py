@@ -1,0 +1,81 @@
+"""Ogg: all links of a chained file are decoded, and a missing end is reported."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genre_edge.audio.files import open_file
+from tests.helpers.audio import encode, music, read_samples
+
+Case = tuple[str, int, int]  # subtype, rate, channels
+CASES: list[Case] = [("VORBIS", 22050, 1), ("VORBIS", 44100, 2), ("OPUS", 48000, 1), ("OPUS", 48000, 2)]
+
+
+def ogg(case: Case, seconds: float, seed: int = 0) -> bytes:
+    subtype, rate, channels = case
+    samples = np.stack([music(seconds, rate, seed + channel) for channel in range(channels)], axis=1)
+    return encode(samples, rate, "OGG", subtype)
+
+
+def decode(path: Path, content: bytes) -> tuple[float, set[int]]:
+    """Return the decoded seconds and the rates of a file."""
+    path.write_bytes(content)
+    with open_file(path) as source:
+        blocks = list(source.blocks())
+    position = 0
+    for before, block in zip([None, *blocks], blocks, strict=False):
+        if before is not None and before.rate != block.rate:
+            position = round(position * block.rate / before.rate)
+        assert block.position == position
+        position += len(block.samples)
+    return sum(len(block.samples) / block.rate for block in blocks), {block.rate for block in blocks}
+
+
+@pytest.mark.parametrize("second", CASES)
+@pytest.mark.parametrize("first", CASES)
+def test_chained_links(tmp_path: Path, first: Case, second: Case, caplog: pytest.LogCaptureFixture) -> None:
+    """All links are decoded without a warning; codec, rate and channels may change between them."""
+    content = ogg(first, 2, 0) + ogg(second, 3, 5) + ogg(first, 1, 9)
+    seconds, rates = decode(tmp_path / "radio.ogg", content)
+    assert seconds == pytest.approx(6, abs=0.02) and rates == {first[1], second[1]}
+    assert not caplog.records
+
+
+def test_links_decode_like_files(tmp_path: Path) -> None:
+    """The samples of a link are those of the file that was appended."""
+    contents = [ogg(CASES[0], 2, seed) for seed in (0, 7)]
+    (tmp_path / "both.ogg").write_bytes(b"".join(contents))
+    expected = []
+    for content in contents:
+        (tmp_path / "one.ogg").write_bytes(content)
+        expected.append(read_samples(open_file(tmp_path / "one.ogg")))
+    assert np.array_equal(read_samples(open_file(tmp_path / "both.ogg")), np.concatenate(expected))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("share", [0.4, 0.7, 0.95])
+def test_truncated_file(tmp_path: Path, case: Case, share: float, caplog: pytest.LogCaptureFixture) -> None:
+    """A cut file is decoded up to its end, with one warning."""
+    content = ogg(case, 10)
+    seconds, _ = decode(tmp_path / "x.ogg", content[: int(share * len(content))])
+    assert 0.5 * share * 10 < seconds < 10
+    (record,) = caplog.records
+    assert f"decoded {seconds:.1f} " in record.message and str(tmp_path / "x.ogg") in record.message
+
+
+def test_damaged_page(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A page with a wrong checksum is skipped; the warning says how much is missing."""
+    content = bytearray(ogg(CASES[0], 10))
+    content[len(content) // 2] ^= 0x10
+    seconds, _ = decode(tmp_path / "x.ogg", bytes(content))
+    assert 7 < seconds <= 10.01
+    assert seconds > 9.7 or f"decoded {seconds:.1f} of 10.0 s" in caplog.text
+
+
+@pytest.mark.parametrize("at", [0, 300])
+def test_junk_between_links(tmp_path: Path, at: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Bytes that are no pages do not end the file."""
+    junk = bytes(range(256)) * 5
+    seconds, _ = decode(tmp_path / "x.ogg", ogg(CASES[0], 2) + junk[: at * 4] + ogg(CASES[0], 2, 3))
+    assert seconds == pytest.approx(4, abs=0.02)
