@@ -31,6 +31,7 @@ SKIPPED = {
     "python -m tools.fetch_sounds": "downloads 2 GB; tests/tools/test_fetch_sounds.py",
     "python -m tools.train_and_export": "tests/tools/test_training.py trains on a small corpus",
     "python -m tools.evaluate": "tests/tools/test_evaluate.py evaluates a small corpus",
+    "python -m tools.mixtures": "takes minutes; tests/tools/test_mixtures.py",
     "python -m tools.reproduce_paper": "takes an hour; tests/tools/test_reproduce_paper.py uses a small corpus",
     "python -m tools.soak": "takes a quarter of an hour; tests/tools/test_soak.py",
     "python -m tools.live_cost": "takes an hour; tests/tools/test_soak.py",

@@ -93,10 +93,12 @@ def test_environment_of_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     script = f"/usr/bin/env > {tmp_path}/environment; exec /bin/cat {tmp_path}/x.wav"
     path = install_fake_ffmpeg(tmp_path, monkeypatch, script)
     secrets = ["GENRE_EDGE_TOKEN", "GENRE_EDGE_MQTT", "GENRE_EDGE_SOURCE", "AWS_SECRET_ACCESS_KEY", "FFREPORT"]
+    monkeypatch.delenv("no_proxy", raising=False)
     for name in [*secrets, "LD_LIBRARY_PATH", "http_proxy"]:
         monkeypatch.setenv(name, "a-value")
     FfmpegFile(path).close()
     environment = dict(line.split("=", 1) for line in (tmp_path / "environment").read_text().splitlines())
+    assert environment["no_proxy"] == "127.0.0.1"
     assert environment["http_proxy"] == environment["LD_LIBRARY_PATH"] == "a-value" and "PATH" in environment
     assert not set(secrets) & set(environment)
 

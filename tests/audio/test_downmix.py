@@ -112,6 +112,21 @@ def test_downmix_keeps_invalid_samples(value: float, channel: int, at: int) -> N
     assert np.flatnonzero(invalid).tolist() == [at]
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_downmix_raw_bytes_without_warnings(channels: int) -> None:
+    """Random bytes as float32 (signalling NaN, infinities, huge values) give no Python warning, in either state."""
+    random = np.random.default_rng(0)
+    opposite = stereo(*[SONG * (-1) ** i for i in range(channels)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        downmixer = Downmixer(RATE)
+        for _ in range(3):
+            raw = np.frombuffer(random.bytes(4 * channels * RATE), dtype="<f4").reshape(-1, channels)
+            assert len(downmixer.push(raw)) == RATE
+            downmixer.push(opposite)
+        assert (downmixer.signs is not None) == (channels == 2)
+
+
 def test_downmix_channel_count_changes() -> None:
     """A change of the channel count starts anew."""
     downmixer = Downmixer(RATE)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from genre_edge.audio.opening import open_live, open_source
 from genre_edge.errors import AudioError, SourceLostError, UnusableSourceError
 from tests.conftest import TIMEOUT_S, Cli
 from tests.helpers.audio import encode, music
-from tests.helpers.live import RATE, ffmpeg_pids
+from tests.helpers.live import RATE, RadioServer, ffmpeg_pids
 from tests.helpers.rtsp import Camera
 from tests.helpers.station import eventually
 from tests.helpers.web import Page, WebServer
@@ -76,11 +77,25 @@ def test_radio_is_requested_once(serve_pages: StartServer) -> None:
     assert server.requests == [("/live", "Lavf")]
 
 
+def test_old_radio_server() -> None:
+    """A server that answers "ICY 200 OK", which is not HTTP, is heard; if it sends no audio, it is asked again."""
+    server = RadioServer(lambda client: client.sendall(b"ICY 200 OK\r\nContent-Type: audio/wav\r\n\r\n" + WAV))
+    assert read_seconds(server.url) == pytest.approx(1)
+    server.close()
+    answers = [lambda client: client.sendall(b"ICY 200 OK\r\n\r\nno audio")] * 4
+    server = RadioServer(*answers)
+    with pytest.raises(SourceLostError, match="giving up after 2 failed attempts"):
+        open_live(server.url, RetryPolicy(initial_delay_s=0.0, tries=2))
+    server.close()
+
+
 @pytest.mark.parametrize(
     ("page", "reason"),
     [
         (Page(HTML, "text/html; charset=utf-8"), "no audio at this address: it is a web page"),
         (Page(HTML), "no audio at this address: it is a web page"),
+        (Page("<!-- a --> " * 5000, "text/html"), "no audio at this address: it is a web page"),
+        (Page("<!-- a -->\n" + HTML), "no audio at this address: it is a web page"),
         (Page("Radio", "text/html"), "no audio at this address: it is a web page"),
         (Page("{}", "application/json"), "no audio at this address: it is application/json"),
         (Page(b"\x89PNG\r\n", "image/png"), "no audio at this address: it is image/png"),
@@ -109,6 +124,40 @@ def test_other_failures_are_retried(serve_pages: StartServer, page: Page) -> Non
     server = serve_pages(x=page)
     with pytest.raises(SourceLostError, match="giving up after 2 failed attempts"):
         open_live(server.url("/x"), RetryPolicy(initial_delay_s=0.0, tries=2))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "ffconcat version 1.0\nfile 'file:{path}'\n",
+        "ffconcat version 1.0\nfile 'secret.wav'\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:{path}\n#EXT-X-ENDLIST\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nconcat:{path}\n#EXT-X-ENDLIST\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{path}\n#EXT-X-ENDLIST\n",
+        "[playlist]\nFile1=file://{path}\n",
+        "<playlist><trackList><track><location>file://{path}</location></track></trackList></playlist>",
+        "file:{path}\n",
+    ],
+)
+@pytest.mark.parametrize("content_type", ["", "application/vnd.apple.mpegurl", "text/plain"])
+def test_content_opens_no_local_file(
+    serve_pages: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, content_type: str
+) -> None:
+    """No content on a server makes ffmpeg or genre-edge open a local file."""
+    (tmp_path / "secret.wav").write_bytes(WAV)
+    monkeypatch.chdir(tmp_path)
+    server = serve_pages(x=Page(content.replace("{path}", f"{tmp_path}/secret.wav"), content_type))
+    with pytest.raises(AudioError):
+        open_url(server.url("/x"), TIMEOUT_S).close()
+
+
+def test_silent_server() -> None:
+    """A server that sends nothing is one error that names the limit, and the process ends."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x"
+        with pytest.raises(AudioError) as caught:
+            open_url(url, 0.5)
+    assert str(caught.value) == f"{url}: no audio within 0.5 s" and not ffmpeg_pids()
 
 
 def test_endless_playlists(serve_pages: StartServer) -> None:

@@ -95,3 +95,18 @@ def test_entries_of_any_content(content: bytes) -> None:
     for start in (b"", b"[playlist]\nFile1=", b"#EXTM3U\n", b"<playlist>", b"<?xml version='1.0'?>", b"<asx>"):
         found = entries(decode(start + content), "audio/x-mpegurl", "/x.m3u")
         assert all(url.lower().startswith("http") for url in stream_urls(found or [], "http://radio/list"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[playlist]\nFile" + "9" * 60_000 + "=http://a\n",
+        "[playlist]\n" + " " * 60_000,
+        "<asx>" + "<ref " * 12_000,
+        "<playlist>" * 6_000,
+        "<playlist>" + "<!---->" * 9_000,
+    ],
+)
+def test_entries_of_hostile_content(text: str) -> None:
+    """Long numbers, deep nesting and repetitions neither fail nor take long."""
+    assert entries(text) == []

@@ -68,6 +68,7 @@ def test_guide_settings() -> None:
     settings = re.findall(r"`(GENRE_EDGE_\w+=[^`]+)`", guide)
     assert ["USB PnP", "--interval", "10"] in map(split_setting, settings)
     assert ["microphone", "--host", "0.0.0.0"] in map(split_setting, settings)
+    assert any(setting.startswith("GENRE_EDGE_SOURCE=rtsp://user:password@") for setting in settings)
     assert all(len(split_setting(setting)) == 1 for setting in settings if "OPTIONS" not in setting)
 
 

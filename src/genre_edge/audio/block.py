@@ -46,8 +46,8 @@ def to_mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     with np.errstate(all="ignore"):  # the front end rejects an overflow, with its position
         for channel in range(1, samples.shape[1]):
             mono += samples[:, channel]
-    if samples.shape[1] > 1:
-        mono *= np.float32(1 / samples.shape[1])
+        if samples.shape[1] > 1:
+            mono *= np.float32(1 / samples.shape[1])
     return mono
 
 

@@ -53,7 +53,8 @@ class Downmixer:
         while start < len(samples):
             stop = min(len(samples), start + len(self._window) - self._filled)
             part = samples[start:stop]
-            parts.append(to_mono(part) if self.signs is None else to_mono(part * self.signs))
+            with np.errstate(invalid="ignore"):  # NaN
+                parts.append(to_mono(part if self.signs is None else part * self.signs))
             self._window[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
             if self._filled == len(self._window):

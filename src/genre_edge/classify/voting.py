@@ -95,7 +95,10 @@ class Vote:
             overlap_s = self._last.end_s - result.start_s
             overlap_s = overlap_s if overlap_s > _TOLERANCE_S else 0.0
             start_s += overlap_s / 2  # half of the overlap is the time of each
-            if overlap_s and kind is Kind.REFUSED:
+            if overlap_s and self._last_kind is Kind.REFUSED:
+                kind = _MIXTURE.get(kind, kind)
+            # A single patch has its own answer; with a second one, the patch before the first counts, too.
+            if (overlap_s and kind is Kind.REFUSED) or (not self._sums and self._last.follows_not_music):
                 self._last_kind = _MIXTURE.get(self._last_kind, self._last_kind)
             key, row = self._last_row(self._last, overlap_s / 2)
             self._sums[key] = self._sums.get(key, 0.0) + row
@@ -108,8 +111,7 @@ class Vote:
             return Kind.CLEAR
         if is_refused(result.probabilities, self._bundle):
             return Kind.REFUSED
-        kind = Kind.CLEAR if result.probabilities[-1] < DOUBTFUL else Kind.DOUBTFUL
-        return _MIXTURE[kind] if result.follows_not_music else kind
+        return Kind.CLEAR if result.probabilities[-1] < DOUBTFUL else Kind.DOUBTFUL
 
     def _last_row(self, last: PatchResult, overlap_s: float = 0.0) -> tuple[tuple[Kind, int], Row]:
         """Return the last patch's key and row; its last `overlap_s` seconds are the next patch's."""
@@ -158,7 +160,7 @@ class Vote:
         music_s, not_music_s, n_votes = votes[1] + music[1], not_music[1], votes[0]
         is_mixture = music[0] + not_music[0] > 0
         if is_mixture and (n_votes < MIN_VOTES or music_s < MIN_SHARE * (music_s + not_music_s)):
-            return "not_music" if not_music_s > music_s else "low_confidence"
+            return "not_music" if not_music_s > music_s + _TOLERANCE_S else "low_confidence"
         best = int(np.argmax(probabilities[:n_labels]))
         n_named = votes[-n_labels:][best]  # the mean may prefer a genre that no patch names
         if n_named == 0 or probabilities[best] < self._threshold:

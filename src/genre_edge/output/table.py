@@ -21,13 +21,15 @@ class TableRenderer(Renderer):
 
     def write(self, verdict: Verdict) -> None:
         """Write the line of a verdict, and a line for each segment."""
-        self._row(verdict, printable(verdict.source))
+        share = verdict.music_share or 0.0
+        note = f"{share:.0%} music" if 0 < share < 1 else ""
+        self._row(verdict, printable(verdict.source), note)
         for segment in verdict.segments:
             self._row(segment, f"  {segment.start_s:8.1f} - {segment.end_s:.1f} s")
 
-    def _row(self, part: Segment, name: str) -> None:
+    def _row(self, part: Segment, name: str, note: str = "") -> None:
         # For "not_music", the confidence is that of the genre; in the table it would look like that of the reason.
         confidence = "-" if part.confidence is None or part.reason == "not_music" else f"{part.confidence:.0%}"
         genres = ", ".join(f"{g.genre} {g.probability:.0%}" for g in part.genres[: self._n_genres])
-        text = ": ".join(filter(None, [part.reason, genres]))
+        text = ": ".join(filter(None, [part.reason, ", ".join(filter(None, [genres, note]))]))
         self._out.write(f"{part.genre or '-':<10}  {confidence:>10}  {text:<{self._width}}  {name}\n")

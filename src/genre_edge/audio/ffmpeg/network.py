@@ -23,7 +23,7 @@ def open_url(url: str, timeout_s: float) -> FfmpegSource:
         UnusableSourceError: the server's answer shows that further attempts are pointless.
         OSError, RuntimeError: no socket or thread is available.
     """
-    name = redact_url(url)
+    name, deadline_s = redact_url(url), time.monotonic() + 3 * timeout_s
     for _ in range(_MAX_PLAYLISTS + 1):
         try:
             return _open_stream(url, timeout_s, name)
@@ -31,7 +31,7 @@ def open_url(url: str, timeout_s: float) -> FfmpegSource:
             from genre_edge.audio.ffmpeg import probe  # loads TLS, which other sources do not need
 
             entry = probe.playlist_entry(url, name) if probe.is_probeable(url) else None
-            if entry is None:
+            if entry is None or time.monotonic() > deadline_s:
                 raise
         url, name = entry, f"{redact_url(url)} -> {redact_url(entry)}"
     raise UnusableSourceError(f"{name}: no audio at this address: more than {_MAX_PLAYLISTS} playlists in a row")

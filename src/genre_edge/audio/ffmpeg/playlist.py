@@ -1,6 +1,5 @@
 """Playlists that name streams: PLS, M3U, XSPF and ASX. HLS playlists are streams themselves, which ffmpeg reads."""
 
-import html
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
@@ -16,8 +15,8 @@ _LIST_TYPES = frozenset(
 _LIST_SUFFIXES = (".m3u", ".m3u8", ".ram")
 _URL_LINE = re.compile(r"https?://\S", re.IGNORECASE)
 _PLS = re.compile(r"\[(?:playlist|reference)\]", re.IGNORECASE)
-_PLS_ENTRY = re.compile(r"^[ \t]*(?:file|ref)(\d+)[ \t]*=(.*)$", re.IGNORECASE | re.MULTILINE)
-_ASX_ENTRY = re.compile(r"<(?:ref|entryref)\s[^>]*?href\s*=\s*[\"']([^\"']*)[\"']", re.IGNORECASE)
+_PLS_ENTRY = re.compile(r"^[ \t]*(?:file|ref)(\d{1,9})[ \t]*=(.*)$", re.IGNORECASE | re.MULTILINE)
+_ASX_ENTRY = re.compile(r"<(?:ref|entryref)\s[^>]{0,200}?href\s*=\s*[\"']([^\"']*)[\"']", re.IGNORECASE)
 _XSPF_LOCATION = ["playlist", "trackList", "track", "location"]
 
 
@@ -42,7 +41,7 @@ def entries(text: str, content_type: str = "", path: str = "") -> list[str] | No
     if _PLS.match(text):
         return [entry.strip() for _, entry in sorted(_PLS_ENTRY.findall(text), key=lambda found: int(found[0]))]
     if text[:4].lower() == "<asx":
-        return [html.unescape(entry).strip() for entry in _ASX_ENTRY.findall(text)]
+        return [entry.replace("&amp;", "&").strip() for entry in _ASX_ENTRY.findall(text)]
     if text.startswith("<"):
         return _xspf_entries(text)
     lines = [line.strip() for line in text.splitlines()]

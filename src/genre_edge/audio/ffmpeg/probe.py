@@ -12,8 +12,14 @@ from genre_edge.audio.ffmpeg.url import FINAL_STATUS, ffmpeg_url
 from genre_edge.errors import UnusableSourceError
 
 _TIMEOUT_S = 5.0
-_HTML = re.compile(r"(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
-_NO_AUDIO_TYPE = re.compile(r"(?:text|image|font)/.*|application/(?:json|javascript|pdf|xml|.*\+(?:json|xml))")
+_HTML = re.compile(r"(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_NO_AUDIO_TYPE = re.compile(
+    r"(?:text|image|font)/[\w.+-]+|application/(?:json|javascript|pdf|xml|[\w.-]+\+(?:json|xml))"
+)
+
+
+class _RedirectHandler(urllib.request.HTTPRedirectHandler):
+    max_redirections = 5
 
 
 def is_probeable(url: str) -> bool:
@@ -83,7 +89,7 @@ def _opener(url: str, user: str, password: str) -> urllib.request.OpenerDirector
         urllib.request.ProxyHandler(),
         urllib.request.HTTPHandler(),
         urllib.request.HTTPSHandler(),
-        urllib.request.HTTPRedirectHandler(),
+        _RedirectHandler(),
         urllib.request.HTTPBasicAuthHandler(passwords),
         urllib.request.HTTPDigestAuthHandler(passwords),
         urllib.request.HTTPDefaultErrorHandler(),

@@ -120,6 +120,8 @@ class FfmpegSource(Source):
         try:
             return WavSource(self._process.stdout, self.name)
         except AudioError as error:
+            if timer and timer.finished.is_set():
+                raise AudioError(f"{self.name}: no audio within {timeout_s:g} s") from None
             raise self._start_error(str(error)) from None
         finally:
             if timer:

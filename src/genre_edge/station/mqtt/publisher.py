@@ -20,7 +20,8 @@ HEALTH_INTERVAL_S = 30.0
 _POLL_S = 1.0  # interval at which `listening` is checked for changes
 _AUDIO_KEYS = ("listening", "level_db", "dropped_samples", "outages", "lag_ms", "position_s", "uptime_s", "history")
 _MACHINE_KEYS = ("cpu_percent", "memory_mb", "temperature_c")
-_VERDICT_KEYS = ("genre", "reason", "confidence", "start_s", "end_s", "time")
+_SHARE_KEYS = ("music_share", "not_music_share", "silence_share")
+_VERDICT_KEYS = ("genre", "reason", "confidence", "start_s", "end_s", "time", *_SHARE_KEYS)
 
 
 class MqttPublisher:
