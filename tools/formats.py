@@ -26,7 +26,7 @@ from tools.audio_corpus.cases import KINDS, Case, CaseMaker
 from tools.audio_corpus.command_line import command_line_faults
 from tools.audio_corpus.encode import EncodingError
 from tools.audio_corpus.formats import FORMATS, Format
-from tools.audio_corpus.listen import Outcome, discard_stderr, listen
+from tools.audio_corpus.listen import Outcome, discard_output, listen
 from tools.docs.pages import split_page
 
 MARKER = "formats"
@@ -169,7 +169,7 @@ def faults(found: FormatResult) -> Iterator[str]:
 def examine(formats: list[Format], settings: Settings, jobs: int) -> list[FormatResult]:
     """Examine formats in parallel processes, printing the failed cases of each as it is done."""
     found = []
-    with ProcessPoolExecutor(jobs, initializer=discard_stderr) as pool:
+    with ProcessPoolExecutor(jobs, initializer=discard_output) as pool:
         futures = [pool.submit(examine_format, format, settings) for format in formats]
         for future in futures:
             found.append(future.result())

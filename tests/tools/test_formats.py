@@ -104,6 +104,8 @@ def test_fault_without_ffmpeg() -> None:
         (1, None, "sample 7 is inf", Outcome(12.0), "0.0 s of 12.0 s classified: sample 7 is inf"),
         (0, 4.0, "", Outcome(12.0), "4.0 s of 12.0 s classified: no message"),
         (0, 5.0, "", Outcome(5.0, ["x: decoded 5.0 s"]), "0 messages, 1 in the log"),
+        (0, 5.0, "replaced 1 invalid sample", Outcome(5.0), None),
+        (0, 5.0, "truncated", Outcome(5.0), "1 messages, 0 in the log"),
         (2, 5.0, "", Outcome(5.0), "exit code 2"),
     ],
 )

@@ -43,7 +43,10 @@ def _process_faults(run: Run, memory_mb: float) -> Iterator[str]:
 
 
 def _output_faults(run: Run, indices: set[int]) -> Iterator[str]:
-    """Yield faults of the result lines and message lines: each file has one result, or one message and exit code 1."""
+    """Yield faults of the result lines and message lines: each file has one result, or one error and exit code 1.
+
+    A warning, such as "the file is truncated", may precede the error.
+    """
     results: Counter[int] = Counter()
     messages: Counter[int] = Counter()
     yield from _count_results(run.out, results)
@@ -51,7 +54,7 @@ def _output_faults(run: Run, indices: set[int]) -> Iterator[str]:
     for index in sorted(indices | set(results)):
         if index not in indices:
             yield f"file {index:06d}: a result, although it was not given"
-        elif results[index] > 1 or (not results[index] and messages[index] != 1):
+        elif results[index] > 1 or (not results[index] and messages[index] not in (1, 2)):
             yield f"file {index:06d}: {results[index]} results, {messages[index]} messages"
     if run.code == 0 and any(not results[index] for index in indices):
         yield "exit code 0, although a file has no result"

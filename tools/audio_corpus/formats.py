@@ -117,7 +117,7 @@ LIBSNDFILE_FORMATS = [
     Format("pvf", ".pvf", libsndfile("PVF", "PCM_16"), marks_end=False),
     Format("htk", ".htk", libsndfile("HTK", "PCM_16"), 16000, 1),
     Format("sds", ".sds", libsndfile("SDS", "PCM_16"), 44100, 1),
-    Format("xi", ".xi", libsndfile("XI", "DPCM_16"), 44100, 1),
+    Format("xi", ".xi", libsndfile("XI", "DPCM_16"), 44100, 1, marks_end=False),
     Format("wve", ".wve", libsndfile("WVE", "ALAW"), 8000, 1),
     Format("flac", ".flac", libsndfile("FLAC", "PCM_16"), tags=("id3v1", "id3v2")),
     Format("flac 24 bit", ".flac", libsndfile("FLAC", "PCM_24"), 48000, tags=("id3v1", "id3v2")),

@@ -67,9 +67,10 @@ def read(path: Path) -> Outcome:
     return outcome
 
 
-def discard_stderr() -> None:
-    """Discard what libmpg123 prints on standard error, as the command line does."""
+def discard_output() -> None:
+    """Discard what libsndfile and libmpg123 print, as the command line does."""
     null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
     os.dup2(null, 2)
     os.close(null)
 
@@ -78,7 +79,7 @@ def _read_and_send(path: Path, connection: Connection, has_ffmpeg: bool) -> None
     if not has_ffmpeg:
         os.environ["PATH"] = ""
     os.setsid()  # so that ffmpeg can be killed with this process
-    discard_stderr()
+    discard_output()
     connection.send(read(path))
 
 
