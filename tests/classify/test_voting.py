@@ -56,8 +56,9 @@ def answer(kinds: str) -> str | None:
         ("nnnnnaaaabnnnn", "a"),  # a patch that overlaps a refused one has none
         ("nnnbaaaa", "a"),
         ("aaabnnn", "a"),
-        ("aaadddddddnn", "a"),  # doubtful patches have none beside refused ones
-        ("aaddddd", "b"),  # but have one without
+        ("aaaaaadddnn", "a"),  # doubtful patches have none beside refused ones
+        ("aaadddddddnn", "low_confidence"),  # but may dispute the genre
+        ("aaddddd", "b"),  # they have one without
         ("nnnn", "not_music"),
         ("nnnndnddnnn", "not_music"),  # a voice that is sometimes taken for music
         ("nnnnnnnaannnn", "not_music"),  # little music

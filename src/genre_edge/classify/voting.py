@@ -128,44 +128,56 @@ class Vote:
         """Return the result for the patches so far."""
         if self._last is None:
             return Outcome(None, "too_short", Shares())
-        votes, music, not_music, silence = self._totals([*self._sums.items(), self._last_row(self._last)])
-        audible = votes + music + not_music  # without votes, no patch is quiet
+        sums = [*self._sums.items(), self._last_row(self._last)]
+        votes, mixed, doubtful, refused, silence = self._totals(sums)
+        audible = votes + mixed + doubtful + refused  # without votes, no patch is quiet
+        shares = self._shares(votes + mixed, doubtful + refused, silence)
         if audible[0] == 0:
-            return Outcome(None, "silence", self._shares(music, not_music, silence))
-        counted = votes if votes[0] else audible
-        probabilities = counted[2 : 2 + self._bundle.n_outputs] / counted[0]
-        shares = self._shares(votes + music, not_music, silence)
-        return Outcome(probabilities, self._reason(probabilities, votes, music, not_music), shares)
+            return Outcome(None, "silence", shares)
+        probabilities = self._mean(votes if votes[0] else audible)
+        return Outcome(probabilities, self._reason(votes, mixed, doubtful, refused), shares)
 
-    def _totals(self, sums: list[tuple[tuple[Kind, int], Row]]) -> tuple[Row, Row, Row, Row]:
-        """Return the sums of the patches that vote, of other music, of refused patches, and of silent ones."""
+    def _totals(self, sums: list[tuple[tuple[Kind, int], Row]]) -> tuple[Row, Row, Row, Row, Row]:
+        """Return the sums of patches that vote, of mixed, doubtful (without a vote), refused and silent ones."""
         is_mixture = any(kind in (Kind.REFUSED, *_MIXTURE.values()) for (kind, _), _ in sums)
         voters = (Kind.CLEAR,) if is_mixture else (Kind.CLEAR, Kind.DOUBTFUL)
         quiet_db = max((level for (kind, level), _ in sums if kind in voters), default=-math.inf) - QUIET_DB
-        votes, music, not_music, silence = (np.zeros(len(sums[0][1])) for _ in range(4))
+        votes, mixed, doubtful, refused, silence = (np.zeros(len(sums[0][1])) for _ in range(5))
         for (kind, level), row in sums:
             if kind is Kind.SILENT or (kind is not Kind.REFUSED and level < quiet_db):
                 silence += row
             elif kind in voters:
                 votes += row
             elif kind is Kind.MIXED:
-                music += row
+                mixed += row
+            elif kind is Kind.DOUBTFUL:
+                doubtful += row
             else:
-                not_music += row
-        return votes, music, not_music, silence
+                refused += row
+        return votes, mixed, doubtful, refused, silence
 
-    def _reason(self, probabilities: Probabilities, votes: Row, music: Row, not_music: Row) -> Reason | None:
+    def _mean(self, row: Row) -> Probabilities:
+        mean: Probabilities = row[2 : 2 + self._bundle.n_outputs] / row[0]
+        return mean
+
+    def _reason(self, votes: Row, mixed: Row, doubtful: Row, refused: Row) -> Reason | None:
         """Return why no genre is named, or None."""
-        n_labels = len(self._bundle.labels)
-        music_s, not_music_s, n_votes = votes[1] + music[1], not_music[1], votes[0]
-        is_mixture = music[0] + not_music[0] > 0
+        n_votes, music_s, not_music_s = votes[0], (votes + mixed)[1], (doubtful + refused)[1]
+        is_mixture = (mixed + refused)[0] > 0
         if is_mixture and (n_votes < MIN_VOTES or music_s < MIN_SHARE * (music_s + not_music_s)):
             return "not_music" if not_music_s > music_s + _TOLERANCE_S else "low_confidence"
-        best = int(np.argmax(probabilities[:n_labels]))
+        n_labels = len(self._bundle.labels)
+        best = int(np.argmax(self._mean(votes)[:n_labels]))
         n_named = votes[-n_labels:][best]  # the mean may prefer a genre that no patch names
-        if n_named == 0 or probabilities[best] < self._threshold:
+        if n_named == 0 or not self._names(votes, best):
             return "low_confidence"
-        return "low_confidence" if is_mixture and n_votes < FEW_VOTES and n_named < AGREEMENT * n_votes else None
+        is_disputed = (n_votes < FEW_VOTES and n_named < AGREEMENT * n_votes) or not self._names(votes + doubtful, best)
+        return "low_confidence" if is_mixture and is_disputed else None
+
+    def _names(self, row: Row, label: int) -> bool:
+        """Return True if the mean of a sum's patches names a label."""
+        mean = self._mean(row)[: len(self._bundle.labels)]
+        return int(np.argmax(mean)) == label and bool(mean[label] >= self._threshold)
 
     def _shares(self, music: Row, not_music: Row, silence: Row) -> Shares:
         seconds = np.array([music[1], not_music[1], silence[1]])
