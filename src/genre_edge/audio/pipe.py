@@ -102,6 +102,8 @@ class PcmSource(Source):
             self._at, self._rest, self._position = end, rest, self._position + len(samples)
             if len(samples):
                 yield block
+        if self.expected_s is None:
+            self.expected_s = self._position / self.rate
 
     def _pieces(self, block_bytes: int) -> Iterator[tuple[int, bool, bytes]]:
         """Yield the audio from `_at` on in pieces of up to `block_bytes` bytes.

@@ -59,9 +59,7 @@ class Classifier:
         audio = open_file(source) if isinstance(source, (str, Path)) else source
         with audio:
             (verdict,) = self.stream(audio, interval_s=math.inf, segments=segments)
-        decoded_s = round(verdict.end_s - verdict.dropped_samples / audio.rate, 3)
-        expected_s = None if audio.expected_s is None else round(audio.expected_s, 3)
-        return replace(verdict, lag_ms=None, decoded_s=decoded_s, expected_s=expected_s)
+        return replace(verdict, lag_ms=None)
 
     def classify_frames(self, frames: Frames) -> Segment:
         """Classify precomputed mel frames.
@@ -119,10 +117,12 @@ class Classifier:
         for item in StreamPredictor(self._model, front_end.chunks()).run():
             for aggregator in schedule.push(item):
                 segment, shares = aggregator.result()
-                if n_verdicts == 0 and isinstance(item, Gap) and item.discontinuity.is_end:
+                is_end = isinstance(item, Gap) and item.discontinuity.is_end
+                if n_verdicts == 0 and is_end:
                     segment = replace(segment, start_s=0.0, end_s=round(front_end.end_s, 3))  # the whole stream
                 n_verdicts += 1
-                yield self._verdict(source, front_end, segment, shares, aggregator.segments)
+                verdict = self._verdict(source, front_end, segment, shares, aggregator.segments)
+                yield _with_length(verdict, source, front_end) if is_end else verdict
 
     def _schedule(self, interval_s: float, window_s: float | None, segments: bool) -> VerdictSchedule:
         bundle = self.bundle
@@ -155,3 +155,10 @@ class Classifier:
             silence_share=shares.silence,
             lag_ms=round(1000 * (time.monotonic() - front_end.arrived_s), 1),
         )
+
+
+def _with_length(verdict: Verdict, source: Source, front_end: FrontEnd) -> Verdict:
+    """Add the decoded and the expected length to the last verdict of a stream."""
+    decoded_s = round(front_end.end_s - front_end.dropped_samples / source.rate, 3)
+    expected_s = None if source.expected_s is None else round(source.expected_s, 3)
+    return replace(verdict, decoded_s=decoded_s, expected_s=expected_s)

@@ -73,7 +73,7 @@ class Verdict(Segment):
         dropped_samples: samples that the source has dropped since the stream started.
         segments: a result for each patch, if requested.
         lag_ms: time from the arrival of the last block to this verdict, in ms; None for a file.
-        decoded_s: length of the audio that was decoded, in seconds; None for a live source.
+        decoded_s: length of the audio that was decoded, in seconds; None before the end of the stream.
         expected_s: length that the file should have, in seconds: more than `decoded_s` if audio is missing; None if it
             is unknown.
         music_share, not_music_share, silence_share: shares of the time, 0 to 1, with the sum 1. Music: the patches that
