@@ -254,6 +254,15 @@ def test_encoder(format: Format, tmp_path: Path) -> None:
 
 
 @needs_ffmpeg
+@pytest.mark.parametrize("name", ["mpg mpeg2 mp2", "ts mpeg2 mp2", "ogg flac", "avi mpeg4 mp3"])
+def test_container_is_left_to_ffmpeg(name: str, tmp_path: Path) -> None:
+    """libsndfile does not decode the sound in a film as if the packets of the picture were not there."""
+    path = tmp_path / f"x{FORMAT[name].suffix}"
+    path.write_bytes(CaseMaker(FORMAT[name], tmp_path, 1.0, 0).content)
+    assert "needs ffmpeg" in (listen.listen(path, has_ffmpeg=False).error or "")
+
+
+@needs_ffmpeg
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["wav pcm 16 bit", "flac", "ogg vorbis", "mp3 VBR without index", "m4a aac, index first", "mkv h264 aac"]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from genre_edge.audio.block import Block
 from genre_edge.audio.containers import flac
 from genre_edge.audio.containers.layout import Layout, Part, PartView
-from genre_edge.audio.containers.scanning import needs_ffmpeg, scan, starts_like_mpeg
+from genre_edge.audio.containers.scanning import is_mpeg_film, needs_ffmpeg, scan, starts_like_mpeg
 from genre_edge.audio.downmix import Downmixer
 from genre_edge.audio.ffmpeg.file import FfmpegFile
 from genre_edge.audio.ffmpeg.process import has_ffmpeg
@@ -92,7 +92,8 @@ class FileSource(Source):
         """Open the first decoder: libsndfile, or ffmpeg for what it does not support."""
         reason = NOT_AUDIO
         # libmpg123 prints messages if it searches AAC for its own frames.
-        if not (is_unknown and starts_like_mpeg(self._descriptor) and has_ffmpeg()):
+        is_foreign = is_mpeg_film(self._descriptor) or (starts_like_mpeg(self._descriptor) and has_ffmpeg())
+        if not (is_unknown and is_foreign):
             try:
                 self._open_part(self._layout.parts[0] if self._layout.parts else None)
                 return

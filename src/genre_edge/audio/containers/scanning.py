@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from genre_edge.audio.containers import asf, flac, mpeg, ogg
+from genre_edge.audio.containers import asf, flac, mpeg, ogg, truncation
 from genre_edge.audio.containers.header import scan_header
 from genre_edge.audio.containers.layout import Layout
 from genre_edge.audio.containers.tags import after_id3v2
@@ -34,7 +34,9 @@ def scan(descriptor: int, size: int) -> Layout | None:
         descriptor: open file descriptor; its position is not changed.
         size: size of the file in bytes.
     """
-    for scan_container in (scan_header, ogg.scan, flac.scan, asf.scan, mpeg.scan):
+    if is_mpeg_film(descriptor):
+        return None
+    for scan_container in (scan_header, ogg.scan, flac.scan, asf.scan, truncation.scan, mpeg.scan):
         layout = scan_container(descriptor, size)
         if layout is not None:
             return layout
@@ -52,6 +54,11 @@ def needs_ffmpeg(descriptor: int, path: Path) -> bool:
         or head[:1] + head[188:189] == b"GG"  # packets of an MPEG transport stream
         or starts_like_mpeg(descriptor)
     )
+
+
+def is_mpeg_film(descriptor: int) -> bool:
+    """Return True for an MPEG program stream: packets of picture and sound, in which libmpg123 finds frames, too."""
+    return os.pread(descriptor, 4, 0) == b"\x00\x00\x01\xba"
 
 
 def starts_like_mpeg(descriptor: int) -> bool:

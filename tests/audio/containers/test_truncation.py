@@ -1,0 +1,45 @@
+"""Length of truncated AVI, DSF and SoX files."""
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from genre_edge.audio.containers import truncation
+from genre_edge.audio.containers.layout import Layout
+
+SIZE = 10_000
+AVI = struct.pack(
+    "<4sI4s4sI4s4sIIIIII", b"RIFF", SIZE - 8, b"AVI ", b"LIST", 100, b"hdrl", b"avih", 56, 40_000, 0, 0, 0, 300
+)
+DSF = struct.pack("<4sQQQ4sQIIIIIIQ", b"DSD ", 28, SIZE, 0, b"fmt ", 52, 1, 0, 1, 1, 2_822_400, 1, 12 * 2_822_400)
+SOX = struct.pack("<4sIQdI", b".SoX", 32, (SIZE - 32) // 4, (SIZE - 32) / 4 / 2 / 12, 2)
+
+
+def scan(content: bytes, tmp_path: Path) -> Layout | None:
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return truncation.scan(descriptor, len(content))
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("header", [AVI, DSF, SOX], ids=["avi", "dsf", "sox"])
+def test_truncated(header: bytes, tmp_path: Path) -> None:
+    """A truncated file has the declared length and a part of it; a complete one needs no layout."""
+    layout = scan(header.ljust(SIZE // 4, b"\0"), tmp_path)
+    assert layout is not None and layout.parts == () and layout.problem is None
+    assert layout.expected_s == pytest.approx(12.0) and layout.available_s == pytest.approx(3.0)
+    assert scan(header.ljust(SIZE, b"\0"), tmp_path) is None
+    assert scan(header.ljust(SIZE + 100, b"\0"), tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"RIFF", AVI[:40], DSF[:50], SOX[:10], SOX[:16] + bytes(100), AVI.replace(b"AVI ", b"WAVE")]
+)
+def test_damaged_header(content: bytes, tmp_path: Path) -> None:
+    """A header that is cut or damaged tells nothing."""
+    assert scan(content, tmp_path) is None
