@@ -11,6 +11,7 @@ _STREAMINFO_BYTES = 34
 _MAX_HEADER_BYTES = 16
 _WINDOW_BYTES = 1 << 20  # more than a frame, except for extreme block sizes
 _MAX_METADATA_BLOCKS = 1000
+_MAX_SEARCH_BYTES = 1 << 24  # for the next frame after damage
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def resume(descriptor: int, size: int, sample: int, offset: int = 0) -> tuple[Pa
     stream = _read_stream(descriptor, size)
     if stream is None:
         return None
-    for frame in _frames(descriptor, stream, max(offset, stream.first), stream.end):
+    start = max(offset, stream.first)
+    for frame in _frames(descriptor, stream, start, min(stream.end, start + _MAX_SEARCH_BYTES)):
         if frame.first_sample > sample:
             return stream.part(frame.offset), frame.first_sample, frame.offset
     return None

@@ -12,7 +12,7 @@ _HEADER = struct.Struct("<4sBBqIIIB")  # capture, version, flags, granule, seria
 _BEGINS, _ENDS = 2, 4  # flags of the first and the last page of a logical stream
 _WINDOW_BYTES = 1 << 20
 _MAX_PAGE_BYTES = 27 + 255 + 255 * 255
-_NO_GRANULE = -1
+_MAX_REJECTED = 100_000  # bytes that look like pages; more are no damage, but a file made to cost time
 _MAX_FIRST_PAGE_S = 5.0  # a stream whose first page of audio ends later was cut out of a longer one
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -115,8 +115,8 @@ def _links(descriptor: int, size: int) -> tuple[list[_Link], str | None]:
 
 def _pages(descriptor: int, size: int) -> Iterator[_Page | None]:
     """Yield the pages with a correct checksum; None for a page that the end of the file cuts."""
-    base, window, offset = 0, b"", 0
-    while offset + _HEADER.size <= size:
+    base, window, offset, n_rejected = 0, b"", 0, 0
+    while offset + _HEADER.size <= size and n_rejected <= _MAX_REJECTED:
         at = offset - base
         if at + _MAX_PAGE_BYTES > len(window) and base + len(window) < size:
             base, at = offset, 0
@@ -128,6 +128,7 @@ def _pages(descriptor: int, size: int) -> Iterator[_Page | None]:
             yield page
             offset = page.end
         else:
+            n_rejected += 1
             found = window.find(b"OggS", at + 1)
             offset = base + (found if found >= 0 else max(at + 1, len(window) - 3))
 
