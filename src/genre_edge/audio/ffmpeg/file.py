@@ -21,7 +21,7 @@ _STOP_TIMEOUT_S = 1.0
 
 _DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", re.MULTILINE)
 _VIDEO = re.compile(r"^\[info\]   Stream #.*: Video:(?!.*\(attached pic\))", re.MULTILINE)
-_ERROR = re.compile(r"^(?:\[[^\]]*\] )?\[(?:error|fatal)\] (.+)$", re.MULTILINE)
+_ERROR = re.compile(r"^(?:\[[^\]]*\] )?(?:\[(?:error|fatal)\] (?=.)|\[warning\] (?=.*[Cc]orrupt))(.+)$", re.MULTILINE)
 _ESTIMATED = "Estimating duration from bitrate"
 _NO_AUDIO = "matches no streams", "does not contain any stream"
 
