@@ -1,5 +1,7 @@
 """`Downmixer`: several channels -> mono, also where channels in opposite phase would cancel in the mean."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,35 +51,53 @@ class Downmixer:
             return to_mono(samples)
         if self._window.shape[1] != channels:
             self._reset(channels)
-        parts, start = [], 0
+        runs = list(self._runs(samples))
+        with np.errstate(invalid="ignore"):  # NaN
+            parts = [
+                to_mono(samples[start:stop] if signs is None else samples[start:stop] * signs)
+                for start, stop, signs in runs
+            ]
+        return parts[0] if len(parts) == 1 else np.concatenate([to_mono(samples[:0]), *parts])
+
+    def _runs(self, samples: Samples) -> Iterator[tuple[int, int, Samples | None]]:
+        """Add samples to the window; yield the stretches with the same signs."""
+        first, start, signs = 0, 0, self.signs
         while start < len(samples):
             stop = min(len(samples), start + len(self._window) - self._filled)
-            part = samples[start:stop]
-            with np.errstate(invalid="ignore"):  # NaN
-                parts.append(to_mono(part if self.signs is None else part * self.signs))
-            self._window[self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
+            self._window[self._filled : self._filled + stop - start] = samples[start:stop]
+            self._filled += stop - start
             if self._filled == len(self._window):
                 self._decide()
                 self._filled = 0
+            if self.signs is not signs:
+                yield first, stop, signs
+                first, signs = stop, self.signs
             start = stop
-        return parts[0] if len(parts) == 1 else np.concatenate([to_mono(samples[:0]), *parts])
+        if first < len(samples):
+            yield first, len(samples), signs
 
     def _decide(self) -> None:
         """Choose the signs for the next window."""
+        n, channels = self._window.shape
         with np.errstate(all="ignore"):  # invalid samples
-            mean_power = float(np.square(to_mono(self._window)).mean(dtype=np.float64))
-            power = np.array([np.square(column).mean(dtype=np.float64) for column in self._window.T])
-        if not np.isfinite(power).all():
+            mean_power = _sum_of_squares(to_mono(self._window)) / n
+            power = _sum_of_squares(self._window.reshape(-1)) / (n * channels)
+        if not np.isfinite(power):
             return
         self._mean_power = _DECAY * self._mean_power + mean_power
-        self._power = _DECAY * self._power + power.mean()
+        self._power = _DECAY * self._power + power
         # The mean of n independent channels has 1/n of their power. For two, the power is that of mid and side.
         ratio = 1 + 10 ** ((CANCEL_DB if self.signs is None else RESTORE_DB) / 10)
-        if self._mean_power * ratio >= self._power * 2 / len(power):
+        if self._mean_power * ratio >= self._power * 2 / channels:
             self.signs = None
         elif self.signs is None:
-            loudest = self._window[:, np.argmax(power)]
+            powers = [_sum_of_squares(column) for column in self._window.T]
+            loudest = self._window[:, np.argmax(powers)]
             products = np.array([(loudest * column).sum(dtype=np.float64) for column in self._window.T])
             signs = np.where(products < 0, -1, 1).astype(np.float32)
             self.signs = signs * signs[0]  # the first channel is not inverted
+
+
+def _sum_of_squares(samples: Samples) -> float:
+    """Return the sum of squares of `(n,)` samples. einsum uses one thread and no temporary array, unlike np.dot."""
+    return float(np.einsum("i,i->", samples, samples))

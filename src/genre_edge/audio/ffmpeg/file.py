@@ -3,21 +3,18 @@
 import os
 import re
 import select
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
 from genre_edge.audio.block import Block
-from genre_edge.audio.ffmpeg import process
+from genre_edge.audio.ffmpeg.wav_output import WavOutput
 from genre_edge.audio.pipe import WavSource
 from genre_edge.audio.source import Source
-from genre_edge.audio.stderr_tail import StderrTail
 from genre_edge.audio.suffixes import FFMPEG_DEMUXERS
 from genre_edge.errors import AudioError
 
 STALL_TIMEOUT_S = 30.0  # ffmpeg is killed if it decodes nothing for so long
-_STOP_TIMEOUT_S = 1.0
 
 _DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", re.MULTILINE)
 _VIDEO = re.compile(r"^\[info\]   Stream #.*: Video:(?!.*\(attached pic\))", re.MULTILINE)
@@ -47,16 +44,14 @@ class FfmpegFile(Source):
         self.problem: str | None = None
         with path.open("rb") as file:
             self._is_mp4 = file.read(8)[4:] == b"ftyp"
-        self._stderr = StderrTail()
+        self._ffmpeg = WavOutput(self.name, _arguments(path))
         try:
-            self._process = process.start(self.name, _arguments(path), self._stderr.write_fd)
+            self._wav = self._read_header()
         except BaseException:
-            self._stderr.close()
+            self.close()
             raise
-        self._stderr.close_write_fd()
-        self._wav = self._read_header()
         self.rate, self.channels = self._wav.rate, self._wav.channels
-        dump = self._stderr.text()
+        dump = self._ffmpeg.stderr.text()
         duration = None if _ESTIMATED in dump else _DURATION.search(dump)
         self._duration_s = None
         if duration is not None:
@@ -64,17 +59,14 @@ class FfmpegFile(Source):
         self._has_video = _VIDEO.search(dump) is not None
 
     def _read_header(self) -> WavSource:
-        assert self._process.stdout is not None
         try:
-            return WavSource(cast("IO[bytes]", _StallLimit(self._process.stdout, self.name)), self.name)
+            return WavSource(cast("IO[bytes]", _StallLimit(self._ffmpeg.stdout, self.name)), self.name)
         except AudioError as error:
-            self._stop()
-            errors = self._errors()
-            self._stderr.close()
+            self._ffmpeg.stop()
+            errors, last_line = self._errors(), self._ffmpeg.stderr.last_line()
+            if last_line.startswith("cannot be started"):  # says child.py
+                raise AudioError(f"{self.name}: ffmpeg: {last_line}") from None
             raise AudioError(f"{self.name}: {_reason(errors, self._is_mp4)}" if errors else str(error)) from None
-        except BaseException:
-            self.close()
-            raise
 
     def blocks(self) -> Iterator[Block]:
         """Yield the decoded blocks. If ffmpeg fails after the first samples, set `problem`.
@@ -86,9 +78,9 @@ class FfmpegFile(Source):
         try:
             for block in self._wav.blocks():
                 n_samples += len(block.samples)
-                self._stderr.drain()
+                self._ffmpeg.stderr.drain()
                 yield block
-            if self._process.wait() != 0:
+            if self._ffmpeg.wait() != 0:
                 self.problem = "ffmpeg failed"
         except AudioError as error:
             self.problem = str(error).removeprefix(f"{self.name}: ")
@@ -99,23 +91,11 @@ class FfmpegFile(Source):
 
     def _errors(self) -> list[str]:
         """Return ffmpeg's error messages so far."""
-        return _ERROR.findall(self._stderr.text())
-
-    def _stop(self) -> None:
-        """Close the child's output, which ends ffmpeg; kill it if it is still running after a second."""
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        try:
-            self._process.wait(timeout=_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        return _ERROR.findall(self._ffmpeg.stderr.text())
 
     def close(self) -> None:
         """Kill the process; a second call does nothing."""
-        self._process.kill()
-        self._stop()
-        self._stderr.close()
+        self._ffmpeg.close()
 
 
 class _StallLimit:
@@ -138,9 +118,8 @@ def _arguments(path: Path) -> list[str]:
     limits = ["-protocol_whitelist", "file", "-format_whitelist", demuxers]
     # "file:" because a name may look like an option or a URL.
     return [
-        *["-nostdin", "-hide_banner", "-nostats", "-v", "level+info"],
+        *["-hide_banner", "-nostats", "-v", "level+info"],
         *[*limits, "-i", f"file:{path}"],
-        *["-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"],
     ]
 
 
