@@ -18,7 +18,7 @@ STALL_TIMEOUT_S = 30.0  # ffmpeg is killed if it decodes nothing for so long
 
 _DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", re.MULTILINE)
 _VIDEO = re.compile(r"^\[info\]   Stream #.*: Video:(?!.*\(attached pic\))", re.MULTILINE)
-_ERROR = re.compile(r"^(?:\[[^\]]*\] )?\[(?:error|fatal)\] (.+)$", re.MULTILINE)
+_ERROR = re.compile(r"^(?:\[[^\]]*\] )?(?:\[(?:error|fatal)\] (?=.)|\[warning\] (?=.*[Cc]orrupt))(.+)$", re.MULTILINE)
 _ESTIMATED = "Estimating duration from bitrate"
 _NO_AUDIO = "matches no streams", "does not contain any stream"
 
