@@ -97,12 +97,12 @@ def test_resampler_stop_band(rate: int, hz: float) -> None:
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e13, -1e13])
 @pytest.mark.parametrize("rate", [RATE, 48000])
-@pytest.mark.parametrize("at", [0, 1, 4095, 4096, 9000])
+@pytest.mark.parametrize("at", [0, 1, 4095, 4096, 5000])
 def test_frontend_invalid_sample(bad: float, rate: int, at: int) -> None:
     """The error names the first invalid sample."""
     samples = noise(10_000)
     samples[at] = bad
-    samples[at + 1 :: 7] = math.nan  # later ones are not reported
+    samples[at + 1 :: 3] = math.nan  # later ones are not reported
     source = ArraySource(samples, rate, (4096,), name="my song.wav")
     with pytest.raises(AudioError) as caught:
         frames_of(source)

@@ -11,7 +11,7 @@ from genre_edge.errors import AudioError
 log = logging.getLogger("genre_edge")
 
 _MAX_INVALID_S = 1.0
-_MAX_INVALID_SHARE = 0.01
+_MAX_INVALID_SHARE = 0.1
 _WARNING_DELAY_S = 60.0  # a stream that does not end reports its first invalid sample after this time
 
 
@@ -35,7 +35,7 @@ class InvalidSampleReplacer:
         """Return the block with valid samples.
 
         Raises:
-            AudioError: more than a second of samples, and more than 1 % of all, were invalid.
+            AudioError: more than a second of samples, and more than 10 % of all, were invalid.
         """
         self._n_samples += len(block.samples)
         time_s = block.position / block.rate
@@ -55,7 +55,7 @@ class InvalidSampleReplacer:
         """End the stream; log a warning if samples were replaced.
 
         Raises:
-            AudioError: more than 1 % of the samples were invalid.
+            AudioError: more than 10 % of the samples were invalid.
         """
         self._check(0)
         if self._problem:

@@ -114,5 +114,5 @@ def _declared_frames(log: str, n_frames: int) -> int:
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:
-    text = str(error.error_string).strip().rstrip(".")
+    text = str(error.error_string).strip().removeprefix("Error : ").rstrip(".")
     return NOT_AUDIO if "not recognised" in text else text

@@ -87,7 +87,8 @@ class FfmpegFile(Source):
         # In a film without damage, the sound may be shorter than the picture.
         self.expected_s = None if self._has_video and not self._errors() else self._duration_s
         if self.problem is not None and not n_samples:
-            raise AudioError(f"{self.name}: {self.problem}")
+            errors = self._errors()
+            raise AudioError(f"{self.name}: {_reason(errors, self._is_mp4) if errors else self.problem}")
 
     def _errors(self) -> list[str]:
         """Return ffmpeg's error messages so far."""
