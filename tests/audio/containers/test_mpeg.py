@@ -102,7 +102,7 @@ def test_clip_from_middle_of_frame(n_cut: int, before: bytes, caplog: pytest.Log
     assert not caplog.records
 
 
-@pytest.mark.parametrize("indexed", itertools.product([True, False], repeat=2))
+@pytest.mark.parametrize("indexed", list(itertools.product([True, False], repeat=2)))
 @pytest.mark.parametrize(("rate", "channels"), [(RATE, 1), (RATE, 2), (44100, 2)])
 def test_joined_files(indexed: tuple[bool, bool], rate: int, channels: int, caplog: pytest.LogCaptureFixture) -> None:
     """Files joined end to end are all decoded; rate and channels may change, and tags may lie between them."""

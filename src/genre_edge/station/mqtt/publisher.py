@@ -90,7 +90,7 @@ class MqttPublisher:
         self._client.publish(
             "verdict",
             {"heard": verdict["genre"] or verdict["reason"], "confidence_percent": percent}
-            | {key: verdict[key] for key in _VERDICT_KEYS}
+            | {key: verdict.get(key) for key in _VERDICT_KEYS}
             | {
                 "genres": {entry["genre"]: entry["probability"] for entry in verdict["genres"]},
                 "source": verdict["source"],
