@@ -6,9 +6,9 @@ import subprocess
 import numpy as np
 import pytest
 
-from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, FfmpegSource, is_url, redact_url
 from genre_edge.audio.ffmpeg import source as ffmpeg_source
-from genre_edge.audio.ffmpeg.url import NETWORK_PROTOCOLS, ffmpeg_url, final_reason
+from genre_edge.audio.ffmpeg.source import FfmpegSource
+from genre_edge.audio.ffmpeg.url import NETWORK_PROTOCOLS, NETWORK_SCHEMES, ffmpeg_url, final_reason, is_url, redact_url
 from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import encode, music
 from tests.helpers.live import RadioServer, Response

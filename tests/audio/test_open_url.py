@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from genre_edge.audio.ffmpeg import open_url
+from genre_edge.audio.ffmpeg.network import open_url
 from genre_edge.audio.live.reconnect import RetryPolicy
 from genre_edge.audio.opening import open_live, open_source
 from genre_edge.errors import AudioError, SourceLostError, UnusableSourceError

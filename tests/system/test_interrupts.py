@@ -20,7 +20,8 @@ import rich.live
 from rich.console import Console
 
 from genre_edge.audio.block import Block
-from genre_edge.audio.ffmpeg import kill_child_processes, process
+from genre_edge.audio.ffmpeg import process
+from genre_edge.audio.ffmpeg.process import kill_child_processes
 from genre_edge.audio.files import open_file
 from genre_edge.audio.live import reconnect
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy

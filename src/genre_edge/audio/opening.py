@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 
 from genre_edge.audio import microphone
-from genre_edge.audio.ffmpeg import NETWORK_SCHEMES, ffmpeg_program, is_url, open_url, playlist, redact_url
+from genre_edge.audio.ffmpeg import playlist
+from genre_edge.audio.ffmpeg.network import open_url
+from genre_edge.audio.ffmpeg.process import ffmpeg_program
+from genre_edge.audio.ffmpeg.url import NETWORK_SCHEMES, is_url, redact_url
 from genre_edge.audio.files import open_file
 from genre_edge.audio.live.queue import TIMEOUT_S
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 
-from genre_edge.audio.ffmpeg import is_url, redact_url
+from genre_edge.audio.ffmpeg.url import is_url, redact_url
 from genre_edge.audio.suffixes import is_audio_name, is_companion_name
 from genre_edge.errors import AudioError
 

@@ -125,7 +125,7 @@ def _run(service: "Service", url: str) -> None:
 
 def _exit_immediately(error: GenreEdgeError | None) -> None:
     """Exit without joining the threads that are still blocked on standard input, a disk or a device."""
-    from genre_edge.audio.ffmpeg import kill_child_processes
+    from genre_edge.audio.ffmpeg.process import kill_child_processes
 
     if error is not None:
         print_message(error)

@@ -191,7 +191,7 @@ def soundfile() -> Finding:
 
 def ffmpeg() -> Finding:
     """Find ffmpeg, start it, and report its version."""
-    from genre_edge.audio.ffmpeg import ffmpeg_program
+    from genre_edge.audio.ffmpeg.process import ffmpeg_program
 
     advice = "apt install ffmpeg"
     try:

@@ -8,6 +8,7 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from genre_edge.audio.containers.layout import Layout, Part
 from genre_edge.audio.containers.tags import after_id3v2, before_trailing_tags
@@ -43,24 +44,20 @@ class _Header:
     layer: int
 
 
-def _parse(second: int, third: int) -> _Header | None:
-    version, layer = second >> 3 & 3, 4 - (second >> 1 & 3)
-    bitrate, rate, padding = third >> 4, third >> 2 & 3, third >> 1 & 1
-    if second & 0xE0 != 0xE0 or version == 1 or layer == 4 or bitrate in (0, 15) or rate == 3:
+@lru_cache(maxsize=1 << 12)
+def _parse(head: bytes) -> _Header | None:
+    """Parse the first three bytes of a frame; None if they are no header."""
+    if len(head) < 3 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
+    bitrate, rate, padding = head[2] >> 4, head[2] >> 2 & 3, head[2] >> 1 & 1
+    if version == 1 or layer == 4 or bitrate in (0, 15) or rate == 3:
         return None
     hz, bits_per_s = _RATES[version][rate], 1000 * _BITRATES[version == 3, layer][bitrate - 1]
     if layer == 1:
         return _Header((12 * bits_per_s // hz + padding) * 4, 384, hz, layer)
     n_samples = 576 if layer == 3 and version != 3 else 1152
     return _Header(n_samples // 8 * bits_per_s // hz + padding, n_samples, hz, layer)
-
-
-_HEADERS = {  # by the first three bytes of a frame
-    bytes([0xFF, second, third]): header
-    for second in range(0xE0, 0x100)
-    for third in range(256)
-    if (header := _parse(second, third)) is not None
-}
 
 
 def _index_offset(head: bytes) -> int:
@@ -75,7 +72,7 @@ class _Run:
 
     Attributes:
         start: offset of the first frame.
-        head: the first four bytes of the first frame.
+        head, header: the first four bytes of the first frame, and what they say.
         end: offset after the last frame.
         n_indexed: number of frames according to the index; None without an index.
         bitrates: indices of the bit rates.
@@ -83,14 +80,14 @@ class _Run:
 
     start: int
     head: bytes
+    header: _Header
     end: int
     n_indexed: int | None
     n_frames: int = 0
     bitrates: set[int] = field(default_factory=set)
 
     def seconds(self, n_frames: int) -> float:
-        header = _HEADERS[self.head[:3]]
-        return n_frames * header.n_samples / header.rate
+        return n_frames * self.header.n_samples / self.header.rate
 
     @property
     def n_audio_frames(self) -> int:
@@ -99,7 +96,7 @@ class _Run:
     @property
     def needs_index(self) -> bool:
         """True if libmpg123 would stop too early: at an estimated length, or at the length in a wrong index."""
-        if _HEADERS[self.head[:3]].layer != 3:
+        if self.header.layer != 3:
             return False
         if self.n_indexed is None:
             return len(self.bitrates) > 1
@@ -111,13 +108,15 @@ class _Run:
             return Part(((self.start, self.end),))
         start = self.start
         if self.n_indexed is not None:
-            start += _HEADERS[self.head[:3]].length
+            start += self.header.length
         return Part((self._index(self.end - start), (start, self.end)))
 
     def _index(self, n_bytes: int) -> bytes:
         """Return a frame that holds the number of frames and bytes (the "Xing" header)."""
         head = bytes([0xFF, self.head[1] | 1, 0x90 | self.head[2] & 0x0C, self.head[3]])
-        frame = bytearray(_HEADERS[head[:3]].length)
+        header = _parse(head[:3])
+        assert header is not None
+        frame = bytearray(header.length)
         frame[:4] = head
         struct.pack_into(">4sIII", frame, _index_offset(head), b"Xing", 3, self.n_audio_frames, n_bytes + len(frame))
         return bytes(frame)
@@ -149,12 +148,12 @@ def _long_runs(descriptor: int, start: int, end: int) -> list[_Run]:
 def _runs(descriptor: int, start: int, end: int) -> Iterator[_Run]:
     """Yield the runs of frames between two offsets."""
     run: _Run | None = None
-    for offset, head, n_indexed in _frames(descriptor, start, end):
+    for offset, head, header, n_indexed in _frames(descriptor, start, end):
         if run is None or n_indexed is not None or not _continues(run, offset, head):
             if run is not None:
                 yield run
-            run = _Run(offset, head, offset, n_indexed)
-        run.end = offset + _HEADERS[head[:3]].length
+            run = _Run(offset, head, header, offset, n_indexed)
+        run.end = offset + header.length
         run.n_frames += 1
         run.bitrates.add(head[2] >> 4)
     if run is not None:
@@ -171,8 +170,8 @@ def _continues(run: _Run, offset: int, head: bytes) -> bool:
     )
 
 
-def _frames(descriptor: int, start: int, end: int) -> Iterator[tuple[int, bytes, int | None]]:
-    """Yield offset, first four bytes and the number of frames in the index (None without one) of each whole frame."""
+def _frames(descriptor: int, start: int, end: int) -> Iterator[tuple[int, bytes, _Header, int | None]]:
+    """Yield offset, first four bytes, header and the number of frames in the index, if any, of each whole frame."""
     base, window, indices = start, b"", frozenset[int]()
     offset, is_synchronous = start, False
     while offset + 4 <= end:
@@ -183,11 +182,11 @@ def _frames(descriptor: int, start: int, end: int) -> Iterator[tuple[int, bytes,
             indices = _index_positions(window)
             if len(window) < 4:
                 return
-        header = _HEADERS.get(window[at : at + 3])
+        header = _parse(window[at : at + 3])
         if header is not None and offset + header.length <= end:
             after = window[at + header.length : at + header.length + 3]
-            if is_synchronous or after in _HEADERS or offset + header.length == end:
-                yield offset, window[at : at + 4], _n_indexed(window, at) if at in indices else None
+            if is_synchronous or _parse(after) or offset + header.length == end:
+                yield offset, window[at : at + 4], header, _n_indexed(window, at) if at in indices else None
                 is_synchronous = True
                 offset += header.length
                 continue
