@@ -166,3 +166,18 @@ def test_rest_after_libsndfile(before: Path, caplog: pytest.LogCaptureFixture, m
     monkeypatch.setattr(SndfileDecoder, "arrays", stop_early)
     samples = read_samples(open_file(path))
     assert len(samples) == pytest.approx(len(whole), abs=2400) and not caplog.records
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("comment", ["x" * 90_000, "line\n" * 6000])
+def test_long_tags(before: Path, comment: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Long tags neither hide the audio nor the length of a truncated file."""
+    escaped = comment.replace("\n", "\\\n")
+    (before / "tags.txt").write_text(f";FFMETADATA1\ncomment={escaped}\n")
+    ffmpeg(before, "-i", "tags.txt", "-map_metadata", "1", "-c:a", "flac", "x.mka")
+    path = before / "x.mka"
+    assert len(read_samples(open_file(path))) == 4 * RATE and not caplog.records
+    content = path.read_bytes()
+    path.write_bytes(content[: (len(content) + len(comment)) // 2])
+    assert 0 < len(read_samples(open_file(path))) < 4 * RATE
+    assert "of 4.0 s" in caplog.text

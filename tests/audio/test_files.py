@@ -207,7 +207,7 @@ def test_fifo_is_rejected(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     program = "import sys; from genre_edge.audio.files import open_file; open_file(sys.argv[1])"
     done = run_python(program, tmp_path / name)
-    reason = "not a regular file but a pipe; pass its data as standard input (WAV, or --raw): - < "
+    reason = "not a regular file but a pipe; pass its data as standard input (WAV, or --raw): genre-edge classify - < "
     expected = f"genre_edge.errors.AudioError: {tmp_path / name}: {reason}{tmp_path / name}"
     assert done.stderr.splitlines()[-1] == expected
 

@@ -187,7 +187,7 @@ def test_explain_unreadable(tree: Path) -> None:
         reasons = {name: explain_unreadable(name) for name in ("a pipe.wav", "socket.wav", "/dev/null", ".", "missing")}
     standard_input = "pass its data as standard input (WAV, or --raw):"
     assert reasons == {
-        "a pipe.wav": f"not a regular file but a pipe; {standard_input} - < 'a pipe.wav'",
+        "a pipe.wav": f"not a regular file but a pipe; {standard_input} genre-edge classify - < 'a pipe.wav'",
         "socket.wav": f"not a regular file but a socket; {standard_input} COMMAND | genre-edge classify -",
         "/dev/null": "not a regular file but a device; for a sound card, run: genre-edge stream",
         ".": "not a regular file",
@@ -201,4 +201,4 @@ def test_explain_process_substitution() -> None:
     reason = explain_unreadable(f"/dev/fd/{read_fd}")
     os.close(read_fd)
     os.close(write_fd)
-    assert reason.endswith("pass its data as standard input (WAV, or --raw): - < <(COMMAND)")
+    assert reason.endswith("pass its data as standard input (WAV, or --raw): genre-edge classify - < <(COMMAND)")

@@ -25,9 +25,10 @@ def server() -> Iterator[Redirect]:
     redirection.close()
 
 
-def request(url: str, first_line: str = "GET /x HTTP/1.1", headers: str = "") -> bytes:
+def request(url: str, first_line: str = "", headers: str = "") -> bytes:
     """Send a request; return the whole answer."""
     host, port = url.split("/")[2].split(":")
+    first_line = first_line or f"GET /{url.split('/')[3]} HTTP/1.1"
     with socket.create_connection((host, int(port)), timeout=TIMEOUT_S) as client:
         client.sendall(f"{first_line}\r\n{headers}\r\n".encode())
         return b"".join(iter(lambda: client.recv(4096), b""))
@@ -37,7 +38,7 @@ def test_redirect_http(server: Redirect) -> None:
     """HTTP requests, any number, are redirected."""
     for _ in range(3):
         connection = http.client.HTTPConnection(server.url.split("/")[2], timeout=TIMEOUT_S)
-        connection.request("GET", "/")
+        connection.request("GET", server.url[server.url.index("/", 8) :])
         answer = connection.getresponse()
         assert (answer.status, answer.headers["Location"]) == (302, SECRET)
         connection.close()
@@ -45,8 +46,14 @@ def test_redirect_http(server: Redirect) -> None:
 
 def test_redirect_rtsp(server: Redirect) -> None:
     """RTSP requests are redirected, with their sequence number."""
-    answer = request(server.url, "OPTIONS rtsp://127.0.0.1/x RTSP/1.0", "CSeq: 17\r\n")
+    answer = request(server.url, f"OPTIONS rtsp://127.0.0.1/{server.url.split('/')[3]} RTSP/1.0", "CSeq: 17\r\n")
     assert answer.startswith(b"RTSP/1.0 302 ") and b"\r\nCSeq: 17\r\n" in answer and SECRET.encode() in answer
+
+
+def test_redirect_refuses_other_paths(server: Redirect) -> None:
+    """A program that does not know the path, such as a browser, gets nothing."""
+    for target in ("/", "/x", "rtsp://127.0.0.1/", "/" + 16 * "0"):
+        assert request(server.url, f"GET {target} HTTP/1.1") == b""
 
 
 def test_redirect_refuses_other_users(server: Redirect, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,7 +134,9 @@ def test_classify_special_files(cli: Cli, folder: Path, tmp_path: Path) -> None:
     os.close(write_fd)
     assert done.returncode == 1
     assert [json.loads(line)["source"] for line in done.stdout.splitlines()] == [str(folder / "good.wav")]
-    standard_input = "not a regular file but a pipe; pass its data as standard input (WAV, or --raw): - <"
+    standard_input = (
+        "not a regular file but a pipe; pass its data as standard input (WAV, or --raw): genre-edge classify - <"
+    )
     assert done.stderr.splitlines() == [
         f"genre-edge: {tmp_path}/fifo.m4a: {standard_input} {tmp_path}/fifo.m4a",
         f"genre-edge: /dev/fd/{read_fd}: {standard_input} <(COMMAND)",

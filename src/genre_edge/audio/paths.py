@@ -84,7 +84,7 @@ def explain_unreadable(path: str | Path, mode: int | None = None) -> str:
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
         kind = "pipe" if stat.S_ISFIFO(mode) else "socket"
         origin = "<(COMMAND)" if str(path).startswith(("/dev/fd/", "/proc/")) else shlex.quote(str(path))
-        way_out = f"- < {origin}" if stat.S_ISFIFO(mode) else "COMMAND | genre-edge classify -"
+        way_out = f"genre-edge classify - < {origin}" if stat.S_ISFIFO(mode) else "COMMAND | genre-edge classify -"
         return f"not a regular file but a {kind}; pass its data as standard input (WAV, or --raw): {way_out}"
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         return "not a regular file but a device; for a sound card, run: genre-edge stream"

@@ -112,7 +112,7 @@ def serve(
 
 def _run(service: "Service", url: str) -> None:
     error = None
-    logging.raiseExceptions = False  # a message that cannot be written, for want of memory, is lost without a traceback
+    logging.raiseExceptions = False  # a message that cannot be written, out of memory, is lost without a traceback
     try:
         service.run(lambda: print_message(url))
     except GenreEdgeError as reason:

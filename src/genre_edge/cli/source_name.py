@@ -20,7 +20,7 @@ def source_name(source: str | None, source_file: Path | None) -> str:
             than 4096 bytes.
     """
     if source_file is None:
-        return source or os.environ.get(_VARIABLE) or DEFAULT_SOURCE
+        return source if source is not None else os.environ.get(_VARIABLE) or DEFAULT_SOURCE
     if source is not None:
         raise ParameterError("give SOURCE or --source-file, not both")
     try:
@@ -37,7 +37,9 @@ def _first_line(path: Path) -> bytes:
     content = b""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # does not wait for the writer of a pipe
     with os.fdopen(descriptor, "rb", buffering=0) as file:
-        while b"\n" not in content and select.select([file], [], [], _TIMEOUT_S)[0]:
+        while b"\n" not in content:
+            if not select.select([file], [], [], _TIMEOUT_S)[0]:
+                raise ValueError(f"no line arrives within {_TIMEOUT_S:.0f} s")
             if not (data := file.read(_MAX_BYTES)):
                 break
             content += data

@@ -15,7 +15,7 @@ _RETRY_S = 0.01
 
 
 class ResumableBlocks(Source):
-    """Source that can be iterated again after an error of its consumer; the block at fault then counts as dropped.
+    """Source that can be iterated again after an error of its consumer; the failed block then counts as dropped.
 
     A shortage in a pipe, whose samples wait, is no error: reading continues without a loss.
 

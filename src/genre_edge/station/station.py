@@ -119,7 +119,7 @@ class Station:
             self.ended.set()
 
     def _classify(self) -> None:
-        """Classify the source. After a shortage of memory, continue with the block after the one at fault."""
+        """Classify the source. After a shortage of memory, continue with the block after the failed one."""
         self._blocks = blocks = ResumableBlocks(self._source, lambda error: self._log_shortage(error, "reading again"))
         while True:
             try:

@@ -19,6 +19,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != int(parent):
         sys.exit(1)  # the parent ended before the call
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the thread that started this process blocks signals
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and the program would inherit that
         signal.signal(number, signal.SIG_DFL)
     try:

@@ -3,6 +3,7 @@
 import os
 import re
 import select
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
@@ -14,6 +15,7 @@ from genre_edge.audio.source import Source
 from genre_edge.audio.suffixes import FFMPEG_DEMUXERS
 from genre_edge.errors import AudioError
 
+_DRAIN_INTERVAL_MS = 5
 STALL_TIMEOUT_S = 30.0  # ffmpeg is killed if it decodes nothing for so long
 
 _DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", re.MULTILINE)
@@ -60,7 +62,7 @@ class FfmpegFile(Source):
 
     def _read_header(self) -> WavSource:
         try:
-            return WavSource(cast("IO[bytes]", _StallLimit(self._ffmpeg.stdout, self.name)), self.name)
+            return WavSource(cast("IO[bytes]", _StallLimit(self._ffmpeg, self.name)), self.name)
         except AudioError as error:
             self._ffmpeg.stop()
             errors, last_line = self._errors(), self._ffmpeg.stderr.last_line()
@@ -100,17 +102,20 @@ class FfmpegFile(Source):
 
 
 class _StallLimit:
-    """Byte stream of a child process that raises AudioError if no byte arrives for `STALL_TIMEOUT_S`."""
+    """Output of ffmpeg that raises AudioError if no byte arrives for `STALL_TIMEOUT_S`. It also drains the messages."""
 
-    def __init__(self, stream: IO[bytes], name: str) -> None:
-        self._fd, self._name = stream.fileno(), name
+    def __init__(self, ffmpeg: WavOutput, name: str) -> None:
+        self._fd, self._stderr, self._name = ffmpeg.stdout.fileno(), ffmpeg.stderr, name
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
 
     def read(self, n: int) -> bytes:
         """Read up to `n` bytes; none at the end of the stream."""
-        if not self._poll.poll(1000 * STALL_TIMEOUT_S):
-            raise AudioError(f"{self._name}: ffmpeg decoded nothing for {STALL_TIMEOUT_S:.0f} s and is stopped")
+        deadline_s = time.monotonic() + STALL_TIMEOUT_S
+        while not self._poll.poll(_DRAIN_INTERVAL_MS):
+            self._stderr.drain()  # before the first sample, ffmpeg reports all tags and then the length
+            if time.monotonic() >= deadline_s:
+                raise AudioError(f"{self._name}: ffmpeg decoded nothing for {STALL_TIMEOUT_S:.0f} s and is stopped")
         return os.read(self._fd, n)
 
 

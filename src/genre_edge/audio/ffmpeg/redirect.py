@@ -42,7 +42,8 @@ class Redirect:
         try:
             port = self._server.getsockname()[1]
             scheme = _SCHEMES[url.partition("://")[0]]
-            self.url = f"{scheme}://{_LOCALHOST}:{port}/{secrets.token_hex(8)}"
+            self._path = f"/{secrets.token_hex(8)}"
+            self.url = f"{scheme}://{_LOCALHOST}:{port}{self._path}"
             with blocked():
                 threading.Thread(target=self._run, name="redirect", daemon=True).start()
         except BaseException:
@@ -72,6 +73,9 @@ class Redirect:
             if not (data := client.recv(4096)):
                 return
             request += data
+        target = request.split(b" ", 2)[1:2]
+        if not target or not target[0].split(b"?")[0].endswith(self._path.encode()):
+            return  # another program of this user, such as a browser
         protocol = "RTSP" if b" RTSP/" in request.partition(b"\r\n")[0] else "HTTP"
         sequence = re.search(rb"^CSeq: *\d+\r\n", request, re.MULTILINE)
         head = f"{protocol}/1.0 302 Found\r\nLocation: {self._target}\r\nContent-Length: 0\r\n".encode()

@@ -7,18 +7,17 @@ NETWORK_SCHEMES = frozenset(
     ["http", "https", "icecast", "rtsp", "rtsps", "rtmp", "rtmps", "rtp", "srt", "udp", "mms", "mmsh", "mmst"]
 )
 NETWORK_PROTOCOLS = "http,https,httpproxy,rtsp,rtsps,rtmp,rtmps,rtp,rtcp,srtp,srt,udp,tcp,tls,mmsh,mmst,crypto,data"
-# The formats of streams. Without this list ffmpeg hears web pages as AMR, and other texts as subtitles.
+# The formats of streams. Without this list ffmpeg decodes web pages as AMR, and other texts as subtitles.
 NETWORK_FORMATS = (
     "aac,ac3,aiff,asf,asf_o,au,avi,caf,dash,dts,eac3,flac,flv,hls,live_flv,loas,matroska,mov,mp3,mpeg,mpegts,nsv,nut,"
     "ogg,rm,rtp,rtsp,sdp,truehd,tta,w64,wav,webm,webvtt,wv"  # webvtt: subtitles beside the sound, in HLS
 )
 SCHEME_ALIASES = {"icecast": "http", "mms": "mmsh"}  # ffmpeg writes to icecast:// but cannot read it, and has no mms://
 
-# HTTP status codes after which further attempts are pointless -> what they mean
+# HTTP status codes after which further attempts are pointless -> what they mean. Not 403 and 404: a radio that is full,
+# or not on the air yet, answers them.
 FINAL_STATUS = {
     401: "no access: 401 Unauthorized",
-    403: "no access: 403 Forbidden",
-    404: "no audio at this address: 404 Not Found",
     410: "no audio at this address: 410 Gone",
     451: "no access: 451 Unavailable For Legal Reasons",
 }

@@ -7,7 +7,8 @@ from genre_edge.audio.ffmpeg import process
 from genre_edge.audio.stderr_tail import StderrTail
 from genre_edge.errors import AudioError
 
-_OUTPUT = ["-map", "0:a:0", "-c:a", "pcm_f32le", "-f", "wav", "-"]
+# Without metadata, which could fill the WAV header beyond the limit of `WavSource`
+_OUTPUT = ["-map", "0:a:0", "-map_metadata", "-1", "-c:a", "pcm_f32le", "-f", "wav", "-"]
 _STOP_TIMEOUT_S = 1.0
 
 

@@ -1,4 +1,4 @@
-"""`DatabaseFile`: the file under an open database: whose it is, and whether something else has changed it.
+"""`DatabaseFile`: the file under an open database: its owner, and whether something else has changed it.
 
 SQLite does not notice that its file was deleted, replaced or overwritten: it would write to a deleted file, or the
 pages of its write-ahead log (WAL) into another program's file.

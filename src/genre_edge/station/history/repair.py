@@ -34,16 +34,7 @@ _NOT_DAMAGE = (
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Return True if an error of a file that is a history means that its content is damaged."""
-    if isinstance(
-        error,
-        (
-            UnavailableError,
-            ForeignFileError,
-            sqlite3.ProgrammingError,
-            sqlite3.NotSupportedError,
-            sqlite3.InterfaceError,
-        ),
-    ):
+    if isinstance(error, _NOT_DAMAGE_TYPES):
         return False
     return not any(message in str(error) for message in _NOT_DAMAGE)
 

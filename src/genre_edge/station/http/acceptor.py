@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from genre_edge.station.http.client_network import client_network
 from genre_edge.system.shortage import describe_shortage
 
 log = logging.getLogger("genre_edge")
@@ -33,7 +34,7 @@ class ConnectionLimits:
 
     Attributes:
         total: number of connections; further ones wait in the backlog.
-        per_address: number of connections of one IP address; further ones are closed.
+        per_address: number of connections of one IPv4 address or IPv6 /64 network; further ones are closed.
     """
 
     total: int = MAX_CONNECTIONS
@@ -121,7 +122,7 @@ class Acceptor:
         self._pause()
 
     async def wait_closed(self) -> None:
-        """Return at once: connections are the protocols' own."""
+        """Return at once: the protocols close their connections."""
 
     def _resume(self) -> None:
         if not (self._closed or self._is_accepting):
@@ -141,7 +142,7 @@ class Acceptor:
                     self._crowded.report("connection limit reached; further connections wait")
                     return
                 client, address = self._listener.accept()
-                self._admit(client, address[0])
+                self._admit(client, client_network(address[0]))
         except (BlockingIOError, InterruptedError, ConnectionError):
             return  # none is waiting any more
         except (OSError, MemoryError) as error:

@@ -104,7 +104,7 @@ class Server:
         )
 
     def _run(self) -> None:
-        """Serve; start again if the event loop itself fails, for example for want of memory."""
+        """Serve; start again if the event loop itself fails, for example out of memory."""
         has_started = False
         while True:
             try:

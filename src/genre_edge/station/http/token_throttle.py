@@ -1,11 +1,11 @@
 """`TokenThrottle`: bounds how many wrong tokens clients can try, for each address and overall."""
 
-import ipaddress
 import logging
 import math
 import time
 from collections import OrderedDict
 
+from genre_edge.station.http.client_network import client_network
 from genre_edge.system.log_limit import limit_log
 
 log = logging.getLogger("genre_edge.tokens")
@@ -52,7 +52,7 @@ class TokenThrottle:
 
     def wait_s(self, address: str | None) -> int:
         """Return for how many seconds to refuse the tokens of an address, and count the refusal; 0 to compare them."""
-        key, now = _network(address), time.monotonic()
+        key, now = client_network(address), time.monotonic()
         budget = self._addresses.get(key)
         wait_s = budget.wait_s(now) if budget else 0.0
         if key not in self._trusted:
@@ -62,7 +62,7 @@ class TokenThrottle:
 
     def record_wrong(self, address: str | None) -> None:
         """Count and log a wrong token."""
-        key, now = _network(address), time.monotonic()
+        key, now = client_network(address), time.monotonic()
         self.wrong += 1
         log.warning("wrong token from %s", address)
         budget = self._addresses.setdefault(key, _Budget(BURST_PER_ADDRESS, INTERVAL_PER_ADDRESS_S))
@@ -72,7 +72,7 @@ class TokenThrottle:
 
     def record_right(self, address: str | None) -> None:
         """Forget the wrong tokens of an address."""
-        key = _network(address)
+        key = client_network(address)
         self._addresses.pop(key, None)
         self._trusted[key] = None
         _touch(self._trusted, key)
@@ -83,14 +83,3 @@ def _touch(table: "OrderedDict[str, _Budget] | OrderedDict[str, None]", key: str
     table.move_to_end(key)
     if len(table) > MAX_ADDRESSES:
         table.popitem(last=False)
-
-
-def _network(address: str | None) -> str:
-    """Return what one client controls: an IPv4 address, or the /64 of an IPv6 address."""
-    try:
-        ip = ipaddress.ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return address or ""
-    if isinstance(ip, ipaddress.IPv4Address):
-        return str(ip)
-    return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))

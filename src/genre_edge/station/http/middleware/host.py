@@ -98,4 +98,4 @@ class AllowedHostsMiddleware:
 def _host(request: Request) -> str:
     """Return the host of the Host header in lower case, without its port."""
     host = request.headers.get("host", "").lower()
-    return host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+    return host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0].rstrip(".")
