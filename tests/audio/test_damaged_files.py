@@ -1,6 +1,8 @@
 """Truncated and damaged audio files: decoded as far as possible with a warning, or one AudioError."""
 
+import errno
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +80,18 @@ def test_damaged_file_without_audio(tmp_path: Path, caplog: pytest.LogCaptureFix
     with pytest.raises(AudioError):
         read_samples(open_file(path))
     assert not caplog.records
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "MP3", "OGG"])
+def test_read_error_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str) -> None:
+    """A disk that fails while a file is scanned is one AudioError with the system's reason."""
+    path = tmp_path / "x"
+    path.write_bytes(encode(music(1, 22050), 22050, format))
+
+    def fail(*arguments: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", fail)
+    with pytest.raises(AudioError) as caught:
+        open_file(path)
+    assert str(caught.value) == f"{path}: Input/output error"

@@ -58,6 +58,9 @@ class FileSource(Source):
             self._layout = layout or Layout()
             self._open(is_unknown=layout is None)
             self.check_format()
+        except OSError as error:  # a failing disk, or a file system that went away
+            self.close()
+            raise AudioError(f"{self.name}: {error.strerror}") from None
         except BaseException:
             self.close()
             raise
@@ -137,7 +140,11 @@ class FileSource(Source):
                     n_lost = 0
             except AudioError as error:
                 self._damage = str(error)
-                if (resumed := flac.resume(self._descriptor, self._size, self._position, resume_offset)) is None:
+                try:
+                    resumed = flac.resume(self._descriptor, self._size, self._position, resume_offset)
+                except OSError:
+                    resumed = None
+                if resumed is None:
                     return
                 part, first_sample, resume_offset = resumed
                 n_lost += first_sample - self._position

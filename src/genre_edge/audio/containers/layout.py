@@ -61,7 +61,10 @@ class PartView:
         return self._position
 
     def readinto(self, buffer: memoryview) -> int:
-        """Read up to `len(buffer)` bytes at the position; return their number, fewer only at the end."""
+        """Read up to `len(buffer)` bytes at the position; return their number, fewer only at the end.
+
+        A read error counts as the end: an exception in libsndfile's callback would be printed and lost.
+        """
         n_read = 0
         while n_read < len(buffer) and (data := self._read_piece(len(buffer) - n_read)):
             buffer[n_read : n_read + len(data)] = data
@@ -88,7 +91,10 @@ class PartView:
                 n = min(n, length - offset)
                 if isinstance(piece, bytes):
                     return piece[offset : offset + n]
-                return os.pread(self._descriptor, n, piece[0] + offset)
+                try:
+                    return os.pread(self._descriptor, n, piece[0] + offset)
+                except OSError:
+                    return b""
             start += length
         return b""
 
