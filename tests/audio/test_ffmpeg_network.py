@@ -112,17 +112,18 @@ def test_ffmpeg_supports_all_schemes() -> None:
         assert name in NETWORK_PROTOCOLS.split(",")
 
 
-NOT_FOUND = "no audio at this address: 404 Not Found"
+GONE = "no audio at this address: 410 Gone"
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("http://x/y: Server returned 404 Not Found", NOT_FOUND),
-        ("[in#0] x\nError opening input: Server returned 403 Forbidden (access denied)", "no access: 403 Forbidden"),
+        ("http://x/y: HTTP error 410 Gone", GONE),
+        ("http://x/y: Server returned 404 Not Found", None),  # a radio that is not on the air yet
+        ("[in#0] x\nError opening input: Server returned 403 Forbidden (access denied)", None),
         ("[rtsp @ 1] method DESCRIBE failed: 410 Gone\n", "no audio at this address: 410 Gone"),
         ("[rtsp @ 1] method PLAY failed: 403 Forbidden\nx: Server returned 403 Forbidden (access denied)", None),
-        ("[rtsp @ 1] method SETUP failed: 461 Unsupported\nx: Server returned 404 Not Found", NOT_FOUND),
+        ("[rtsp @ 1] method SETUP failed: 461 Unsupported\nx: HTTP error 410 Gone", GONE),
         ("Server returned 5XX Server Error reply", None),
         ("", None),
     ],
