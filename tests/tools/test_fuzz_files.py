@@ -28,12 +28,12 @@ VERDICT = Verdict(
     confidence=None,
     reason="too_short",
     genres=[],
-    source="/tmp/x/000001.wav",
+    source="music/000001.wav",
     input=InputInfo(8000, 1, 22050.0),
     model=ModelInfo("m", "1", "0" * 64),
 ).to_dict()
 RESULT = json.dumps(VERDICT).encode() + b"\n"
-MESSAGE = b"genre-edge: /tmp/x/000001.wav: not an audio file\n"
+MESSAGE = b"genre-edge: music/000001.wav: not an audio file\n"
 
 
 def ended(code: int | None = 0, out: bytes = b"", err: bytes = b"", **usage: object) -> Run:
@@ -117,14 +117,14 @@ def test_canary(tmp_path: Path) -> None:
     [
         (ended(0, RESULT), None),
         (ended(0, RESULT, MESSAGE), None),  # a warning
-        (ended(0, RESULT, b"genre-edge: /tmp/x: " + check_run._SKIPPED + b"\n"), None),  # the canary
+        (ended(0, RESULT, b"genre-edge: music: " + check_run._SKIPPED + b"\n"), None),  # the canary
         (ended(1, RESULT, MESSAGE), None),
         (ended(1, b"", MESSAGE), None),
         (ended(None, RESULT), "no end after 9 s"),
         (ended(-11, RESULT), "killed by signal 11"),
         (ended(2, RESULT), "exit code 2"),
         (ended(0, b"", MESSAGE), "exit code 0, although a file has no result"),
-        (ended(0, RESULT, b'Traceback (most recent call last):\n  File "/tmp/x/000001"\n'), "not a message"),
+        (ended(0, RESULT, b'Traceback (most recent call last):\n  File "music/000001"\n'), "not a message"),
         (ended(0, RESULT, b"/x/000001.py:1: RuntimeWarning: overflow\n"), "not a message"),
         (ended(0, RESULT, b"genre-edge: something\n"), "not a message about a file"),
         (ended(0, RESULT[:-5] + b"\n"), "no JSON"),
