@@ -4,13 +4,12 @@ import struct
 
 from genre_edge.audio.containers.au import au_header
 from genre_edge.audio.containers.extent import Extent, find_extent
-from genre_edge.audio.containers.file_bytes import Peek, is_printable
+from genre_edge.audio.containers.file_bytes import MAX_CHUNKS, Peek, is_printable
 from genre_edge.audio.containers.layout import Layout
 from genre_edge.audio.containers.wav import wav_header
 
 _CHUNK_HEADER, _SSND_HEADER = 8, 8
 _MAX_FORMAT = 4096  # bytes of a COMM chunk
-_MAX_CHUNKS = 10_000
 _PCM = frozenset([b"NONE", b"none", b"twos", b"sowt", b"raw ", b"in24", b"in32", b"42ni", b"23ni"])
 _FLOAT = frozenset([b"fl32", b"FL32", b"fl64", b"FL64"])
 _LAW = {b"ulaw": 1, b"ULAW": 1, b"alaw": 27, b"ALAW": 27}  # and their numbers in AU
@@ -25,7 +24,7 @@ def scan_aiff(peek: Peek, size: int) -> Layout | None:
         return None
     position: int | None = 12
     format, extent, is_regular = b"", None, True
-    for _ in range(_MAX_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         if position is None or position >= size or (format and extent):
             break
         head = peek(position, _CHUNK_HEADER)

@@ -3,12 +3,11 @@
 import struct
 
 from genre_edge.audio.containers.extent import Extent, find_extent
-from genre_edge.audio.containers.file_bytes import Peek, is_printable
+from genre_edge.audio.containers.file_bytes import MAX_CHUNKS, Peek, is_printable
 from genre_edge.audio.containers.layout import Layout
 
 _CHUNK_HEADER, _FORMAT_SIZE, _EDIT_COUNT = 12, 32, 4
 _FIXED_SIZE = (b"lpcm", b"ulaw", b"alaw")  # formats whose packets are single frames
-_MAX_CHUNKS = 10_000
 
 
 def scan_caf(peek: Peek, size: int) -> Layout | None:
@@ -22,7 +21,7 @@ def scan_caf(peek: Peek, size: int) -> Layout | None:
 
     at: int | None = 8
     format, extent, is_regular = b"", None, False
-    for _ in range(_MAX_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         if at is None or at >= size:
             break
         head = peek(at, _CHUNK_HEADER)

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from genre_edge.audio.containers.file_bytes import Peek, is_padding
+from genre_edge.audio.containers.file_bytes import MAX_CHUNKS, Peek, is_padding
 from genre_edge.audio.containers.layout import Layout, Part, Range
 from genre_edge.audio.containers.tags import is_tag, tags_start
 
 NO_LENGTH = "the header gives no length, as after an interrupted recording"
 WRAP = 1 << 32  # writers beyond 4 GiB store a 32-bit size modulo this
-_MAX_CHUNKS = 10_000
 _MAX_BYTE_RATE = 1e10
 
 
@@ -90,7 +89,7 @@ def _is_end(peek: Peek, at: int, tags: int, next_chunk: Callable[[int], int | No
     """Return True if no audio follows: only chunks, tags, a few bytes or padding."""
     if may_be_padded and is_padding(peek, at):
         return True
-    for _ in range(_MAX_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         if tags - at < 8 or is_tag(peek, at):
             return True
         following = next_chunk(at)

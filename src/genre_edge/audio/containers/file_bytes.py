@@ -6,6 +6,7 @@ from collections.abc import Callable
 Peek = Callable[[int, int], bytes]  # (position, n): up to n bytes there, fewer only at the end
 
 MAX_LOOK_AHEAD = 1 << 16  # bytes after the declared end of the audio that decide whether it goes on
+MAX_CHUNKS = 10_000  # of one file; more are damage
 
 
 def file_peek(descriptor: int, size: int) -> Peek:

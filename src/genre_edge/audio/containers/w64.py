@@ -3,7 +3,7 @@
 import struct
 
 from genre_edge.audio.containers.extent import find_extent
-from genre_edge.audio.containers.file_bytes import Peek
+from genre_edge.audio.containers.file_bytes import MAX_CHUNKS, Peek
 from genre_edge.audio.containers.layout import Layout
 from genre_edge.audio.containers.wav import DECODABLE, MAX_FORMAT, wav_header
 
@@ -11,7 +11,6 @@ MAGIC = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
 _TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 _WAVE, _FORMAT, _DATA = (name + _TAIL for name in (b"wave", b"fmt ", b"data"))
 _CHUNK_HEADER = 24  # id of 16 bytes and size of 8, which counts the header
-_MAX_CHUNKS = 10_000
 _MAX_LENGTH = 1 << 62  # a larger one leaves the length open
 
 
@@ -28,7 +27,7 @@ def scan_w64(peek: Peek, size: int) -> Layout | None:
         return None
     at: int | None = 40
     format, extent, is_regular, is_declared = b"", None, True, False
-    for _ in range(_MAX_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         if at is None or at >= size:
             break
         head = peek(at, _CHUNK_HEADER)

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from genre_edge.audio.containers.extent import WRAP, is_placeholder
-from genre_edge.audio.containers.file_bytes import MAX_LOOK_AHEAD, Peek, is_padding, is_printable
+from genre_edge.audio.containers.file_bytes import MAX_CHUNKS, MAX_LOOK_AHEAD, Peek, is_padding, is_printable
 from genre_edge.audio.containers.tags import is_tag
 
 UNKNOWN = 0xFFFFFFFF
 _FORMS = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">"}
 _MAX_SKIPPED = 1 << 28  # bytes of one chunk before the audio; a larger one is damage
-_MAX_CHUNKS = 10_000
 _KNOWN_IDS = frozenset(
     b"fmt |fact|data|LIST|INFO|id3 |ID3 |bext|cart|cue |plst|smpl|inst|acid|strc|iXML|axml|bxml|sxml|aXML|chna|ubxt|"
     b"_PMX|XMP |PEAK|DISP|disp|afsp|levl|umid|mext|qlty|link|JUNK|junk|PAD |pad |FLLR|fllr|LGWV|LGPM|minf|elm1|elmo|"
@@ -70,7 +69,7 @@ class WavChunks:
         self._ds64_size: int | None = None
 
     def __iter__(self) -> Iterator[Chunk]:
-        for _ in range(_MAX_CHUNKS if self.form else 0):
+        for _ in range(MAX_CHUNKS if self.form else 0):
             head = self._peek(self.position, 8)
             if len(head) < 8 or not is_printable(head[:4]):
                 return
