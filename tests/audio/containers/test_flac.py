@@ -93,3 +93,14 @@ def test_damaged_frames(
     assert len(whole) - 2 * n_places * 4096 <= n_decoded < len(whole)
     (record,) = caplog.records
     assert "x.flac: the file is damaged; decoded" in record.message
+
+
+def test_damage_far_from_start(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit of the search for the next frame counts from the damage, not from the start of the file."""
+    monkeypatch.setattr("genre_edge.audio.containers.flac._MAX_SEARCH_BYTES", len(content) // 4)
+    changed = bytearray(content)
+    changed[len(content) * 6 // 10] ^= 0x20
+    (tmp_path / "x.flac").write_bytes(changed)
+    with open_file(tmp_path / "x.flac") as source:
+        n_decoded = sum(len(block.samples) for block in source.blocks())
+    assert n_decoded >= SECONDS * RATE - 2 * 4096

@@ -145,3 +145,12 @@ def test_damaged_frame(caplog: pytest.LogCaptureFixture) -> None:
 def test_wav_is_not_scanned(caplog: pytest.LogCaptureFixture) -> None:
     """PCM data of another container is never taken for frames."""
     assert len(decoded(encode(noise(RATE), RATE), "x.mp3")) == RATE
+
+
+def test_index_counts_its_own_frame(caplog: pytest.LogCaptureFixture) -> None:
+    """Some encoders count the frame of the index: such a file is complete."""
+    content = bytearray(mp3(8))
+    at = next(content.index(tag) for tag in (b"Xing", b"Info") if tag in content[:200])
+    content[at + 8 : at + 12] = (int.from_bytes(content[at + 8 : at + 12], "big") + 1).to_bytes(4, "big")
+    assert len(decoded(bytes(content))) == pytest.approx(8 * RATE, abs=TOLERANCE)
+    assert not caplog.records

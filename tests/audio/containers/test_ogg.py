@@ -79,3 +79,13 @@ def test_junk_between_links(tmp_path: Path, at: int, caplog: pytest.LogCaptureFi
     junk = bytes(range(256)) * 5
     seconds, _ = decode(tmp_path / "x.ogg", ogg(CASES[0], 2) + junk[: at * 4] + ogg(CASES[0], 2, 3))
     assert seconds == pytest.approx(4, abs=0.02)
+
+
+def test_damaged_first_page_of_link(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A link that is lost with its damaged first page is not lost silently."""
+    first = ogg(CASES[0], 2)
+    content = bytearray(first + ogg(CASES[0], 3, 5) + ogg(CASES[0], 1, 9))
+    content[len(first) + 35] ^= 1
+    decode(tmp_path / "x.ogg", bytes(content))
+    (record,) = caplog.records
+    assert "x.ogg: the file has damaged pages; decoded" in record.message or "is damaged; decoded" in record.message

@@ -94,10 +94,15 @@ def resume(descriptor: int, size: int, sample: int, offset: int = 0) -> tuple[Pa
     if stream is None:
         return None
     start = max(offset, stream.first)
-    for frame in _frames(descriptor, stream, start, min(stream.end, start + _MAX_SEARCH_BYTES)):
-        if frame.first_sample > sample:
-            return stream.part(frame.offset), frame.first_sample, frame.offset
-    return None
+    while True:
+        last_good = start
+        for frame in _frames(descriptor, stream, start, min(stream.end, start + _MAX_SEARCH_BYTES)):
+            if frame.first_sample > sample:
+                return stream.part(frame.offset), frame.first_sample, frame.offset
+            last_good = frame.offset
+        if last_good == start:
+            return None
+        start = last_good
 
 
 def _read_stream(descriptor: int, size: int) -> _Stream | None:

@@ -94,6 +94,12 @@ class _Run:
         return self.n_frames - (self.n_indexed is not None)
 
     @property
+    def n_expected(self) -> int:
+        """Number of audio frames that the run should have."""
+        n_indexed = self.n_indexed or 0
+        return n_indexed if n_indexed > self.n_audio_frames + _INDEX_TOLERANCE else self.n_audio_frames
+
+    @property
     def needs_index(self) -> bool:
         """True if libmpg123 would stop too early: at an estimated length, or at the length in a wrong index."""
         if self.header.layer != 3:
@@ -136,7 +142,7 @@ def scan(descriptor: int, size: int) -> Layout | None:
     if runs[0].start != start and sum(run.end - run.start for run in runs) < _MIN_SHARE * (end - start):
         return None
     available_s = sum(run.seconds(run.n_audio_frames) for run in runs)
-    expected_s = sum(run.seconds(max(run.n_audio_frames, run.n_indexed or 0)) for run in runs)
+    expected_s = sum(run.seconds(run.n_expected) for run in runs)
     is_plain = len(runs) == 1 and runs[0].start == start and not runs[0].needs_index
     return Layout(() if is_plain else tuple(run.part() for run in runs), available_s, expected_s)
 

@@ -99,10 +99,13 @@ def scan(descriptor: int, size: int) -> Layout | None:
 def _links(descriptor: int, size: int) -> tuple[list[_Link], str | None]:
     """Return the links, and a description of the last page if it is cut."""
     links: list[_Link] = []
-    are_first_pages = False
+    are_first_pages, end, problem = False, 0, None
     for page in _pages(descriptor, size):
         if page is None:
             return links, "the last page is incomplete"
+        if page.start != end:
+            problem = "the file has damaged pages"
+        end = page.end
         if page.flags & _BEGINS:
             if not are_first_pages:
                 links.append(_Link(page.start, page.end))
@@ -110,7 +113,7 @@ def _links(descriptor: int, size: int) -> tuple[list[_Link], str | None]:
         elif links:
             links[-1].add(page)
         are_first_pages = bool(page.flags & _BEGINS)
-    return links, None
+    return links, problem
 
 
 def _pages(descriptor: int, size: int) -> Iterator[_Page | None]:
