@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import stat
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,7 @@ class FileSource(Source):
         try:
             layout = scan(descriptor, self._size)
             self._layout = layout or Layout()
+            self._parts: deque[Part | None] = deque(self._layout.parts or [None])  # None: the whole file
             self._open(is_unknown=layout is None)
             self.check_format()
         except OSError as error:  # a failing disk, or a file system that went away
@@ -72,8 +74,8 @@ class FileSource(Source):
             AudioError: the file is damaged and nothing can be decoded.
         """
         if self._decoder is not None:
-            yield from self._decode_parts(self._decoder)
-            if self._is_incomplete():
+            yield from self._decode_parts()
+            if self._is_incomplete() and self._ffmpeg is None:
                 yield from self._decode_rest()
         elif self._ffmpeg is not None:
             yield from self._decode_with_ffmpeg(self._ffmpeg, 0)
@@ -98,14 +100,30 @@ class FileSource(Source):
         is_foreign = is_mpeg_film(self._descriptor) or (starts_like_mpeg(self._descriptor) and has_ffmpeg())
         if not (is_unknown and is_foreign):
             try:
-                self._open_part(self._layout.parts[0] if self._layout.parts else None)
+                self._open_part(self._parts.popleft())
                 return
             except AudioError as error:
                 reason = str(error)
         if not has_ffmpeg() and not needs_ffmpeg(self._descriptor, self._path):
             raise AudioError(f"{self.name}: {reason}")
-        self._ffmpeg = FfmpegFile(self._path)
-        self._set_format(self._ffmpeg.rate, self._ffmpeg.channels)
+        try:
+            self._ffmpeg = FfmpegFile(self._path)
+        except AudioError:
+            if not self._open_next_part():
+                raise
+            self._damage = reason
+        else:
+            self._set_format(self._ffmpeg.rate, self._ffmpeg.channels)
+
+    def _open_next_part(self) -> bool:
+        """Open the next part that libsndfile can open; return False if there is none."""
+        while self._parts:
+            try:
+                self._open_part(self._parts.popleft())
+                return True
+            except AudioError as error:
+                self._damage = str(error)
+        return False
 
     def _open_part(self, part: Part | None) -> SndfileDecoder:
         """Open a part with libsndfile, or the whole file if it is None. Raises AudioError without the file's name."""
@@ -129,35 +147,38 @@ class FileSource(Source):
             self._downmixer = Downmixer(rate)
         self.rate, self.channels = rate, channels
 
-    def _decode_parts(self, decoder: SndfileDecoder) -> Iterator[Block]:
-        """Decode all parts with libsndfile; stop at damage that it cannot pass."""
-        parts = list(self._layout.parts[1:])
+    def _decode_parts(self) -> Iterator[Block]:
+        """Decode all parts with libsndfile. Where it fails, ffmpeg decodes the rest, or else the next part follows."""
         n_lost = resume_offset = 0
-        while True:
+        while self._decoder is not None:
             try:
-                for samples in decoder.arrays():
+                for samples in self._decoder.arrays():
                     yield self._block(self._downmixer.push(samples), n_lost)
                     n_lost = 0
             except AudioError as error:
                 self._damage = str(error)
-                try:
-                    resumed = flac.resume(self._descriptor, self._size, self._position, resume_offset)
-                except OSError:
-                    resumed = None
-                if resumed is None:
-                    return
-                part, first_sample, resume_offset = resumed
-                n_lost += first_sample - self._position
-                self._n_lost += first_sample - self._position
-                self._position = first_sample
-                parts.insert(0, part)
-            if not parts:
+                resumed = self._resume(resume_offset)
+                if resumed is not None:
+                    part, first_sample, resume_offset = resumed
+                    n_lost += first_sample - self._position
+                    self._n_lost += first_sample - self._position
+                    self._position = first_sample
+                    self._parts.appendleft(part)
+            n_parts = len(self._parts)
+            is_open = self._open_next_part()
+            if n_parts - len(self._parts) > is_open and self._ffmpeg is None:  # a part was refused
+                before_s = self._decoded_s
+                yield from self._decode_rest()
+                is_open = is_open and self._decoded_s == before_s
+            if not is_open:
                 return
-            try:
-                decoder = self._open_part(parts.pop(0))
-            except AudioError as error:
-                self._damage = str(error)
-                return
+
+    def _resume(self, offset: int) -> tuple[Part, int, int] | None:
+        """Return what follows the damage of a FLAC file (see `flac.resume`); None if there is nothing."""
+        try:
+            return flac.resume(self._descriptor, self._size, self._position, offset)
+        except OSError:
+            return None
 
     def _is_incomplete(self) -> bool:
         """Return True if ffmpeg may decode more than libsndfile did."""

@@ -89,3 +89,27 @@ def test_damaged_first_page_of_link(tmp_path: Path, caplog: pytest.LogCaptureFix
     decode(tmp_path / "x.ogg", bytes(content))
     (record,) = caplog.records
     assert "x.ogg: the file has damaged pages; decoded" in record.message or "is damaged; decoded" in record.message
+
+
+@pytest.mark.parametrize("has_ffmpeg", [True, False])
+@pytest.mark.parametrize("n_link", [0, 1])
+def test_link_with_damaged_headers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_link: int, has_ffmpeg: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A link that cannot be decoded costs itself: those behind it are decoded, and a warning says what is missing."""
+    if not has_ffmpeg:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    links = [ogg(CASES[0], 2, seed) for seed in range(4)]
+    damaged = bytearray(links[n_link])
+    damaged[damaged.index(b"\x05vorbis") + 30] ^= 0x10  # the codebooks
+    links[n_link] = bytes(damaged)
+    seconds, _ = decode(tmp_path / "x.ogg", b"".join(links))
+    assert seconds >= 5.9
+    (record,) = caplog.records
+    assert f"damaged; decoded {seconds:.1f} of 8.0 s" in record.message
+
+
+def test_many_opus_links(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The samples that Opus decoders drop at the start of each link do not add up to a loss."""
+    seconds, rates = decode(tmp_path / "x.opus", ogg(CASES[2], 1) * 60)
+    assert seconds == pytest.approx(60, abs=0.1) and rates == {48000} and not caplog.records

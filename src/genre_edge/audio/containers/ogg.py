@@ -42,6 +42,7 @@ class _Link:
     Attributes:
         start, end: offsets in the file.
         serial, rate: the first audio stream, and its granules per second; None if there is none of a known codec.
+        pre_skip: granules at the start that an Opus decoder drops.
         first, last: granules of the first and the last page with audio.
         has_end: the last page is marked as such.
     """
@@ -50,6 +51,7 @@ class _Link:
     end: int
     serial: int | None = None
     rate: int = 0
+    pre_skip: int = 0
     first: int = 0
     last: int = 0
     has_end: bool = False
@@ -58,6 +60,8 @@ class _Link:
         """Note the audio stream that a first page begins."""
         if self.serial is None and (rate := _granules_per_s(page.body)):
             self.serial, self.rate = page.serial, rate
+            if page.body.startswith(b"OpusHead"):
+                self.pre_skip = int.from_bytes(page.body[10:12], "little")
 
     def add(self, page: _Page) -> None:
         """Add a later page."""
@@ -73,8 +77,8 @@ class _Link:
         """Length according to the granules, less the start of a stream that was cut out of a longer one."""
         if not self.rate:
             return 0.0
-        origin = self.first if self.first > _MAX_FIRST_PAGE_S * self.rate else 0
-        return (self.last - origin) / self.rate
+        origin = self.first if self.first > _MAX_FIRST_PAGE_S * self.rate else self.pre_skip
+        return max(0, self.last - origin) / self.rate
 
 
 def scan(descriptor: int, size: int) -> Layout | None:
