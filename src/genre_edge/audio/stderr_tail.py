@@ -1,8 +1,11 @@
 """`StderrTail`: the end of a child process's standard error."""
 
+import contextlib
+import fcntl
 import os
 
 _MAX_BYTES = 1 << 16
+_PIPE_BYTES = 1 << 20  # ffmpeg reports all tags of a file at once
 
 
 class StderrTail:
@@ -18,6 +21,9 @@ class StderrTail:
         read_fd, self.write_fd = os.pipe()
         for fd in (read_fd, self.write_fd):
             os.set_blocking(fd, False)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux
+            with contextlib.suppress(OSError):  # the user's pipes are limited in total
+                fcntl.fcntl(self.write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._reader = os.fdopen(read_fd, "rb", buffering=0)
         self._write_fd_closed = False
         self._tail = b""
