@@ -3,6 +3,7 @@
 import io
 import os
 import tempfile
+from collections.abc import Callable
 
 import numpy as np
 import soundfile
@@ -14,12 +15,12 @@ from genre_edge.audio.pipe import WavSource
 from tests.helpers.audio import Samples, read_samples
 
 
-def layout_of(content: bytes) -> "Layout | None":
-    """Scan the header of a file with the given bytes."""
+def layout_of(content: bytes, scan: Callable[[int, int], Layout | None] = scan_header) -> Layout | None:
+    """Return what a scan says of a file with the given bytes."""
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.flush()
-        return scan_header(file.fileno(), len(content))
+        return scan(file.fileno(), len(content))
 
 
 def read_file(content: bytes) -> tuple[Samples, Layout]:

@@ -1,13 +1,11 @@
 """Length of truncated AVI, DSF, SoX, NIST and VOC files."""
 
-import os
 import struct
-from pathlib import Path
 
 import pytest
 
 from genre_edge.audio.containers import truncation
-from genre_edge.audio.containers.layout import Layout
+from tests.helpers.containers import layout_of
 
 SIZE = 10_000
 AVI = struct.pack(
@@ -22,24 +20,14 @@ NIST = (
 VOC = b"Creative Voice File\x1a" + struct.pack("<HHHIIBB", 26, 0x114, 0x111F, (SIZE - 30) << 8 | 9, 416, 16, 1)
 
 
-def scan(content: bytes, tmp_path: Path) -> Layout | None:
-    path = tmp_path / "x"
-    path.write_bytes(content)
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return truncation.scan(descriptor, len(content))
-    finally:
-        os.close(descriptor)
-
-
 @pytest.mark.parametrize("header", [AVI, DSF, SOX, NIST, VOC], ids=["avi", "dsf", "sox", "nist", "voc"])
-def test_truncated(header: bytes, tmp_path: Path) -> None:
+def test_truncated(header: bytes) -> None:
     """A truncated file has the declared length and a part of it; a complete one needs no layout."""
-    layout = scan(header.ljust(SIZE // 4, b"\0"), tmp_path)
+    layout = layout_of(header.ljust(SIZE // 4, b"\0"), truncation.scan)
     assert layout is not None and layout.parts == () and layout.problem is None
     assert layout.expected_s == pytest.approx(12.0, rel=0.01) and layout.available_s == pytest.approx(3.0, rel=0.01)
-    assert scan(header.ljust(SIZE, b"\0"), tmp_path) is None
-    assert scan(header.ljust(SIZE + 100, b"\0"), tmp_path) is None
+    assert layout_of(header.ljust(SIZE, b"\0"), truncation.scan) is None
+    assert layout_of(header.ljust(SIZE + 100, b"\0"), truncation.scan) is None
 
 
 @pytest.mark.parametrize(
@@ -57,6 +45,6 @@ def test_truncated(header: bytes, tmp_path: Path) -> None:
         VOC.replace(b"\x09", b"\x01"),
     ],
 )
-def test_damaged_header(content: bytes, tmp_path: Path) -> None:
+def test_damaged_header(content: bytes) -> None:
     """A header that is cut or damaged tells nothing."""
-    assert scan(content, tmp_path) is None
+    assert layout_of(content, truncation.scan) is None
