@@ -163,9 +163,7 @@ def test_closed_terminal_ends_stream() -> None:
 def test_end_of_audio_prints_last_verdict(start: Start, song_samples: np.ndarray) -> None:
     """At the end of the audio, the terminal is restored and the last verdict printed."""
     terminal = start(columns=100, rows=30)
-    terminal.write(song_samples)
-    assert terminal.process.stdin is not None
-    terminal.process.stdin.close()
+    terminal.write_last(song_samples)
     assert terminal.end() == 0
     assert re.fullmatch(r"0:00:3\d  classical 9\d% \(last \d+ s\)\n", terminal.after_screen())
 
@@ -175,9 +173,7 @@ def test_error_after_live_view(start: Start, song_samples: np.ndarray) -> None:
     """An error is printed after the terminal is restored."""
     terminal = start()
     terminal.write(song_samples[: 5 * RATE])
-    terminal.write(np.full(2 * RATE, np.nan))
-    assert terminal.process.stdin is not None
-    terminal.process.stdin.close()
+    terminal.write_last(np.full(2 * RATE, np.nan))
     assert terminal.end() == 1
     assert terminal.after_screen().splitlines()[-1] == f"genre-edge: -: sample {5 * RATE} has an invalid value (nan)"
 

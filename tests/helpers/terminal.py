@@ -52,6 +52,14 @@ class Terminal:
         self.process.stdin.write(samples.astype("<f4").tobytes())
         self.process.stdin.flush()
 
+    def write_last(self, samples: np.ndarray) -> None:
+        """Write the samples and close the input; the process may end before it has read them all."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.write(samples)
+        with suppress(BrokenPipeError):  # close() writes what is left in the buffer
+            self.process.stdin.close()
+
     def read_until(self, condition: Callable[[], bool]) -> None:
         """Read the output until the condition is true."""
         end_s = time.monotonic() + TIMEOUT_S
