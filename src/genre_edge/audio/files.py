@@ -32,6 +32,7 @@ log = logging.getLogger("genre_edge")
 
 _TOLERANCE_S = 0.25  # shorter differences are the encoder's delay, padding and rounded lengths
 _FFMPEG_TOLERANCE_S = 0.5
+_MAX_RESUMES = 1000  # behind damaged frames; more are noise, or a file made to cost time
 
 
 class FileSource(Source):
@@ -51,6 +52,10 @@ class FileSource(Source):
         self._decoder: SndfileDecoder | None = None
         self._ffmpeg: FfmpegFile | None = None
         self._position = self._n_lost = 0  # samples at `rate`; the position counts lost ones
+        self._part: Part | None = None  # that is being decoded
+        self._view: PartView | None = None  # through which it is read
+        self._origin = 0  # position at which it starts
+        self._n_resumes = 0
         self._decoded_s = 0.0
         self.rate = self.channels = 0
         self._damage: str | None = None  # why a decoder stopped early
@@ -100,7 +105,8 @@ class FileSource(Source):
         is_foreign = is_mpeg_film(self._descriptor) or (starts_like_mpeg(self._descriptor) and has_ffmpeg())
         if not (is_unknown and is_foreign):
             try:
-                self._open_part(self._parts.popleft())
+                self._part = self._parts.popleft()
+                self._open_part(self._part)
                 return
             except AudioError as error:
                 reason = str(error)
@@ -119,23 +125,26 @@ class FileSource(Source):
         """Open the next part that libsndfile can open; return False if there is none."""
         while self._parts:
             try:
-                self._open_part(self._parts.popleft())
+                self._part = self._parts.popleft()
+                self._open_part(self._part)
+                self._origin = self._position
                 return True
             except AudioError as error:
                 self._damage = str(error)
         return False
 
-    def _open_part(self, part: Part | None) -> SndfileDecoder:
+    def _open_part(self, part: Part | None, flac_step: int = 4096) -> SndfileDecoder:
         """Open a part with libsndfile, or the whole file if it is None. Raises AudioError without the file's name."""
-        if part is None:
+        view = None if part is None else PartView(self._descriptor, part)
+        if view is None:
             descriptor = os.dup(self._descriptor)
             os.lseek(descriptor, 0, os.SEEK_SET)
             decoder = SndfileDecoder(descriptor)
         else:
-            decoder = SndfileDecoder(PartView(self._descriptor, part))
+            decoder = SndfileDecoder(view, flac_step)
         if self._decoder is not None:
             self._decoder.close()
-        self._decoder = decoder
+        self._decoder, self._view = decoder, view
         self._set_format(decoder.rate, decoder.channels)
         return decoder
 
@@ -149,36 +158,71 @@ class FileSource(Source):
 
     def _decode_parts(self) -> Iterator[Block]:
         """Decode all parts with libsndfile. Where it fails, ffmpeg decodes the rest, or else the next part follows."""
-        n_lost = resume_offset = 0
-        while self._decoder is not None:
-            try:
-                for samples in self._decoder.arrays():
-                    yield self._block(self._downmixer.push(samples), n_lost)
-                    n_lost = 0
-            except AudioError as error:
-                self._damage = str(error)
-                resumed = self._resume(resume_offset)
-                if resumed is not None:
-                    part, first_sample, resume_offset = resumed
-                    n_lost += first_sample - self._position
-                    self._n_lost += first_sample - self._position
-                    self._position = first_sample
-                    self._parts.appendleft(part)
+        is_open = True
+        while is_open:
+            yield from self._decode_part()
             n_parts = len(self._parts)
             is_open = self._open_next_part()
             if n_parts - len(self._parts) > is_open and self._ffmpeg is None:  # a part was refused
                 before_s = self._decoded_s
                 yield from self._decode_rest()
                 is_open = is_open and self._decoded_s == before_s
-            if not is_open:
-                return
 
-    def _resume(self, offset: int) -> tuple[Part, int, int] | None:
-        """Return what follows the damage of a FLAC file (see `flac.resume`); None if there is nothing."""
+    def _decode_part(self) -> Iterator[Block]:
+        """Decode the open part with libsndfile, and what follows its damaged frames."""
+        next_sample: int | None = 0  # in the part
+        offset = 0
+        while next_sample is not None:
+            assert self._decoder is not None
+            try:
+                for samples in self._decoder.arrays():
+                    n_lost = self._origin + next_sample - self._position
+                    next_sample += len(samples)
+                    if n_lost < 0:  # decoded before
+                        samples, n_lost = samples[-n_lost:], 0
+                    self._position += n_lost
+                    self._n_lost += n_lost
+                    if len(samples):
+                        yield self._block(self._downmixer.push(samples), n_lost)
+                self._find_next_part()
+                return
+            except AudioError as error:
+                self._damage = str(error)
+                next_sample, offset = self._resume(offset)
+
+    def _find_next_part(self) -> None:
+        """Note the stream that follows in a FLAC file, if its header is damaged."""
         try:
-            return flac.resume(self._descriptor, self._size, self._position, offset)
+            # Duplicates of a descriptor share its offset.
+            offset = self._view.file_offset() if self._view else os.lseek(self._descriptor, 0, os.SEEK_CUR)
+            n_samples = self._position - self._origin
+            part = flac.next_part(self._descriptor, self._size, self._part, n_samples, offset)
         except OSError:
-            return None
+            return
+        if part is not None:
+            self._parts.appendleft(part)
+            self._damage = "the header of a joined file is damaged"
+
+    def _resume(self, offset: int) -> tuple[int | None, int]:
+        """Open what follows the damage of a FLAC file.
+
+        Returns:
+            The number of its first sample in the part, None if nothing follows, and the offset of the next search.
+        """
+        while self._n_resumes < _MAX_RESUMES:
+            self._n_resumes += 1
+            try:
+                rest = flac.resume(self._descriptor, self._size, self._part, self._position - self._origin, offset)
+                if rest is None:
+                    break
+                offset = rest.offset + 1
+                self._open_part(rest.part, rest.block_size)
+                return rest.first_sample, offset
+            except AudioError:  # no frame, but other bytes that look like one
+                continue
+            except OSError:
+                break
+        return None, offset
 
     def _is_incomplete(self) -> bool:
         """Return True if ffmpeg may decode more than libsndfile did."""

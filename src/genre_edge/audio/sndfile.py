@@ -15,7 +15,6 @@ from genre_edge.system import signals
 
 NOT_AUDIO = "not an audio file that can be read"
 _BLOCK_VALUES = 1 << 16  # samples times channels: 0.25 MB, so that memory use does not depend on the format
-_FLAC_FRAMES = 4096  # in one read: an error loses what was read with it
 _MAX_FRAMES = 1 << 62  # libsndfile declares more if it does not know the number
 
 
@@ -36,6 +35,7 @@ class SndfileDecoder:
 
     Args:
         file: open file descriptor, which the decoder owns, or a view of a part of a file.
+        flac_step: number of samples of a FLAC to decode at a time: an error loses what was decoded with it.
 
     Attributes:
         rate: sampling rate in Hz.
@@ -47,12 +47,13 @@ class SndfileDecoder:
         AudioError: libsndfile does not support the file. The message is the reason, without the file's name.
     """
 
-    def __init__(self, file: int | PartView) -> None:
+    def __init__(self, file: int | PartView, flac_step: int = 4096) -> None:
         # libsndfile reads a view by calling back into Python.
         self._guard = signals.deferred if isinstance(file, PartView) else contextlib.nullcontext
         # A station may close the file while another thread reads, which would crash libsndfile. Reentrant, so that
         # `close` works in a thread that was interrupted while reading.
         self._lock = threading.RLock()
+        self._flac_step = flac_step
         try:
             with self._guard():
                 # By content: a descriptor or a view has no name.
@@ -75,18 +76,22 @@ class SndfileDecoder:
             AudioError: the stream is damaged. All that was decoded before has been yielded.
         """
         buffer = np.empty((max(1, _BLOCK_VALUES // self.channels), self.channels), dtype=np.float32)
-        step = _FLAC_FRAMES if self.format == "FLAC" else len(buffer)
+        is_flac = self.format == "FLAC"
+        step = self._flac_step if is_flac else len(buffer)
+        # Behind the last sample of a FLAC, libsndfile would search for the next frame and fail.
+        n_left = self._file.frames if is_flac and self.declared_s else _MAX_FRAMES
         while True:
             n, problem = 0, None
             while n < len(buffer) and problem is None:
                 try:
-                    n_read = self._read(buffer[n : n + step])
+                    n_read = self._read(buffer[n : n + min(step, n_left)])
                 except soundfile.LibsndfileError as error:
                     problem = _reason(error)
                     break
                 if not n_read:
                     break
                 n += n_read
+                n_left -= n_read
             if n:
                 yield buffer[:n]
             if problem is not None:

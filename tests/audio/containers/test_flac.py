@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genre_edge.audio import files
 from genre_edge.audio.files import open_file
 from tests.helpers.audio import encode, music, read_samples
+from tests.helpers.flac import constant_frame, frame_header, stream_header
 
 RATE, SECONDS = 22050, 8
 
@@ -33,6 +35,26 @@ def with_total(content: bytes, n_samples: int) -> bytes:
     changed = bytearray(content)
     changed[21] = changed[21] & 0xF0 | n_samples >> 32
     changed[22:26] = (n_samples & 0xFFFFFFFF).to_bytes(4, "big")
+    return bytes(changed)
+
+
+def decode_links(path: Path, content: bytes) -> list[np.ndarray]:
+    """Return the samples of a file, joined as long as the rate is the same."""
+    path.write_bytes(content)
+    links: list[list[np.ndarray]] = []
+    rate = 0
+    with open_file(path) as source:
+        for block in source.blocks():
+            if block.rate != rate:
+                links.append([])
+            rate = block.rate
+            links[-1].append(block.samples.copy())
+    return [np.concatenate(link) for link in links]
+
+
+def flip(content: bytes, at: int, bits: int = 1) -> bytes:
+    changed = bytearray(content)
+    changed[at] ^= bits
     return bytes(changed)
 
 
@@ -104,3 +126,148 @@ def test_damage_far_from_start(tmp_path: Path, content: bytes, monkeypatch: pyte
     with open_file(tmp_path / "x.flac") as source:
         n_decoded = sum(len(block.samples) for block in source.blocks())
     assert n_decoded >= SECONDS * RATE - 2 * 4096
+
+
+JUNK = [bytes(5), bytes(2000), bytes(1_100_000), b"TAG" + bytes(125) + bytes(3), b"some text\n" * 200, b"\xff" * 40]
+
+
+@pytest.mark.parametrize("n_samples", [0, SECONDS * RATE])
+@pytest.mark.parametrize("junk", JUNK, ids=["zeros", "2 kB", "1 MB", "tag and zeros", "text", "ones"])
+def test_junk_behind_audio(
+    tmp_path: Path, content: bytes, junk: bytes, n_samples: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bytes of any kind behind a complete file are no fault, and cost no sample."""
+    expected = decode(tmp_path / "whole.flac", content)
+    assert np.array_equal(decode(tmp_path / "x.flac", with_total(content, n_samples) + junk), expected)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("n_samples", [0, 8 * RATE])
+def test_silent_end(tmp_path: Path, n_samples: int, caplog: pytest.LogCaptureFixture) -> None:
+    """The last frame may be shorter than the longest frame header."""
+    silent = encode(np.concatenate([music(5, RATE), np.zeros(3 * RATE, np.float32)]), RATE, "FLAC", "PCM_16")
+    assert len(decode(tmp_path / "x.flac", with_total(silent, n_samples))) == 8 * RATE and not caplog.records
+
+
+@pytest.mark.parametrize("between", [b"", b"TAG" + bytes(125) + b"ID3\x04\0\0\0\0\x00\x10" + bytes(16), bytes(100)])
+def test_joined(tmp_path: Path, content: bytes, between: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """All of the files that are joined end to end are decoded, whatever their rates and channels."""
+    stereo = encode(np.stack([music(5, 44100, 1), music(5, 44100, 2)], axis=1), 44100, "FLAC", "PCM_24")
+    expected = [decode(tmp_path / "one.flac", part) for part in (content, stereo, content)]
+    links = decode_links(tmp_path / "x.flac", between.join([content, stereo, content]))
+    assert [len(link) for link in links] == [8 * RATE, 5 * 44100, 8 * RATE]
+    assert all(np.array_equal(*pair) for pair in zip(links, expected, strict=True)) and not caplog.records
+    alike = decode_links(tmp_path / "x.flac", between.join([content, with_total(content, 0), content]))
+    assert np.array_equal(np.concatenate(alike), np.tile(expected[0], 3)) and not caplog.records
+
+
+@pytest.mark.parametrize("rate", [RATE, 16000])
+@pytest.mark.parametrize("at", [0, 3, 7])
+def test_joined_with_damaged_header(
+    tmp_path: Path, content: bytes, at: int, rate: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A part whose header is damaged is decoded from its frames, which state their parameters."""
+    other = encode(music(5, rate, 3), rate, "FLAC", "PCM_16")
+    links = decode_links(tmp_path / "x.flac", content + flip(other, at) + content)
+    n_samples = [8 * RATE, 5 * rate, 8 * RATE]
+    assert [len(link) for link in links] == (n_samples if rate != RATE else [sum(n_samples)])
+    assert [record.message for record in caplog.records] == [f"{tmp_path}/x.flac: the file is damaged; decoded 21.0 s"]
+
+
+@pytest.mark.parametrize("n_bad", [0, 1, 2])
+def test_joined_and_damaged(tmp_path: Path, content: bytes, n_bad: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged frame of one part costs itself, and nothing of the other parts."""
+    parts = [encode(music(seconds, RATE, 3), RATE, "FLAC", "PCM_16") for seconds in (3, 8, 5)]
+    parts[n_bad] = flip(parts[n_bad], len(parts[n_bad]) // 2)
+    path = tmp_path / "x.flac"
+    path.write_bytes(b"".join(parts))
+    with open_file(path) as source:
+        blocks = list(source.blocks())
+    n_decoded = sum(len(block.samples) for block in blocks)
+    assert 16 * RATE - 2 * 4096 <= n_decoded == 16 * RATE - sum(block.dropped for block in blocks) < 16 * RATE
+    assert f"x.flac: the file is damaged; decoded {n_decoded / RATE:.1f} of 16.0 s" in caplog.text
+
+
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_cut_part(tmp_path: Path, content: bytes, is_cut: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Only a file whose own end is missing is truncated."""
+    parts = [content[: len(content) // 2], content]
+    n_decoded = len(decode(tmp_path / "x.flac", b"".join(parts[::-1] if is_cut else parts)))
+    assert 11 * RATE < n_decoded < 12.5 * RATE
+    assert (
+        f"the file is {'truncated' if is_cut else 'damaged'}; decoded {n_decoded / RATE:.1f} of 16.0 s" in caplog.text
+    )
+
+
+@pytest.mark.parametrize("within", ["last frame", "last bytes", "all"])
+def test_damaged_end(tmp_path: Path, content: bytes, within: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged end is not called truncated."""
+    last = content.rindex(b"\xff\xf8\x76")  # the only frame whose block size is stated in 16 bits
+    changed = {
+        "last frame": flip(content, last + 1, 0x40),
+        "last bytes": content[:-6000] + bytes(6000),
+        "all": content[: len(content) // 2] + bytes(len(content) // 2),
+    }[within]
+    samples = decode(tmp_path / "x.flac", changed)
+    (record,) = caplog.records
+    assert 0 < len(samples) < SECONDS * RATE and "x.flac: the file is damaged; decoded" in record.message
+
+
+FALSE_HEADERS = [
+    frame_header(20, block_size=4096, rate_code=6),
+    frame_header(10_000, block_size=4096, rate_code=6),
+    frame_header(30, block_size=4096, rate_code=6, sync=0xF9),
+    frame_header(30, block_size=4096, rate_code=5),
+]
+
+
+@pytest.mark.parametrize("header", FALSE_HEADERS, ids=["later frame", "behind the end", "other blocking", "other rate"])
+@pytest.mark.parametrize("n_samples", [0, SECONDS * RATE])
+@pytest.mark.parametrize("share", [0.3, 0.98])
+def test_false_frame_header(
+    tmp_path: Path, content: bytes, share: float, n_samples: int, header: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bytes that look like the header of a later frame cost the frame in which they lie, and no other."""
+    at = int(share * len(content))
+    changed = with_total(content, n_samples)[:at] + header + content[at + len(header) :]
+    n_decoded = len(decode(tmp_path / "x.flac", changed))
+    assert SECONDS * RATE - 2 * 4096 <= n_decoded < SECONDS * RATE
+    (record,) = caplog.records
+    assert "the file is damaged" in record.message
+
+
+def test_small_blocks(tmp_path: Path) -> None:
+    """Of frames that are shorter than a read, too, only the damaged ones are lost."""
+    frames = [constant_frame(number, number) for number in range(1000)]
+    for number in range(100, 1000, 100):
+        frames[number] = flip(frames[number], -1)
+    assert len(decode(tmp_path / "x.flac", stream_header(16_000) + b"".join(frames))) == 16 * (1000 - 9)
+
+
+@pytest.mark.parametrize("n_samples", [0, 320_000])
+def test_many_damaged_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_samples: int) -> None:
+    """The number of decoders for one damaged file is limited."""
+    n_opened = 0
+    view = files.PartView
+
+    def counted(*arguments: object) -> object:
+        nonlocal n_opened
+        n_opened += 1
+        return view(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(files, "PartView", counted)
+    monkeypatch.setattr(files, "_MAX_RESUMES", 50)
+    bad = flip(constant_frame(0, 5), -1)
+    frames = [constant_frame(0, 5), *(bad[:4] + constant_frame(n, 5)[4:-1] + b"\0" for n in range(1, 20_000))]
+    decode(tmp_path / "x.flac", stream_header(n_samples) + b"".join(frames))
+    assert 10 < n_opened <= 52
+
+
+def test_marker_within_audio(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Samples that read like the header of a stream are samples."""
+    noise = np.random.default_rng(0).integers(-30000, 30000, 5 * RATE).astype("<i2")
+    marker = np.frombuffer(stream_header(320_000), ">i2")
+    noise[40_000 : 40_000 + len(marker)] = marker
+    content = encode(noise.astype(np.float32) / 32768, RATE, "FLAC", "PCM_16")
+    assert stream_header(320_000) in content  # noise is not compressed
+    assert len(decode(tmp_path / "x.flac", content)) == 5 * RATE and not caplog.records

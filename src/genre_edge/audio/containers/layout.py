@@ -60,6 +60,16 @@ class PartView:
         """Return the position."""
         return self._position
 
+    def file_offset(self) -> int:
+        """Return the offset in the file of the position; 0 within literal bytes."""
+        start = 0
+        for piece in self._pieces:
+            length = _length(piece)
+            if not isinstance(piece, bytes) and start <= self._position <= start + length:
+                return piece[0] + self._position - start
+            start += length
+        return 0
+
     def readinto(self, buffer: memoryview) -> int:
         """Read up to `len(buffer)` bytes at the position; return their number, fewer only at the end.
 
