@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_edge.audio.block import Block
-from genre_edge.audio.containers import flac
-from genre_edge.audio.containers.layout import Layout, Part, PartView
+from genre_edge.audio.block import MAX_RATE, MIN_RATE, Block
+from genre_edge.audio.containers.layout import Layout, Part
 from genre_edge.audio.containers.scanning import is_mpeg_film, needs_ffmpeg, scan, starts_like_mpeg
 from genre_edge.audio.downmix import Downmixer
 from genre_edge.audio.ffmpeg.file import FfmpegFile
 from genre_edge.audio.ffmpeg.process import has_ffmpeg
+from genre_edge.audio.part_decoder import MAX_RESUMES, PartDecoder
 from genre_edge.audio.paths import explain_unreadable
-from genre_edge.audio.sndfile import NOT_AUDIO, SndfileDecoder
+from genre_edge.audio.sndfile import NOT_AUDIO
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError
 
@@ -32,7 +32,7 @@ log = logging.getLogger("genre_edge")
 
 _TOLERANCE_S = 0.25  # shorter differences are the encoder's delay, padding and rounded lengths
 _FFMPEG_TOLERANCE_S = 0.5
-_MAX_RESUMES = 1000  # behind damaged frames; more are noise, or a file made to cost time
+_MAX_REFUSED = 20  # parts that ffmpeg refuses, too; more are noise, or a file made to cost time
 
 
 class FileSource(Source):
@@ -49,13 +49,11 @@ class FileSource(Source):
     def __init__(self, descriptor: int, path: Path) -> None:
         self.name, self._path = str(path), path
         self._descriptor, self._size = descriptor, os.fstat(descriptor).st_size
-        self._decoder: SndfileDecoder | None = None
+        self._decoder: PartDecoder | None = None
         self._ffmpeg: FfmpegFile | None = None
+        self._ffmpeg_is_whole = False  # it decodes the file, or its rest, rather than a part
+        self._n_resumes = self._n_refused = 0
         self._position = self._n_lost = 0  # samples at `rate`; the position counts lost ones
-        self._part: Part | None = None  # that is being decoded
-        self._view: PartView | None = None  # through which it is read
-        self._origin = 0  # position at which it starts
-        self._n_resumes = 0
         self._decoded_s = 0.0
         self.rate = self.channels = 0
         self._damage: str | None = None  # why a decoder stopped early
@@ -78,75 +76,93 @@ class FileSource(Source):
         Raises:
             AudioError: the file is damaged and nothing can be decoded.
         """
-        if self._decoder is not None:
-            yield from self._decode_parts()
-            if self._is_incomplete() and self._ffmpeg is None:
-                yield from self._decode_rest()
-        elif self._ffmpeg is not None:
-            yield from self._decode_with_ffmpeg(self._ffmpeg, 0)
+        is_open = True
+        while is_open:
+            if self._decoder is not None:
+                yield from self._decode(self._decoder)
+            elif self._ffmpeg is not None:
+                yield from self._decode_with_ffmpeg(self._ffmpeg, 0)
+            is_open = self._open_next() is None
+        if self._is_incomplete() and not self._ffmpeg_is_whole:
+            yield from self._decode_rest()
         if self._damage and not self._decoded_s:
             raise AudioError(f"{self.name}: {self._damage}")
         self._report()
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
-        if self._decoder is not None:
-            self._decoder.close()
-        if self._ffmpeg is not None:
-            self._ffmpeg.close()
+        self._close_decoders()
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
     def _open(self, is_unknown: bool) -> None:
         """Open the first decoder: libsndfile, or ffmpeg for what it does not support."""
-        reason = NOT_AUDIO
         # libmpg123 prints messages if it searches AAC for its own frames.
         is_foreign = is_mpeg_film(self._descriptor) or (starts_like_mpeg(self._descriptor) and has_ffmpeg())
-        if not (is_unknown and is_foreign):
+        error = self._open_next(is_foreign=is_unknown and is_foreign)
+        if error is not None:
+            raise error
+
+    def _open_next(self, is_foreign: bool = False) -> AudioError | None:
+        """Open the next part that a decoder supports; return why there is none.
+
+        Args:
+            is_foreign: libsndfile does not support it.
+        """
+        error = AudioError(f"{self.name}: {NOT_AUDIO}")
+        while self._parts:
+            part, reason = self._parts.popleft(), NOT_AUDIO
             try:
-                self._part = self._parts.popleft()
-                self._open_part(self._part)
-                return
-            except AudioError as error:
-                reason = str(error)
+                if not is_foreign:
+                    self._open_part(part)
+                    return None
+            except AudioError as refusal:
+                reason = str(refusal)
+            try:
+                self._open_with_ffmpeg(part, reason)
+                return None
+            except AudioError as refusal:
+                self._damage, error = reason, refusal
+        return error
+
+    def _open_part(self, part: Part | None) -> None:
+        """Open a part with libsndfile, or the whole file if it is None. Raises AudioError without the file's name."""
+        decoder = PartDecoder(self._descriptor, self._size, part, MAX_RESUMES - self._n_resumes)
+        if self.rate and not MIN_RATE <= decoder.rate <= MAX_RATE:  # `check_format` checks the first part
+            decoder.close()
+            raise AudioError(f"the sampling rate of a part is {decoder.rate} Hz")
+        self._close_decoders()
+        self._decoder = decoder
+        self._set_format(decoder.rate, decoder.channels)
+
+    def _open_with_ffmpeg(self, part: Part | None, reason: str) -> None:
+        """Open a part with ffmpeg, or the whole file if ffmpeg cannot open the part by itself and it is the first.
+
+        Raises:
+            AudioError: ffmpeg cannot decode it, or libsndfile refused it for this reason and ffmpeg is not installed.
+        """
+        has_part = part is not None and part.range is not None
+        if self._n_refused >= _MAX_REFUSED or (self.rate and not has_part):
+            raise AudioError(f"{self.name}: {reason}")
         if not has_ffmpeg() and not needs_ffmpeg(self._descriptor, self._path):
             raise AudioError(f"{self.name}: {reason}")
-        try:
-            self._ffmpeg = FfmpegFile(self._path)
-        except AudioError:
-            if not self._open_next_part():
-                raise
-            self._damage = reason
-        else:
-            self._set_format(self._ffmpeg.rate, self._ffmpeg.channels)
+        self._n_refused += 1
+        ffmpeg = FfmpegFile(self._path, part.range if part is not None else None)
+        self._n_refused -= 1
+        self._close_decoders()
+        self._ffmpeg = ffmpeg
+        if not has_part:
+            self._ffmpeg_is_whole = True
+            self._parts.clear()
+        self._set_format(ffmpeg.rate, ffmpeg.channels)
 
-    def _open_next_part(self) -> bool:
-        """Open the next part that libsndfile can open; return False if there is none."""
-        while self._parts:
-            try:
-                self._part = self._parts.popleft()
-                self._open_part(self._part)
-                self._origin = self._position
-                return True
-            except AudioError as error:
-                self._damage = str(error)
-        return False
-
-    def _open_part(self, part: Part | None, flac_step: int = 4096) -> SndfileDecoder:
-        """Open a part with libsndfile, or the whole file if it is None. Raises AudioError without the file's name."""
-        view = None if part is None else PartView(self._descriptor, part)
-        if view is None:
-            descriptor = os.dup(self._descriptor)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            decoder = SndfileDecoder(descriptor)
-        else:
-            decoder = SndfileDecoder(view, flac_step)
+    def _close_decoders(self) -> None:
         if self._decoder is not None:
             self._decoder.close()
-        self._decoder, self._view = decoder, view
-        self._set_format(decoder.rate, decoder.channels)
-        return decoder
+        if self._ffmpeg is not None:
+            self._ffmpeg.close()
+        self._decoder = self._ffmpeg = None
 
     def _set_format(self, rate: int, channels: int) -> None:
         """Set the format of the next blocks; express the position in samples at the new rate."""
@@ -156,80 +172,25 @@ class FileSource(Source):
             self._downmixer = Downmixer(rate)
         self.rate, self.channels = rate, channels
 
-    def _decode_parts(self) -> Iterator[Block]:
-        """Decode all parts with libsndfile. Where it fails, ffmpeg decodes the rest, or else the next part follows."""
-        is_open = True
-        while is_open:
-            yield from self._decode_part()
-            n_parts = len(self._parts)
-            is_open = self._open_next_part()
-            if n_parts - len(self._parts) > is_open and self._ffmpeg is None:  # a part was refused
-                before_s = self._decoded_s
-                yield from self._decode_rest()
-                is_open = is_open and self._decoded_s == before_s
-
-    def _decode_part(self) -> Iterator[Block]:
-        """Decode the open part with libsndfile, and what follows its damaged frames."""
-        next_sample: int | None = 0  # in the part
-        offset = 0
-        while next_sample is not None:
-            assert self._decoder is not None
-            try:
-                for samples in self._decoder.arrays():
-                    n_lost = self._origin + next_sample - self._position
-                    next_sample += len(samples)
-                    if n_lost < 0:  # decoded before
-                        samples, n_lost = samples[-n_lost:], 0
-                    self._position += n_lost
-                    self._n_lost += n_lost
-                    if len(samples):
-                        yield self._block(self._downmixer.push(samples), n_lost)
-                self._find_next_part()
-                return
-            except AudioError as error:
-                self._damage = str(error)
-                next_sample, offset = self._resume(offset)
-
-    def _find_next_part(self) -> None:
-        """Note the stream that follows in a FLAC file, if its header is damaged."""
-        try:
-            # Duplicates of a descriptor share its offset.
-            offset = self._view.file_offset() if self._view else os.lseek(self._descriptor, 0, os.SEEK_CUR)
-            n_samples = self._position - self._origin
-            part = flac.next_part(self._descriptor, self._size, self._part, n_samples, offset)
-        except OSError:
-            return
-        if part is not None:
-            self._parts.appendleft(part)
+    def _decode(self, decoder: PartDecoder) -> Iterator[Block]:
+        """Decode the open part with libsndfile."""
+        for samples, n_lost in decoder.arrays():
+            self._position += n_lost
+            self._n_lost += n_lost
+            yield self._block(self._downmixer.push(samples), n_lost)
+        self._n_resumes += decoder.n_resumes
+        self._damage = decoder.damage or self._damage
+        following = decoder.next_part()
+        if following is not None:
+            self._parts.appendleft(following)
             self._damage = "the header of a joined file is damaged"
-
-    def _resume(self, offset: int) -> tuple[int | None, int]:
-        """Open what follows the damage of a FLAC file.
-
-        Returns:
-            The number of its first sample in the part, None if nothing follows, and the offset of the next search.
-        """
-        while self._n_resumes < _MAX_RESUMES:
-            self._n_resumes += 1
-            try:
-                rest = flac.resume(self._descriptor, self._size, self._part, self._position - self._origin, offset)
-                if rest is None:
-                    break
-                offset = rest.offset + 1
-                self._open_part(rest.part, rest.block_size)
-                return rest.first_sample, offset
-            except AudioError:  # no frame, but other bytes that look like one
-                continue
-            except OSError:
-                break
-        return None, offset
 
     def _is_incomplete(self) -> bool:
         """Return True if ffmpeg may decode more than libsndfile did."""
         available_s = self._layout.available_s
         if available_s is None:
             return self._damage is not None
-        return self._position / self.rate < available_s - _TOLERANCE_S
+        return self._position / self.rate < available_s - self._layout.undecodable_s - _TOLERANCE_S
 
     def _decode_rest(self) -> Iterator[Block]:
         """Decode with ffmpeg what follows the position, if ffmpeg is installed and can decode the file."""
@@ -237,10 +198,12 @@ class FileSource(Source):
             return
         position_s = self._position / self.rate
         try:
-            self._ffmpeg = FfmpegFile(self._path)
+            ffmpeg = FfmpegFile(self._path)
         except AudioError:
             return
-        yield from self._decode_with_ffmpeg(self._ffmpeg, round(position_s * self._ffmpeg.rate))
+        self._close_decoders()
+        self._ffmpeg, self._ffmpeg_is_whole = ffmpeg, True
+        yield from self._decode_with_ffmpeg(ffmpeg, round(position_s * ffmpeg.rate))
 
     def _decode_with_ffmpeg(self, source: FfmpegFile, n_skip: int) -> Iterator[Block]:
         """Decode with ffmpeg, without the first `n_skip` samples."""
@@ -267,7 +230,7 @@ class FileSource(Source):
         if self._layout.expected_s is not None:
             return self._layout.expected_s
         if self._ffmpeg is not None:
-            return self._ffmpeg.expected_s
+            return self._ffmpeg.expected_s if self._ffmpeg_is_whole else None
         return self._decoder.declared_s if self._decoder is not None else None
 
     def _report(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genre_edge.audio import files
+from genre_edge.audio import files, part_decoder
 from genre_edge.audio.files import open_file
 from tests.helpers.audio import encode, music, read_samples
 from tests.helpers.flac import constant_frame, frame_header, stream_header
@@ -248,15 +248,15 @@ def test_small_blocks(tmp_path: Path) -> None:
 def test_many_damaged_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_samples: int) -> None:
     """The number of decoders for one damaged file is limited."""
     n_opened = 0
-    view = files.PartView
+    view = part_decoder.PartView
 
     def counted(*arguments: object) -> object:
         nonlocal n_opened
         n_opened += 1
         return view(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(files, "PartView", counted)
-    monkeypatch.setattr(files, "_MAX_RESUMES", 50)
+    monkeypatch.setattr(part_decoder, "PartView", counted)
+    monkeypatch.setattr(files, "MAX_RESUMES", 50)
     bad = flip(constant_frame(0, 5), -1)
     frames = [constant_frame(0, 5), *(bad[:4] + constant_frame(n, 5)[4:-1] + b"\0" for n in range(1, 20_000))]
     decode(tmp_path / "x.flac", stream_header(n_samples) + b"".join(frames))

@@ -13,9 +13,11 @@ class Part:
 
     Attributes:
         pieces: literal bytes and ranges of the file, in order.
+        range: range of the file that ffmpeg can decode instead; None if there is none.
     """
 
     pieces: tuple[bytes | Range, ...]
+    range: Range | None = None
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,14 @@ class Layout:
             truncated if it exceeds `available_s`.
         problem: description of a fault, for the warning after decoding ("the header gives no length"); None if there is
             none.
+        undecodable_s: length, at most, of the audio in `available_s` that no decoder can decode, in seconds.
     """
 
     parts: tuple[Part, ...] = ()
     available_s: float | None = None
     expected_s: float | None = None
     problem: str | None = None
+    undecodable_s: float = 0.0
 
 
 class PartView:

@@ -33,6 +33,7 @@ class FfmpegFile(Source):
 
     Args:
         path: path of a regular file.
+        part: first byte of the part to decode and the byte after its last; None for the whole file.
 
     Attributes:
         problem: description of a failure after the first samples; None if there is none.
@@ -41,12 +42,12 @@ class FfmpegFile(Source):
         AudioError: ffmpeg is missing, cannot be started, or finds no audio.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, part: tuple[int, int] | None = None) -> None:
         self.name = str(path)
         self.problem: str | None = None
         with path.open("rb") as file:
             self._is_mp4 = file.read(8)[4:] == b"ftyp"
-        self._ffmpeg = WavOutput(self.name, _arguments(path))
+        self._ffmpeg = WavOutput(self.name, _arguments(path, part))
         try:
             self._wav = self._read_header()
         except BaseException:
@@ -119,14 +120,15 @@ class _StallLimit:
         return os.read(self._fd, n)
 
 
-def _arguments(path: Path) -> list[str]:
+def _arguments(path: Path, part: tuple[int, int] | None) -> list[str]:
     demuxers = ",".join(FFMPEG_DEMUXERS)
-    limits = ["-protocol_whitelist", "file", "-format_whitelist", demuxers]
-    # "file:" because a name may look like an option or a URL.
-    return [
-        *["-hide_banner", "-nostats", "-v", "level+info"],
-        *[*limits, "-i", f"file:{path}"],
-    ]
+    url = f"file:{path}"  # "file:" because a name may look like an option or a URL
+    protocols = "file"
+    if part is not None:
+        url = f"subfile,,start,{part[0]},end,{part[1]},,:{url}"
+        protocols = "file,subfile"
+    limits = ["-protocol_whitelist", protocols, "-format_whitelist", demuxers]
+    return ["-hide_banner", "-nostats", "-v", "level+info", *limits, "-i", url]
 
 
 def _reason(errors: list[str], is_mp4: bool) -> str:
