@@ -94,15 +94,6 @@ def overwrite(content: bytes, start: int, end: int) -> bytes:
 
 
 FIELDS = {"capture": 1, "version": 4, "flags": 5, "granule": 9, "serial": 15, "checksum": 23, "size": 27, "codec": 36}
-    "capture": 1,
-    "version": 4,
-    "flags": 5,
-    "granule": 9,
-    "serial": 15,
-    "checksum": 23,
-    "segments": 27,
-    "codec": 36,
-}
 
 
 @pytest.mark.parametrize("at", FIELDS.values(), ids=FIELDS)
