@@ -35,6 +35,7 @@ HEAD = {
     "cut": "cut",
     "flipped": "one flipped bit",
     "joined": "joined",
+    "joined and damaged": "joined and damaged",
     "stale": "stale sizes",
     "tagged": "tags",
     "renamed": "wrong name",

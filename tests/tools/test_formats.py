@@ -199,7 +199,7 @@ def test_cases_of_format(tmp_path: Path) -> None:
     """The same seed gives the same cases; each kind that applies is there."""
     found, again, other = (list(CaseMaker(FORMAT["flac"], tmp_path, 1.0, seed).all(5)) for seed in (0, 0, 1))
     assert found == again and [c.detail for c in found] != [c.detail for c in other]
-    assert {c.kind for c in found} == set(KINDS) - {"joined", "mid-frame"}
+    assert {c.kind for c in found} == set(KINDS) - {"mid-frame"}
     assert not list(tmp_path.iterdir())
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tools.audio_corpus import damage
 from tools.audio_corpus.formats import Format
 
-KINDS = ("intact", "cut", "flipped", "joined", "stale", "tagged", "renamed", "mid-frame")
+KINDS = ("intact", "cut", "flipped", "joined", "joined and damaged", "stale", "tagged", "renamed", "mid-frame")
 WHOLE_KINDS = frozenset(["intact", "joined", "tagged", "renamed", "mid-frame"])  # all of the audio is there and valid
 RATES = {44100: 22050, 48000: 24000, 22050: 24000, 16000: 8000}  # another rate for a link
 
@@ -81,6 +81,7 @@ class CaseMaker:
             yield from self._huge_samples()
         if self.format.joins:
             yield from self._joined()
+            yield from self._joined_and_damaged()
         for detail, content in damage.stale_headers(self.content):
             yield self._case("stale", detail, content, self.seconds)
         for tag in self.format.tags:
@@ -104,6 +105,18 @@ class CaseMaker:
         other = self._encode(third, third, rate, channels)
         mixed = b"".join([same[0], other, same[2]])
         yield self._case("joined", f"the second at {rate} Hz, channels: {channels}", mixed, 3 * third)
+
+    def _joined_and_damaged(self) -> Iterator[Case]:
+        """Yield three joined parts of which the second is damaged: in its header, or in its middle."""
+        third = self.seconds / 3
+        parts = [self._encode(third, start_s) for start_s in (0.0, third, 2 * third)]
+        start, middle = len(parts[0]), len(parts[0]) + len(parts[1]) // 2
+        content = b"".join(parts)
+        for what, at in (("marker", start), ("header", start + 20), ("middle", middle)):
+            yield self._case("joined and damaged", f"bit 4 of the {what}", damage.flip(content, at, 4), None)
+        for what, at in (("header", start), ("middle", middle)):
+            overwritten = content[:at] + bytes(100) + content[at + 100 :]
+            yield self._case("joined and damaged", f"zeros in the {what}", overwritten, None)
 
     def _mid_frame(self) -> Case:
         """Return a clip from the middle of a stream behind a tag: it begins within a frame."""

@@ -174,6 +174,17 @@ def test_joined_with_damaged_header(
     assert [record.message for record in caplog.records] == [f"{tmp_path}/x.flac: the file is damaged; decoded 21.0 s"]
 
 
+@pytest.mark.parametrize("rate", [RATE, 16000])
+def test_joined_with_lost_header(tmp_path: Path, content: bytes, rate: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A part without its header and first frame is decoded from the next frame on."""
+    other = encode(music(5, rate, 3), rate, "FLAC", "PCM_16")
+    first_frame = other.index(b"\xff\xf8")
+    links = decode_links(tmp_path / "x.flac", content + bytes(first_frame + 40) + other[first_frame + 40 :] + content)
+    n_samples = [8 * RATE, 5 * rate - 4096, 8 * RATE]
+    assert [len(link) for link in links] == (n_samples if rate != RATE else [sum(n_samples)])
+    assert "x.flac: the file is damaged; decoded" in caplog.text
+
+
 @pytest.mark.parametrize("n_bad", [0, 1, 2])
 def test_joined_and_damaged(tmp_path: Path, content: bytes, n_bad: int, caplog: pytest.LogCaptureFixture) -> None:
     """A damaged frame of one part costs itself, and nothing of the other parts."""

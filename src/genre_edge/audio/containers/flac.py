@@ -137,7 +137,7 @@ def next_part(descriptor: int, size: int, part: Part | None, n_samples: int, off
         frames = islice(following.frames(descriptor, first, first + 2 * info.max_frame_bytes), _MAX_LOST_FRAMES)
         frame = next(frames, None)
         if frame and any(later.first_sample == frame.end_sample for later in frames):
-            return following.part(_lengths(descriptor, following)[1])
+            return following.part(_lengths(descriptor, following)[1] - frame.first_sample)
     return None
 
 

@@ -94,7 +94,7 @@ def find_streams(descriptor: int, former: StreamInfo, start: int, end: int) -> I
         if 16 <= block_size < 1 << 16 and rate >= 0 and bits >= 0:
             sizes = block_size.to_bytes(2, "big") * 2
             info = StreamInfo(sizes + bytes(6) + fields.to_bytes(8, "big") + bytes(16))
-            if parse_header(header, info) == (0, block_size):
+            if parse_header(header, info) is not None:
                 yield offset, info
 
 
