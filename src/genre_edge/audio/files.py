@@ -51,7 +51,7 @@ class FileSource(Source):
         self._decoder: SndfileDecoder | None = None
         self._ffmpeg: FfmpegFile | None = None
         self._position = self._n_lost = 0  # samples at `rate`; the position counts lost ones
-        self._decoded_s = 0.0
+        self.decoded_s: float = 0.0
         self.rate = self.channels = 0
         self._damage: str | None = None  # why a decoder stopped early
         try:
@@ -79,7 +79,7 @@ class FileSource(Source):
                 yield from self._decode_rest()
         elif self._ffmpeg is not None:
             yield from self._decode_with_ffmpeg(self._ffmpeg, 0)
-        if self._damage and not self._decoded_s:
+        if self._damage and not self.decoded_s:
             raise AudioError(f"{self.name}: {self._damage}")
         self._report()
 
@@ -167,9 +167,9 @@ class FileSource(Source):
             n_parts = len(self._parts)
             is_open = self._open_next_part()
             if n_parts - len(self._parts) > is_open and self._ffmpeg is None:  # a part was refused
-                before_s = self._decoded_s
+                before_s = self.decoded_s
                 yield from self._decode_rest()
-                is_open = is_open and self._decoded_s == before_s
+                is_open = is_open and self.decoded_s == before_s
             if not is_open:
                 return
 
@@ -215,7 +215,7 @@ class FileSource(Source):
         """Return a block of mono samples that follow the position, and advance it."""
         block = Block(samples, self.rate, self._position, n_lost)
         self._position += len(samples)
-        self._decoded_s += len(samples) / self.rate
+        self.decoded_s += len(samples) / self.rate
         return block
 
     def _expected_s(self) -> float | None:
@@ -232,8 +232,8 @@ class FileSource(Source):
         is_truncated = layout.available_s is not None and (layout.expected_s or 0.0) > layout.available_s
         tolerance_s = _TOLERANCE_S if self._ffmpeg is None else _FFMPEG_TOLERANCE_S
         tolerance_s = 0.0 if is_truncated or self._n_lost else tolerance_s
-        is_missing = expected_s is not None and self._decoded_s < expected_s - tolerance_s
-        self.expected_s = expected_s if is_missing or expected_s is None else self._decoded_s
+        is_missing = expected_s is not None and self.decoded_s < expected_s - tolerance_s
+        self.expected_s = expected_s if is_missing or expected_s is None else self.decoded_s
         if is_truncated:
             problem: str | None = "the file is truncated"
         elif is_missing or self._damage:
@@ -242,10 +242,10 @@ class FileSource(Source):
             problem = layout.problem
         if problem is None:
             return
-        text = f"decoded {self._decoded_s:.1f}" + (f" of {expected_s:.1f} s" if is_missing else " s")
+        text = f"decoded {self.decoded_s:.1f}" + (f" of {expected_s:.1f} s" if is_missing else " s")
         if self._is_incomplete() and not has_ffmpeg():
             text += "; ffmpeg, which is not installed, may decode more"
-        if not self._decoded_s:
+        if not self.decoded_s:
             raise AudioError(f"{self.name}: {problem}; {text}")
         log.warning("%s: %s; %s", self.name, problem, text)
 
