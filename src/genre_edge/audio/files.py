@@ -234,8 +234,11 @@ class FileSource(Source):
         tolerance_s = 0.0 if is_truncated or self._n_lost else tolerance_s
         is_missing = expected_s is not None and self.decoded_s < expected_s - tolerance_s
         self.expected_s = expected_s if is_missing or expected_s is None else self.decoded_s
-        if is_truncated:
-            problem: str | None = "the file is truncated"
+        problem: str | None
+        if self._ffmpeg is not None and self._ffmpeg.is_stalled:
+            problem = self._ffmpeg.problem
+        elif is_truncated:
+            problem = "the file is truncated"
         elif is_missing or self._damage:
             problem = "the file is damaged"
         else:
