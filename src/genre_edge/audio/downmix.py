@@ -79,9 +79,10 @@ class Downmixer:
 
     def _decide(self) -> None:
         """Choose the signs for the next window."""
-        n, channels = self._window.shape
+        window = self._window  # overwritten by the next one
+        n, channels = window.shape
         with np.errstate(all="ignore"):  # invalid samples
-            window = self._window - self._window.mean(axis=0, dtype=np.float64).astype(np.float32)
+            window -= window.mean(axis=0, dtype=np.float64).astype(np.float32)
             mean_power = _sum_of_squares(to_mono(window)) / n
             power = _sum_of_squares(window.reshape(-1)) / (n * channels)
         if not np.isfinite(power):

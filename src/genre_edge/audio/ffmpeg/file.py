@@ -111,7 +111,7 @@ class FfmpegFile(Source):
 
 
 class _StallLimit:
-    """Output of ffmpeg that raises _StallError if no byte arrives for `STALL_TIMEOUT_S`. It also drains the messages."""
+    """Output of ffmpeg; raises _StallError if no byte arrives for `STALL_TIMEOUT_S`. It also drains the messages."""
 
     def __init__(self, ffmpeg: WavOutput, name: str) -> None:
         self._fd, self._stderr, self._name = ffmpeg.stdout.fileno(), ffmpeg.stderr, name
