@@ -222,6 +222,18 @@ def test_false_synchronisation_is_skipped(rest: bytes) -> None:
     assert frames.n_rejected < 20
 
 
+@pytest.mark.parametrize("rest", [b"\xff", b"\0", b"junk"])
+def test_other_bytes_after_audio(
+    rest: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Other bytes after the last frame cost no audio; ffmpeg, which needs memory for them, is not started."""
+    monkeypatch.setenv("PATH", "")
+    content = mp3(4)
+    whole = decoded(content)
+    assert np.array_equal(decoded(content + 1_000_000 // len(rest) * rest), whole)
+    assert not caplog.records
+
+
 def test_many_false_frames(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """A file with too many headers that no frame follows is decoded up to there, with a warning that says so."""
     monkeypatch.setattr(mpeg, "_MAX_REJECTED", 100)

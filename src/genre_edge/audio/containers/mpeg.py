@@ -189,7 +189,10 @@ def scan(descriptor: int, size: int) -> Layout | None:
         return None
     available_s = sum(run.seconds(run.n_audio_frames) for run in runs)
     expected_s = sum(run.seconds(run.n_expected) for run in runs)
-    is_plain = len(runs) == 1 and runs[0].start == start and not runs[0].needs_index
+    # libmpg123 reports other bytes after the last frame as an error, with which libsndfile loses the last samples.
+    is_plain = (
+        len(runs) == 1 and runs[0].start == start and end - runs[0].end <= _MAX_JUNK_BYTES and not runs[0].needs_index
+    )
     return Layout(() if is_plain else tuple(run.part() for run in runs), available_s, expected_s, problem)
 
 
