@@ -42,6 +42,7 @@ OPPOSITE = {
     "four channels": stereo(SONG, -SONG, SONG, -SONG),
     "two of six": stereo(SONG, -SONG, *[0 * SONG] * 4),
 }
+OFFSETS = [(0.05, 0.0), (0.0, -0.05), (0.005, 0.0), (0.02, 0.05), (0.05, -0.05), (-0.5, 0.3)]
 ORDINARY = {
     "mono": SONG[:, None],
     "equal": stereo(SONG, SONG),
@@ -62,6 +63,22 @@ def test_downmix_opposite_phase(name: str) -> None:
     n = min(WINDOW, (1 << 16) // samples.shape[1])
     assert np.array_equal(downmix(samples)[n:], to_mono(samples[n:] * signs))
     assert np.corrcoef(downmix(samples)[n:], samples[n:, 0])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("offsets", OFFSETS)
+@pytest.mark.parametrize("gain", [0.02, 1])
+def test_downmix_opposite_phase_with_offset(offsets: tuple[float, float], gain: float) -> None:
+    """An offset (DC) in any channel does not hide the opposite phase, even of quiet audio."""
+    samples = stereo(gain * SONG + offsets[0], -0.9 * gain * SONG + offsets[1])
+    assert np.array_equal(downmix(samples)[WINDOW:], to_mono(samples[WINDOW:] * np.float32([1, -1])))
+
+
+@pytest.mark.parametrize("offsets", OFFSETS)
+@pytest.mark.parametrize("name", ["mono", "equal", "wide", "independent", "one channel", "silence"])
+def test_downmix_ordinary_with_offset(name: str, offsets: tuple[float, float]) -> None:
+    """Nor does an offset make ordinary channels look opposite: the output is the mean, bit for bit."""
+    samples = ORDINARY[name] + np.float32(offsets[: ORDINARY[name].shape[1]])
+    assert np.array_equal(downmix(samples), to_mono(samples))
 
 
 def test_downmix_exact_inversion_gives_channel() -> None:
@@ -88,13 +105,17 @@ def test_downmix_phase_changes() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(sizes=st.lists(st.integers(1, 5000), min_size=1, max_size=6).map(tuple), seed=st.integers(0, 99))
-def test_downmix_any_block_sizes(sizes: tuple[int, ...], seed: int) -> None:
+@given(
+    sizes=st.lists(st.integers(1, 5000), min_size=1, max_size=6).map(tuple),
+    seed=st.integers(0, 99),
+    offset=st.sampled_from([0, 0.005, -0.05]),
+)
+def test_downmix_any_block_sizes(sizes: tuple[int, ...], seed: int, offset: float) -> None:
     """Stream == batch, bit for bit, with changes of phase at any sample."""
     rng = np.random.default_rng(seed)
     sign = np.repeat(rng.choice([-1, 0.9, 1], 9), rng.integers(1, 6000, 9))[: len(SONG)]
     n = len(sign)
-    samples = stereo(SONG[:n], sign * SONG[:n] + noise(n, seed, 0.01))
+    samples = stereo(SONG[:n], sign * SONG[:n] + noise(n, seed, 0.01) + offset)
     assert np.array_equal(downmix(samples, sizes), downmix(samples))
 
 

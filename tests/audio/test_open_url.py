@@ -298,6 +298,17 @@ def test_password_is_not_in_command_line(serve_pages: StartServer) -> None:
     assert {path for path, _ in server.requests} == {"/live?key=s%20ecret&a=b"}
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="needs Linux's /proc")  # noqa: PTH110
+def test_key_in_path_is_not_in_command_line(serve_pages: StartServer) -> None:
+    """A part of the path that looks like a key does not appear in ffmpeg's arguments."""
+    server = serve_pages(**{"live/a81bc81bdead4e5dabff": Page(LONG_WAV, "audio/wav")})
+    with open_url(server.url("/live/a81bc81bdead4e5dabff"), TIMEOUT_S) as source:
+        assert len(next(source.blocks()).samples) > 0
+        shown = eventually(command_lines)
+        assert "127.0.0.1" in shown and "a81bc81b" not in shown
+    assert [path for path, _ in server.requests] == ["/live/a81bc81bdead4e5dabff"]
+
+
 def test_protected_playlist(serve_pages: StartServer) -> None:
     """A playlist and its entries on the same server get the password; a wrong one is no access."""
     server = serve_pages(live=Page(WAV, "audio/wav", is_protected=True), x_m3u=Page("live", is_protected=True))

@@ -239,3 +239,22 @@ def test_gap_too_short_stretches() -> None:
     blocks = [Block(tone(440, 0.05, RATE), RATE, i * 500, 100 if i else 0) for i in range(5)]
     (verdict,) = tiny().stream(BlockSource(blocks, RATE), 1.0)
     assert (verdict.reason, verdict.dropped_samples, verdict.end_s) == ("too_short", 400, 0.3)
+
+
+def test_decoded_length_over_rates() -> None:
+    """The decoded length is that of all blocks, each at its own rate, without the dropped samples."""
+    blocks = [
+        Block(music(2, RATE), RATE, 0),
+        Block(music(2, RATE), RATE, 5 * RATE, dropped=3 * RATE),
+        Block(music(1, 2 * RATE), 2 * RATE, 16 * RATE, dropped=2 * RATE),
+    ]
+    (verdict,) = tiny().stream(BlockSource(blocks, RATE), math.inf)
+    assert verdict.decoded_s == 5.0 and verdict.end_s == 9.0
+
+
+def test_decoded_length_of_source() -> None:
+    """The decoded length of a file is the one that its source compares with the expected length."""
+    source = ArraySource(music(2, RATE), RATE)
+    source.decoded_s, source.expected_s = 1.5, 1.75
+    (verdict,) = tiny().stream(source, math.inf)
+    assert (verdict.decoded_s, verdict.expected_s) == (1.5, 1.75)

@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from genre_edge.audio.block import Block
 from genre_edge.classify.verdict import Reason
-from genre_edge.cli.terminal.live_view import STALLED_S, LiveView, format_duration, format_verdict
+from genre_edge.cli.terminal.live_view import STALLED_S, LiveView, format_duration, format_shares, format_verdict
 from genre_edge.cli.terminal.screen import RecentLogHandler, alternate_screen
 from tests.helpers.audio import tone
 from tests.helpers.view import GTZAN, PROBABILITIES, RATE, console, meter, render, row, verdict, view
@@ -67,6 +68,29 @@ def test_view_reason(reason: Reason, text: str) -> None:
     assert lines[1].strip() == f"{text} (last 10 s)"
     assert not any(line.startswith(">") for line in lines)
     assert row(lines, "jazz").endswith(" -" if reason in ("silence", "too_short") else " 82%")
+
+
+SHARES = [
+    ((0.62, 0.3, 0.08), "music 62%, other sounds 30%, silence 8%"),
+    ((0.62, 0.38, 0.0), "music 62%, other sounds 38%"),
+    ((0.0, 0.5, 0.5), "other sounds 50%, silence 50%"),
+    ((1.0, 0.0, 0.0), ""),
+    ((None, None, None), ""),
+]
+
+
+@pytest.mark.parametrize(("shares", "text"), SHARES)
+def test_view_shares(shares: tuple[float | None, ...], text: str) -> None:
+    """Below the headline, the view says what the audio consists of if that is not music alone."""
+    live_view = view()
+    live_view.verdict = replace(
+        verdict(PROBABILITIES), **dict(zip(["music_share", "not_music_share", "silence_share"], shares, strict=True))
+    )
+    assert format_shares(live_view.verdict) == text and len(text) <= 40
+    lines = render(live_view)
+    headline = [line.strip() for line in lines].index("jazz 82% (last 10 s)")
+    assert lines[headline + 1].strip() == text
+    assert len(render(live_view, *SIZES[0])) <= SIZES[0][1]
 
 
 def test_view_best_genre_mark() -> None:

@@ -21,9 +21,10 @@ class Downmixer:
     """Downmixer of one source: the mean of the channels, with some of them inverted while the plain mean cancels.
 
     A balanced line on a stereo input has the same signal in opposite phase on its two channels: mid is far weaker than
-    side, which is used instead. After each window of `WINDOW_S`, the powers so far decide about the next window, so
-    there is no delay, and the first window has the plain mean. The result depends on the samples' positions only, not
-    on the sizes of the blocks. Of n channels, the mean counts as weak if it is far below that of independent channels.
+    side, which is used instead. After each window of `WINDOW_S`, the powers so far, without the channels' offsets (DC),
+    decide about the next window, so there is no delay, and the first window has the plain mean. The result depends on
+    the samples' positions only, not on the sizes of the blocks. Of n channels, the mean counts as weak if it is far
+    below that of independent channels.
 
     Args:
         rate: sampling rate in Hz.
@@ -78,10 +79,12 @@ class Downmixer:
 
     def _decide(self) -> None:
         """Choose the signs for the next window."""
-        n, channels = self._window.shape
+        window = self._window  # overwritten by the next one
+        n, channels = window.shape
         with np.errstate(all="ignore"):  # invalid samples
-            mean_power = _sum_of_squares(to_mono(self._window)) / n
-            power = _sum_of_squares(self._window.reshape(-1)) / (n * channels)
+            window -= window.mean(axis=0, dtype=np.float64).astype(np.float32)
+            mean_power = _sum_of_squares(to_mono(window)) / n
+            power = _sum_of_squares(window.reshape(-1)) / (n * channels)
         if not np.isfinite(power):
             return
         self._mean_power = _DECAY * self._mean_power + mean_power
@@ -91,9 +94,9 @@ class Downmixer:
         if self._mean_power * ratio >= self._power * 2 / channels:
             self.signs = None
         elif self.signs is None:
-            powers = [_sum_of_squares(column) for column in self._window.T]
-            loudest = self._window[:, np.argmax(powers)]
-            products = np.array([(loudest * column).sum(dtype=np.float64) for column in self._window.T])
+            powers = [_sum_of_squares(column) for column in window.T]
+            loudest = window[:, np.argmax(powers)]
+            products = np.array([(loudest * column).sum(dtype=np.float64) for column in window.T])
             signs = np.where(products < 0, -1, 1).astype(np.float32)
             self.signs = signs * signs[0]  # the first channel is not inverted
 

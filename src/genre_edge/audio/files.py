@@ -54,7 +54,7 @@ class FileSource(Source):
         self._ffmpeg_is_whole = False  # it decodes the file, or its rest, rather than a part
         self._n_resumes = self._n_refused = 0
         self._position = self._n_lost = 0  # samples at `rate`; the position counts lost ones
-        self._decoded_s = 0.0
+        self.decoded_s: float = 0.0
         self.rate = self.channels = 0
         self._damage: str | None = None  # why a decoder stopped early
         try:
@@ -85,7 +85,7 @@ class FileSource(Source):
             is_open = self._open_next() is None
         if self._is_incomplete() and not self._ffmpeg_is_whole:
             yield from self._decode_rest()
-        if self._damage and not self._decoded_s:
+        if self._damage and not self.decoded_s:
             raise AudioError(f"{self.name}: {self._damage}")
         self._report()
 
@@ -222,7 +222,7 @@ class FileSource(Source):
         """Return a block of mono samples that follow the position, and advance it."""
         block = Block(samples, self.rate, self._position, n_lost)
         self._position += len(samples)
-        self._decoded_s += len(samples) / self.rate
+        self.decoded_s += len(samples) / self.rate
         return block
 
     def _expected_s(self) -> float | None:
@@ -239,20 +239,23 @@ class FileSource(Source):
         is_truncated = layout.available_s is not None and (layout.expected_s or 0.0) > layout.available_s
         tolerance_s = _TOLERANCE_S if self._ffmpeg is None else _FFMPEG_TOLERANCE_S
         tolerance_s = 0.0 if is_truncated or self._n_lost else tolerance_s
-        is_missing = expected_s is not None and self._decoded_s < expected_s - tolerance_s
-        self.expected_s = expected_s if is_missing or expected_s is None else self._decoded_s
-        if is_truncated:
-            problem: str | None = "the file is truncated"
+        is_missing = expected_s is not None and self.decoded_s < expected_s - tolerance_s
+        self.expected_s = expected_s if is_missing or expected_s is None else self.decoded_s
+        problem: str | None
+        if self._ffmpeg is not None and self._ffmpeg.is_stalled:
+            problem = self._ffmpeg.problem
+        elif is_truncated:
+            problem = "the file is truncated"
         elif is_missing or self._damage:
             problem = "the file is damaged"
         else:
             problem = layout.problem
         if problem is None:
             return
-        text = f"decoded {self._decoded_s:.1f}" + (f" of {expected_s:.1f} s" if is_missing else " s")
+        text = f"decoded {self.decoded_s:.1f}" + (f" of {expected_s:.1f} s" if is_missing else " s")
         if self._is_incomplete() and not has_ffmpeg():
             text += "; ffmpeg, which is not installed, may decode more"
-        if not self._decoded_s:
+        if not self.decoded_s:
             raise AudioError(f"{self.name}: {problem}; {text}")
         log.warning("%s: %s; %s", self.name, problem, text)
 

@@ -19,6 +19,7 @@ class Source(Protocol):
         channels: number of channels at the source.
         failures: consecutive failures of a live source (see `ReconnectingSource`); 0 for other sources.
         outages: number of times that a live source was lost; 0 for other sources.
+        decoded_s: length of the blocks so far in seconds, of a source that compares it with `expected_s`; else None.
         expected_s: length of the audio in seconds, known after the last block; None if it is unknown. It exceeds the
             length of the blocks if audio is missing.
     """
@@ -28,6 +29,7 @@ class Source(Protocol):
     channels: int
     failures: int = 0
     outages: int = 0
+    decoded_s: float | None = None
     expected_s: float | None = None
 
     def open(self) -> None:

@@ -159,6 +159,6 @@ class Classifier:
 
 def _with_length(verdict: Verdict, source: Source, front_end: FrontEnd) -> Verdict:
     """Add the decoded and the expected length to the last verdict of a stream."""
-    decoded_s = round(front_end.end_s - front_end.dropped_samples / source.rate, 3)
+    decoded_s = front_end.decoded_s if source.decoded_s is None else source.decoded_s
     expected_s = None if source.expected_s is None else round(source.expected_s, 3)
-    return replace(verdict, decoded_s=decoded_s, expected_s=expected_s)
+    return replace(verdict, decoded_s=round(decoded_s, 3), expected_s=expected_s)

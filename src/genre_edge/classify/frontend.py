@@ -62,6 +62,7 @@ class FrontEnd:
 
     Attributes:
         dropped_samples: samples dropped at the source so far.
+        decoded_s: length of the blocks so far, in seconds: without dropped samples.
         end_s: time of the end of the last block, in seconds of the source's sample count.
         arrived_s: time of the last block's arrival on the monotonic clock, in seconds; None before the first block.
     """
@@ -72,7 +73,7 @@ class FrontEnd:
         self._start_stretch(source.rate)
         self._invalid_samples = InvalidSampleReplacer(source.name)
         self.dropped_samples = 0
-        self.end_s = 0.0
+        self.decoded_s = self.end_s = 0.0
         self.arrived_s: float | None = None
 
     def chunks(self) -> Iterator[FrameChunk]:
@@ -89,6 +90,7 @@ class FrontEnd:
                 self.dropped_samples += block.dropped
                 self._start_stretch(block.rate)
             self.end_s = (block.position + len(block.samples)) / block.rate
+            self.decoded_s += len(block.samples) / block.rate
             frames = self._push(block)
             if self._on_frames is not None:
                 self._on_frames(block, frames)

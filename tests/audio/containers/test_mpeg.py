@@ -2,12 +2,15 @@
 
 import itertools
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from genre_edge.audio.containers import mpeg
+from genre_edge.audio.containers.tags import after_id3v2
 from genre_edge.audio.files import open_file
 from tests.helpers.audio import encode, music, noise, read_samples
 
@@ -154,3 +157,109 @@ def test_index_counts_its_own_frame(caplog: pytest.LogCaptureFixture) -> None:
     content[at + 8 : at + 12] = (int.from_bytes(content[at + 8 : at + 12], "big") + 1).to_bytes(4, "big")
     assert len(decoded(bytes(content))) == pytest.approx(8 * RATE, abs=TOLERANCE)
     assert not caplog.records
+
+
+@pytest.mark.parametrize("rate", [8000, RATE, 44100])
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_many_joined_files(rate: int, mode: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Of many files joined end to end, the length is exact: nothing is missing, and nothing is decoded twice."""
+    content = mp3(1, rate, bitrate_mode=mode)
+    assert len(decoded(20 * content)) == 20 * rate
+    assert not caplog.records
+
+
+def with_lame_tag(content: bytes, n_frames: int, delay: int, padding: int, name: bytes = b"L") -> bytes:
+    """Change the index: the number of frames by `n_frames`; the encoder's delay, padding and first letter."""
+    changed = bytearray(content)
+    at = next(content.index(tag) for tag in (b"Xing", b"Info") if tag in content[:200])
+    changed[at + 8 : at + 12] = (int.from_bytes(content[at + 8 : at + 12], "big") + n_frames).to_bytes(4, "big")
+    changed[at + 120 : at + 121] = name
+    changed[at + 141 : at + 144] = (delay << 12 | padding).to_bytes(3, "big")
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("n_frames", [0, 1, -3])
+@pytest.mark.parametrize(
+    ("delay", "padding", "name"),
+    [(576, 1000, b"L"), (0, 0, b"L"), (1105, 100, b"L"), (4095, 4095, b"L"), (576, 1000, b"\0")],
+)
+def test_length_with_delay_and_padding(n_frames: int, delay: int, padding: int, name: bytes) -> None:
+    """The length of a file with any delay, padding and number of frames in its index is what libsndfile decodes."""
+    content = with_lame_tag(mp3(3), n_frames, delay, padding, name)
+    samples = decoded(content)
+    with Path("song.mp3").open("rb") as file:
+        layout = mpeg.scan(file.fileno(), len(content))
+    assert layout is not None and layout.available_s == len(samples) / RATE
+
+
+def test_many_clips_without_index(caplog: pytest.LogCaptureFixture) -> None:
+    """Clips without an index, with other bytes between them, have no missing audio."""
+    clip = without_index(mp3(2, 8000))[1000:-1000] + bytes(2000)
+    assert len(decoded(30 * clip)) == 30 * len(decoded(clip)) and not caplog.records
+
+
+def test_vbri_index(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A variable bit rate with a VBRI index, which libmpg123 does not read, is decoded whole without ffmpeg."""
+    monkeypatch.setenv("PATH", "")
+    content = mp3(8, bitrate_mode="VARIABLE")
+    audio = without_index(content)
+    n_frames = int.from_bytes(content[content.index(b"Xing") + 8 :][:4], "big")
+    index = bytearray(content[: len(content) - len(audio)])
+    index[4:] = bytes(len(index) - 4)
+    index[36:54] = b"VBRI\0\1\0\0\0\0" + len(content).to_bytes(4, "big") + n_frames.to_bytes(4, "big")
+    assert len(decoded(bytes(index) + audio)) == pytest.approx(8 * RATE, abs=TOLERANCE)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("rest", [b"\xff", b"\xff\xe0", b"\xff\xfb\x00", b"\xff\xfd\xf0\xff"])
+def test_false_synchronisation_is_skipped(rest: bytes) -> None:
+    """Bytes that no frame header holds are skipped at once, however many of them look like synchronisation bits."""
+    content = without_index(mp3(2))
+    Path("x.mp3").write_bytes(content + 1_000_000 * rest)
+    with Path("x.mp3").open("rb") as file:
+        frames = mpeg._Frames(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        assert sum(header.length for _, _, header, _ in frames) == pytest.approx(len(content), abs=1000)
+    assert frames.n_rejected < 20
+
+
+@pytest.mark.parametrize("rest", [b"\xff", b"\0", b"junk"])
+def test_other_bytes_after_audio(rest: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other bytes after the last frame cost no audio; ffmpeg, which needs memory for them, is not started."""
+    monkeypatch.setenv("PATH", "")
+    content = mp3(4)
+    Path("song.mp3").write_bytes(content)
+    with Path("song.mp3").open("rb") as file:
+        offsets = [offset for offset, *_ in mpeg._Frames(file.fileno(), 0, len(content))]
+    cut = content[: offsets[len(offsets) // 2]]
+    whole = decoded(cut)
+    assert len(whole) > RATE
+    assert np.array_equal(decoded(cut + 1_000_000 // len(rest) * rest), whole)
+
+
+def test_many_false_frames(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A file with too many headers that no frame follows is decoded up to there, with a warning that says so."""
+    monkeypatch.setattr(mpeg, "_MAX_REJECTED", 100)
+    content = without_index(mp3(4))
+    whole = decoded(content)
+    assert len(decoded(content + 1000 * b"\xff\xfb\x90\0" + bytes(2000) + content)) == pytest.approx(
+        len(whole), abs=3000
+    )
+    (record,) = caplog.records
+    assert record.message.startswith("song.mp3: the file has more than 100 false frames; the rest is not decoded; ")
+
+
+def test_many_parts(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Of a file with too many parts, the first ones are decoded, and a warning says so."""
+    monkeypatch.setattr(mpeg, "_MAX_RUNS", 5)
+    content = mp3(1)
+    assert len(decoded(5 * content)) == 5 * RATE and not caplog.records
+    assert len(decoded(6 * content)) == 5 * RATE
+    (record,) = caplog.records
+    assert record.message == "song.mp3: the file has more than 5 parts; the rest is not decoded; decoded 5.0 s"
+
+
+def test_many_leading_tags() -> None:
+    """The search for the audio ends after many tags, so that a file of tags costs no time."""
+    Path("x.mp3").write_bytes(100_000 * b"ID3\4\0\0\0\0\0\0")
+    with Path("x.mp3").open("rb") as file:
+        assert after_id3v2(file.fileno(), 0) == 10_000

@@ -2,7 +2,9 @@
 
 import io
 import os
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 
 Range = tuple[int, int]  # first byte and the byte after the last, in the file
 
@@ -51,7 +53,8 @@ class PartView:
 
     def __init__(self, descriptor: int, part: Part) -> None:
         self._descriptor, self._pieces = descriptor, part.pieces
-        self._size = sum(_length(piece) for piece in part.pieces)
+        self._starts = list(accumulate(map(_length, part.pieces), initial=0))
+        self._size = self._starts.pop()
         self._position = 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -97,20 +100,17 @@ class PartView:
 
     def _read_piece(self, n: int) -> bytes:
         """Read up to `n` bytes of the piece at the position."""
-        start = 0
-        for piece in self._pieces:
-            offset = self._position - start
-            length = _length(piece)
-            if offset < length:
-                n = min(n, length - offset)
-                if isinstance(piece, bytes):
-                    return piece[offset : offset + n]
-                try:
-                    return os.pread(self._descriptor, n, piece[0] + offset)
-                except OSError:
-                    return b""
-            start += length
-        return b""
+        if self._position >= self._size:
+            return b""
+        i = bisect_right(self._starts, self._position) - 1
+        piece, offset = self._pieces[i], self._position - self._starts[i]
+        n = min(n, _length(piece) - offset)
+        if isinstance(piece, bytes):
+            return piece[offset : offset + n]
+        try:
+            return os.pread(self._descriptor, n, piece[0] + offset)
+        except OSError:
+            return b""
 
 
 def _length(piece: bytes | Range) -> int:

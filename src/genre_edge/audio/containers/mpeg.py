@@ -5,6 +5,7 @@ or the number of channels changes, at the index ("Xing", "Info", "VBRI") of an a
 """
 
 import os
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,8 +20,13 @@ _MIN_FRAMES = 4  # shorter runs are bytes that look like frames by chance
 _MAX_JUNK_BYTES = 1000  # between frames of one run; libmpg123 looks for the next frame in 1024 bytes
 _SEARCH_BYTES = 1 << 18  # after which no first frame is searched
 _MIN_SHARE = 0.5  # of the bytes in frames, in a file that does not start with a frame
+_MAX_RUNS = 10_000  # a file with more was made to cost time and memory
+_MAX_REJECTED = 1_000_000  # headers that no frame follows; a file with more was made to cost time
 _INDEX_TAGS = b"Xing", b"Info", b"VBRI"
 _INDEX_TOLERANCE = 4  # frames; some encoders count the frame of the index
+_FIELD_SIZES = 4, 4, 100, 4  # of the fields in a "Xing" index: frames, bytes, table of contents, quality
+_LAME_DELAY = 21  # offset of the encoder's delay and padding from the end of these fields
+_DECODER_DELAY = 529  # samples that libmpg123 drops with the encoder's delay
 _PADDING_BIT, _MONO = 0x02, 3
 
 _BITRATES = {  # kbit/s by (is version 1, layer); a header's index 0 is "free", and 15 invalid
@@ -60,6 +66,32 @@ def _parse(head: bytes) -> _Header | None:
     return _Header(n_samples // 8 * bits_per_s // hz + padding, n_samples, hz, layer)
 
 
+def _header_pattern() -> re.Pattern[bytes]:
+    """Return the pattern of the first three bytes of a frame."""
+    second = b"".join(re.escape(bytes([i])) for i in range(256) if _parse(bytes([0xFF, i, 0x90])))
+    third = b"".join(re.escape(bytes([i])) for i in range(256) if _parse(bytes([0xFF, 0xFB, i])))
+    return re.compile(b"\xff[%b][%b]" % (second, third))
+
+
+_HEADER = _header_pattern()
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Content of an index, the first frame of many files.
+
+    Attributes:
+        n_frames: number of the other frames; 0 if the index does not say.
+        delay, padding: samples that the encoder added before and after the audio.
+        is_xing: the index is a "Xing" or "Info" header, which libmpg123 reads.
+    """
+
+    n_frames: int
+    delay: int = 0
+    padding: int = 0
+    is_xing: bool = True
+
+
 def _index_offset(head: bytes) -> int:
     """Return the offset of a "Xing" or "Info" index in a frame that starts with `head`: after the side information."""
     is_version_1, is_mono = head[1] >> 3 & 3 == 3, head[3] >> 6 == _MONO
@@ -74,50 +106,64 @@ class _Run:
         start: offset of the first frame.
         head, header: the first four bytes of the first frame, and what they say.
         end: offset after the last frame.
-        n_indexed: number of frames according to the index; None without an index.
-        bitrates: indices of the bit rates.
+        index: content of the index, which is the first frame; None without an index.
+        bitrates: indices of the bit rates of the audio.
     """
 
     start: int
     head: bytes
     header: _Header
     end: int
-    n_indexed: int | None
+    index: _Index | None
     n_frames: int = 0
     bitrates: set[int] = field(default_factory=set)
 
-    def seconds(self, n_frames: int) -> float:
-        return n_frames * self.header.n_samples / self.header.rate
+    def add(self, offset: int, head: bytes, header: _Header) -> None:
+        """Add the next frame."""
+        self.end = offset + header.length
+        self.n_frames += 1
+        if self.n_audio_frames:
+            self.bitrates.add(head[2] >> 4)
 
     @property
     def n_audio_frames(self) -> int:
-        return self.n_frames - (self.n_indexed is not None)
+        return self.n_frames - (self.index is not None)
 
     @property
     def n_expected(self) -> int:
         """Number of audio frames that the run should have."""
-        n_indexed = self.n_indexed or 0
+        n_indexed = self.index.n_frames if self.index else 0
         return n_indexed if n_indexed > self.n_audio_frames + _INDEX_TOLERANCE else self.n_audio_frames
+
+    def seconds(self, n_frames: int) -> float:
+        """Return the length of `n_frames` audio frames as libmpg123 decodes them: without delay and padding."""
+        n_samples = n_frames * self.header.n_samples
+        if self.needs_index:
+            n_samples -= _DECODER_DELAY
+        elif self.index is not None and self.index.is_xing:
+            end = self.index.n_frames * self.header.n_samples - max(0, self.index.padding - _DECODER_DELAY)
+            n_samples = min(n_samples, end) - self.index.delay - _DECODER_DELAY
+        return max(0, n_samples) / self.header.rate
 
     @property
     def needs_index(self) -> bool:
         """True if libmpg123 would stop too early: at an estimated length, or at the length in a wrong index."""
         if self.header.layer != 3:
             return False
-        if self.n_indexed is None:
+        if self.index is None or not self.index.is_xing:
             return len(self.bitrates) > 1
-        return self.n_indexed + _INDEX_TOLERANCE < self.n_audio_frames
+        return self.index.n_frames + _INDEX_TOLERANCE < self.n_audio_frames
 
     def part(self) -> Part:
         """Return the run as a file of its own, with a correct index if it needs one."""
         if not self.needs_index:
             return Part(((self.start, self.end),))
         start = self.start
-        if self.n_indexed is not None:
+        if self.index is not None:
             start += self.header.length
-        return Part((self._index(self.end - start), (start, self.end)))
+        return Part((self._xing(self.end - start), (start, self.end)))
 
-    def _index(self, n_bytes: int) -> bytes:
+    def _xing(self, n_bytes: int) -> bytes:
         """Return a frame that holds the number of frames and bytes (the "Xing" header)."""
         head = bytes([0xFF, self.head[1] | 1, 0x90 | self.head[2] & 0x0C, self.head[3]])
         header = _parse(head[:3])
@@ -136,32 +182,45 @@ def scan(descriptor: int, size: int) -> Layout | None:
         size: size of the file in bytes.
     """
     start, end = after_id3v2(descriptor, 0), before_trailing_tags(descriptor, size)
-    if not _long_runs(descriptor, start, min(end, start + _SEARCH_BYTES)):
+    if not _long_runs(descriptor, start, min(end, start + _SEARCH_BYTES))[0]:
         return None
-    runs = _long_runs(descriptor, start, end)
+    runs, problem = _long_runs(descriptor, start, end)
     if runs[0].start != start and sum(run.end - run.start for run in runs) < _MIN_SHARE * (end - start):
         return None
     available_s = sum(run.seconds(run.n_audio_frames) for run in runs)
     expected_s = sum(run.seconds(run.n_expected) for run in runs)
-    is_plain = len(runs) == 1 and runs[0].start == start and not runs[0].needs_index
-    return Layout(() if is_plain else tuple(run.part() for run in runs), available_s, expected_s)
+    # libmpg123 reports other bytes after the last frame as an error, with which libsndfile loses the last samples.
+    is_plain = (
+        len(runs) == 1 and runs[0].start == start and end - runs[0].end <= _MAX_JUNK_BYTES and not runs[0].needs_index
+    )
+    return Layout(() if is_plain else tuple(run.part() for run in runs), available_s, expected_s, problem)
 
 
-def _long_runs(descriptor: int, start: int, end: int) -> list[_Run]:
-    return [run for run in _runs(descriptor, start, end) if run.n_frames >= _MIN_FRAMES]
+def _long_runs(descriptor: int, start: int, end: int) -> tuple[list[_Run], str | None]:
+    """Return the runs between two offsets, without accidental ones, and a description of what is left out, if any."""
+    frames, runs = _Frames(descriptor, start, end), list[_Run]()
+    for run in _runs(frames):
+        if run.n_frames < _MIN_FRAMES:
+            continue
+        if len(runs) == _MAX_RUNS:
+            return runs, f"the file has more than {_MAX_RUNS} parts; the rest is not decoded"
+        runs.append(run)
+    has_given_up = frames.n_rejected > _MAX_REJECTED
+    return (
+        runs,
+        f"the file has more than {_MAX_REJECTED} false frames; the rest is not decoded" if has_given_up else None,
+    )
 
 
-def _runs(descriptor: int, start: int, end: int) -> Iterator[_Run]:
-    """Yield the runs of frames between two offsets."""
+def _runs(frames: "_Frames") -> Iterator[_Run]:
+    """Yield the runs of frames."""
     run: _Run | None = None
-    for offset, head, header, n_indexed in _frames(descriptor, start, end):
-        if run is None or n_indexed is not None or not _continues(run, offset, head):
+    for offset, head, header, index in frames:
+        if run is None or index is not None or not _continues(run, offset, head):
             if run is not None:
                 yield run
-            run = _Run(offset, head, header, offset, n_indexed)
-        run.end = offset + header.length
-        run.n_frames += 1
-        run.bitrates.add(head[2] >> 4)
+            run = _Run(offset, head, header, offset, index)
+        run.add(offset, head, header)
     if run is not None:
         yield run
 
@@ -176,49 +235,54 @@ def _continues(run: _Run, offset: int, head: bytes) -> bool:
     )
 
 
-def _frames(descriptor: int, start: int, end: int) -> Iterator[tuple[int, bytes, _Header, int | None]]:
-    """Yield offset, first four bytes, header and the number of frames in the index, if any, of each whole frame."""
-    base, window, indices = start, b"", frozenset[int]()
-    offset, is_synchronous = start, False
-    while offset + 4 <= end:
-        at = offset - base
-        if at + 2 * _MAX_FRAME_BYTES > len(window) and base + len(window) < end:
-            base, at = offset, 0
-            window = os.pread(descriptor, min(_WINDOW_BYTES, end - base), base)
-            indices = _index_positions(window)
-            if len(window) < 4:
-                return
-        header = _parse(window[at : at + 3])
-        if header is not None and offset + header.length <= end:
-            after = window[at + header.length : at + header.length + 3]
-            if is_synchronous or _parse(after) or offset + header.length == end:
-                yield offset, window[at : at + 4], header, _n_indexed(window, at) if at in indices else None
-                is_synchronous = True
-                offset += header.length
-                continue
-        is_synchronous = False
-        found = window.find(b"\xff", at + 1)
-        offset = base + (found if found >= 0 else len(window))
+class _Frames:
+    """The whole frames between two offsets of a file: offset, first four bytes, header and index, if any, of each.
+
+    Attributes:
+        n_rejected: number of places so far that are no frame; the search ends after `_MAX_REJECTED`.
+    """
+
+    def __init__(self, descriptor: int, start: int, end: int) -> None:
+        self._descriptor, self._start, self._end = descriptor, start, end
+        self.n_rejected = 0
+
+    def __iter__(self) -> Iterator[tuple[int, bytes, _Header, _Index | None]]:
+        base, window, may_have_index = self._start, b"", False
+        offset, end, is_synchronous = self._start, self._end, False
+        while offset + 4 <= end and self.n_rejected <= _MAX_REJECTED:
+            at = offset - base
+            if at + 2 * _MAX_FRAME_BYTES > len(window) and base + len(window) < end:
+                base, at = offset, 0
+                window = os.pread(self._descriptor, min(_WINDOW_BYTES, end - base), base)
+                may_have_index = any(tag in window for tag in _INDEX_TAGS)
+                if len(window) < 4:
+                    return
+            header = _parse(window[at : at + 3])
+            if header is not None and offset + header.length <= end:
+                after = window[at + header.length : at + header.length + 3]
+                if is_synchronous or _parse(after) or offset + header.length == end:
+                    yield offset, window[at : at + 4], header, _index(window, at) if may_have_index else None
+                    is_synchronous = True
+                    offset += header.length
+                    continue
+            self.n_rejected += 1
+            is_synchronous = False
+            found = _HEADER.search(window, at + 1)
+            offset = base + (found.start() if found else max(at + 1, len(window) - 2))
 
 
-def _index_positions(window: bytes) -> frozenset[int]:
-    """Return the positions at which a frame with an index may start."""
-    positions = set[int]()
-    for tag in _INDEX_TAGS:
-        found = window.find(tag)
-        while found >= 0:
-            positions.update(found - distance for distance in (36, 21, 13))
-            found = window.find(tag, found + 1)
-    return frozenset(positions)
-
-
-def _n_indexed(window: bytes, at: int) -> int | None:
-    """Return the number of frames in the index of the frame at position `at`; None without an index."""
+def _index(window: bytes, at: int) -> _Index | None:
+    """Return the index in the frame at position `at`; None if it holds none."""
     xing = at + _index_offset(window[at : at + 4])
     if window[xing : xing + 4] in (b"Xing", b"Info"):
-        has_frames = int.from_bytes(window[xing + 4 : xing + 8], "big") & 1
-        return int.from_bytes(window[xing + 8 : xing + 12], "big") if has_frames else 0
+        flags = int.from_bytes(window[xing + 4 : xing + 8], "big")
+        n_frames = int.from_bytes(window[xing + 8 : xing + 12], "big") if flags & 1 else 0
+        lame = xing + 8 + sum(size for bit, size in enumerate(_FIELD_SIZES) if flags >> bit & 1)
+        if window[lame : lame + 1] in (b"", b"\0"):  # no name of an encoder
+            return _Index(n_frames)
+        delays = int.from_bytes(window[lame + _LAME_DELAY : lame + _LAME_DELAY + 3], "big")
+        return _Index(n_frames, delays >> 12, delays & 0xFFF)
     vbri = at + 36
     if window[vbri : vbri + 4] == b"VBRI":
-        return int.from_bytes(window[vbri + 14 : vbri + 18], "big")
+        return _Index(int.from_bytes(window[vbri + 14 : vbri + 18], "big"), is_xing=False)
     return None

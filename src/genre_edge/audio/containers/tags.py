@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from genre_edge.audio.containers.file_bytes import Peek
 
 ID3V1_SIZE = 128
+_MAX_LEADING_TAGS = 1000  # a file with more was made to cost time
 _APE_SIZE = 32  # header and footer
 _APE_MAGIC = b"APETAGEX" + struct.pack("<I", 2000)
 _IS_HEADER = 1 << 29
@@ -23,7 +24,10 @@ def is_tag(peek: Peek, at: int) -> bool:
 
 def after_id3v2(descriptor: int, offset: int) -> int:
     """Return the offset after the ID3v2 tags that start at `offset`; `offset` if there are none."""
-    while (header := os.pread(descriptor, 10, offset))[:3] == b"ID3" and len(header) == 10 and max(header[6:]) < 0x80:
+    for _ in range(_MAX_LEADING_TAGS):
+        header = os.pread(descriptor, 10, offset)
+        if header[:3] != b"ID3" or len(header) < 10 or max(header[6:]) >= 0x80:
+            break
         length = header[6] << 21 | header[7] << 14 | header[8] << 7 | header[9]
         offset += 10 + length + (10 if header[5] & 0x10 else 0)
     return offset

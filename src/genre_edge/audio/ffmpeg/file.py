@@ -25,6 +25,10 @@ _ESTIMATED = "Estimating duration from bitrate"
 _NO_AUDIO = "matches no streams", "does not contain any stream"
 
 
+class _StallError(AudioError):
+    """Raised if ffmpeg decodes nothing for `STALL_TIMEOUT_S`."""
+
+
 class FfmpegFile(Source):
     """File decoded by one ffmpeg process.
 
@@ -37,6 +41,7 @@ class FfmpegFile(Source):
 
     Attributes:
         problem: description of a failure after the first samples; None if there is none.
+        is_stalled: True if that is that ffmpeg decoded nothing for `STALL_TIMEOUT_S`.
 
     Raises:
         AudioError: ffmpeg is missing, cannot be started, or finds no audio.
@@ -45,6 +50,7 @@ class FfmpegFile(Source):
     def __init__(self, path: Path, part: tuple[int, int] | None = None) -> None:
         self.name = str(path)
         self.problem: str | None = None
+        self.is_stalled = False
         with path.open("rb") as file:
             self._is_mp4 = file.read(8)[4:] == b"ftyp"
         self._ffmpeg = WavOutput(self.name, _arguments(path, part))
@@ -64,6 +70,8 @@ class FfmpegFile(Source):
     def _read_header(self) -> WavSource:
         try:
             return WavSource(cast("IO[bytes]", _StallLimit(self._ffmpeg, self.name)), self.name)
+        except _StallError:
+            raise
         except AudioError as error:
             self._ffmpeg.stop()
             errors, last_line = self._errors(), self._ffmpeg.stderr.last_line()
@@ -86,11 +94,12 @@ class FfmpegFile(Source):
             if self._ffmpeg.wait() != 0:
                 self.problem = "ffmpeg failed"
         except AudioError as error:
+            self.is_stalled = isinstance(error, _StallError)
             self.problem = str(error).removeprefix(f"{self.name}: ")
         # In a film without damage, the sound may be shorter than the picture.
         self.expected_s = None if self._has_video and not self._errors() else self._duration_s
         if self.problem is not None and not n_samples:
-            errors = self._errors()
+            errors = [] if self.is_stalled else self._errors()
             raise AudioError(f"{self.name}: {_reason(errors, self._is_mp4) if errors else self.problem}")
 
     def _errors(self) -> list[str]:
@@ -103,7 +112,7 @@ class FfmpegFile(Source):
 
 
 class _StallLimit:
-    """Output of ffmpeg that raises AudioError if no byte arrives for `STALL_TIMEOUT_S`. It also drains the messages."""
+    """Output of ffmpeg; raises _StallError if no byte arrives for `STALL_TIMEOUT_S`. It also drains the messages."""
 
     def __init__(self, ffmpeg: WavOutput, name: str) -> None:
         self._fd, self._stderr, self._name = ffmpeg.stdout.fileno(), ffmpeg.stderr, name
@@ -116,7 +125,7 @@ class _StallLimit:
         while not self._poll.poll(_DRAIN_INTERVAL_MS):
             self._stderr.drain()  # before the first sample, ffmpeg reports all tags and then the length
             if time.monotonic() >= deadline_s:
-                raise AudioError(f"{self._name}: ffmpeg decoded nothing for {STALL_TIMEOUT_S:.0f} s and is stopped")
+                raise _StallError(f"{self._name}: ffmpeg decoded nothing for {STALL_TIMEOUT_S:.0f} s and is stopped")
         return os.read(self._fd, n)
 
 

@@ -11,6 +11,7 @@ from genre_edge.audio.ffmpeg.url import (
     NETWORK_PROTOCOLS,
     ffmpeg_url,
     final_reason,
+    may_hold_secret,
     redact_text,
     redact_url,
 )
@@ -77,7 +78,7 @@ class FfmpegSource(Source):
             OSError, RuntimeError: no socket or thread is available.
         """
         address = ffmpeg_url(url)
-        redirect = Redirect(address) if redact_url(url) != url and Redirect.is_supported(address) else None
+        redirect = Redirect(address) if may_hold_secret(url) and Redirect.is_supported(address) else None
         argument = redirect.url if redirect else address
         try:
             allowed = ["-protocol_whitelist", NETWORK_PROTOCOLS, "-format_whitelist", NETWORK_FORMATS]

@@ -27,6 +27,8 @@ _REFUSED = re.compile(r"method (?:SETUP|PLAY) failed: (?!461)")
 # Credentials and keys in URLs, which must not appear in messages
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
 _QUERY = re.compile(r"(://[^\s?#]*)[?#]\S*")
+# A part of a path that may be a key: 16 characters or more with letters and digits
+_PATH_KEY = re.compile(r"/(?=[^/]*[0-9])(?=[^/]*[A-Za-z])[^/]{16,}")
 
 
 def is_url(source: str) -> bool:
@@ -50,6 +52,11 @@ def redact_url(url: str) -> str:
     if at and (":" in before or "/" not in before):  # otherwise the @ is part of the path
         location = after
     return f"{scheme}://{location}"
+
+
+def may_hold_secret(url: str) -> bool:
+    """Return True if a URL has credentials, a query or a fragment, or a part of its path that looks like a key."""
+    return redact_url(url) != url or _PATH_KEY.search(url.partition("://")[2]) is not None
 
 
 def redact_text(text: str) -> str:

@@ -69,7 +69,8 @@ class LiveView:
         yield from _text_line(f"[{printable(self._model)}] {printable(self._source)}", _DIM, options)
         yield from blank
         yield from _text_line(self._stall(stalled_s) if is_stalled else self._headline(), _BOLD, options)
-        yield from blank
+        shares = "" if self.verdict is None or is_stalled else format_shares(self.verdict)
+        yield from _text_line(shares, _PLAIN, options) if blank and shares else blank
         for genre in genres:
             yield from self._genre_line(genre, options)
         yield from blank
@@ -152,6 +153,17 @@ def format_verdict(verdict: Verdict) -> str:
     if verdict.reason is not None:
         return f"{_REASONS[verdict.reason]} (last {duration_s:.0f} s)"
     return f"{verdict.genre} {verdict.confidence:.0%} (last {duration_s:.0f} s)"
+
+
+def format_shares(verdict: Verdict) -> str:
+    """Format what the audio consists of: "music 62%, other sounds 38%"; "" if it is of one kind."""
+    shares = {
+        "music": verdict.music_share,
+        "other sounds": verdict.not_music_share,
+        "silence": verdict.silence_share,
+    }
+    parts = [f"{name} {share:.0%}" for name, share in shares.items() if share]
+    return ", ".join(parts) if len(parts) > 1 else ""
 
 
 def format_duration(seconds: float) -> str:

@@ -84,6 +84,25 @@ def test_verdict_without_genre(open_page: OpenPage, reason: str, name: str, desc
         expect(page.locator("#changes li").first).to_contain_text(name)
 
 
+@pytest.mark.parametrize(
+    ("shares", "text"),
+    [
+        ((0.62, 0.3, 0.08), "music 62 % · other sounds 30 % · silence 8 %"),
+        ((0.62, 0.38, 0.0), "music 62 % · other sounds 38 %"),
+        ((1.0, 0.0, 0.0), ""),
+        ((None, None, None), ""),
+    ],
+)
+def test_verdict_shares(open_page: OpenPage, shares: tuple[float | None, ...], text: str) -> None:
+    """The page shows what the audio consists of if that is not music alone."""
+    names = ["music_share", "not_music_share", "silence_share"]
+    past = [make_verdict(time.time(), ("jazz", None), "radio") | dict(zip(names, shares, strict=True))]
+    with FakeStation(past=past, verdict_s=1000) as station:
+        page = open_page(station)
+        expect(page.locator("#genre")).to_have_text("Jazz")
+        expect(page.locator("#shares")).to_have_text(text)
+
+
 # Timeline and clocks
 
 

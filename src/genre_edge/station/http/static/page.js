@@ -28,6 +28,7 @@ const verdictView = new VerdictView({
   confidence: $("confidence"),
   bars: $("bars"),
   audioRange: $("audio-range"),
+  shares: $("shares"),
   announcement: $("announcement"),
 });
 const timelineView = new TimelineView({

@@ -16,6 +16,16 @@ function describe({ genre, reason, confidence, genres }) {
   return best ? `Best match: ${best}` : "No genre is probable enough";
 }
 
+/** Return what the audio consists of: "music 62 % · other sounds 38 %"; "" if it is of one kind. */
+function describeShares({ music_share, not_music_share, silence_share }) {
+  const shares = [
+    ["music", music_share],
+    ["other sounds", not_music_share],
+    ["silence", silence_share],
+  ].filter(([, share]) => share);
+  return shares.length > 1 ? shares.map(([name, share]) => `${name} ${formatPercent(share)}`).join(" · ") : "";
+}
+
 export class VerdictView {
   #rows = new Map(); // label -> [bar, number]
   #current = ""; // name of the latest verdict
@@ -23,7 +33,7 @@ export class VerdictView {
   #timer = 0;
 
   constructor(elements) {
-    this.elements = elements; // {swatch, genre, confidence, bars, audioRange, announcement}
+    this.elements = elements; // {swatch, genre, confidence, bars, audioRange, shares, announcement}
   }
 
   /** Set the labels: one row each, in the model's order. Rows never change places, so that they are easy to follow. */
@@ -53,6 +63,7 @@ export class VerdictView {
     setText(this.elements.confidence, describe(verdict));
     const seconds = Math.round(verdict.end_s - verdict.start_s);
     setText(this.elements.audioRange, `From ${seconds} s of audio, until ${formatTime(verdict.time, true)}`);
+    setText(this.elements.shares, describeShares(verdict));
     this.#drawBars(verdict);
     if (name !== this.#current) document.title = `${name} · genre-edge`;
     this.#announce(name);
