@@ -227,7 +227,7 @@ def report(out: Path) -> str:
             durations = [soundfile.info(str(path)).duration for path in readable_audio([folder], 0.0)]
             lines.append(f"| {part} | {folder.name} | {len(durations)} | {sum(durations) / 3600:.2f} |")
             total += sum(durations)
-        lines.append(f"| **{part}** | all | | **{total / 3600:.1f}** |")
+        lines.append(f"| **{part}** | all | | **{total / 3600:.2f}** |")
     return "\n".join(lines) + "\n"
 
 
