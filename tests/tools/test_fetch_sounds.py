@@ -236,6 +236,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_sounds, "fetch_wheel", fetch_package_of_wheel)
     monkeypatch.setattr(fetch_sounds, "fetch_soundfonts", lambda folder: [])
     monkeypatch.setattr(accompaniment, "write_midi", write_midi)
+    monkeypatch.setattr(fetch_sounds, "write_electronic", lambda into: fetch_package("", "", into))
     monkeypatch.setattr(fetch_sounds, "write_folk_tunes", lambda into: fetch_package("", "", into))
     monkeypatch.setattr(fetch_sounds, "MUSIC", {"songs": "usr/music"})
     monkeypatch.setattr(fetch_sounds, "MUSIC_TEST", {"other-songs": "usr/music"})
@@ -263,8 +264,14 @@ def test_fetch_missing_folders_again(small: None, tmp_path: Path, monkeypatch: p
     assert first["not-music/tones/000.wav"] != first["not-music-test/tones/000.wav"]
     assert first["not-music/tones/000.wav"] != first["not-music/noises/000.wav"]
     names = {name.rpartition("/")[0]: name for name in first}
-    assert {"music/songs", "music/wheel", "music/folk-tunes", "music-test/other-songs"} < set(names)
-    assert first["music/styles-0/random.wav"] != first["music/styles-1/random.wav"]
+    assert {
+        "music/songs",
+        "music/wheel",
+        "music/styles",
+        "music/folk-tunes",
+        "music/electronic",
+        "music-test/other-songs",
+    } < set(names)
     assert len([name for name in first if name.startswith("music/songs/")]) == 8
     assert {"not-music-test/words", "not-music-test/birds"} < set(names)
     assert [f"{part}/city/{i}.wav" in first for part in ("not-music", "not-music-test") for i in range(4)] == [

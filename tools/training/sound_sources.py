@@ -125,10 +125,11 @@ MUSIC_WHEELS = {
 }
 # Folk tunes in ABC notation: name, version, folder
 TUNES = "music21", "10.5.1", "music21/corpus"
+# Recorded drums and loops for synthetic electronic music
+DRUMS = "sonic-pi-samples", "usr/share/sonic-pi/samples"
 # Debian package -> General MIDI sound font
 SOUNDFONTS = {
     "fluid-soundfont-gm": "usr/share/sounds/sf2/FluidR3_GM.sf2",
-    "musescore-general-soundfont": "usr/share/sounds/sf3/MuseScore_General_Full.sf3",
     "timgm6mb-soundfont": "usr/share/sounds/sf2/TimGM6mb.sf2",
 }
 
