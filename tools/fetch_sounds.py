@@ -49,7 +49,7 @@ RATE, JOINED_S, MAX_JOINED = 22050, 10.0, 90
 SEEDS = {"not-music": 1, "not-music-test": 2}
 PARTS = ("music", "music-test", *SEEDS)
 MIN_SONG_S = 20.0  # shorter files among music are jingles
-ELECTRONIC_VARIANTS = 12  # songs for each electronic style
+ELECTRONIC_VARIANTS = 8  # songs for each electronic style
 PROGRAMS = ("apt-get", "dpkg-deb", "espeak-ng", "fluidsynth", "ffmpeg", "lmms", "h2cli", "mma", "abc2midi")
 
 

@@ -16,7 +16,7 @@ import soundfile
 
 pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from tools import fetch_sounds
-from tools.training import accompaniment, folk_tunes, rendering, sound_sources, synthetic_sounds
+from tools.training import accompaniment, electronic, folk_tunes, rendering, sound_sources, synthetic_sounds
 
 RATE = fetch_sounds.RATE
 
@@ -174,6 +174,22 @@ def test_mma_accepts_songs(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *("zoom-dnb.mid", "stdlib-salsa.mid", "stdlib-jazzwaltz.mid")
     }
+
+
+@pytest.mark.parametrize("style", sorted(electronic.RECIPES))
+def test_electronic_song(style: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A song of each style is audible, bounded, whole bars long, and fixed by its seed."""
+    monkeypatch.setattr(electronic, "LENGTH_S", 4.0)
+    noise = np.random.default_rng(0).standard_normal(4000) * np.exp(-np.arange(4000) / 500)
+    for names in (electronic.KICKS, electronic.SNARES, electronic.HATS, electronic.RECIPES[style].loops):
+        for name in names.split():
+            soundfile.write(tmp_path / f"{name}_1.wav", 0.1 * noise, 44100)
+    recipe = electronic.RECIPES[style]
+    y = electronic.song(recipe, tmp_path, np.random.default_rng(1))
+    assert np.array_equal(y, electronic.song(recipe, tmp_path, np.random.default_rng(1)))
+    assert np.abs(y).max() <= 1 and y.std() > 0.01
+    bar_s = len(y) / electronic.RATE / 8
+    assert recipe.tempo[0] - 1 <= 60 * 4 / bar_s <= recipe.tempo[1] + 1
 
 
 def test_folk_tunes(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ KICKS = "bd_ drum_heavy_kick"
 SNARES = "sn_ drum_snare elec_hi_snare elec_filt_snare perc_snap"
 HATS = "drum_cymbal_closed drum_cymbal_pedal elec_tick elec_blip elec_twip"
 PROGRESSIONS = ((0, 0, 0, 0), (0, -4, 3, -2), (0, -2, -4, -2), (0, 0, 5, 3), (0, 5, 0, -5), (0, 3, -2, 5))
-MINOR, MINOR7, MAJOR7 = (0, 3, 7), (0, 3, 7, 10), (0, 4, 7, 11)
+CHORDS = (0, 3, 7), (0, 3, 7, 10), (0, 4, 7, 11)  # minor, minor and major seventh, in semitones
 
 
 def songs(samples: Path, rng: np.random.Generator, variants: int) -> Iterator[tuple[str, Samples]]:
@@ -38,50 +38,70 @@ def songs(samples: Path, rng: np.random.Generator, variants: int) -> Iterator[tu
 
 def song(recipe: Recipe, samples: Path, rng: np.random.Generator) -> Samples:
     """Return a random song of one style."""
-    tempo = rng.uniform(*recipe.tempo)
-    step = round(60 / tempo / 4 * RATE)
-    bars = round(LENGTH_S * RATE / step / 16 / 8) * 8
-    steps = bars * 16
-    root = int(rng.integers(33, 45))
-    changes = np.array(PROGRESSIONS[rng.integers(len(PROGRESSIONS))])
-    degree = changes[np.arange(steps) // 16 // int(rng.choice([1, 2])) % 4]
-    third = (MINOR, MINOR7, MAJOR7)[rng.integers(3)]
+    grid = _Grid(recipe, rng)
+    kicks = grid.hits(recipe.kick)
+    drums = grid.place(kicks, [_sample(samples, KICKS, rng)], 1.0)
+    drums += grid.place(grid.hits(recipe.snare, 0.9), [_sample(samples, SNARES, rng)], 0.6)
+    drums += grid.place(grid.hits(recipe.hat, 0.8), [_sample(samples, HATS, rng)[: RATE // 4]], 0.35)
+    music = _sweep(grid.bass() + grid.chords() + grid.leads(), rng)
+    music *= _duck(len(music), kicks * grid.step, grid.step, recipe.pump)
+    mix = drums + music + 0.5 * _loops(recipe, samples, len(music), grid.step, rng)
+    return np.asarray(np.tanh(1.2 * mix / (3 * mix.std() + 1e-6)), dtype=np.float32)[: grid.steps * grid.step]
 
-    def hits(pattern: str, share: float = 1.0) -> np.ndarray:
-        chosen = str(rng.choice(pattern.split())) if pattern else "." * 16
-        on = np.tile([c == "x" for c in chosen], bars) & (rng.random(steps) < 0.96)
-        return np.flatnonzero(on & (_sections(rng, bars, share) > 0))
 
-    def place(at: np.ndarray, sounds: list[Samples], level: float) -> Samples:
-        y = np.zeros(steps * step + 4 * RATE, dtype=np.float32)
+class _Grid:
+    """The sixteenth notes of one song, their harmony, and the tracks that play on them."""
+
+    def __init__(self, recipe: Recipe, rng: np.random.Generator) -> None:
+        self.recipe, self.rng = recipe, rng
+        self.step = round(60 / rng.uniform(*recipe.tempo) / 4 * RATE)
+        self.bars = max(8, round(LENGTH_S * RATE / self.step / 16 / 8) * 8)
+        self.steps = self.bars * 16
+        self.root = int(rng.integers(33, 45))
+        changes = np.array(PROGRESSIONS[rng.integers(len(PROGRESSIONS))])
+        self.degree = changes[np.arange(self.steps) // 16 // int(rng.choice([1, 2])) % 4]
+        self.chord = CHORDS[rng.integers(len(CHORDS))]
+
+    def hits(self, pattern: str, share: float = 1.0) -> np.ndarray:
+        """Return the steps of one of a pattern's alternatives, in a share of the song's sections."""
+        chosen = str(self.rng.choice(pattern.split())) if pattern else "." * 16
+        on = np.tile([c == "x" for c in chosen], self.bars) & (self.rng.random(self.steps) < 0.96)
+        return np.flatnonzero(on & _sections(self.rng, self.bars, share))
+
+    def place(self, at: np.ndarray, sounds: list[Samples], level: float) -> Samples:
+        """Return a track with the sounds, in turn, at the given steps."""
+        y = np.zeros(self.steps * self.step + 4 * RATE, dtype=np.float32)
         for n, i in enumerate(at):
-            first = i * step + (round(recipe.swing * step) if i % 2 else 0)
+            first = i * self.step + (round(self.recipe.swing * self.step) if i % 2 else 0)
             sound = sounds[n % len(sounds)][: len(y) - first]
-            y[first : first + len(sound)] += level * rng.uniform(0.8, 1) * sound
+            y[first : first + len(sound)] += level * self.rng.uniform(0.8, 1) * sound
         return y
 
-    kicks = hits(recipe.kick)
-    drums = place(kicks, [_sample(samples, KICKS, rng)], 1.0)
-    drums += place(hits(recipe.snare, 0.9), [_sample(samples, SNARES, rng)], 0.6)
-    drums += place(hits(recipe.hat, 0.8), [_sample(samples, HATS, rng)[: RATE // 4]], 0.35)
-    length = step * int(rng.choice([1, 2, 3])) / RATE
-    at = hits(recipe.bass, 0.9)
-    music = place(at, [_bass(recipe.bass_kind, root + degree[i], length, rng) for i in at] or [np.zeros(1)], 0.55)
-    at = hits(recipe.chords, 0.7)
-    held = step * (15 if len(at) <= bars else int(rng.choice([1, 2]))) / RATE
-    wide = [_chord([root + 24 + degree[i] + t for t in third], held, rng) for i in at]
-    music += _echo(place(at, wide or [np.zeros(1)], 0.35), 3 * step, recipe.echo)
-    at = hits(recipe.lead, 0.6)
-    notes = [root + 36 + degree[i] + int(rng.choice((*third, 12))) for i in at]
-    leads = [_tone(n, 2 * step / RATE, "saw", rng.uniform(1500, 6000), rng) for n in notes]
-    music += _echo(place(at, leads or [np.zeros(1)], 0.25), 3 * step, max(0.3, recipe.echo))
-    music = _sweep(music, rng) * _duck(len(music), kicks * step, step, recipe.pump)
-    mix = drums + music + 0.5 * _loops(recipe, samples, len(music), step, rng)
-    return np.asarray(np.tanh(1.2 * mix / (3 * mix.std() + 1e-6)), dtype=np.float32)[: steps * step]
+    def bass(self) -> Samples:
+        length = self.step * int(self.rng.choice([1, 2, 3])) / RATE
+        at = self.hits(self.recipe.bass, 0.9)
+        notes = [_bass(self.recipe.bass_kind, self.root + self.degree[i], length, self.rng) for i in at]
+        return self.place(at, notes, 0.55)
+
+    def chords(self) -> Samples:
+        at = self.hits(self.recipe.chords, 0.7)
+        held = self.step * (15 if len(at) <= self.bars else int(self.rng.choice([1, 2]))) / RATE
+        roots = self.root + 24 + self.degree[at]
+        track = self.place(at, [_chord([root + tone for tone in self.chord], held, self.rng) for root in roots], 0.35)
+        return _echo(track, 3 * self.step, self.recipe.echo)
+
+    def leads(self) -> Samples:
+        at = self.hits(self.recipe.lead, 0.6)
+        notes = [self.root + 36 + self.degree[i] + int(self.rng.choice((*self.chord, 12))) for i in at]
+        tones = [_tone(n, 2 * self.step / RATE, "saw", self.rng.uniform(1500, 6000), self.rng) for n in notes]
+        return _echo(self.place(at, tones, 0.25), 3 * self.step, max(0.3, self.recipe.echo))
 
 
 def _sections(rng: np.random.Generator, bars: int, share: float) -> np.ndarray:
-    return np.repeat(rng.random(-(-bars // 8)) < share, 128)[: bars * 16]
+    """Return for each step whether a track plays: sections of eight bars, at least one of them."""
+    on = rng.random(-(-bars // 8)) < share
+    on[rng.integers(len(on))] = True
+    return np.repeat(on, 128)[: bars * 16]
 
 
 def _sample(folder: Path, beginnings: str, rng: np.random.Generator) -> Samples:
