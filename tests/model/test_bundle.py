@@ -81,7 +81,7 @@ def nested(depth: int) -> Any:
 
 REQUIRED = ("name", "version", "labels", "mel", "patch_frames", "hop_frames", "normalisation")
 INVALID: dict[str, tuple[Edit, list[str]]] = {
-    "unknown schema": (lambda c: c.update(schema_version=2), ["schema_version", "2", "1"]),
+    "unknown schema": (lambda c: c.update(schema_version=3), ["schema_version", "3", "1 to 2"]),
     "schema a string": (lambda c: c.update(schema_version="1"), ["schema_version", "'1'", "1"]),
     "schema true": (lambda c: c.update(schema_version=True), ["schema_version", "True", "1"]),
     "schema a fraction": (lambda c: c.update(schema_version=1.0), ["schema_version", "1.0"]),

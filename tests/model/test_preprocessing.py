@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from genre_edge.mel.spectrogram import Frames
+from genre_edge.model.layout import OutputLayout
 from genre_edge.model.preprocessing import NORMALISATIONS, normalise, probabilities
 from tests.helpers import naive
 from tests.helpers.bundles import random_patch
@@ -43,10 +44,12 @@ def test_normalise_inactive_bands(top_db: float) -> None:
 def test_probabilities_equal_naive_twin(logits: list[float], temperature: float) -> None:
     """Softmax with temperature, with and without an output for "not music"."""
     odds = [math.exp(value / temperature) for value in logits]
-    np.testing.assert_allclose(probabilities(np.array(logits), 3, temperature), [v / sum(odds) for v in odds])
+    p = probabilities(np.array(logits), OutputLayout(3), temperature)
+    np.testing.assert_allclose(p, [v / sum(odds) for v in odds])
     genres = sum(odds[:2])
     expected = [odds[0] / genres, odds[1] / genres, 1 / (1 + math.exp(-logits[2]))]  # no temperature for the last
-    np.testing.assert_allclose(probabilities(np.array(logits), 2, temperature), expected)
+    p = probabilities(np.array(logits), OutputLayout(2, has_not_music=True), temperature)
+    np.testing.assert_allclose(p, expected)
 
 
 @pytest.mark.parametrize("kind", NORMALISATIONS)

@@ -52,7 +52,7 @@ def original(source: str) -> str:
 def segment(start_s: float, *genres: tuple[str, float]) -> Segment:
     ranked = [GenreProbability(*genre) for genre in genres]
     answer = (ranked[0].genre, ranked[0].probability, None) if ranked else SILENCE
-    return Segment(start_s, start_s + 1, *answer, ranked)
+    return Segment(start_s, start_s + 1, *answer, ranked, sound=None if ranked else "silence")
 
 
 SILENCE = (None, None, "silence")
@@ -90,7 +90,7 @@ def test_schema_is_strict() -> None:
         lambda v: v["segments"][0].update(extra=1),
         lambda v: v["input"].update(extra=1),
         lambda v: v["model"].pop("sha256"),
-        lambda v: v.update(schema_version=2),
+        lambda v: v.update(schema_version=1),
         lambda v: v.update(reason="unknown", genre=None),
         lambda v: v.update(reason="silence"),
         lambda v: v.update(genre=None),
