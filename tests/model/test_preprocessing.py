@@ -52,6 +52,39 @@ def test_probabilities_equal_naive_twin(logits: list[float], temperature: float)
     np.testing.assert_allclose(p, expected)
 
 
+LOGITS = st.lists(st.integers(-200, 200).map(lambda n: n / 10), min_size=8, max_size=8)
+
+
+@settings(max_examples=100, deadline=None)
+@given(LOGITS, st.sampled_from([0.5, 1.0, 3.0]))
+def test_probabilities_styles_and_sounds(logits: list[float], temperature: float) -> None:
+    """Styles are independent, a parent has at least its child's probability; sounds determine "not music"."""
+    layout = OutputLayout(2, 3, 3, has_not_music=True, style_links=((0, 2), (2, 1)))  # style 1 > style 2 > style 0
+    p = probabilities(np.array(logits), layout, temperature)
+    assert layout.n_logits == 8 and len(p) == layout.n_probabilities == 9
+    assert p[layout.labels] == pytest.approx(naive_softmax(logits[:2], temperature))
+    own = [1 / (1 + math.exp(-x)) for x in logits[2:5]]  # without temperature
+    assert p[layout.styles] == pytest.approx([own[0], max(own), max(own[0], own[2])])
+    assert p[layout.sounds] == pytest.approx(naive_softmax(logits[5:], 1.0))
+    assert layout.not_music == 8 and p[8] == pytest.approx(1 - p[5])
+    many = probabilities(np.array([[logits, logits[::-1]]]), layout, temperature)
+    assert many.shape == (1, 2, 9) and np.array_equal(many[0, 0], p)
+
+
+def test_probabilities_styles_without_sounds() -> None:
+    """Without sounds, the last logit is the log odds that the audio is not music."""
+    layout = OutputLayout(2, 1, 0, has_not_music=True)
+    p = probabilities(np.array([1.0, 1.0, -3.0, 2.0]), layout, 1.0)
+    np.testing.assert_allclose(p, [0.5, 0.5, 1 / (1 + math.exp(3)), 1 / (1 + math.exp(-2))])
+    assert layout.n_logits == layout.n_probabilities == 4 and layout.not_music == 3
+    assert OutputLayout(2, 1).not_music is None
+
+
+def naive_softmax(logits: list[float], temperature: float) -> list[float]:
+    odds = [math.exp((value - max(logits)) / temperature) for value in logits]
+    return [value / sum(odds) for value in odds]
+
+
 @pytest.mark.parametrize("kind", NORMALISATIONS)
 @settings(max_examples=100, deadline=None)
 @given(patch=arrays(np.float32, (4, 6), elements=st.integers(-100, 60).map(float)), gain=st.integers(-60, 60))

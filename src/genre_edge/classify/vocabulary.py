@@ -42,7 +42,9 @@ class Vocabulary:
             raise ParameterError(f"styles must not be negative, got {max_styles!r}")
         self._uses_styles = name == "styles"
         if self._uses_styles and not bundle.styles:
-            raise ModelError(f"the vocabulary is styles, but the model {bundle.name} {bundle.version} has no styles")
+            raise ModelError(
+                f'the model {bundle.name} {bundle.version} has no styles, which the vocabulary "styles" needs'
+            )
         self.bundle = bundle
         self._max_styles = max_styles
         self.labels = [style.name for style in bundle.styles] if self._uses_styles else bundle.labels
