@@ -92,7 +92,7 @@ class Verdict(Segment):
         expected_s: length that the file should have, in seconds: more than `decoded_s` if audio is missing; None if it
             is unknown.
         music_share, not_music_share, silence_share: shares of the time, 0 to 1, with the sum 1. Music: the patches that
-            the model accepts. Not music: speech, noise and other sounds, which it does not tell apart. Silence: below
+            the model accepts. Not music: speech, noise and other sounds together. Silence: below
             the model's limit, or 45 dB below the loudest music. None for audio that is too short, and the first two
             for a model without an output for audio that is not music.
     """

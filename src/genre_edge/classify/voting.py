@@ -42,7 +42,7 @@ class Shares:
 
     Attributes:
         music: patches that are music.
-        not_music: patches that the model refuses: speech, noise and other sounds, which it does not tell apart.
+        not_music: patches that the model refuses: speech, noise and other sounds together.
         silence: patches below the bundle's `silence_db`, or `QUIET_DB` below the loudest music.
     """
 
