@@ -111,6 +111,6 @@ def test_vocabulary_parameter_error(arguments: dict[str, Any], message: str) -> 
 
 def test_vocabulary_styles_missing() -> None:
     """A bundle without styles has no vocabulary "styles"."""
-    with pytest.raises(ModelError, match='the model tiny 1 has no styles, which the vocabulary "styles" needs'):
+    with pytest.raises(ModelError, match='the model tiny 1 has no styles; the vocabulary "styles" needs another model'):
         Vocabulary(tiny().bundle, "styles")
     assert 0 < SPECIFIC <= 1

@@ -63,6 +63,11 @@ def dense(by_band: np.ndarray) -> np.ndarray:
     return (2.0 * by_band[:, None, :] * by_frame[None, :, None]).astype(np.float32)
 
 
+def weights() -> np.ndarray:
+    """Return the weights of `tiny`, `(n_mels, patch_frames, n_labels)`."""
+    return dense(labels())
+
+
 def calibration() -> np.ndarray:
     """Return random but realistic input patches, `(k, n_mels, patch_frames, 1)`."""
     rng = np.random.default_rng(0)
@@ -71,15 +76,15 @@ def calibration() -> np.ndarray:
     return np.stack(patches)[..., None]
 
 
-def convert(weights: np.ndarray, bias: np.ndarray, int8: bool) -> bytes:
+def convert(kernel: np.ndarray, bias: np.ndarray, int8: bool) -> bytes:
     """Return the network as a .tflite file with batch size 1, all int8 or all float32."""
     import keras
     import tensorflow as tf
 
-    inputs = keras.Input(batch_shape=(1, *weights.shape[:2], 1))
+    inputs = keras.Input(batch_shape=(1, *kernel.shape[:2], 1))
     layer = keras.layers.Dense(len(bias), use_bias=bias.any())
     network = keras.Model(inputs, layer(keras.layers.Flatten()(inputs)))
-    layer.set_weights([weights.reshape(-1, len(bias)), *([bias] if bias.any() else [])])
+    layer.set_weights([kernel.reshape(-1, len(bias)), *([bias] if bias.any() else [])])
     converter = tf.lite.TFLiteConverter.from_keras_model(network)
     if int8:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -91,9 +96,9 @@ def convert(weights: np.ndarray, bias: np.ndarray, int8: bool) -> bytes:
 
 
 if __name__ == "__main__":
-    tiny, no_bias = dense(labels()), np.zeros(3, dtype=np.float32)
-    BUNDLE.save(HERE / "tiny", convert(tiny, no_bias, int8=True), CARD.format(name="tiny"))
-    (HERE / "float.tflite").write_bytes(convert(tiny, no_bias, int8=False))
+    no_bias = np.zeros(len(BUNDLE.labels), dtype=np.float32)
+    BUNDLE.save(HERE / "tiny", convert(weights(), no_bias, int8=True), CARD.format(name="tiny"))
+    (HERE / "float.tflite").write_bytes(convert(weights(), no_bias, int8=False))
     styled = dense(np.concatenate([labels(), styles_and_sounds()], axis=1))
     noise = np.float32(1.5) * (np.arange(styled.shape[-1]) == styled.shape[-1] - 1)  # for a flat spectrum
     STYLED.save(HERE / "styled", convert(styled, noise.astype(np.float32), int8=True), CARD.format(name="styled"))

@@ -42,9 +42,8 @@ class Vocabulary:
             raise ParameterError(f"styles must not be negative, got {max_styles!r}")
         self._uses_styles = name == "styles"
         if self._uses_styles and not bundle.styles:
-            raise ModelError(
-                f'the model {bundle.name} {bundle.version} has no styles, which the vocabulary "styles" needs'
-            )
+            model = f"{bundle.name} {bundle.version}"
+            raise ModelError(f'the model {model} has no styles; the vocabulary "styles" needs another model')
         self.bundle = bundle
         self._max_styles = max_styles
         self.labels = [style.name for style in bundle.styles] if self._uses_styles else bundle.labels
