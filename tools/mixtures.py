@@ -28,7 +28,8 @@ from genre_edge.audio.source import Source
 from genre_edge.classify.aggregation import Aggregator
 from genre_edge.classify.frontend import FrontEnd
 from genre_edge.classify.inference import Gap, StreamPredictor
-from genre_edge.classify.patches import PatchResult
+from genre_edge.classify.patches import PatchResult, is_refused
+from genre_edge.classify.vocabulary import Vocabulary
 from genre_edge.mel.spectrogram import MelSpectrogram
 from genre_edge.model.bundle import Bundle
 from genre_edge.model.prediction import Model
@@ -73,7 +74,7 @@ def patch_results(model: Model, mel: MelSpectrogram, samples: Samples) -> list[P
 
 def genre(bundle: Bundle, results: list[PatchResult]) -> str | None:
     """Return the verdict's genre."""
-    aggregator = Aggregator(bundle, bundle.threshold, keep_segments=False)
+    aggregator = Aggregator(Vocabulary(bundle), keep_segments=False)
     for result in results:
         aggregator.add(result)
     return aggregator.segment().genre
@@ -85,9 +86,8 @@ def genre_of_mean(bundle: Bundle, results: list[PatchResult]) -> str | None:
     if not audible:
         return None
     mean = np.mean(audible, axis=0)
-    best = int(np.argmax(mean[: len(bundle.labels)]))
-    is_refused = bundle.not_music is not None and mean[-1] >= bundle.not_music
-    return None if is_refused or mean[best] < bundle.threshold else bundle.labels[best]
+    best = int(np.argmax(mean[bundle.layout.labels]))
+    return None if is_refused(mean, bundle) or mean[best] < bundle.threshold else bundle.labels[best]
 
 
 def load(path: Path) -> Samples:

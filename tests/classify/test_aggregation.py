@@ -12,6 +12,7 @@ from genre_edge.classify.aggregation import Aggregator, VerdictSchedule
 from genre_edge.classify.frontend import Discontinuity
 from genre_edge.classify.inference import Gap
 from genre_edge.classify.patches import PatchResult
+from genre_edge.classify.vocabulary import Vocabulary
 from tests.helpers.bundles import HOP_S, PATCH_S, tiny
 
 RATE = 8000
@@ -25,7 +26,7 @@ def patch(i: int, probabilities: np.ndarray | None = PROBABILITIES) -> PatchResu
 
 def test_aggregator_window_has_constant_memory() -> None:
     """Patches that have left the window are not stored."""
-    aggregator = Aggregator(tiny().bundle, 0.0, keep_segments=True, window_s=2.0)
+    aggregator = Aggregator(Vocabulary(tiny().bundle, threshold=0.0), keep_segments=True, window_s=2.0)
     for i in range(5000):
         aggregator.add(patch(i))
     assert len(aggregator.segments) == len(aggregator._recent) <= 2.0 / HOP_S + 1
@@ -33,7 +34,7 @@ def test_aggregator_window_has_constant_memory() -> None:
 
 def test_aggregator_without_patches_is_too_short() -> None:
     """Without patches, the segment has no genre and the reason `too_short`."""
-    segment = Aggregator(tiny().bundle, 0.0, keep_segments=False).segment()
+    segment = Aggregator(Vocabulary(tiny().bundle, threshold=0.0), keep_segments=False).segment()
     assert (segment.start_s, segment.end_s, segment.genre, segment.reason) == (0.0, 0.0, None, "too_short")
 
 
@@ -45,7 +46,7 @@ def test_aggregator_without_patches_is_too_short() -> None:
 def test_aggregator_window_equals_naive_mean(rows: list[Any], n_window: int) -> None:
     """After each patch, the result is the mean of the audible patches that start within the window."""
     window_s = PATCH_S + (n_window - 1) * HOP_S
-    aggregator = Aggregator(tiny().bundle, 0.0, keep_segments=False, window_s=window_s)
+    aggregator = Aggregator(Vocabulary(tiny().bundle, threshold=0.0), keep_segments=False, window_s=window_s)
     outputs = [None if row is None else (np.array(row) + 1) / (sum(row) + 3) for row in rows]
     for i, output in enumerate(outputs):
         aggregator.add(patch(i, output))

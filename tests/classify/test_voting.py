@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from genre_edge.classify.aggregation import Aggregator
 from genre_edge.classify.patches import PatchResult
+from genre_edge.classify.vocabulary import Vocabulary
 from genre_edge.classify.voting import QUIET_DB, Outcome, Shares, Vote
 from tests.helpers.bundles import HOP_S, PATCH_S, tiny
 
 BUNDLE = replace(tiny().bundle, not_music=0.7)
 THRESHOLD = 0.51  # not the mean of any votes below, so that rounding decides nothing
+VOCABULARY = Vocabulary(BUNDLE, threshold=THRESHOLD)
 PATCHES: dict[str, tuple[list[float] | None, float]] = {  # outputs and level in dB
     "a": ([0.8, 0.1, 0.1, 0.0], 0.0),
     "b": ([0.1, 0.8, 0.1, 0.0], 0.0),
@@ -38,7 +40,7 @@ def results(kinds: str) -> list[PatchResult]:
 
 
 def outcome(kinds: str) -> Outcome:
-    return Vote(BUNDLE, THRESHOLD, results(kinds)).outcome()
+    return Vote(VOCABULARY, results(kinds)).outcome()
 
 
 def answer(kinds: str) -> str | None:
@@ -84,7 +86,7 @@ def test_vote_genre_of_mean_needs_patch() -> None:
     """A genre that only the mean of the probabilities names is not named."""
     rows = ([0.5, 0.1, 0.4, 0.0], [0.1, 0.5, 0.4, 0.0])
     patches = [PatchResult(i * HOP_S, i * HOP_S + PATCH_S, np.array(row)) for i, row in enumerate(rows)]
-    found = Vote(BUNDLE, 0.35, patches).outcome()
+    found = Vote(Vocabulary(BUNDLE, threshold=0.35), patches).outcome()
     assert found.probabilities is not None and np.argmax(found.probabilities[:3]) == 2
     assert found.reason == "low_confidence"
 
@@ -119,7 +121,7 @@ def test_vote_shares_unknown() -> None:
         for patch in results("ab")
         if patch.probabilities is not None
     ]
-    assert Vote(tiny().bundle, 0.5, patches).outcome().shares == Shares(None, None, 0.0)
+    assert Vote(Vocabulary(tiny().bundle), patches).outcome().shares == Shares(None, None, 0.0)
 
 
 KINDS = st.text("abcdnsq", min_size=1, max_size=40)
@@ -142,10 +144,10 @@ def test_vote_reversed_in_time(kinds: str) -> None:
 @given(kinds=KINDS)
 def test_vote_genre_is_a_segment_s(kinds: str) -> None:
     """A named genre is that of a segment; the shares have the sum 1; a single patch has its own answer."""
-    aggregator = Aggregator(BUNDLE, THRESHOLD, keep_segments=True)
+    aggregator = Aggregator(VOCABULARY, keep_segments=True)
     for result in results(kinds):
         aggregator.add(result)
-        alone = Aggregator(BUNDLE, THRESHOLD, keep_segments=False, window_s=0.0)
+        alone = Aggregator(VOCABULARY, keep_segments=False, window_s=0.0)
         alone.add(result)
         assert alone.segment() == aggregator.segments[-1]
     segment, shares = aggregator.result()
@@ -159,11 +161,11 @@ def test_vote_genre_is_a_segment_s(kinds: str) -> None:
 def test_vote_window_equals_its_patches(kinds: str, n_window: int) -> None:
     """A sliding window gives the result of its patches alone, whatever came before; memory is bounded."""
     window_s = PATCH_S + (n_window - 1) * HOP_S
-    sliding = Aggregator(BUNDLE, THRESHOLD, keep_segments=False, window_s=window_s)
+    sliding = Aggregator(VOCABULARY, keep_segments=False, window_s=window_s)
     patches: list[Any] = results(kinds)
     for i, result in enumerate(patches):
         sliding.add(result)
-        fresh = Aggregator(BUNDLE, THRESHOLD, keep_segments=False)
+        fresh = Aggregator(VOCABULARY, keep_segments=False)
         for inside in patches[max(0, i - n_window + 1) : i + 1]:
             fresh.add(inside)
         assert sliding.result() == fresh.result()
@@ -172,7 +174,7 @@ def test_vote_window_equals_its_patches(kinds: str, n_window: int) -> None:
 
 def test_vote_has_constant_memory() -> None:
     """The number of sums does not grow with the number of patches."""
-    vote = Vote(BUNDLE, THRESHOLD)
+    vote = Vote(VOCABULARY)
     for i, result in enumerate(results("aanndsqbc" * 200)):
         vote.add(replace(result, level_db=float(i % 50)))
     assert len(vote._sums) <= 6 * 50

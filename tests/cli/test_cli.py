@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -13,6 +16,8 @@ import pytest
 import soundfile
 
 from tests.conftest import DATA, ROOT, TIMEOUT_S, Cli
+from tests.helpers.audio import tone
+from tests.helpers.bundles import RATE, STYLED, TINY
 
 SCHEMA = json.loads((DATA / "verdict.schema.json").read_text())
 
@@ -110,6 +115,60 @@ def test_models_json_and_table(invoke: Cli) -> None:
     assert all(model["sha256"] in table for model in models.values())
 
 
+def test_models_styles(invoke: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`models` lists the styles in JSON and their number in the table."""
+    shutil.copytree(STYLED, tmp_path / "styled")
+    shutil.copytree(TINY, tmp_path / "tiny")
+    monkeypatch.setattr("genre_edge.model.bundle.MODELS", tmp_path)
+    models = json.loads(invoke("models", "--format", "json").stdout)
+    assert [model["styles"] for model in models] == [["dark", "bass", "bright"], []]
+    heading, *rows = invoke("models").stdout.splitlines()
+    column = heading.split().index("styles")
+    assert [row.split()[column + 1] for row in rows] == ["3", "0"]  # the column before has a unit
+
+
+@pytest.fixture(scope="module")
+def low_tone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A low tone, whose styles in the bundle `styled` are "bass" and "dark"."""
+    path = tmp_path_factory.mktemp("tone") / "low.wav"
+    soundfile.write(path, tone(150, 3, RATE), RATE)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "genre", "styles"),
+    [
+        ([], "low", ["bass", "dark"]),
+        (["--styles", 1], "low", ["bass"]),
+        (["--styles", 0], "low", []),
+        (["--vocabulary", "styles"], "bass", ["bass", "dark"]),
+        (["--vocabulary", "styles", "--threshold", 0.999], None, ["bass", "dark"]),
+    ],
+)
+def test_classify_styles(invoke: Cli, low_tone: Path, options: list[Any], genre: str | None, styles: list[str]) -> None:
+    """`--styles` limits the styles; with `--vocabulary styles`, the best one is the genre."""
+    done = invoke("classify", low_tone, "--model", STYLED, "--format", "json", "--segments", *options)
+    (verdict,) = parse_verdicts(done.stdout)
+    assert verdict["genre"] == genre
+    for part in (verdict, verdict["segments"][0]):
+        assert [entry["style"] for entry in part["styles"]] == styles
+
+
+def test_classify_styles_table_and_csv(invoke: Cli, low_tone: Path) -> None:
+    """The table and CSV show the styles."""
+    arguments = ("classify", low_tone, "--model", STYLED, "--top", 1)
+    assert re.search(r"low \d\d% · bass, dark  ", invoke(*arguments).stdout)
+    assert re.search(r",bass 0\.\d\d; dark 0\.\d\d,\r?\n", invoke(*arguments, "--format", "csv").stdout)
+    assert "·" not in invoke(*arguments, "--styles", 0).stdout
+
+
+def test_stream_styles(invoke: Cli, low_tone: Path) -> None:
+    """`stream` has the same options."""
+    done = invoke("stream", low_tone, "--model", STYLED, "--styles", 1, "--vocabulary", "styles")
+    verdict = json.loads(done.stdout.splitlines()[0])
+    assert verdict["genre"] == "bass" and [entry["style"] for entry in verdict["styles"]] == ["bass"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -120,6 +179,10 @@ def test_models_json_and_table(invoke: Cli) -> None:
         (["classify", "x", "--jobs", "0"], "--jobs"),
         (["classify", "x", "--threshold", "1.5"], "--threshold"),
         (["classify", "x", "--model", "nosuch"], "no model 'nosuch'"),
+        (["classify", "x", "--styles", "-1"], "--styles"),
+        (["classify", "x", "--vocabulary", "moods"], "moods"),
+        (["classify", "x", "--vocabulary", "styles", "--model", str(TINY)], "the model tiny 1 has no styles"),
+        (["stream", "x", "--vocabulary", "styles", "--model", str(TINY)], "the model tiny 1 has no styles"),
         (["classify", "-", "--raw", "s16le"], "--raw must be ENCODING:RATE:CHANNELS"),
         (["classify", "x", "--raw", "s16le:22050:1"], "give - as the path"),
         (["classify", "-", "-"], "can be given only once"),

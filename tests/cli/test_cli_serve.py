@@ -118,6 +118,8 @@ def test_serve_ends_with_open_event_stream(start: Callable[..., ServeProcess]) -
         (("--mqtt", "http://u:s3cret@x"), "the MQTT broker URL must be mqtt://[USER:PASSWORD@]HOST[:PORT][/PREFIX]"),
         (("--raw", "s16le"), "--raw must be ENCODING:RATE:CHANNELS"),
         (("--model", "nothing"), "no model 'nothing'"),
+        (("--vocabulary", "styles"), "the model tiny 1 has no styles"),
+        (("--styles", "-1"), "Invalid value for '--styles'"),
         (("--port", "99999"), "Invalid value for '--port'"),
         (("--interval", "0"), "Invalid value for '--interval'"),
     ],

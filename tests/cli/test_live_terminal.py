@@ -209,7 +209,7 @@ def test_json_lines_on_terminal(start: Start, song_samples: np.ndarray) -> None:
         assert terminal.process.stdin is not None
         terminal.process.stdin.close()
         terminal.read_until(lambda: terminal.process.poll() is not None)  # noqa: B023
-        assert terminal.output.startswith(b'{"schema_version": 1') and b"\x1b" not in terminal.output
+        assert terminal.output.startswith(b'{"schema_version": 2') and b"\x1b" not in terminal.output
 
 
 def test_live_view_without_terminal(invoke: Cli) -> None:

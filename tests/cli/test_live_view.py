@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from genre_edge.audio.block import Block
-from genre_edge.classify.verdict import Reason
+from genre_edge.classify.verdict import Reason, StyleProbability
 from genre_edge.cli.terminal.live_view import STALLED_S, LiveView, format_duration, format_shares, format_verdict
 from genre_edge.cli.terminal.screen import RecentLogHandler, alternate_screen
 from tests.helpers.audio import tone
@@ -228,3 +228,42 @@ def test_format_duration_and_verdict() -> None:
         "100:00:00",
     ]
     assert format_verdict(verdict(PROBABILITIES)) == "jazz 82% (last 10 s)"
+
+
+STYLED = replace(
+    verdict(PROBABILITIES), styles=[StyleProbability(name, None, 0.5) for name in ("swing", "jazz", "blues")]
+)
+
+
+def test_format_verdict_styles_and_sound() -> None:
+    """A verdict has its styles after the genre, or the sound that is no music."""
+    assert format_verdict(STYLED) == "jazz 82% · swing, blues (last 10 s)"
+    not_music = verdict(PROBABILITIES, "not_music")
+    assert format_verdict(replace(not_music, sound="speech")) == "not music: speech (last 10 s)"
+    assert format_verdict(replace(verdict({}, "silence"), sound="silence")) == "silence (last 10 s)"
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (35, "jazz 82% · swing, blues (last 10 s)"),
+        (34, "jazz 82% · swing (last 10 s)"),
+        (28, "jazz 82% · swing (last 10 s)"),
+        (27, "jazz 82% (last 10 s)"),
+    ],
+)
+def test_view_styles_fit_width(width: int, text: str) -> None:
+    """The view shows as many styles as fit the terminal."""
+    live_view = view()
+    live_view.verdict = STYLED
+    assert text in [line.strip() for line in render(live_view, width, 20)]
+
+
+def test_view_styles_without_unicode() -> None:
+    """A terminal without Unicode gets a hyphen before the styles."""
+    live_view = view()
+    live_view.verdict = STYLED
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    Console(file=file, width=40, height=15, force_terminal=True, _environ={}).print(live_view, end="")
+    file.flush()
+    assert b"jazz 82% - swing, blues (last 10 s)" in file.buffer.getvalue()  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from genre_edge.model.bundle import Bundle
 
 DATA = Path(__file__).parents[1] / "data"
 TINY = DATA / "tiny"
+STYLED = DATA / "styled"  # also with styles and sounds
 FLOAT_TFLITE = DATA / "float.tflite"
 RATE = 8000
 PATCH_S, HOP_S = 8 * 128 / RATE, 4 * 128 / RATE
@@ -27,19 +28,19 @@ def tiny() -> Classifier:
     return Classifier(TINY)
 
 
-def variant(directory: Path, **changes: Any) -> Path:
-    """Write a valid bundle with the tiny network and some fields changed."""
-    replace(Bundle.load(TINY), **changes).save(directory, (TINY / "model.tflite").read_bytes(), "")
+def variant(directory: Path, base: Path = TINY, **changes: Any) -> Path:
+    """Write a valid bundle with the network of `base` and some fields changed."""
+    replace(Bundle.load(base), **changes).save(directory, (base / "model.tflite").read_bytes(), "")
     return directory
 
 
-def edited_bundle(directory: Path, edit: Callable[[dict[str, Any]], Any]) -> Path:
-    """Write the tiny bundle with its JSON edited, valid or not."""
-    content = json.loads((TINY / "bundle.json").read_text())
+def edited_bundle(directory: Path, edit: Callable[[dict[str, Any]], Any], base: Path = TINY) -> Path:
+    """Write the bundle `base` with its JSON edited, valid or not."""
+    content = json.loads((base / "bundle.json").read_text())
     edit(content)
     directory.mkdir(exist_ok=True)
     (directory / "bundle.json").write_text(json.dumps(content))
-    (directory / "model.tflite").write_bytes((TINY / "model.tflite").read_bytes())
+    (directory / "model.tflite").write_bytes((base / "model.tflite").read_bytes())
     return directory
 
 

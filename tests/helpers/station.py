@@ -88,7 +88,7 @@ def eventually(condition: Callable[[], Any], timeout_s: float = TIMEOUT_S) -> An
 def make_verdict(when: float, genre: str | None = "low", reason: str | None = None) -> dict[str, Any]:
     """Return a verdict as a station publishes it, at `when` in unix seconds."""
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "source": "synthetic",
         "start_s": 0.0,
         "end_s": 0.5,
@@ -96,6 +96,8 @@ def make_verdict(when: float, genre: str | None = "low", reason: str | None = No
         "confidence": 0.9 if genre else None,
         "reason": reason,
         "genres": [{"genre": genre, "probability": 0.9}] if genre else [],
+        "styles": [],
+        "sound": "silence" if reason == "silence" else None,
         "input": {"rate": RATE, "channels": 1, "resampled_to": RATE},
         "dropped_samples": 0,
         "model": MODEL,

@@ -16,8 +16,9 @@ from genre_edge.errors import ModelError
 from genre_edge.mel.config import MelConfig
 from genre_edge.model.bundle import Bundle, bundle_path, installed
 from genre_edge.model.prediction import Model
+from genre_edge.model.styles import Style
 from tests.helpers.audio import run_python
-from tests.helpers.bundles import FLOAT_TFLITE, TINY, bundle_with_network, edited_bundle
+from tests.helpers.bundles import FLOAT_TFLITE, STYLED, TINY, bundle_with_network, edited_bundle, variant
 
 TFLITE = (TINY / "model.tflite").read_bytes()
 
@@ -81,7 +82,7 @@ def nested(depth: int) -> Any:
 
 REQUIRED = ("name", "version", "labels", "mel", "patch_frames", "hop_frames", "normalisation")
 INVALID: dict[str, tuple[Edit, list[str]]] = {
-    "unknown schema": (lambda c: c.update(schema_version=2), ["schema_version", "2", "1"]),
+    "unknown schema": (lambda c: c.update(schema_version=3), ["schema_version", "3", "1 to 2"]),
     "schema a string": (lambda c: c.update(schema_version="1"), ["schema_version", "'1'", "1"]),
     "schema true": (lambda c: c.update(schema_version=True), ["schema_version", "True", "1"]),
     "schema a fraction": (lambda c: c.update(schema_version=1.0), ["schema_version", "1.0"]),
@@ -125,6 +126,28 @@ INVALID: dict[str, tuple[Edit, list[str]]] = {
     "not_music a boolean": (lambda c: c.update(not_music=True), ["not_music", "True"]),
     "not_music above 1": (lambda c: c.update(not_music=1.5), ["not_music", "1.5"]),
     "not_music without an output": (lambda c: c.update(not_music=0.5), ["(1, 3)", "(1, 4)"]),
+    "styles null": (lambda c: c.update(styles=None), ["styles", "None"]),
+    "styles names": (lambda c: c.update(styles=["techno"]), ["styles", "list of objects", "['techno']"]),
+    "style without a name": (lambda c: c.update(styles=[{"parent": None}]), ["a style", "['name']"]),
+    "style with more": (lambda c: c.update(styles=[{"name": "a", "x": 1}]), ["a style", "['x']"]),
+    "style name empty": (lambda c: c.update(styles=[{"name": ""}]), ["styles", "1 to 100 characters", "name=''"]),
+    "style name a number": (lambda c: c.update(styles=[{"name": [1]}]), ["styles", "name=[1]"]),
+    "style parent a number": (lambda c: c.update(styles=[{"name": "a", "parent": 1}]), ["styles", "parent=1"]),
+    "style parent unknown": (lambda c: c.update(styles=[{"name": "a", "parent": "b"}]), ["'b' of 'a'", "not a style"]),
+    "style its own parent": (lambda c: c.update(styles=[{"name": "a", "parent": "a"}]), ["'a'", "ancestor"]),
+    "styles duplicate": (lambda c: c.update(styles=[{"name": "a"}] * 2), ["styles", "different names", "'a' twice"]),
+    "styles without outputs": (lambda c: c.update(styles=[{"name": "a"}]), ["(1, 3)", "(1, 4)"]),
+    "style_threshold above 1": (lambda c: c.update(style_threshold=2), ["style_threshold", "2"]),
+    "sounds without music": (lambda c: c.update(sounds=["noise", "music"], not_music=0.5), ["sounds", '"music"']),
+    "sounds one": (lambda c: c.update(sounds=["music"], not_music=0.5), ["sounds", "two or more", "['music']"]),
+    "sounds duplicate": (lambda c: c.update(sounds=["music"] * 2, not_music=0.5), ["sounds", "different"]),
+    "sounds null": (lambda c: c.update(sounds=None), ["sounds", "None"]),
+    "sounds without not_music": (lambda c: c.update(sounds=["music", "noise"]), ["not_music", "None", "sounds"]),
+    "sounds without outputs": (
+        lambda c: c.update(sounds=["music", "noise"], not_music=0.5),
+        ["(1, 3)", "(1, 5)"],
+    ),
+    "styles in schema 1": (lambda c: c.update(schema_version=1), ["unknown fields", "'styles'"]),
     "silence_db not a number": (lambda c: c.update(silence_db=float("nan")), ["silence_db", "nan"]),
     "metrics not finite": (lambda c: c.update(metrics={"a": [float("inf")]}), ["metrics", "inf"]),
     "accuracy a string": (lambda c: c.update(metrics={"holdout": {"accuracy": "high"}}), ["metrics", "'high'"]),
@@ -244,6 +267,7 @@ from pathlib import Path
 import numpy as np
 from genre_edge.errors import ModelError
 from genre_edge.model.prediction import Model
+from genre_edge.model.styles import Style
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:
         p = Model(path).probabilities(np.zeros((16, 8), dtype=np.float32))
@@ -292,3 +316,36 @@ def test_bundle_old_normalisation_name(tmp_path: Path, name: str, normalisation:
     patch = np.random.default_rng(0).normal(-40, 10, (16, 8)).astype(np.float32)
     old, new = (Model(tmp_path / folder).probabilities(patch) for folder in ("old", "new"))
     assert np.array_equal(old, new)
+
+
+def test_bundle_schema_1(tmp_path: Path) -> None:
+    """A bundle of schema 1 has no styles and no sounds; saving writes schema 2."""
+    added = {"styles": [], "style_threshold": 0.3, "sounds": []}
+
+    def as_schema_1(content: dict[str, Any]) -> None:
+        content.update(schema_version=1)
+        for name in added:
+            del content[name]
+
+    old = edited_bundle(tmp_path / "old", as_schema_1)
+    assert Model(old).bundle == Bundle.load(TINY)
+    Bundle.load(old).save(tmp_path / "new", TFLITE, "")
+    content = json.loads((tmp_path / "new" / "bundle.json").read_text())
+    assert {"schema_version": 2} | added == {name: content[name] for name in ("schema_version", *added)}
+
+
+def test_bundle_styles_and_sounds(tmp_path: Path) -> None:
+    """Styles and sounds are read, count as outputs of the network and are saved unchanged."""
+    bundle = Model(STYLED).bundle
+    assert bundle.styles == [Style("dark"), Style("bass", "dark"), Style("bright")]
+    assert bundle.sounds == ["music", "speech", "noise"]
+    assert bundle.n_outputs == 3 + 3 + 3 and bundle.layout.n_probabilities == 10
+    saved = json.loads((variant(tmp_path / "saved", STYLED) / "bundle.json").read_text())
+    assert saved == json.loads((STYLED / "bundle.json").read_text())
+    assert saved["styles"][1] == {"name": "bass", "parent": "dark"}
+
+
+def test_bundle_style_parent_is_optional(tmp_path: Path) -> None:
+    """A style without `parent` has none."""
+    bundle = Bundle.load(edited_bundle(tmp_path / "b", lambda c: c.update(styles=[{"name": "a"}])))
+    assert bundle.styles == [Style("a", None)]

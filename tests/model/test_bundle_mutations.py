@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from genre_edge.errors import ModelError
 from genre_edge.model.bundle import Bundle
-from tests.helpers.bundles import TINY
+from tests.helpers.bundles import STYLED
 
-VALID = json.loads((TINY / "bundle.json").read_text())
-TEXT = (TINY / "bundle.json").read_bytes()
+VALID = json.loads((STYLED / "bundle.json").read_text())
+TEXT = (STYLED / "bundle.json").read_bytes()
 MUTATIONS = settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from genre_edge.mel.spectrogram import Frames
+from genre_edge.model.layout import OutputLayout
 from genre_edge.model.preprocessing import NORMALISATIONS, normalise, probabilities
 from tests.helpers import naive
 from tests.helpers.bundles import random_patch
@@ -43,10 +44,45 @@ def test_normalise_inactive_bands(top_db: float) -> None:
 def test_probabilities_equal_naive_twin(logits: list[float], temperature: float) -> None:
     """Softmax with temperature, with and without an output for "not music"."""
     odds = [math.exp(value / temperature) for value in logits]
-    np.testing.assert_allclose(probabilities(np.array(logits), 3, temperature), [v / sum(odds) for v in odds])
+    p = probabilities(np.array(logits), OutputLayout(3), temperature)
+    np.testing.assert_allclose(p, [v / sum(odds) for v in odds])
     genres = sum(odds[:2])
     expected = [odds[0] / genres, odds[1] / genres, 1 / (1 + math.exp(-logits[2]))]  # no temperature for the last
-    np.testing.assert_allclose(probabilities(np.array(logits), 2, temperature), expected)
+    p = probabilities(np.array(logits), OutputLayout(2, has_not_music=True), temperature)
+    np.testing.assert_allclose(p, expected)
+
+
+LOGITS = st.lists(st.integers(-200, 200).map(lambda n: n / 10), min_size=8, max_size=8)
+
+
+@settings(max_examples=100, deadline=None)
+@given(LOGITS, st.sampled_from([0.5, 1.0, 3.0]))
+def test_probabilities_styles_and_sounds(logits: list[float], temperature: float) -> None:
+    """Styles are independent, a parent has at least its child's probability; sounds determine "not music"."""
+    layout = OutputLayout(2, 3, 3, has_not_music=True, style_links=((0, 2), (2, 1)))  # style 1 > style 2 > style 0
+    p = probabilities(np.array(logits), layout, temperature)
+    assert layout.n_logits == 8 and len(p) == layout.n_probabilities == 9
+    assert p[layout.labels] == pytest.approx(naive_softmax(logits[:2], temperature))
+    own = [1 / (1 + math.exp(-x)) for x in logits[2:5]]  # without temperature
+    assert p[layout.styles] == pytest.approx([own[0], max(own), max(own[0], own[2])])
+    assert p[layout.sounds] == pytest.approx(naive_softmax(logits[5:], 1.0))
+    assert layout.not_music == 8 and p[8] == pytest.approx(1 - p[5])
+    many = probabilities(np.array([[logits, logits[::-1]]]), layout, temperature)
+    assert many.shape == (1, 2, 9) and np.array_equal(many[0, 0], p)
+
+
+def test_probabilities_styles_without_sounds() -> None:
+    """Without sounds, the last logit is the log odds that the audio is not music."""
+    layout = OutputLayout(2, 1, 0, has_not_music=True)
+    p = probabilities(np.array([1.0, 1.0, -3.0, 2.0]), layout, 1.0)
+    np.testing.assert_allclose(p, [0.5, 0.5, 1 / (1 + math.exp(3)), 1 / (1 + math.exp(-2))])
+    assert layout.n_logits == layout.n_probabilities == 4 and layout.not_music == 3
+    assert OutputLayout(2, 1).not_music is None
+
+
+def naive_softmax(logits: list[float], temperature: float) -> list[float]:
+    odds = [math.exp((value - max(logits)) / temperature) for value in logits]
+    return [value / sum(odds) for value in odds]
 
 
 @pytest.mark.parametrize("kind", NORMALISATIONS)

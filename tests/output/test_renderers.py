@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genre_edge.classify.verdict import GenreProbability, InputInfo, ModelInfo, Segment, Verdict
+from genre_edge.classify.verdict import GenreProbability, InputInfo, ModelInfo, Segment, StyleProbability, Verdict
 from genre_edge.output.formats import FORMATS
 from genre_edge.output.json_format import JsonRenderer, json_line
 from genre_edge.output.text import portable, printable
@@ -52,7 +52,7 @@ def original(source: str) -> str:
 def segment(start_s: float, *genres: tuple[str, float]) -> Segment:
     ranked = [GenreProbability(*genre) for genre in genres]
     answer = (ranked[0].genre, ranked[0].probability, None) if ranked else SILENCE
-    return Segment(start_s, start_s + 1, *answer, ranked)
+    return Segment(start_s, start_s + 1, *answer, ranked, sound=None if ranked else "silence")
 
 
 SILENCE = (None, None, "silence")
@@ -64,6 +64,13 @@ VERDICT = Verdict(
     model=ModelInfo("edge", "1", "0" * 64),
     segments=[segment(0.0, *RANKED), segment(1.0), segment(2.0, *RANKED[::-1])],
 )
+STYLES = [
+    StyleProbability("swing", "jazz", 0.4217),
+    StyleProbability("blues", None, 0.3),
+    StyleProbability("jazz", None, 0.3),
+]
+STYLED = replace(VERDICT, styles=STYLES, segments=[replace(VERDICT.segments[0], styles=STYLES[:1])])
+SPEECH = replace(VERDICT, genre=None, reason="not_music", sound="speech", segments=[])
 SILENT = replace(VERDICT, **vars(segment(0.0)), segments=[])
 
 
@@ -90,13 +97,16 @@ def test_schema_is_strict() -> None:
         lambda v: v["segments"][0].update(extra=1),
         lambda v: v["input"].update(extra=1),
         lambda v: v["model"].pop("sha256"),
-        lambda v: v.update(schema_version=2),
+        lambda v: v.update(schema_version=1),
         lambda v: v.update(reason="unknown", genre=None),
         lambda v: v.update(reason="silence"),
         lambda v: v.update(genre=None),
         lambda v: v.update(confidence=1.5),
         lambda v: v.update(dropped_samples=0.5),
         lambda v: v["genres"][0].pop("probability"),
+        lambda v: v.update(styles=[{"style": "swing", "probability": 0.5}]),
+        lambda v: v.update(sound="speech"),  # of music
+        lambda v: v["segments"][1].update(sound=None),  # of silence
     ]
     for edit in edits:
         invalid = copy.deepcopy(valid)
@@ -192,6 +202,46 @@ def test_csv_round_trip(name: str) -> None:
     assert (file["genre_2"], float(file["probability_2"])) == ("blues", 0.25)
     assert (silent["genre"], silent["confidence"], silent["reason"], silent["genre_1"]) == ("", "", "silence", "")
     assert (float(last["start_s"]), float(last["end_s"]), last["genre"]) == (2.0, 3.0, "pop")
+
+
+@pytest.mark.parametrize("verdict", [STYLED, SPEECH, SILENT, replace(SPEECH, sound=None)], ids=range(4))
+def test_json_styles_and_sound(verdict: Verdict) -> None:
+    """JSON has the styles and the sound of verdicts and segments."""
+    content = json.loads(rendered("jsonl", verdict))
+    VALIDATOR.validate(content)
+    assert content["sound"] == verdict.sound
+    assert [tuple(entry.values()) for entry in content["styles"]] == [
+        (entry.style, entry.parent, entry.probability) for entry in verdict.styles
+    ]
+    assert [len(part["styles"]) for part in content["segments"]] == [len(part.styles) for part in verdict.segments]
+
+
+def test_csv_styles_and_sound() -> None:
+    """The last columns of CSV are the styles and the sound."""
+    header, *rows = csv.reader(io.StringIO(rendered("csv", STYLED, SPEECH, SILENT), newline=""))
+    assert header[-2:] == ["styles", "sound"]
+    assert [row[-2:] for row in rows] == [
+        ["swing 0.42; blues 0.30; jazz 0.30", ""],
+        ["swing 0.42", ""],
+        ["", "speech"],
+        ["", "silence"],
+    ]
+
+
+def test_table_styles() -> None:
+    """The table lists the likely styles after the genres, without the genre itself."""
+    _, line, segment_line = rendered("table", STYLED, top=1).splitlines()
+    assert "  jazz 61% · swing, blues  song.wav" in line
+    assert "  jazz 61% · swing  " in segment_line
+    low = replace(STYLED, genre=None, reason="low_confidence", music_share=0.5)
+    assert "low_confidence: jazz 61%, 50% music · swing, blues, jazz  " in rendered("table", low, top=1)
+
+
+def test_table_sound() -> None:
+    """The table names the sound that is no music, instead of genres."""
+    line = rendered("table", replace(SPEECH, music_share=0.04)).splitlines()[1]
+    assert re.fullmatch(r"- +-  not music: speech, 4% music +  song.wav", line)
+    assert "not music: speech" in rendered("table", SPEECH) and "jazz" not in rendered("table", SPEECH)
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -10,14 +10,16 @@ import pytest
 
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
 from genre_edge.audio.source import Source
+from genre_edge.classify.classifier import Classifier
 from genre_edge.errors import AudioError, SourceLostError
 from genre_edge.model.bundle import Bundle
 from genre_edge.station import hub
 from genre_edge.station import station as station_module
+from genre_edge.station.history.verdict_history import VerdictHistory
 from genre_edge.station.station import Station
 from tests.conftest import TIMEOUT_S
-from tests.helpers.audio import ArraySource, music
-from tests.helpers.bundles import RATE, TINY, tiny
+from tests.helpers.audio import ArraySource, music, tone
+from tests.helpers.bundles import RATE, STYLED, TINY, tiny
 from tests.helpers.station import QueueSource, eventually, make_station
 
 
@@ -198,3 +200,18 @@ def test_stop_while_reconnecting() -> None:
     with running(ReconnectingSource("card", refuse, policy, wait=False)) as station:
         eventually(lambda: station.outages)
         assert station.is_progressing() and not station.listening
+
+
+def test_station_styles_as_genres() -> None:
+    """With the vocabulary "styles", labels, verdicts and counts have the names of styles."""
+    source = QueueSource()
+    station = Station(Classifier(STYLED, vocabulary="styles", styles=1), source, VerdictHistory(), 0.5)
+    station.start()
+    source.feed(tone(150, 3, RATE))
+    verdict = eventually(lambda: station.status()["verdict"])
+    assert station.status()["labels"] == station.labels == ["dark", "bass", "bright"]
+    assert verdict["genre"] == "bass" and [entry["style"] for entry in verdict["styles"]] == ["bass"]
+    assert set(station.verdict_counts) == {"bass"}
+    station.stop()
+    assert station.join(TIMEOUT_S)
+    station.history.close()

@@ -176,7 +176,7 @@ def test_signal_at_any_moment_leaves_complete_lines(pcm: bytes) -> None:
         assert end.code in (0, -signal.SIGALRM) or (end.code in (-signal.SIGINT, -signal.SIGTERM) and not end.started)
         assert end.out.endswith(b"\n") or (end.out == b"" and not end.started)
         for line in end.out.splitlines():
-            assert json.loads(line)["schema_version"] == 1
+            assert json.loads(line)["schema_version"] == 2
     assert 0 < sum(end.started for end in ends) < MOMENTS
     print(f"{MOMENTS} moments, the slowest end took {max(end.took_s for end in ends):.2f} s")
 

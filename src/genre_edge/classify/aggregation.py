@@ -4,13 +4,11 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
 from genre_edge.classify.inference import Gap
-from genre_edge.classify.patches import PatchResult, Probabilities, is_refused
-from genre_edge.classify.verdict import GenreProbability, Reason, Segment
-from genre_edge.classify.voting import Shares, Vote
-from genre_edge.model.bundle import Bundle
+from genre_edge.classify.patches import PatchResult, is_refused
+from genre_edge.classify.verdict import Segment
+from genre_edge.classify.vocabulary import Vocabulary
+from genre_edge.classify.voting import Outcome, Shares, Vote
 
 _TOLERANCE_S = 1e-6  # when times are compared, which are sums with rounding errors
 
@@ -21,8 +19,7 @@ class Aggregator:
     The patches that are music vote (see `Vote`). Memory is constant, except for segments with an infinite window.
 
     Args:
-        bundle: labels and thresholds.
-        threshold: confidence below which the reason is "low_confidence".
+        vocabulary: the bundle, and the names of genres, styles and sounds.
         keep_segments: keep a `Segment` for each patch.
         window_s: length of the sliding window in seconds, at least one patch; infinity for all patches.
 
@@ -31,11 +28,11 @@ class Aggregator:
         segments: one segment for each patch; empty without `keep_segments`.
     """
 
-    def __init__(self, bundle: Bundle, threshold: float, keep_segments: bool, window_s: float = math.inf) -> None:
-        self._bundle, self._threshold, self._keep_segments = bundle, threshold, keep_segments
-        self._window_s = max(window_s, bundle.patch_s)
+    def __init__(self, vocabulary: Vocabulary, keep_segments: bool, window_s: float = math.inf) -> None:
+        self._vocabulary, self._keep_segments = vocabulary, keep_segments
+        self._window_s = max(window_s, vocabulary.bundle.patch_s)
         self._recent: deque[PatchResult] = deque()  # the results in a finite window
-        self._vote = Vote(bundle, threshold)  # of all results; unused with a finite window
+        self._vote = Vote(vocabulary)  # of all results; unused with a finite window
         self._has_patches = False
         self.start_s = self.end_s = 0.0
         self.segments: list[Segment] = []
@@ -46,7 +43,7 @@ class Aggregator:
         if not self._has_patches:
             self.start_s, self._has_patches = result.start_s, True
         if self._keep_segments:
-            self.segments.append(self._patch_segment(result))
+            self.segments.append(self._segment(result.start_s, result.end_s, self._patch_outcome(result)))
         if math.isinf(self._window_s):
             self._vote.add(result)
             return
@@ -62,9 +59,9 @@ class Aggregator:
         Times are rounded to 1 ms, probabilities and shares to 4 digits. A window is counted again each time.
         """
         is_sliding = not math.isinf(self._window_s)
-        vote = Vote(self._bundle, self._threshold, self._recent) if is_sliding else self._vote
+        vote = Vote(self._vocabulary, self._recent) if is_sliding else self._vote
         outcome = vote.outcome()
-        return self._segment(self.start_s, self.end_s, outcome.probabilities, outcome.reason), outcome.shares
+        return self._segment(self.start_s, self.end_s, outcome), outcome.shares
 
     def segment(self) -> Segment:
         """Return the segment for the patches so far."""
@@ -73,27 +70,32 @@ class Aggregator:
     def _is_expired(self, result: PatchResult) -> bool:
         return result.start_s < self.end_s - self._window_s - _TOLERANCE_S
 
-    def _patch_segment(self, result: PatchResult) -> Segment:
-        """Return the segment of one patch."""
-        reason: Reason | None = "silence"
-        if result.probabilities is not None:
-            confidence = float(result.probabilities[: len(self._bundle.labels)].max())
-            reason = None if confidence >= self._threshold else "low_confidence"
-            if is_refused(result.probabilities, self._bundle):
-                reason = "not_music"
-        return self._segment(result.start_s, result.end_s, result.probabilities, reason)
-
-    def _segment(
-        self, start_s: float, end_s: float, probabilities: Probabilities | None, reason: Reason | None
-    ) -> Segment:
-        start_s, end_s = round(start_s, 3), round(end_s, 3)
+    def _patch_outcome(self, result: PatchResult) -> Outcome:
+        """Return the outcome for one patch."""
+        probabilities = result.probabilities
         if probabilities is None:
-            return Segment(start_s, end_s, None, None, reason, [])
-        labels = self._bundle.labels
-        by_label = probabilities[: len(labels)]
-        order = np.argsort(-by_label, kind="stable")
-        genres = [GenreProbability(labels[i], round(float(by_label[i]), 4)) for i in order]
-        return Segment(start_s, end_s, None if reason else genres[0].genre, genres[0].probability, reason, genres)
+            return Outcome(None, "silence", sound="silence")
+        if is_refused(probabilities, self._vocabulary.bundle):
+            return Outcome(probabilities, "not_music", sound=self._vocabulary.sound(probabilities))
+        is_named = self._vocabulary.names(probabilities, self._vocabulary.best(probabilities))
+        return Outcome(probabilities, None if is_named else "low_confidence")
+
+    def _segment(self, start_s: float, end_s: float, outcome: Outcome) -> Segment:
+        start_s, end_s = round(start_s, 3), round(end_s, 3)
+        probabilities, reason = outcome.probabilities, outcome.reason
+        if probabilities is None:
+            return Segment(start_s, end_s, None, None, reason, [], sound=outcome.sound)
+        best = self._vocabulary.genre(probabilities)
+        return Segment(
+            start_s,
+            end_s,
+            None if reason else best.genre,
+            best.probability,
+            reason,
+            self._vocabulary.genres(probabilities),
+            styles=[] if reason == "not_music" else self._vocabulary.styles(probabilities),
+            sound=outcome.sound,
+        )
 
 
 class VerdictSchedule:

@@ -14,6 +14,7 @@ from genre_edge.classify.aggregation import Aggregator, VerdictSchedule
 from genre_edge.classify.frontend import FrontEnd, OnFrames, whole_stream
 from genre_edge.classify.inference import Gap, StreamPredictor
 from genre_edge.classify.verdict import InputInfo, ModelInfo, Segment, Verdict
+from genre_edge.classify.vocabulary import Vocabulary
 from genre_edge.classify.voting import Shares
 from genre_edge.errors import ParameterError
 from genre_edge.mel.spectrogram import Frames, MelSpectrogram, as_array
@@ -26,23 +27,31 @@ class Classifier:
     Args:
         model: an installed model's name, or the directory of a bundle.
         threshold: confidence, 0 to 1, below which the reason is "low_confidence"; None for the bundle's threshold.
+        vocabulary: "genres", or "styles" if the model's styles take the place of its genres (see `Vocabulary`).
+        styles: maximum number of likely styles in a result; None for all.
 
     Attributes:
         bundle: the model bundle.
+        labels: the names that a genre may have.
         mel: the spectrogram that the bundle specifies.
 
     Raises:
-        ModelError: the bundle is missing, damaged or inconsistent.
-        ParameterError: the threshold is out of range.
+        ModelError: the bundle is missing, damaged or inconsistent, or has no styles for the vocabulary "styles".
+        ParameterError: a parameter is out of range.
     """
 
-    def __init__(self, model: str | Path = "edge", threshold: float | None = None) -> None:
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise ParameterError(f"threshold must be from 0 to 1, got {threshold!r}")
+    def __init__(
+        self,
+        model: str | Path = "edge",
+        threshold: float | None = None,
+        vocabulary: str = "genres",
+        styles: int | None = None,
+    ) -> None:
         self._model = Model(model)
         self.bundle = self._model.bundle
         self.mel = MelSpectrogram(self.bundle.mel)
-        self._threshold = self.bundle.threshold if threshold is None else threshold
+        self._vocabulary = Vocabulary(self.bundle, vocabulary, threshold, styles)
+        self.labels = self._vocabulary.labels
         self._info = ModelInfo(self.bundle.name, self.bundle.version, self.bundle.sha256)
 
     def classify(self, source: str | Path | Source, segments: bool = False) -> Verdict:
@@ -130,7 +139,7 @@ class Classifier:
         is_one_verdict = math.isinf(interval_s)
 
         def new_aggregator() -> Aggregator:
-            return Aggregator(bundle, self._threshold, segments, math.inf if window_s is None else window_s)
+            return Aggregator(self._vocabulary, segments, math.inf if window_s is None else window_s)
 
         return VerdictSchedule(
             new_aggregator,

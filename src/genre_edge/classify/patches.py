@@ -23,7 +23,7 @@ class PatchResult:
 
     Attributes:
         start_s, end_s: times in seconds of the source's sample count.
-        probabilities: float64 `(n_outputs,)`; None for silence.
+        probabilities: float64 `(n_probabilities,)`; None for silence.
         level_db: level in dB of mel power: the loudest band of a frame, exceeded in a tenth of the frames.
         follows_not_music: True if the previous patch, which overlaps this one, is not music.
     """
@@ -45,9 +45,15 @@ class _Prediction:
     follows_not_music: bool
 
 
+def not_music_probability(probabilities: Probabilities, bundle: Bundle) -> float:
+    """Return the probability that a patch is not music; 0 if the model has no such output."""
+    index = bundle.layout.not_music
+    return 0.0 if index is None else float(probabilities[index])
+
+
 def is_refused(probabilities: Probabilities, bundle: Bundle) -> bool:
     """Return True if the model finds that a patch is not music; False if it has no such output."""
-    return bundle.not_music is not None and bool(probabilities[-1] >= bundle.not_music)
+    return bundle.not_music is not None and not_music_probability(probabilities, bundle) >= bundle.not_music
 
 
 class PatchExtractor:

@@ -1,9 +1,9 @@
-"""Result types of classification (schema version 1). Times are seconds of the source's own sample count."""
+"""Result types of classification (schema version 2). Times are seconds of the source's own sample count."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Reason = Literal["silence", "not_music", "low_confidence", "too_short"]
 
@@ -17,17 +17,30 @@ class GenreProbability:
 
 
 @dataclass(frozen=True)
+class StyleProbability:
+    """Style, the more general style that includes it (None if there is none), and its probability, 0 to 1."""
+
+    style: str
+    parent: str | None
+    probability: float
+
+
+@dataclass(frozen=True)
 class Segment:
     """The result for one section of the source.
 
     Attributes:
         start_s, end_s: the section, in seconds.
         genre: the most probable genre; None if there is a `reason` to name none.
-        confidence: probability of the most probable genre; None if `genres` is empty.
+        confidence: probability of the genre, or of what it would be without the `reason`; None if `genres` is empty.
         reason: "silence", "not_music", "low_confidence" or "too_short"; None if there is a `genre`. "not_music" also
             if little of the section is music; "low_confidence" also if few patches are, or if no patch has the genre.
         genres: all genres, most probable first; empty for "silence" and "too_short". The probabilities are
             conditional on the audio being music, also for "not_music".
+        styles: the likely styles, most probable first; empty for "silence", "too_short" and "not_music", or if the
+            model has none. Their probabilities do not exclude each other, and a parent has at least its child's.
+        sound: what the section is instead of music: "silence", or for "not_music" the most probable of the model's
+            other sounds; None for music and "too_short", or if the model has no sounds.
     """
 
     start_s: float
@@ -36,6 +49,8 @@ class Segment:
     confidence: float | None
     reason: Reason | None
     genres: list[GenreProbability]
+    styles: list[StyleProbability] = field(default_factory=list, kw_only=True)
+    sound: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -77,7 +92,7 @@ class Verdict(Segment):
         expected_s: length that the file should have, in seconds: more than `decoded_s` if audio is missing; None if it
             is unknown.
         music_share, not_music_share, silence_share: shares of the time, 0 to 1, with the sum 1. Music: the patches that
-            the model accepts. Not music: speech, noise and other sounds, which it does not tell apart. Silence: below
+            the model accepts. Not music: speech, noise and other sounds together. Silence: below
             the model's limit, or 45 dB below the loudest music. None for audio that is too short, and the first two
             for a model without an output for audio that is not music.
     """

@@ -8,9 +8,9 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_edge.classify.patches import PatchResult, Probabilities, is_refused
+from genre_edge.classify.patches import PatchResult, Probabilities, is_refused, not_music_probability
 from genre_edge.classify.verdict import Reason
-from genre_edge.model.bundle import Bundle
+from genre_edge.classify.vocabulary import Vocabulary
 
 QUIET_DB = 45.0  # a patch this far below the loudest music has no vote; it is silence beside that music
 DOUBTFUL = 0.3  # probability of no music from which a patch has no vote if others are refused
@@ -42,7 +42,7 @@ class Shares:
 
     Attributes:
         music: patches that are music.
-        not_music: patches that the model refuses: speech, noise and other sounds, which it does not tell apart.
+        not_music: patches that the model refuses: speech, noise and other sounds together.
         silence: patches below the bundle's `silence_db`, or `QUIET_DB` below the loudest music.
     """
 
@@ -59,11 +59,13 @@ class Outcome:
         probabilities: mean of the patches that vote; if none does, of all that are not silent; None if all are silent.
         reason: why the best genre is not named, apart from its confidence; None if it may be named.
         shares: shares of the time.
+        sound: what it is, if it is no music and the model knows.
     """
 
     probabilities: Probabilities | None
     reason: Reason | None
-    shares: Shares
+    shares: Shares = Shares()
+    sound: str | None = None
 
 
 class Vote:
@@ -74,14 +76,14 @@ class Vote:
     because their genre may be that of speech or noise. Patches that are far quieter than the loudest voter do not vote.
 
     Args:
-        bundle: labels and thresholds.
-        threshold: confidence below which a patch names no genre.
+        vocabulary: the bundle, and which genres a patch supports.
         results: the first patches, in order of time.
     """
 
-    def __init__(self, bundle: Bundle, threshold: float, results: Iterable[PatchResult] = ()) -> None:
-        self._bundle, self._threshold = bundle, threshold
-        # By kind and level in whole dB: number of patches, seconds, outputs, number of patches that name each label
+    def __init__(self, vocabulary: Vocabulary, results: Iterable[PatchResult] = ()) -> None:
+        self._vocabulary, self._bundle = vocabulary, vocabulary.bundle
+        # By kind and level in whole dB: number of patches, seconds, probabilities, number of patches that support each
+        # genre
         self._sums: dict[tuple[Kind, int], Row] = {}
         self._last: PatchResult | None = None  # not in the sums: the next patch may change its kind and its time
         self._last_kind, self._last_start_s = Kind.SILENT, 0.0
@@ -107,35 +109,33 @@ class Vote:
     def _kind(self, result: PatchResult) -> Kind:
         if result.probabilities is None:
             return Kind.SILENT
-        if self._bundle.not_music is None:
-            return Kind.CLEAR
         if is_refused(result.probabilities, self._bundle):
             return Kind.REFUSED
-        return Kind.CLEAR if result.probabilities[-1] < DOUBTFUL else Kind.DOUBTFUL
+        return Kind.CLEAR if not_music_probability(result.probabilities, self._bundle) < DOUBTFUL else Kind.DOUBTFUL
 
     def _last_row(self, last: PatchResult, overlap_s: float = 0.0) -> tuple[tuple[Kind, int], Row]:
         """Return the last patch's key and row; its last `overlap_s` seconds are the next patch's."""
         time = [1.0, max(0.0, last.end_s - overlap_s - self._last_start_s)]
-        n_labels = len(self._bundle.labels)
         if last.probabilities is None:
-            return (Kind.SILENT, 0), np.array([*time, *[0.0] * (self._bundle.n_outputs + n_labels)])
-        best = int(np.argmax(last.probabilities[:n_labels]))
-        named = np.zeros(n_labels)
-        named[best] = last.probabilities[best] >= self._threshold
-        return (self._last_kind, math.floor(last.level_db)), np.concatenate([time, last.probabilities, named])
+            n_zeros = self._bundle.layout.n_probabilities + len(self._vocabulary.labels)
+            return (Kind.SILENT, 0), np.array([*time, *[0.0] * n_zeros])
+        supported = self._vocabulary.supported(last.probabilities)
+        return (self._last_kind, math.floor(last.level_db)), np.concatenate([time, last.probabilities, supported])
 
     def outcome(self) -> Outcome:
         """Return the result for the patches so far."""
         if self._last is None:
-            return Outcome(None, "too_short", Shares())
+            return Outcome(None, "too_short")
         sums = [*self._sums.items(), self._last_row(self._last)]
         votes, mixed, doubtful, refused, silence = self._totals(sums)
         audible = votes + mixed + doubtful + refused  # without votes, no patch is quiet
         shares = self._shares(votes + mixed, doubtful + refused, silence)
         if audible[0] == 0:
-            return Outcome(None, "silence", shares)
+            return Outcome(None, "silence", shares, "silence")
         probabilities = self._mean(votes if votes[0] else audible)
-        return Outcome(probabilities, self._reason(votes, mixed, doubtful, refused), shares)
+        reason = self._reason(votes, mixed, doubtful, refused)
+        sound = self._vocabulary.sound(self._mean(doubtful + refused)) if reason == "not_music" else None
+        return Outcome(probabilities, reason, shares, sound)
 
     def _totals(self, sums: list[tuple[tuple[Kind, int], Row]]) -> tuple[Row, Row, Row, Row, Row]:
         """Return the sums of patches that vote, of mixed, doubtful (without a vote), refused and silent ones."""
@@ -157,7 +157,7 @@ class Vote:
         return votes, mixed, doubtful, refused, silence
 
     def _mean(self, row: Row) -> Probabilities:
-        mean: Probabilities = row[2 : 2 + self._bundle.n_outputs] / row[0]
+        mean: Probabilities = row[2 : 2 + self._bundle.layout.n_probabilities] / row[0]
         return mean
 
     def _reason(self, votes: Row, mixed: Row, doubtful: Row, refused: Row) -> Reason | None:
@@ -166,18 +166,17 @@ class Vote:
         is_mixture = (mixed + refused)[0] > 0
         if is_mixture and (n_votes < MIN_VOTES or music_s < MIN_SHARE * (music_s + not_music_s)):
             return "not_music" if not_music_s > music_s + _TOLERANCE_S else "low_confidence"
-        n_labels = len(self._bundle.labels)
-        best = int(np.argmax(self._mean(votes)[:n_labels]))
-        n_named = votes[-n_labels:][best]  # the mean may prefer a genre that no patch names
-        if n_named == 0 or not self._names(votes, best):
+        best = self._vocabulary.best(self._mean(votes))
+        n_support = votes[-len(self._vocabulary.labels) :][best]  # the mean may prefer a genre that no patch supports
+        if n_support == 0 or not self._names(votes, best):
             return "low_confidence"
-        is_disputed = (n_votes < FEW_VOTES and n_named < AGREEMENT * n_votes) or not self._names(votes + doubtful, best)
+        is_disputed = n_votes < FEW_VOTES and n_support < AGREEMENT * n_votes
+        is_disputed |= not self._names(votes + doubtful, best)
         return "low_confidence" if is_mixture and is_disputed else None
 
     def _names(self, row: Row, label: int) -> bool:
-        """Return True if the mean of a sum's patches names a label."""
-        mean = self._mean(row)[: len(self._bundle.labels)]
-        return int(np.argmax(mean)) == label and bool(mean[label] >= self._threshold)
+        """Return True if the mean of a sum's patches names a genre."""
+        return self._vocabulary.names(self._mean(row), label)
 
     def _shares(self, music: Row, not_music: Row, silence: Row) -> Shares:
         seconds = np.array([music[1], not_music[1], silence[1]])

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genre_edge.cli.messages import print_message
-from genre_edge.cli.options import ModelOption, RawOption, ThresholdOption, TopOption
+from genre_edge.cli.options import (
+    DEFAULT_STYLES,
+    ModelOption,
+    RawOption,
+    StylesOption,
+    ThresholdOption,
+    TopOption,
+    VocabularyName,
+    VocabularyOption,
+)
 from genre_edge.errors import AudioError, ParameterError
 from genre_edge.system import signals
 
@@ -40,6 +49,8 @@ def classify(
     model: ModelOption = "edge",
     jobs: Annotated[int, typer.Option(min=1, max=256, help="Number of files to process in parallel.")] = 1,
     threshold: ThresholdOption = None,
+    styles: StylesOption = DEFAULT_STYLES,
+    vocabulary: VocabularyOption = VocabularyName.genres,
     raw: RawOption = None,
 ) -> None:
     """Classify the genre of music files. Exit code 1 if a file fails; the other files are still classified.
@@ -53,7 +64,8 @@ def classify(
     _check_standard_input(paths.count(STDIN), raw)
     items = list(expand_all(paths))
     jobs = min(jobs, len(items))
-    classifiers = [Classifier(model, threshold) for _ in range(jobs)]  # a bad --model fails before any work
+    # A bad --model fails before any work.
+    classifiers = [Classifier(model, threshold, vocabulary.value, styles) for _ in range(jobs)]
     thread_local = threading.local()
 
     def process(item: str | AudioError) -> "Verdict | AudioError":

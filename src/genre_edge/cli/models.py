@@ -39,6 +39,7 @@ def _row(bundle: "Bundle") -> dict[str, Any]:
         "version": bundle.version,
         "sha256": bundle.sha256,
         "labels": bundle.labels,
+        "styles": [style.name for style in bundle.styles],
         "patch_s": round(bundle.patch_s, 3),
         "accuracy": holdout.get("accuracy"),
         "measured_on": bundle.metrics.get("holdout_split"),
@@ -46,8 +47,8 @@ def _row(bundle: "Bundle") -> dict[str, Any]:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    print(f"{'name':<10}  {'version':<7}  {'patch':>6}  {'accuracy':>8}  SHA-256 (verified)")
+    print(f"{'name':<10}  {'version':<7}  {'patch':>6}  {'styles':>6}  {'accuracy':>8}  SHA-256 (verified)")
     for row in rows:
         accuracy = "-" if row["accuracy"] is None else f"{row['accuracy']:.1%}"
-        patch = f"{row['patch_s']:.1f} s"
-        print(f"{row['name']:<10}  {row['version']:<7}  {patch:>6}  {accuracy:>8}  {row['sha256']}")
+        patch, n_styles = f"{row['patch_s']:.1f} s", len(row["styles"])
+        print(f"{row['name']:<10}  {row['version']:<7}  {patch:>6}  {n_styles:>6}  {accuracy:>8}  {row['sha256']}")

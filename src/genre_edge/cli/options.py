@@ -6,12 +6,21 @@ from typing import Annotated, Optional
 
 import typer
 
+DEFAULT_STYLES = 3
+
 
 class ListFormat(str, Enum):
     """Output formats of commands that list something."""
 
     table = "table"
     json = "json"
+
+
+class VocabularyName(str, Enum):
+    """What the genre of a verdict is: one of the model's genres, or of its styles."""
+
+    genres = "genres"
+    styles = "styles"
 
 
 ModelOption = Annotated[str, typer.Option(help="Name of an installed model, or directory of a bundle.")]
@@ -23,6 +32,11 @@ ThresholdOption = Annotated[
         max=1,
         help="Report low_confidence if the best probability is below this (default: the model's threshold).",
     ),
+]
+StylesOption = Annotated[int, typer.Option(min=0, help="Number of likely styles to list at most; 0 for none.")]
+VocabularyOption = Annotated[
+    VocabularyName,
+    typer.Option(help="styles: the best of the model's styles, such as techno, is the genre."),
 ]
 RawOption = Annotated[
     Optional[str],  # noqa: UP045

@@ -9,13 +9,17 @@ import typer
 
 from genre_edge.cli.messages import print_message
 from genre_edge.cli.options import (
+    DEFAULT_STYLES,
     IntervalOption,
     ModelOption,
     RawOption,
     SourceArgument,
     SourceFileOption,
+    StylesOption,
     ThresholdOption,
     TriesOption,
+    VocabularyName,
+    VocabularyOption,
     WindowOption,
 )
 from genre_edge.cli.source_name import source_name
@@ -70,6 +74,8 @@ def serve(
     window: WindowOption = None,
     model: ModelOption = "edge",
     threshold: ThresholdOption = None,
+    styles: StylesOption = DEFAULT_STYLES,
+    vocabulary: VocabularyOption = VocabularyName.genres,
     raw: RawOption = None,
     tries: TriesOption = 30,
 ) -> None:
@@ -102,7 +108,7 @@ def serve(
             hosts = AllowedHosts.of_loopback(host, names)
         elif secret is None or names:
             hosts = AllowedHosts.of_network(host, names)
-        classifier = Classifier(model, threshold)
+        classifier = Classifier(model, threshold, vocabulary.value, styles)
         audio = open_source(name, raw, RetryPolicy(tries=tries), wait=False)
         mqtt_state = broker.state if broker else lambda: None
         station = Station(classifier, audio, VerdictHistory(history), interval, window, mqtt_state)

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from genre_edge.cli.options import (
+    DEFAULT_STYLES,
     ModelOption,
     RawOption,
     SourceArgument,
     SourceFileOption,
+    StylesOption,
     ThresholdOption,
     TopOption,
     TriesOption,
+    VocabularyName,
+    VocabularyOption,
     WindowOption,
 )
 from genre_edge.cli.source_name import source_name
@@ -59,6 +63,8 @@ def stream(
     top: TopOption = None,
     model: ModelOption = "edge",
     threshold: ThresholdOption = None,
+    styles: StylesOption = DEFAULT_STYLES,
+    vocabulary: VocabularyOption = VocabularyName.genres,
     raw: RawOption = None,
     tries: TriesOption = 30,
 ) -> None:
@@ -73,7 +79,7 @@ def stream(
     with blocked():  # numpy and the network start threads, which must not receive signals
         from genre_edge.classify.classifier import Classifier
 
-        classifier = Classifier(model, threshold)
+        classifier = Classifier(model, threshold, vocabulary.value, styles)
         from genre_edge.audio.live.reconnect import RetryPolicy
         from genre_edge.audio.opening import open_source
 
@@ -134,7 +140,7 @@ def _show_live_view(
 
     bundle, meter, log_handler = classifier.bundle, LevelMeter(), RecentLogHandler()
     name = "standard input" if audio.name == STDIN else audio.name
-    view = LiveView(name, meter, bundle.labels, f"{bundle.name} {bundle.version}", log_handler, top)
+    view = LiveView(name, meter, classifier.labels, f"{bundle.name} {bundle.version}", log_handler, top)
     try:
         with alternate_screen(view, Console(), log_handler):
             for view.verdict in classifier.stream(audio, interval_s, window_s=window_s, on_frames=meter):

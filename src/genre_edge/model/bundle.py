@@ -1,19 +1,18 @@
 """The model bundle format: reading, validation and writing. No other module depends on the format.
 
 A bundle is a directory with `bundle.json`, `model.tflite` and `MODEL_CARD.md`. The network has int8 input
-`(1, n_mels, patch_frames, 1)` and int8 output `(1, n_outputs)`: one logit for each label and, if `bundle.json` sets
-`not_music`, one more, the log odds that the audio is not music. The loader checks hash, schema, shapes
-and front end; an error message shows the actual and the expected value.
+`(1, n_mels, patch_frames, 1)` and int8 output `(1, n_outputs)`: one logit for each label, each style and each sound
+(`OutputLayout`). If `bundle.json` sets `not_music` and has no sounds, the last logit is the log odds that the audio is
+not music. The loader checks hash, schema, shapes and front end; an error message shows the actual and the expected
+value. It also reads schema 1, which has no styles and no sounds.
 """
 
 import hashlib
 import json
-import math
 import os
-import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import MISSING, Field, asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,74 +20,16 @@ from genre_edge.audio.block import MAX_RATE, MIN_RATE
 from genre_edge.errors import ModelError, ParameterError
 from genre_edge.mel.config import MelConfig
 from genre_edge.mel.validation import quoted
-from genre_edge.model.preprocessing import NORMALISATIONS
+from genre_edge.model.bundle_fields import FIELDS, SCHEMA_VERSION, is_integer
+from genre_edge.model.layout import OutputLayout
+from genre_edge.model.styles import Style, links
 from genre_edge.system.atomic_write import write_atomically
 from genre_edge.system.regular_file import open_regular
 
-SCHEMA_VERSION = 1
 MODELS = Path(__file__).parents[1] / "models"
 _JSON_LIMIT = 1 << 20  # bytes; far above the shipped bundles
-_MAX_NAME = 100  # characters
-_MAX_FRAMES = 1_000_000
-_MAX_DEPTH = 20  # of objects and lists in `metrics`
+_ADDED_FIELDS = {"styles", "style_threshold", "sounds"}  # in schema 2
 _RENAMED_NORMALISATIONS = {"live": "active_bands"}  # earlier name -> name
-
-
-def _is_integer(value: Any, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _is_number(value: Any, low: float, high: float) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)  # a lone surrogate
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 1 <= len(value) <= _MAX_NAME and value.isprintable()  # it is printed on terminals
-
-
-def _are_labels(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_name, value)) and len(set(value)) == len(value) >= 2
-
-
-def _is_json(value: Any, depth: int) -> bool:
-    """Return True for finite numbers, text and so on, in objects and lists of at most `depth` levels."""
-    if isinstance(value, dict):
-        return depth > 0 and all(_is_text(key) and _is_json(item, depth - 1) for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return depth > 0 and all(_is_json(item, depth - 1) for item in value)
-    return value is None or isinstance(value, bool) or _is_text(value) or _is_number(value, -1e300, 1e300)
-
-
-def _are_metrics(value: Any) -> bool:
-    """Return True for an object whose `holdout` accuracy, which `genre-edge models` lists, is a share if given."""
-    holdout = value.get("holdout", {}) if isinstance(value, dict) else None
-    accuracy = holdout.get("accuracy") if isinstance(holdout, dict) else math.nan
-    return (accuracy is None or _is_number(accuracy, 0, 1)) and _is_json(value, _MAX_DEPTH)
-
-
-_NAME = f"a printable string of 1 to {_MAX_NAME} characters"
-_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "schema_version": (lambda v: _is_integer(v, SCHEMA_VERSION, SCHEMA_VERSION), f"{SCHEMA_VERSION}"),
-    "name": (_is_name, _NAME),
-    "version": (_is_name, _NAME),
-    "labels": (_are_labels, f"a list of two or more different printable strings of 1 to {_MAX_NAME} characters"),
-    "patch_frames": (lambda v: _is_integer(v, 1, _MAX_FRAMES), f"an integer from 1 to {_MAX_FRAMES}"),
-    "hop_frames": (lambda v: _is_integer(v, 1, _MAX_FRAMES), f"an integer from 1 to {_MAX_FRAMES}"),
-    "normalisation": (NORMALISATIONS.__contains__, f"one of {', '.join(NORMALISATIONS)}"),
-    "top_db": (lambda v: _is_number(v, 1, 1000), "a number from 1 to 1000"),
-    "temperature": (lambda v: _is_number(v, 1e-3, 1e3), "a number from 0.001 to 1000"),
-    "threshold": (lambda v: _is_number(v, 0, 1), "a number from 0 to 1"),
-    "silence_db": (lambda v: _is_number(v, -1000, 1000), "a number from -1000 to 1000"),
-    "not_music": (lambda v: v is None or _is_number(v, 0, 1), "null or a number from 0 to 1"),
-    "metrics": (_are_metrics, f"an object with finite numbers, at most {_MAX_DEPTH} levels"),
-    "data": (_is_text, "a string"),
-    "licence": (_is_text, "a string"),
-    "sha256": (lambda v: _is_text(v) and re.fullmatch("([0-9a-f]{64})?", v) is not None, "64 hexadecimal digits"),
-}
 
 
 @dataclass(frozen=True)
@@ -104,8 +45,12 @@ class Bundle:
         temperature: divides the logits before softmax.
         threshold: confidence below which the reason is "low_confidence".
         silence_db: a patch whose maximum is below this level is silence.
-        not_music: if a number, the network's last output is the log odds that the audio is not music, and from this
-            probability on the reason is "not_music"; None if the network has no such output.
+        not_music: probability that the audio is not music from which the reason is "not_music"; None if the network
+            has no output for it.
+        styles: kinds of music, in the order of the network's outputs; several may apply to the same audio.
+        style_threshold: probability from which a style is reported.
+        sounds: kinds of sound, in the order of the network's outputs; the first is "music". Empty if the network does
+            not tell apart what is not music.
         metrics: measured figures, each with the split that it was measured on.
         data, licence: training data and licence, as text.
         sha256: hash of `model.tflite`, in hexadecimal.
@@ -126,6 +71,9 @@ class Bundle:
     threshold: float = 0.0
     silence_db: float = -60.0
     not_music: float | None = None
+    styles: list[Style] = field(default_factory=list)
+    style_threshold: float = 0.3
+    sounds: list[str] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
     data: str = ""
     licence: str = ""
@@ -133,7 +81,7 @@ class Bundle:
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
-        for name, (is_valid, allowed) in _FIELDS.items():
+        for name, (is_valid, allowed) in FIELDS.items():
             value = getattr(self, name)
             if not is_valid(value):
                 raise ModelError(f"{name} must be {allowed}, got {quoted(value)}")
@@ -141,11 +89,20 @@ class Bundle:
             raise ModelError(f"mel's sr must be from {MIN_RATE} to {MAX_RATE}, got {self.mel.sr!r}")
         if self.hop_frames > self.patch_frames:
             raise ModelError(f"hop_frames must be at most patch_frames = {self.patch_frames}, got {self.hop_frames}")
+        if self.sounds and self.not_music is None:
+            raise ModelError("not_music must be a number from 0 to 1 if there are sounds, got None")
+        _ = self.layout  # checks the parents of the styles
+
+    @cached_property
+    def layout(self) -> OutputLayout:
+        """Positions in the network's output and in the vector of probabilities."""
+        has_not_music = self.not_music is not None
+        return OutputLayout(len(self.labels), len(self.styles), len(self.sounds), has_not_music, links(self.styles))
 
     @property
     def n_outputs(self) -> int:
         """Number of values in the network's output."""
-        return len(self.labels) + (self.not_music is not None)
+        return self.layout.n_logits
 
     @property
     def patch_s(self) -> float:
@@ -193,11 +150,14 @@ def _parse(text: bytes) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelError("not a JSON object")
     version = content.get("schema_version")
-    if not _is_integer(version, SCHEMA_VERSION, SCHEMA_VERSION):  # another version may have other fields
-        raise ModelError(f"schema_version is {quoted(version)}, supported: {SCHEMA_VERSION}")
-    optional = {name for name, value in Bundle.__dataclass_fields__.items() if not _is_required(value)}
-    _check_names("bundle", set(content) | optional, set(Bundle.__dataclass_fields__))
+    if not is_integer(version, 1, SCHEMA_VERSION):  # another version may have other fields
+        raise ModelError(f"schema_version is {quoted(version)}, supported: 1 to {SCHEMA_VERSION}")
+    known = set(Bundle.__dataclass_fields__) - (_ADDED_FIELDS if version == 1 else set())
+    optional = {name for name in known if not _is_required(Bundle.__dataclass_fields__[name])}
+    _check_names("bundle", set(content) | optional, known)
+    content["schema_version"] = SCHEMA_VERSION
     content["mel"] = _front_end(content["mel"])
+    content["styles"] = _styles(content.get("styles", []))
     if isinstance(name := content["normalisation"], str):
         content["normalisation"] = _RENAMED_NORMALISATIONS.get(name, name)
     return content
@@ -227,6 +187,14 @@ def _front_end(content: Any) -> MelConfig:
         raise ModelError(f"mel must be an object, got {quoted(content)}")
     _check_names("mel", set(content), set(MelConfig.__dataclass_fields__))
     return MelConfig(**content)
+
+
+def _styles(content: Any) -> list[Style]:
+    if not isinstance(content, list) or not all(isinstance(style, dict) for style in content):
+        raise ModelError(f"styles must be a list of objects, got {quoted(content)}")
+    for style in content:
+        _check_names("a style", {"parent", *style}, set(Style.__dataclass_fields__))
+    return [Style(**style) for style in content]
 
 
 def read_limited(path: Path, limit: int) -> bytes:

@@ -76,13 +76,14 @@ class Model:
             patch_db: `(n_mels, patch_frames)` float32 in dB.
 
         Returns:
-            Float64 `(n_outputs,)`: for each label the probability given that the audio is music (their sum is 1);
-            then, if the bundle has `not_music`, the probability that the audio is not music.
+            Float64 `(n_probabilities,)` in the order of `bundle.layout`: for each label the probability given that the
+            audio is music (their sum is 1); for each style its probability; for each sound its probability (their sum
+            is 1); then, if the bundle has `not_music`, the probability that the audio is not music.
 
         Raises:
             ModelError: the network cannot be run.
         """
-        return probabilities(self.logits(patch_db), len(self.bundle.labels), self.bundle.temperature)
+        return probabilities(self.logits(patch_db), self.bundle.layout, self.bundle.temperature)
 
     def logits(self, patch_db: Frames) -> NDArray[np.float64]:
         """Compute the network's output for a patch, before temperature and softmax.

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre_edge.mel.spectrogram import Frames
+from genre_edge.model.layout import OutputLayout
 
 NORMALISATIONS = ("minmax", "standard", "active_bands")
 
@@ -43,18 +44,32 @@ def softmax(logits: NDArray[np.float64], temperature: float = 1.0) -> NDArray[np
     return result
 
 
-def probabilities(logits: NDArray[np.float64], n_labels: int, temperature: float) -> NDArray[np.float64]:
+def logistic(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logistic function of `logits`: any shape, float64."""
+    result: NDArray[np.float64] = 1 / (1 + np.exp(-logits))
+    return result
+
+
+def probabilities(logits: NDArray[np.float64], layout: OutputLayout, temperature: float) -> NDArray[np.float64]:
     """Convert the network's output to probabilities, along the last axis.
 
     Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", 2017.
 
     Args:
-        logits: `(..., n_outputs)` float64.
-        n_labels: number of genres; the softmax is over these outputs.
-        temperature: divides the genres' logits.
+        logits: `(..., n_logits)` float64.
+        layout: positions of labels, styles and sounds.
+        temperature: divides the labels' logits.
 
     Returns:
-        `(..., n_outputs)` float64: softmax of the genres, then the logistic function of the remaining outputs.
+        `(..., n_probabilities)` float64: softmax of the labels; logistic function of the styles, of which a parent has
+        at least the probability of each child; softmax of the sounds; if the layout has it, the probability that the
+        audio is not music.
     """
-    genres = softmax(logits[..., :n_labels], temperature)
-    return np.concatenate([genres, 1 / (1 + np.exp(-logits[..., n_labels:]))], axis=-1)
+    labels = softmax(logits[..., layout.labels], temperature)
+    styles = logistic(logits[..., layout.styles])
+    for child, parent in layout.style_links:
+        styles[..., parent] = np.maximum(styles[..., parent], styles[..., child])
+    if not layout.n_sounds:
+        return np.concatenate([labels, styles, logistic(logits[..., layout.sounds.stop :])], axis=-1)
+    sounds = softmax(logits[..., layout.sounds])
+    return np.concatenate([labels, styles, sounds, 1 - sounds[..., :1]], axis=-1)

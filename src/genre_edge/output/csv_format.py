@@ -19,7 +19,9 @@ class CsvRenderer(Renderer):
         self._writer = csv.writer(out)
         ranks = range(1, self._n_genres + 1)
         ranked = [name for rank in ranks for name in (f"genre_{rank}", f"probability_{rank}")]
-        self._writer.writerow(["source", "kind", "start_s", "end_s", "genre", "confidence", "reason", *ranked])
+        self._writer.writerow(
+            ["source", "kind", "start_s", "end_s", "genre", "confidence", "reason", *ranked, "styles", "sound"]
+        )
 
     def write(self, verdict: Verdict) -> None:
         """Write the row of a verdict, and a row for each segment."""
@@ -31,4 +33,5 @@ class CsvRenderer(Renderer):
         ranked: list[Any] = [value for g in part.genres[: self._n_genres] for value in (g.genre, g.probability)]
         ranked += [""] * (2 * self._n_genres - len(ranked))
         row = [portable(source), kind, part.start_s, part.end_s, part.genre, part.confidence, part.reason]
-        self._writer.writerow(row + ranked)
+        styles = "; ".join(f"{entry.style} {entry.probability:.2f}" for entry in part.styles)
+        self._writer.writerow([*row, *ranked, styles, part.sound])

@@ -4,7 +4,7 @@ from typing import TextIO
 
 from genre_edge.classify.verdict import Segment, Verdict
 from genre_edge.output.renderer import Renderer
-from genre_edge.output.text import printable
+from genre_edge.output.text import printable, style_names
 
 DEFAULT_TOP = 3
 _GENRE_WIDTH = 22  # of one entry in the column "most probable"
@@ -30,6 +30,13 @@ class TableRenderer(Renderer):
     def _row(self, part: Segment, name: str, note: str = "") -> None:
         # For "not_music", the confidence is that of the genre; in the table it would look like that of the reason.
         confidence = "-" if part.confidence is None or part.reason == "not_music" else f"{part.confidence:.0%}"
+        text = f"{part.genre or '-':<10}  {confidence:>10}  {self._details(part, note):<{self._width}}  {name}"
+        self._out.write(f"{text}\n")
+
+    def _details(self, part: Segment, note: str) -> str:
+        """Return the column "most probable": reason, genres, note and styles, or the sound that is no music."""
+        if part.reason == "not_music" and part.sound is not None:
+            return ", ".join(filter(None, [f"not music: {part.sound}", note]))
         genres = ", ".join(f"{g.genre} {g.probability:.0%}" for g in part.genres[: self._n_genres])
         text = ": ".join(filter(None, [part.reason, ", ".join(filter(None, [genres, note]))]))
-        self._out.write(f"{part.genre or '-':<10}  {confidence:>10}  {text:<{self._width}}  {name}\n")
+        return " · ".join(filter(None, [text, ", ".join(style_names(part))]))

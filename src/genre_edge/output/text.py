@@ -2,6 +2,8 @@
 
 import re
 
+from genre_edge.classify.verdict import Segment
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\x(?=[0-9a-f]{2})")
 
@@ -34,3 +36,8 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Return a message for a terminal: printable, with line breaks replaced by spaces."""
     return printable(" ".join(text.split("\n")))
+
+
+def style_names(part: Segment) -> list[str]:
+    """Return the names of the likely styles, without the one that is the genre itself."""
+    return [entry.style for entry in part.styles if entry.style != part.genre]

@@ -49,6 +49,7 @@ class Station:
         ended: set when the thread has ended.
         error: the error that ended the thread; None if the source ended or `stop` was called.
         history: stores the verdicts.
+        labels: the names that a verdict's genre may have.
         hub: publishes `verdict` and `frames` events.
         mqtt_state: returns the state of the MQTT connection, `connected` or `failing`; None without MQTT.
         recent_spectrogram: the `frames` events of the last `SPECTROGRAM_S` seconds.
@@ -71,7 +72,7 @@ class Station:
         self._name = portable(source.name)
         self.history = history
         self.hub = Hub()
-        self.bundle = classifier.bundle
+        self.bundle, self.labels = classifier.bundle, classifier.labels
         self.verdict: dict[str, Any] | None = None
         self.verdict_counts: Counter[str] = Counter()
         self.recent_spectrogram: deque[Event] = deque(maxlen=round(SPECTROGRAM_S / EVENT_S))
@@ -193,7 +194,7 @@ class Station:
             "source": self._name,
             "listening": self.listening,
             "model": {"name": self.bundle.name, "version": self.bundle.version, "sha256": self.bundle.sha256},
-            "labels": self.bundle.labels,
+            "labels": self.labels,
             "position_s": round(meter.end_s, 3),
             "level_db": round(meter.level_db, 1) if meter.has_samples else None,
             "dropped_samples": meter.dropped_samples,

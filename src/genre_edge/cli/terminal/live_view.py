@@ -12,7 +12,7 @@ from rich.text import Text
 from genre_edge.audio.level_meter import LevelMeter
 from genre_edge.classify.verdict import Verdict
 from genre_edge.cli.terminal.screen import RecentLogHandler
-from genre_edge.output.text import one_line, printable
+from genre_edge.output.text import one_line, printable, style_names
 from genre_edge.system.process import CpuMeter
 
 STALLED_S = 3.0  # seconds without samples after which the view reports the stall instead of the verdict
@@ -26,6 +26,7 @@ _REASONS = {
 # The chosen genre has a mark and bold letters, so the view is readable without colour.
 _PLAIN, _BOLD, _DIM, _BAR = Style.null(), Style(bold=True), Style(dim=True), Style(color="cyan")
 _LEVEL = "level"
+_DOT = "·"  # before the styles
 _MARK_CELLS = 2  # left of a name
 _VALUE_CELLS = 7  # right of a bar, as in " -12 dB"
 _SINGLE_STATUS_CELLS = 60  # from this width on, the status fits one line
@@ -68,7 +69,7 @@ class LiveView:
 
         yield from _text_line(f"[{printable(self._model)}] {printable(self._source)}", _DIM, options)
         yield from blank
-        yield from _text_line(self._stall(stalled_s) if is_stalled else self._headline(), _BOLD, options)
+        yield from _text_line(self._stall(stalled_s) if is_stalled else self._headline(options), _BOLD, options)
         shares = "" if self.verdict is None or is_stalled else format_shares(self.verdict)
         yield from _text_line(shares, _PLAIN, options) if blank and shares else blank
         for genre in genres:
@@ -84,8 +85,11 @@ class LiveView:
             return one_line(self._log_handler.records[-1].getMessage())
         return f"no samples for {stalled_s:.0f} s"
 
-    def _headline(self) -> str:
-        return "waiting for the first verdict" if self.verdict is None else format_verdict(self.verdict)
+    def _headline(self, options: ConsoleOptions) -> str:
+        if self.verdict is None:
+            return "waiting for the first verdict"
+        text = format_verdict(self.verdict, options.max_width)
+        return text.replace(_DOT, "-") if options.ascii_only else text
 
     def _visible_genres(self, n: int) -> list[str]:
         """Return the `n` most probable genres, in the order of the labels."""
@@ -147,12 +151,24 @@ def _blocks(fraction: float, cells: int, ascii_only: bool) -> str:
     return "#" * (halves // 2) if ascii_only else "█" * (halves // 2) + "▌" * (halves % 2)
 
 
-def format_verdict(verdict: Verdict) -> str:
-    """Format a verdict, or its reason, with the length of audio that it covers: "jazz 82% (last 10 s)"."""
-    duration_s = verdict.end_s - verdict.start_s
+def format_verdict(verdict: Verdict, max_cells: int | None = None) -> str:
+    """Format a verdict with the length of audio that it covers: "jazz 82% · swing, blues (last 10 s)".
+
+    Args:
+        verdict: its genre, or its reason and sound, is shown.
+        max_cells: width from which the least probable styles are omitted; None for no limit.
+    """
+    period = f"(last {verdict.end_s - verdict.start_s:.0f} s)"
     if verdict.reason is not None:
-        return f"{_REASONS[verdict.reason]} (last {duration_s:.0f} s)"
-    return f"{verdict.genre} {verdict.confidence:.0%} (last {duration_s:.0f} s)"
+        sound = f": {verdict.sound}" if verdict.reason == "not_music" and verdict.sound else ""
+        return f"{_REASONS[verdict.reason]}{sound} {period}"
+    genre, styles = f"{verdict.genre} {verdict.confidence:.0%}", style_names(verdict)
+    while styles:
+        text = f"{genre} {_DOT} {', '.join(styles)} {period}"
+        if max_cells is None or cell_len(text) <= max_cells:
+            return text
+        styles.pop()
+    return f"{genre} {period}"
 
 
 def format_shares(verdict: Verdict) -> str:

@@ -71,7 +71,7 @@ class MqttPublisher:
         messages = home_assistant.discovery_messages(
             address.node_id,
             address.base_topic,
-            bundle.labels,
+            self._station.labels,
             f"{bundle.name} {bundle.version}",
             has_temperature=status["temperature_c"] is not None,
         )
