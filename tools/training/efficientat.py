@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tools.training import mobilenet
+from tools.training import mobilenet, students
 
 if TYPE_CHECKING:
-    import keras
+    import tensorflow as tf
 
 SHA256 = "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c"
 SR, N_FFT, WIN_LENGTH, HOP_LENGTH = 32000, 1024, 800, 320
 N_MELS, FMAX = 128, 15000.0
 PRE_EMPHASIS = 0.97
-WIDTH = 0.4
-N_CLASSES, EMBEDDING = 527, 384
+N_CLASSES = 527
+DESIGN = mobilenet.mobilenet_v3_large(0.4)
 
 Weights = dict[str, np.ndarray]
 
@@ -98,41 +98,62 @@ def log_mel(y: np.ndarray) -> np.ndarray:
     return (log_power + 4.5) / 5
 
 
-def network(weights: Weights, frames: int | None = None) -> keras.Model:
-    """Return the network from `(N_MELS, frames, 1)` to the outputs of all blocks, the embedding and the logits."""
-    import keras
-    from keras import layers
+class Teacher:
+    """The frozen network, in stages as its students (see `students.stages`), for inputs like those of `log_mel`.
 
-    body = mobilenet.features((N_MELS, frames, 1), WIDTH)
-    for layer_name, prefix in _convolutions().items():
-        kernel = weights[f"{prefix}.0.weight"]
-        depthwise = layer_name.endswith("depthwise")
-        body.get_layer(layer_name).set_weights([kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))])
-        norm = ("weight", "bias", "running_mean", "running_var")
-        body.get_layer(f"{layer_name}_norm").set_weights([weights[f"{prefix}.1.{name}"] for name in norm])
-    for i, b in enumerate(mobilenet.BLOCKS, 1):
-        if b.squeeze:
-            se = f"features.{i}.block.2.conc_se_layers.0"
-            for layer_name, linear in (("squeeze", "fc1"), ("excite", "fc2")):
-                kernel = weights[f"{se}.{linear}.weight"].T[None, None]
-                body.get_layer(f"block_{i}_se_{layer_name}").set_weights([kernel, weights[f"{se}.{linear}.bias"]])
-    dense = [name for name in weights if name.startswith("classifier") and name.endswith("weight")]
-    hidden = layers.Dense(len(weights[dense[0]]), activation="hard_swish", name="hidden")
-    logits = layers.Dense(N_CLASSES, name="logits")
-    result = keras.Model(body.input, [body.output, logits(hidden(body.output))])
-    for layer, name in zip((hidden, logits), dense, strict=True):
-        layer.set_weights([weights[name].T, weights[name.replace("weight", "bias")]])
+    Attributes:
+        stages: networks from the input `(N_MELS, frames, 1)` to the embedding.
+        classifier: from the embedding to the logits.
+    """
+
+    def __init__(self, weights: Weights) -> None:
+        import keras
+        from keras import layers
+
+        self.stages = students.stages(DESIGN, students.HINTED_BLOCKS)
+        by_name = {layer.name: layer for stage in self.stages for layer in stage.layers}
+        for name, values in _layer_weights(weights).items():
+            by_name[name].set_weights(values)
+        dense = [[weights[f"classifier.{i}.weight"].T, weights[f"classifier.{i}.bias"]] for i in (2, 5)]
+        hidden = layers.Dense(dense[0][0].shape[1], activation="hard_swish")
+        self.classifier = keras.Sequential([keras.Input((DESIGN.last,)), hidden, layers.Dense(N_CLASSES)])
+        for layer, values in zip(self.classifier.layers, dense, strict=True):
+            layer.set_weights(values)
+        for part in (*self.stages, self.classifier):
+            part.trainable = False
+
+    def outputs(self, x: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Return the outputs of all stages, the last being the embedding `(k, 384)`, and the logits `(k, 527)`."""
+        outputs = []
+        for stage in self.stages:
+            x = stage(x, training=False)
+            outputs.append(x)
+        return outputs, self.classifier(x, training=False)
+
+
+def _layer_weights(weights: Weights) -> dict[str, list[np.ndarray]]:
+    """Return the weights of each Keras layer by its name."""
+    result = {}
+    for name, prefix in _convolutions().items():
+        axes = (2, 3, 0, 1) if name.endswith("depthwise") else (2, 3, 1, 0)
+        result[name] = [weights[f"{prefix}.0.weight"].transpose(axes)]
+        parts = ("weight", "bias", "running_mean", "running_var")
+        result[f"{name}_norm"] = [weights[f"{prefix}.1.{part}"] for part in parts]
+    for i, b in enumerate(DESIGN.blocks, 1):
+        for name, linear in (("squeeze", "fc1"), ("excite", "fc2")) if b.squeeze else ():
+            prefix = f"features.{i}.block.2.conc_se_layers.0.{linear}"
+            result[f"block_{i}_se_{name}"] = [weights[f"{prefix}.weight"].T[None, None], weights[f"{prefix}.bias"]]
     return result
 
 
 def _convolutions() -> dict[str, str]:
     """Return the prefix of each convolution's tensors by the name of its layer."""
-    prefixes = {"stem": "features.0", "last": f"features.{len(mobilenet.BLOCKS) + 1}"}
-    n_in = mobilenet.channels(mobilenet.STEM * WIDTH)
-    for i, b in enumerate(mobilenet.BLOCKS, 1):
+    prefixes = {"stem": "features.0", "last": f"features.{len(DESIGN.blocks) + 1}"}
+    n_in = DESIGN.stem
+    for i, b in enumerate(DESIGN.blocks, 1):
         parts = ["depthwise"] + ["se"] * b.squeeze + ["project"]
-        if mobilenet.channels(b.expanded * WIDTH) != n_in:
+        if b.expanded != n_in:
             parts = ["expand", *parts]
         prefixes |= {f"block_{i}_{part}": f"features.{i}.block.{k}" for k, part in enumerate(parts) if part != "se"}
-        n_in = mobilenet.channels(b.out * WIDTH)
+        n_in = b.out
     return prefixes

@@ -1,6 +1,6 @@
 """MobileNetV3 (Howard et al. 2019) for mel spectrograms, as the EfficientAT networks use it (Schmid et al. 2023).
 
-The teacher and the students are instances of one table of blocks with different widths.
+The teacher and the students are built from the same kind of blocks.
 """
 
 from __future__ import annotations
@@ -21,45 +21,65 @@ class Block:
 
     Attributes:
         kernel: size of the depthwise kernel.
-        expanded, out: channels at width 1.
+        expanded, out: channels; without an expansion if `expanded` equals the number of input channels.
         squeeze: whether squeeze-and-excitation is used.
-        hard_swish: hard swish instead of ReLU.
+        activation: "relu" or "hard_swish".
         stride: in frequency and time.
     """
 
     kernel: int
     expanded: int
     out: int
-    squeeze: bool
-    hard_swish: bool
+    squeeze: bool = False
+    activation: str = "relu"
     stride: int = 1
 
 
-# MobileNetV3-Large
-BLOCKS = (
-    Block(3, 16, 16, False, False),
-    Block(3, 64, 24, False, False, 2),
-    Block(3, 72, 24, False, False),
-    Block(5, 72, 40, True, False, 2),
-    Block(5, 120, 40, True, False),
-    Block(5, 120, 40, True, False),
-    Block(3, 240, 80, False, True, 2),
-    Block(3, 200, 80, False, True),
-    Block(3, 184, 80, False, True),
-    Block(3, 184, 80, False, True),
-    Block(3, 480, 112, True, True),
-    Block(3, 672, 112, True, True),
-    Block(5, 672, 160, True, True, 2),
-    Block(5, 960, 160, True, True),
-    Block(5, 960, 160, True, True),
-)
-STEM, LAST = 16, 960  # channels of the first and the last convolution at width 1
+@dataclass(frozen=True)
+class Design:
+    """A network: a convolution with stride 2, blocks, and a 1x1 convolution, whose mean is the embedding.
+
+    Attributes:
+        stem, last: channels of the first and the last convolution.
+        activation: of these two.
+    """
+
+    stem: int
+    blocks: tuple[Block, ...]
+    last: int
+    activation: str = "relu"
 
 
 def channels(at_width_1: float) -> int:
     """Round a number of channels to a multiple of 8, at most 10 % down."""
     rounded = max(8, int(at_width_1 + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * at_width_1 else rounded
+
+
+def mobilenet_v3_large(width: float) -> Design:
+    """Return MobileNetV3-Large with all channels multiplied by `width`."""
+    table = (  # kernel, expanded, out, squeeze-and-excitation, hard swish, stride
+        (3, 16, 16, False, False, 1),
+        (3, 64, 24, False, False, 2),
+        (3, 72, 24, False, False, 1),
+        (5, 72, 40, True, False, 2),
+        (5, 120, 40, True, False, 1),
+        (5, 120, 40, True, False, 1),
+        (3, 240, 80, False, True, 2),
+        (3, 200, 80, False, True, 1),
+        (3, 184, 80, False, True, 1),
+        (3, 184, 80, False, True, 1),
+        (3, 480, 112, True, True, 1),
+        (3, 672, 112, True, True, 1),
+        (5, 672, 160, True, True, 2),
+        (5, 960, 160, True, True, 1),
+        (5, 960, 160, True, True, 1),
+    )
+    blocks = (
+        Block(k, channels(e * width), channels(c * width), se, "hard_swish" if hs else "relu", stride)
+        for k, e, c, se, hs, stride in table
+    )
+    return Design(channels(16 * width), tuple(blocks), channels(960 * width), "hard_swish")
 
 
 def convolution(
@@ -90,31 +110,14 @@ def squeeze_and_excite(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     return layers.Multiply(name=f"{name}_scale")([x, gate])
 
 
-def block(x: keras.KerasTensor, b: Block, width: float, name: str) -> keras.KerasTensor:
+def block(x: keras.KerasTensor, b: Block, name: str) -> keras.KerasTensor:
     """Apply an inverted residual block."""
     from keras import layers
 
-    activation = "hard_swish" if b.hard_swish else "relu"
-    n_in, expanded, out = x.shape[-1], channels(b.expanded * width), channels(b.out * width)
-    y = convolution(x, expanded, 1, 1, activation, f"{name}_expand") if expanded != n_in else x
-    y = convolution(y, 0, b.kernel, b.stride, activation, f"{name}_depthwise")
+    n_in = x.shape[-1]
+    y = convolution(x, b.expanded, 1, 1, b.activation, f"{name}_expand") if b.expanded != n_in else x
+    y = convolution(y, 0, b.kernel, b.stride, b.activation, f"{name}_depthwise")
     if b.squeeze:
         y = squeeze_and_excite(y, f"{name}_se")
-    y = convolution(y, out, 1, 1, None, f"{name}_project")
-    return layers.Add(name=f"{name}_add")([x, y]) if b.stride == 1 and n_in == out else y
-
-
-def features(shape: tuple[int | None, ...], width: float) -> keras.Model:
-    """Return the network from the input `shape` (bands, frames, 1) to the embedding `(channels,)`.
-
-    The intermediate outputs are those of the layers `stem`..., `block_1`... to `block_15`...
-    """
-    import keras
-    from keras import layers
-
-    spectrogram = keras.Input(shape)
-    x = convolution(spectrogram, channels(STEM * width), 3, 2, "hard_swish", "stem")
-    for i, b in enumerate(BLOCKS, 1):
-        x = block(x, b, width, f"block_{i}")
-    x = convolution(x, channels(LAST * width), 1, 1, "hard_swish", "last")
-    return keras.Model(spectrogram, layers.GlobalAveragePooling2D(name="embedding")(x))
+    y = convolution(y, b.out, 1, 1, None, f"{name}_project")
+    return layers.Add(name=f"{name}_add")([x, y]) if b.stride == 1 and n_in == b.out else y
