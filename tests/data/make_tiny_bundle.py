@@ -72,7 +72,7 @@ def calibration() -> np.ndarray:
     """Return random but realistic input patches, `(k, n_mels, patch_frames, 1)`."""
     rng = np.random.default_rng(0)
     levels = rng.uniform(-90, 0, (200, BUNDLE.mel.n_mels, 1)) + rng.normal(0, 6, (200, 16, BUNDLE.patch_frames))
-    patches = [normalise(patch.astype(np.float32), BUNDLE.normalisation, BUNDLE.top_db) for patch in levels]
+    patches = [normalise(patch.astype(np.float32), BUNDLE.normalisation, BUNDLE.top_db, BUNDLE.mel) for patch in levels]
     return np.stack(patches)[..., None]
 
 

@@ -83,8 +83,10 @@ def mfcc(S: np.ndarray, n_mfcc: int, lifter: float) -> np.ndarray:
     return rows @ S.astype(np.float64)
 
 
-def normalise(patch: np.ndarray, kind: str, top_db: float) -> Array:
+def normalise(patch: np.ndarray, kind: str, top_db: float, mel: MelConfig) -> Array:
     """Normalisation of a patch `(n_mels, n_frames)` in dB, value by value."""
+    if kind == "pre_emphasis":
+        return log_power(patch, top_db, mel)
     maximum = max(float(value) for value in patch.ravel())
     x = [max(float(value) - maximum, -top_db) for value in patch.ravel()]
     if kind == "minmax":
@@ -98,3 +100,15 @@ def normalise(patch: np.ndarray, kind: str, top_db: float) -> Array:
         deviation = (sum((value - mean) ** 2 for value in active) / len(active)) ** 0.5
         y = [(value - mean) / deviation if deviation > 0 else 0.0 for value in x]
     return np.array(y).reshape(patch.shape)
+
+
+def log_power(patch: np.ndarray, top_db: float, mel: MelConfig) -> Array:
+    """Logarithm of the power relative to its mean, after pre-emphasis, with a floor; shifted and scaled."""
+    power = np.zeros(patch.shape)
+    for band, weights in enumerate(filterbank(mel)):
+        total = sum(weights)
+        gains = [abs(1 - 0.97 * np.exp(-2j * np.pi * k / mel.n_fft)) ** 2 for k in range(len(weights))]
+        gain = sum(w * g for w, g in zip(weights, gains, strict=True)) / total if total > 0 else 1.0
+        power[band] = [10 ** (float(value) / 10) * gain for value in patch[band]]
+    floor = 10 ** (-top_db / 10)
+    return np.array([[(np.log(p / power.mean() + floor) + 3.3) / 5 for p in row] for row in power])

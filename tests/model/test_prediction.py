@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from genre_edge.mel.config import MelConfig
 from genre_edge.mel.spectrogram import Frames
 from genre_edge.model import interpreter
 from genre_edge.model.prediction import Model
@@ -18,7 +19,7 @@ from tests.helpers.bundles import DATA, TINY, random_patch, variant
 def naive_probabilities(patch: Frames, temperature: float) -> np.ndarray:
     """Return the probabilities by float arithmetic with the weights in make_tiny_bundle.py."""
     weights = runpy.run_path(str(DATA / "make_tiny_bundle.py"))["weights"]()
-    x = naive.normalise(patch, "standard", 80.0)
+    x = naive.normalise(patch, "standard", 80.0, MelConfig(n_mels=len(patch)))
     logits = [float((x * weights[:, :, label]).sum()) / temperature for label in range(3)]
     odds = [np.exp(logit - max(logits)) for logit in logits]
     return np.array(odds) / sum(odds)
@@ -51,7 +52,7 @@ def test_model_quantisation(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     p = Model(TINY).probabilities(patch)
 
     scale, zero = network.get_input_details()[0]["quantization"]
-    x = normalise(patch, "standard", 80.0)
+    x = normalise(patch, "standard", 80.0, MelConfig(n_mels=len(patch)))
     integers = [[min(127, max(-128, round(float(value / np.float32(scale)) + zero))) for value in row] for row in x]
     assert network.input.dtype == np.int8 and network.input.shape == (1, 16, 8, 1)
     assert network.input[0, :, :, 0].tolist() == integers

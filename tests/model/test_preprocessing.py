@@ -8,11 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from genre_edge.mel.config import MelConfig
 from genre_edge.mel.spectrogram import Frames
 from genre_edge.model.layout import OutputLayout
-from genre_edge.model.preprocessing import NORMALISATIONS, normalise, probabilities
+from genre_edge.model.preprocessing import NORMALISATIONS, normalise, pre_emphasis_gain, probabilities
 from tests.helpers import naive
 from tests.helpers.bundles import random_patch
+
+TO_MAXIMUM = [kind for kind in NORMALISATIONS if kind != "pre_emphasis"]  # kinds that refer to the patch's maximum
+
+
+def mel(n_mels: int) -> MelConfig:
+    return MelConfig(n_mels=n_mels)
 
 
 @pytest.mark.parametrize("kind", NORMALISATIONS)
@@ -22,8 +29,9 @@ def test_normalise_equals_naive_twin(kind: str, top_db: float, seed: int) -> Non
     """The result equals the naive twin's, and the patch is unchanged."""
     patch = random_patch(seed)
     before = patch.copy()
-    x = normalise(patch, kind, top_db)
-    np.testing.assert_allclose(x, naive.normalise(patch, kind, top_db), atol=2e-6)
+    config = mel(len(patch))
+    x = normalise(patch, kind, top_db, config)
+    np.testing.assert_allclose(x, naive.normalise(patch, kind, top_db, config), atol=2e-6)
     assert x.dtype == np.float32 and np.array_equal(patch, before)
 
 
@@ -31,12 +39,12 @@ def test_normalise_equals_naive_twin(kind: str, top_db: float, seed: int) -> Non
 def test_normalise_inactive_bands(top_db: float) -> None:
     """With active_bands, bands without signal do not compress the others."""
     patch = random_patch(4, spread=3)
-    whole = normalise(patch[:9], "active_bands", top_db)
+    whole = normalise(patch[:9], "active_bands", top_db, mel(9))
     patch[9:] = -200
-    x = normalise(patch, "active_bands", top_db)
+    x = normalise(patch, "active_bands", top_db, mel(16))
     assert np.array_equal(x[:9], whole) and len(np.unique(x[9:])) == 1 and x[9, 0] < whole.min()
-    np.testing.assert_allclose(x, naive.normalise(patch, "active_bands", top_db), atol=1e-5)
-    assert normalise(patch, "standard", top_db)[:9].std() < 0.8 * whole.std()
+    np.testing.assert_allclose(x, naive.normalise(patch, "active_bands", top_db, mel(16)), atol=1e-5)
+    assert normalise(patch, "standard", top_db, mel(16))[:9].std() < 0.8 * whole.std()
 
 
 @pytest.mark.parametrize("logits", [[0.0, 1.0, -2.0], [30.0, -40.0, 50.0], [5.0, 5.0, -90.0]])
@@ -90,22 +98,43 @@ def naive_softmax(logits: list[float], temperature: float) -> list[float]:
 @given(patch=arrays(np.float32, (4, 6), elements=st.integers(-100, 60).map(float)), gain=st.integers(-60, 60))
 def test_normalise_any_gain(kind: str, patch: Frames, gain: int) -> None:
     """The result does not depend on the gain."""
-    x = normalise(patch, kind, 80.0)
+    x = normalise(patch, kind, 80.0, mel(4))
     assert np.isfinite(x).all()
     if kind == "minmax":
         assert x.min() == 0 and x.max() in (0, 1)
-    assert np.array_equal(normalise(patch + np.float32(gain), kind, 80.0), x)
+    assert np.array_equal(normalise(patch + np.float32(gain), kind, 80.0, mel(4)), x)
 
 
-@pytest.mark.parametrize("kind", NORMALISATIONS)
+@pytest.mark.parametrize("kind", TO_MAXIMUM)
 @pytest.mark.parametrize("level", [-100.0, -0.1, 0.0, 37.7])
 def test_normalise_constant_patch(kind: str, level: float) -> None:
     """A constant patch becomes zeros."""
-    assert not normalise(np.full((16, 8), level, dtype=np.float32), kind, 80.0).any()
+    assert not normalise(np.full((16, 8), level, dtype=np.float32), kind, 80.0, mel(16)).any()
 
 
 def test_normalise_any_memory_order() -> None:
     """The memory order of a patch does not change the result."""
     patch = np.random.default_rng(0).normal(-40, 10, (128, 64)).astype(np.float32)
     for kind in NORMALISATIONS:
-        assert np.array_equal(normalise(patch, kind, 80.0), normalise(np.asfortranarray(patch), kind, 80.0))
+        in_fortran_order = np.asfortranarray(patch)
+        x = normalise(patch, kind, 80.0, mel(128))
+        assert np.array_equal(x, normalise(in_fortran_order, kind, 80.0, mel(128)))
+
+
+def test_pre_emphasis_whitens_brown_noise() -> None:
+    """The gain is that of the filter: it makes up for noise that loses 6 dB per octave, but not below 150 Hz."""
+    config = MelConfig(sr=32000, n_fft=1024, n_mels=64, htk=True)
+    filterbank = naive.filterbank(config)
+    frequency = np.arange(filterbank.shape[1]) * np.pi / 512
+    brown = filterbank @ (1 / np.maximum(2 - 2 * np.cos(frequency), 1e-3)) / filterbank.sum(axis=1)
+    level_db = 10 * np.log10(brown[8:] * pre_emphasis_gain(config)[8:, 0])
+    assert np.ptp(level_db) < 1.5 < 25 < np.ptp(10 * np.log10(brown[8:]))
+
+
+def test_pre_emphasis_keeps_level_of_loud_bands() -> None:
+    """A band limit changes the values of the other bands by a constant: the gain."""
+    patch = random_patch(2, spread=3)
+    whole = normalise(patch, "pre_emphasis", 80.0, mel(16))
+    patch[12:] = -200
+    difference = normalise(patch, "pre_emphasis", 80.0, mel(16))[:12] - whole[:12]
+    assert np.ptp(difference) < 1e-3

@@ -21,7 +21,7 @@ FAMILIES = (("blues", "country", "metal", "rock"), ("disco", "hiphop", "pop", "r
 
 def scaled(frames: Frames) -> Frames:
     """Scale a spectrogram in dB, `(n_mels, n)`, to 0..1 like the input of the paper's CNN."""
-    return normalise(frames, ARCHITECTURES["paper"].normalisation, TOP_DB)
+    return normalise(frames, ARCHITECTURES["paper"].normalisation, TOP_DB, ARCHITECTURES["paper"].mel)
 
 
 def correlation(tracks: list[Track], labels: list[str]) -> np.ndarray:

@@ -95,9 +95,11 @@ def recurrent(shape: Shape, n_outputs: int) -> Any:
 
 
 def _paper_image(architecture: Architecture) -> Callable[[Frames], np.ndarray]:
-    return lambda frames: normalise(_fit_length(frames, architecture.patch_frames), architecture.normalisation, TOP_DB)[
-        ..., None
-    ]
+    def image(frames: Frames) -> np.ndarray:
+        patch = _fit_length(frames, architecture.patch_frames)
+        return normalise(patch, architecture.normalisation, TOP_DB, architecture.mel)[..., None]
+
+    return image
 
 
 def _mfcc_frames(frames: Frames) -> np.ndarray:

@@ -120,7 +120,7 @@ def _epochs(data: DistillationData, architecture: Architecture, seed: int) -> fi
             ]
             crops = [augment.crop(f, start, architecture.patch_frames, OVERSAMPLING, rng) for f, start in starts]
             perturbed = augment.perturb(np.stack(crops), rng)
-            normalised = examples.normalise_patches(perturbed, architecture.normalisation)[..., 0]
+            normalised = examples.normalise_patches(perturbed, architecture.normalisation, architecture.mel)[..., 0]
             x[batch, ..., 0], y[batch] = augment.mixup(augment.mask(normalised, rng), y[batch], rng, MIXUP_SHARE)
         return x, y
 
@@ -131,7 +131,7 @@ def _teacher_patches(songs: list[Song], architecture: Architecture, normalisatio
     """Return the patches that the teacher's targets belong to, not augmented, `(k, n_mels, patch_frames, 1)`."""
     index = np.arange(architecture.patch_frames) * OVERSAMPLING
     crops = [song.frames[:, (start + index) % song.frames.shape[1]] for song in songs for start in song.starts]
-    return examples.normalise_patches([crop.astype(np.float32) for crop in crops], normalisation)
+    return examples.normalise_patches([crop.astype(np.float32) for crop in crops], normalisation, architecture.mel)
 
 
 def _explained_variance(

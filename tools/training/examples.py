@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genre_edge.classify.patches import PatchExtractor
+from genre_edge.mel.config import MelConfig
 from genre_edge.mel.spectrogram import Frames
 from genre_edge.model.bundle import Bundle
 from genre_edge.model.preprocessing import normalise, softmax
@@ -27,14 +28,14 @@ def cut_patches(frames: Frames, lengths: Architecture | Bundle) -> list[Frames]:
     return [patch for _, patch in (*extractor.push(frames), *extractor.flush())]
 
 
-def normalise_patches(patches: np.ndarray | list[Frames], normalisation: str) -> np.ndarray:
+def normalise_patches(patches: np.ndarray | list[Frames], normalisation: str, mel: MelConfig) -> np.ndarray:
     """Normalise patches in dB, `(k, n_mels, n)`, for a network: `(k, n_mels, n, 1)`."""
-    return np.stack([normalise(patch, normalisation, TOP_DB) for patch in patches])[..., None]
+    return np.stack([normalise(patch, normalisation, TOP_DB, mel) for patch in patches])[..., None]
 
 
 def track_patches(frames: Frames, architecture: Architecture) -> np.ndarray:
     """Return all normalised patches of a track, `(k, n_mels, patch_frames, 1)`."""
-    return normalise_patches(cut_patches(frames, architecture), architecture.normalisation)
+    return normalise_patches(cut_patches(frames, architecture), architecture.normalisation, architecture.mel)
 
 
 def track_outputs(network: keras.Model, tracks: list[Frames], architecture: Architecture) -> list[np.ndarray]:
@@ -81,4 +82,5 @@ def _random_patch(frames: Frames, architecture: Architecture, rng: np.random.Gen
     if frames.shape[1] < length:
         frames = np.tile(frames, -(-length // frames.shape[1]))
     first = rng.integers(frames.shape[1] - length + 1)
-    return normalise(frames[:, first : first + length], architecture.normalisation, TOP_DB)
+    patch = frames[:, first : first + length]
+    return normalise(patch, architecture.normalisation, TOP_DB, architecture.mel)

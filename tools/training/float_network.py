@@ -93,7 +93,7 @@ def _check_outputs(network: keras.Model, model: Model, name: str) -> None:
     bundle = model.bundle
     frames = MelSpectrogram(bundle.mel).db(music(2 * bundle.patch_s, round(bundle.mel.sr)))
     patches = [frames[:, first : first + bundle.patch_frames] for first in range(4)]
-    x = np.stack([normalise(patch, bundle.normalisation, bundle.top_db) for patch in patches])
+    x = np.stack([normalise(patch, bundle.normalisation, bundle.top_db, bundle.mel) for patch in patches])
     exact = np.asarray(network(x[..., None], training=False))
     rounded = np.stack([model.logits(patch) for patch in patches])
     if not np.abs(exact - rounded).mean() < TOLERANCE * rounded.std():

@@ -57,14 +57,16 @@ def robust_finetune(
     student.set_weights(network.get_weights())
 
     def targets(clean: np.ndarray) -> np.ndarray:
-        return examples.predict_in_batches(network, examples.normalise_patches(clean, normalisation))
+        return examples.predict_in_batches(network, examples.normalise_patches(clean, normalisation, architecture.mel))
 
     def epoch(number: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([seed, number])
         x, y = [], []
         for _ in range(max(1, PATCHES_PER_EPOCH // schedule.batch_size)):
             clean = _clean_batch(sources, architecture, schedule.batch_size, rng)
-            degraded = examples.normalise_patches(augment.degrade(clean, rng), architecture.normalisation)[..., 0]
+            degraded = examples.normalise_patches(
+                augment.degrade(clean, rng), architecture.normalisation, architecture.mel
+            )[..., 0]
             x.append(augment.mask(degraded, rng)[..., None])
             y.append(targets(clean))
         return np.concatenate(x), np.concatenate(y)
@@ -105,7 +107,9 @@ def _validation(
         "noise": augment.add_noise(clean, rng, 10, 10),
         "narrow": augment.limit_band(clean, rng),
     }
-    inputs = {name: examples.normalise_patches(x, architecture.normalisation) for name, x in patches.items()}
+    inputs = {
+        name: examples.normalise_patches(x, architecture.normalisation, architecture.mel) for name, x in patches.items()
+    }
     truth = targets(clean)
     total = ((truth - truth.mean(axis=0)) ** 2).sum()
 

@@ -98,7 +98,7 @@ class Model:
             ModelError: the network cannot be run.
         """
         bundle = self.bundle
-        x = normalise(patch_db, bundle.normalisation, bundle.top_db)
+        x = normalise(patch_db, bundle.normalisation, bundle.top_db, bundle.mel)
         scale, zero = self._input["quantization"]
         quantised = np.clip(np.rint(x / scale + zero), -128, 127).astype(np.int8)
         self._interpreter.set_tensor(self._input["index"], quantised[None, :, :, None])

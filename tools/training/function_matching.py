@@ -1,0 +1,290 @@
+"""Distillation as function matching: the student learns the teacher's outputs for the same random views of sound.
+
+Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", 2022. In a first phase, each stage of
+the student learns the corresponding stage of the teacher from the teacher's intermediate outputs (hints: Romero et al.,
+"FitNets", 2015), so that all stages are trained at the same time; in the next ones, the whole student learns the
+teacher's embedding and logits.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from tools.training import efficientat, students, views
+from tools.training.recordings import Recording
+from tools.training.students import StudentDesign
+
+if TYPE_CHECKING:
+    import keras
+
+HINT_WEIGHT = 0.1  # of all stages' hints together with the losses of embedding and logits
+MUSIC_WEIGHT = 4.0  # of the logits for kinds of music, relative to others
+STATISTICS_BATCHES, VALIDATION_BATCHES = 8, 8
+VALIDATION_RECORDINGS = 25
+CHECKPOINT_S = 240.0  # about the time from checkpoint to checkpoint
+WARM_UP_STEPS = 200
+GRADIENT_NORM = 5.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Part of the training: its number of steps, its views, and the highest learning rate, which decays to 0."""
+
+    name: str
+    steps: int
+    batch: views.Batch
+    learning_rate: float
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step: half a cosine, after a linear warm-up."""
+        warm_up = min(1.0, (step + 1) / WARM_UP_STEPS)
+        return self.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * step / self.steps)) + 1e-6
+
+
+PHASES = (
+    Phase("hints", 3000, views.Batch(24, 256, 0.0), 3e-3),
+    Phase("matching", 16000, views.Batch(24, 320, 0.35), 8e-4),
+    Phase("whole patches", 3000, views.Batch(16, students.PATCH_FRAMES, 0.35), 1.5e-4),
+)
+
+
+class Targets:
+    """Mean and scale of the teacher's outputs, measured on some batches; cached in a file.
+
+    Attributes:
+        stage_mean, stage_variance: by channel, for each stage; the last one is the embedding.
+        logit_mean, logit_variance: by class.
+    """
+
+    def __init__(self, teacher: efficientat.Teacher, x: Sequence[np.ndarray]) -> None:
+        outputs = [teacher.outputs(batch) for batch in x]
+        stages = [np.concatenate([out[0][k] for out in outputs]) for k in range(len(teacher.stages))]
+        axes = [tuple(range(values.ndim - 1)) for values in stages]
+        self.stage_mean = [values.mean(axis=a) for values, a in zip(stages, axes, strict=True)]
+        self.stage_variance = [values.var(axis=a) for values, a in zip(stages, axes, strict=True)]
+        logits = np.concatenate([out[1] for out in outputs])
+        self.logit_mean, self.logit_variance = logits.mean(axis=0), logits.var(axis=0)
+
+    def stage_weights(self) -> list[np.ndarray]:
+        """Return the weight of each channel's squared error: the inverse variance, bounded for steady channels."""
+        return [1 / np.maximum(v, 0.1 * v.mean()) for v in self.stage_variance]
+
+    def logit_weights(self, is_music: np.ndarray) -> np.ndarray:
+        """Return the weight of each class's squared error, `(classes,)`."""
+        weight = np.where(is_music, MUSIC_WEIGHT, 1.0)
+        normalised: np.ndarray = (weight / weight.mean() / self.logit_variance).astype(np.float32)
+        return normalised
+
+
+class Student:
+    """A student in stages, with linear layers from its embedding to the teacher's embedding and logits."""
+
+    def __init__(self, design: StudentDesign) -> None:
+        import keras
+        from keras import layers
+
+        self.stages = students.stages(design.network, design.stage_ends)
+        embedding = (design.network.last,)
+        self.to_embedding = keras.Sequential([keras.Input(embedding), layers.Dense(efficientat.DESIGN.last)])
+        self.to_logits = keras.Sequential([keras.Input(embedding), layers.Dense(efficientat.N_CLASSES)])
+
+    @property
+    def parts(self) -> list[keras.Model]:
+        return [*self.stages, self.to_embedding, self.to_logits]
+
+    def start_from(self, targets: Targets) -> None:
+        """Set the last batch normalisations of each stage so that its outputs have the targets' mean and variance.
+
+        Otherwise the first thousand steps would be spent on the scale.
+        """
+        for stage, mean, variance in zip(self.stages[:-1], targets.stage_mean, targets.stage_variance, strict=False):
+            norms = [layer for layer in stage.layers if layer.name.endswith("project_norm")]
+            norms = [layer for layer in norms if layer.gamma.shape == mean.shape]
+            for i, norm in enumerate(norms):  # the first carries the mean, the others are added to it
+                share = 1.0 if len(norms) == 1 else 0.7 if i == 0 else 0.1
+                norm.gamma.assign(np.sqrt(share * variance))
+                norm.beta.assign(mean if i == 0 else 0 * mean)
+        self.to_logits.layers[-1].bias.assign(targets.logit_mean)
+
+    def network(self) -> keras.Model:
+        """Return one network from a patch to the embedding and the logits."""
+        import keras
+
+        inputs = keras.Input((students.MEL.n_mels, students.PATCH_FRAMES, 1))
+        x = inputs
+        for stage in self.stages:
+            x = stage(x)
+        return keras.Model(inputs, [x, self.to_logits(x)])
+
+
+class Distiller:
+    """Training of a student, resumable from its checkpoint.
+
+    Args:
+        design: of the student.
+        teacher: the teacher.
+        recordings: unlabelled sound; some are kept for validation.
+        is_music: whether a class of the teacher is a kind of music, `(527,)`.
+        checkpoint: directory; a run with other parameters is refused.
+        phases: see PHASES.
+        seed: of all random numbers.
+
+    Raises:
+        SystemExit: the checkpoint belongs to another run, or there are too few recordings.
+    """
+
+    def __init__(
+        self,
+        design: StudentDesign,
+        teacher: efficientat.Teacher,
+        recordings: Sequence[Recording],
+        is_music: np.ndarray,
+        checkpoint: Path,
+        phases: Sequence[Phase] = PHASES,
+        seed: int = 0,
+    ) -> None:
+        import keras
+
+        if len(recordings) <= VALIDATION_RECORDINGS:
+            raise SystemExit(f"distillation needs more than {VALIDATION_RECORDINGS} recordings, got {len(recordings)}")
+        _check_identity(checkpoint, {"design": asdict(design), "phases": [asdict(p) for p in phases], "seed": seed})
+        self._teacher, self._phases, self._seed, self._is_music = teacher, phases, seed, is_music
+        order = np.random.default_rng(seed).permutation(len(recordings))
+        self._validation = [recordings[i] for i in order[:VALIDATION_RECORDINGS]]
+        self._recordings = [recordings[i] for i in order[VALIDATION_RECORDINGS:]]
+        keras.utils.set_random_seed(seed)
+        self.student = Student(design)
+        self._variables = [v for part in self.student.parts for v in part.trainable_variables]
+        self._done = tf.Variable([0, 0], dtype=tf.int64)  # finished phases, and steps of the next one
+        parts = {f"part_{i}": part for i, part in enumerate(self.student.parts)}
+        self._optimizer = keras.optimizers.Adam(beta_2=0.99, clipnorm=GRADIENT_NORM)
+        self._optimizer.build(self._variables)
+        state = tf.train.Checkpoint(done=self._done, optimizer=self._optimizer, **parts)
+        self._manager = tf.train.CheckpointManager(state, str(checkpoint), max_to_keep=2)
+        state.restore(self._manager.latest_checkpoint)
+
+    def run(self) -> dict[str, float]:
+        """Train to the end, print the progress, and return the share of the teacher's variance that is explained."""
+        maker = views.ViewMaker(self._recordings)
+        rng = np.random.default_rng([self._seed, 1])
+        examples = [maker.batch(self._phases[0].batch, rng)[1].astype(np.float32) for _ in range(STATISTICS_BATCHES)]
+        targets = Targets(self._teacher, examples)
+        if not self._done.numpy().any():
+            self.student.start_from(targets)
+        for number in range(int(self._done[0]), len(self._phases)):
+            self._train(number, targets)
+        return self.explained()
+
+    def _train(self, number: int, targets: Targets) -> None:
+        phase, first = self._phases[number], int(self._done[1])
+        if first == 0:  # the moments of another loss are of no use
+            for variable in self._optimizer.variables[2:]:
+                variable.assign(tf.zeros_like(variable))
+        train = self._hint_step(targets) if number == 0 else self._matching_step(targets)
+        losses, started, saved = [], time.monotonic(), time.monotonic()
+        steps = range(first, phase.steps)
+        for step, (x, y) in zip(
+            steps, views.batches(self._recordings, phase.batch, self._seed, number + 2, steps), strict=True
+        ):
+            self._optimizer.learning_rate.assign(phase.rate(step))
+            losses.append(train(tf.constant(x), tf.constant(y)).numpy())
+            if time.monotonic() - saved > CHECKPOINT_S:
+                saved = time.monotonic()
+                rate = (step + 1 - first) * phase.batch.size / (saved - started)
+                self._report(phase, step + 1, np.mean(losses[-200:], axis=0), rate)
+                self._done.assign([number, step + 1])
+                self._manager.save()
+        self._done.assign([number + 1, 0])
+        self._manager.save()
+
+    def _report(self, phase: Phase, step: int, losses: np.ndarray, rate: float) -> None:
+        explained = ", ".join(f"{key} {value:.3f}" for key, value in self.explained().items())
+        text = " ".join(f"{loss:.3f}" for loss in losses)
+        print(
+            f"{phase.name}: step {step} of {phase.steps}, {rate:.0f} views/s, losses {text}; explained: {explained}",
+            flush=True,
+        )
+
+    def _hint_step(self, targets: Targets) -> Any:
+        student, teacher, weights = self.student, self._teacher, targets.stage_weights()
+
+        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+        def step(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+            outputs, logits = teacher.outputs(y)
+            with tf.GradientTape() as tape:
+                own = [stage(s, training=True) for stage, s in zip(student.stages, [x, *outputs[:-1]], strict=True)]
+                to_logits = student.to_logits(own[-1])
+                own[-1] = student.to_embedding(own[-1])
+                losses = [
+                    tf.reduce_mean((a - b) ** 2 * w.astype(np.float32))
+                    for a, b, w in zip(own, outputs, weights, strict=True)
+                ]
+                losses.append(self._logit_loss(to_logits, logits, targets))
+                total = tf.add_n(losses)
+            self._optimizer.apply_gradients(zip(tape.gradient(total, self._variables), self._variables, strict=True))
+            return tf.stack(losses)
+
+        return step
+
+    def _matching_step(self, targets: Targets) -> Any:
+        student, teacher, weights = self.student, self._teacher, targets.stage_weights()
+
+        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+        def step(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+            outputs, logits = teacher.outputs(y)
+            with tf.GradientTape() as tape:
+                losses = []
+                for stage, target, weight in zip(student.stages, outputs, weights, strict=True):
+                    x = stage(x, training=False)  # with batch statistics, it would be another function at inference
+                    own = x if target.shape.rank == 4 else student.to_embedding(x)
+                    losses.append(tf.reduce_mean((own - target) ** 2 * weight.astype(np.float32)))
+                losses.append(self._logit_loss(student.to_logits(x), logits, targets))
+                total = HINT_WEIGHT * tf.add_n(losses[:-2]) + losses[-2] + losses[-1]
+            self._optimizer.apply_gradients(zip(tape.gradient(total, self._variables), self._variables, strict=True))
+            return tf.stack(losses)
+
+        return step
+
+    def _logit_loss(self, own: tf.Tensor, logits: tf.Tensor, targets: Targets) -> tf.Tensor:
+        return tf.reduce_mean((own - logits) ** 2 * targets.logit_weights(self._is_music))
+
+    def explained(self) -> dict[str, float]:
+        """Return the explained share of the variance of embedding and logits, for clean and for degraded views."""
+        maker, result = views.ViewMaker(self._validation), {}
+        for name, share in (("clean", 0.0), ("degraded", 1.0)):
+            rng = np.random.default_rng([self._seed, 0])
+            batch = views.Batch(self._phases[-1].batch.size, students.PATCH_FRAMES, share)
+            pairs = [maker.batch(batch, rng) for _ in range(VALIDATION_BATCHES)]
+            own = [self._outputs(x.astype(np.float32)) for x, _ in pairs]
+            target = [self._teacher.outputs(y.astype(np.float32)) for _, y in pairs]
+            embedding = np.concatenate([out[0][-1] for out in target])
+            logits = np.concatenate([out[1] for out in target])[:, self._is_music]
+            result[f"embedding, {name}"] = _explained(np.concatenate([e for e, _ in own]), embedding)
+            result[f"music, {name}"] = _explained(np.concatenate([z for _, z in own])[:, self._is_music], logits)
+        return result
+
+    def _outputs(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        for stage in self.student.stages:
+            x = stage(x, training=False)
+        return np.asarray(self.student.to_embedding(x)), np.asarray(self.student.to_logits(x))
+
+
+def _explained(own: np.ndarray, target: np.ndarray) -> float:
+    return float(1 - ((own - target) ** 2).sum() / ((target - target.mean(axis=0)) ** 2).sum())
+
+
+def _check_identity(checkpoint: Path, identity: dict[str, Any]) -> None:
+    path, text = checkpoint / "identity.json", json.dumps(identity, indent=1)
+    if path.exists() and path.read_text() != text:
+        raise SystemExit(f"{checkpoint} belongs to a run with other parameters; remove it to start again")
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

@@ -1,0 +1,72 @@
+"""The students of the AudioSet teacher: their front end, their networks, and the stages that they share with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from genre_edge.mel.config import MelConfig
+from tools.training import mobilenet
+from tools.training.mobilenet import Block, Design
+
+if TYPE_CHECKING:
+    import keras
+
+# The teacher's front end without its pre-emphasis, which the normalisation applies to the bands: 100 frames a second
+MEL = MelConfig(
+    sr=32000, n_fft=1024, hop_length=320, win_length=800, pad_mode="reflect", fmax=15000, htk=True, norm=None
+)
+NORMALISATION, TOP_DB = "pre_emphasis", 45.0
+PATCH_FRAMES, HOP_FRAMES = 500, 250  # 5 s and 2.5 s
+HINTED_BLOCKS = 3, 6, 10, 12, 15  # the teacher's blocks at whose end a stage ends
+
+EDGE = Design(
+    8,
+    (
+        Block(3, 8, 8),
+        Block(3, 32, 16, stride=2),
+        Block(3, 40, 16),
+        Block(5, 48, 16, squeeze=True, stride=2),
+        Block(5, 64, 16, squeeze=True),
+        Block(5, 64, 16, squeeze=True),
+        Block(3, 128, 32, stride=2),
+        Block(3, 96, 32),
+        Block(3, 96, 32),
+        Block(3, 96, 32),
+        Block(3, 224, 48, squeeze=True),
+        Block(3, 288, 48, squeeze=True),
+        Block(5, 320, 64, squeeze=True, stride=2),
+        Block(5, 416, 64, squeeze=True),
+        Block(5, 416, 64, squeeze=True),
+    ),
+    512,
+)
+
+
+@dataclass(frozen=True)
+class StudentDesign:
+    """A student's network, and the blocks at whose end its stages end: as many as HINTED_BLOCKS."""
+
+    network: Design
+    stage_ends: tuple[int, ...]
+
+
+DESIGNS = {"edge": StudentDesign(EDGE, HINTED_BLOCKS)}
+
+
+def stages(design: Design, ends: tuple[int, ...]) -> list[keras.Model]:
+    """Return the network in consecutive parts: up to each block in `ends`, and from the last one to the embedding."""
+    import keras
+    from keras import layers
+
+    parts: list[keras.Model] = []
+    inputs = keras.Input((MEL.n_mels, None, 1))
+    x = mobilenet.convolution(inputs, design.stem, 3, 2, design.activation, "stem")
+    for number, block in enumerate(design.blocks, 1):
+        x = mobilenet.block(x, block, f"block_{number}")
+        if number in ends:
+            parts.append(keras.Model(inputs, x, name=f"stage_{len(parts)}"))
+            inputs = x = keras.Input((None, None, x.shape[-1]))
+    x = mobilenet.convolution(x, design.last, 1, 1, design.activation, "last")
+    parts.append(keras.Model(inputs, layers.GlobalAveragePooling2D(name="embedding")(x), name=f"stage_{len(parts)}"))
+    return parts
