@@ -51,7 +51,9 @@ class Effects:
     def _white_noise(self) -> Frames:
         """Power of white noise, `(n_mels, _NOISE_FRAMES)`: the more bins in a band, the steadier its power."""
         weights = MelSpectrogram(self.mel).filterbank()
-        bins = weights.sum(axis=1) ** 2 / (weights**2).sum(axis=1)  # effective number of independent bins
+        # Bins that vary independently: the bins of a band, less their correlation by zero padding and the Hann window
+        independent = (self.mel.win_length or self.mel.n_fft) / self.mel.n_fft / 1.5
+        bins = np.maximum(1, independent * weights.sum(axis=1) ** 2 / (weights**2).sum(axis=1))
         noise = np.random.default_rng(0).standard_gamma(bins[:, None], (len(bins), _NOISE_FRAMES))
         scaled: Frames = (noise / bins[:, None] * weights.sum(axis=1, keepdims=True)).astype(np.float32)
         return scaled
@@ -131,7 +133,7 @@ def crop(frames: np.ndarray, length: int, rng: Rng) -> Frames:
     """
     step = rng.uniform(0.85, 1.18) if rng.random() < 0.5 else 1.0
     index = np.round(np.arange(length) * step).astype(int)
-    piece = int(rng.uniform(100, length)) if rng.random() < 0.15 else index[-1] + 1
+    piece = int(rng.uniform(min(100, length), length)) if rng.random() < 0.15 else index[-1] + 1
     first = rng.integers(max(1, frames.shape[1] - piece + 1))
     x = frames[:, first + index % min(piece, frames.shape[1] - first)].astype(np.float32)
     if rng.random() < 0.35:
