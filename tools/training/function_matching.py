@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,17 +23,18 @@ import tensorflow as tf
 from tools.training import efficientat, students, views
 from tools.training.recordings import Recording
 from tools.training.students import StudentDesign
+from tools.training.targets import Targets
 
 if TYPE_CHECKING:
     import keras
 
 HINT_WEIGHT = 0.1  # of all stages' hints together with the losses of embedding and logits
-MUSIC_WEIGHT = 4.0  # of the logits for kinds of music, relative to others
 STATISTICS_BATCHES, VALIDATION_BATCHES = 8, 8
 VALIDATION_RECORDINGS = 25
 CHECKPOINT_S = 240.0  # about the time from checkpoint to checkpoint
 WARM_UP_STEPS = 200
 GRADIENT_NORM = 5.0
+AVERAGING = 0.999  # per step, of the moving average of the weights
 
 
 @dataclass(frozen=True)
@@ -51,38 +53,10 @@ class Phase:
 
 
 PHASES = (
-    Phase("hints", 3000, views.Batch(24, 256, 0.0), 3e-3),
-    Phase("matching", 16000, views.Batch(24, 320, 0.35), 8e-4),
-    Phase("whole patches", 3000, views.Batch(16, students.PATCH_FRAMES, 0.35), 1.5e-4),
+    Phase("hints", 4000, views.Batch(24, 256, 0.0), 3e-3),
+    Phase("matching", 16000, views.Batch(24, 320, 0.35), 4e-4),
+    Phase("whole patches", 3000, views.Batch(16, students.PATCH_FRAMES, 0.35), 1e-4),
 )
-
-
-class Targets:
-    """Mean and scale of the teacher's outputs, measured on some batches; cached in a file.
-
-    Attributes:
-        stage_mean, stage_variance: by channel, for each stage; the last one is the embedding.
-        logit_mean, logit_variance: by class.
-    """
-
-    def __init__(self, teacher: efficientat.Teacher, x: Sequence[np.ndarray]) -> None:
-        outputs = [teacher.outputs(batch) for batch in x]
-        stages = [np.concatenate([out[0][k] for out in outputs]) for k in range(len(teacher.stages))]
-        axes = [tuple(range(values.ndim - 1)) for values in stages]
-        self.stage_mean = [values.mean(axis=a) for values, a in zip(stages, axes, strict=True)]
-        self.stage_variance = [values.var(axis=a) for values, a in zip(stages, axes, strict=True)]
-        logits = np.concatenate([out[1] for out in outputs])
-        self.logit_mean, self.logit_variance = logits.mean(axis=0), logits.var(axis=0)
-
-    def stage_weights(self) -> list[np.ndarray]:
-        """Return the weight of each channel's squared error: the inverse variance, bounded for steady channels."""
-        return [1 / np.maximum(v, 0.1 * v.mean()) for v in self.stage_variance]
-
-    def logit_weights(self, is_music: np.ndarray) -> np.ndarray:
-        """Return the weight of each class's squared error, `(classes,)`."""
-        weight = np.where(is_music, MUSIC_WEIGHT, 1.0)
-        normalised: np.ndarray = (weight / weight.mean() / self.logit_variance).astype(np.float32)
-        return normalised
 
 
 class Student:
@@ -164,16 +138,20 @@ class Distiller:
         keras.utils.set_random_seed(seed)
         self.student = Student(design)
         self._variables = [v for part in self.student.parts for v in part.trainable_variables]
+        self._averages = [tf.Variable(v) for v in self._variables]
         self._done = tf.Variable([0, 0], dtype=tf.int64)  # finished phases, and steps of the next one
         parts = {f"part_{i}": part for i, part in enumerate(self.student.parts)}
         self._optimizer = keras.optimizers.Adam(beta_2=0.99, clipnorm=GRADIENT_NORM)
         self._optimizer.build(self._variables)
-        state = tf.train.Checkpoint(done=self._done, optimizer=self._optimizer, **parts)
+        state = tf.train.Checkpoint(done=self._done, optimizer=self._optimizer, averages=self._averages, **parts)
         self._manager = tf.train.CheckpointManager(state, str(checkpoint), max_to_keep=2)
         state.restore(self._manager.latest_checkpoint)
 
     def run(self) -> dict[str, float]:
-        """Train to the end, print the progress, and return the share of the teacher's variance that is explained."""
+        """Train to the end, print the progress, and return the share of the teacher's variance that is explained.
+
+        The student's weights are then the moving average of those of the last steps.
+        """
         maker = views.ViewMaker(self._recordings)
         rng = np.random.default_rng([self._seed, 1])
         examples = [maker.batch(self._phases[0].batch, rng)[1].astype(np.float32) for _ in range(STATISTICS_BATCHES)]
@@ -182,6 +160,8 @@ class Distiller:
             self.student.start_from(targets)
         for number in range(int(self._done[0]), len(self._phases)):
             self._train(number, targets)
+        for variable, average in zip(self._variables, self._averages, strict=True):
+            variable.assign(average)
         return self.explained()
 
     def _train(self, number: int, targets: Targets) -> None:
@@ -189,6 +169,8 @@ class Distiller:
         if first == 0:  # the moments of another loss are of no use
             for variable in self._optimizer.variables[2:]:
                 variable.assign(tf.zeros_like(variable))
+            for variable, average in zip(self._variables, self._averages, strict=True):
+                average.assign(variable)
         train = self._hint_step(targets) if number == 0 else self._matching_step(targets)
         losses, started, saved = [], time.monotonic(), time.monotonic()
         steps = range(first, phase.steps)
@@ -207,12 +189,28 @@ class Distiller:
         self._manager.save()
 
     def _report(self, phase: Phase, step: int, losses: np.ndarray, rate: float) -> None:
-        explained = ", ".join(f"{key} {value:.3f}" for key, value in self.explained().items())
+        with self._averaged():
+            explained = ", ".join(f"{key} {value:.3f}" for key, value in self.explained().items())
         text = " ".join(f"{loss:.3f}" for loss in losses)
         print(
             f"{phase.name}: step {step} of {phase.steps}, {rate:.0f} views/s, losses {text}; explained: {explained}",
             flush=True,
         )
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Give the student the averaged weights for a while."""
+        current = [variable.numpy() for variable in self._variables]
+        for variable, average in zip(self._variables, self._averages, strict=True):
+            variable.assign(average)
+        yield
+        for variable, value in zip(self._variables, current, strict=True):
+            variable.assign(value)
+
+    def _apply(self, gradients: list[tf.Tensor]) -> None:
+        self._optimizer.apply_gradients(zip(gradients, self._variables, strict=True))
+        for variable, average in zip(self._variables, self._averages, strict=True):
+            average.assign_add((1 - AVERAGING) * (variable - average))
 
     def _hint_step(self, targets: Targets) -> Any:
         student, teacher, weights = self.student, self._teacher, targets.stage_weights()
@@ -230,7 +228,7 @@ class Distiller:
                 ]
                 losses.append(self._logit_loss(to_logits, logits, targets))
                 total = tf.add_n(losses)
-            self._optimizer.apply_gradients(zip(tape.gradient(total, self._variables), self._variables, strict=True))
+            self._apply(tape.gradient(total, self._variables))
             return tf.stack(losses)
 
         return step
@@ -249,7 +247,7 @@ class Distiller:
                     losses.append(tf.reduce_mean((own - target) ** 2 * weight.astype(np.float32)))
                 losses.append(self._logit_loss(student.to_logits(x), logits, targets))
                 total = HINT_WEIGHT * tf.add_n(losses[:-2]) + losses[-2] + losses[-1]
-            self._optimizer.apply_gradients(zip(tape.gradient(total, self._variables), self._variables, strict=True))
+            self._apply(tape.gradient(total, self._variables))
             return tf.stack(losses)
 
         return step
