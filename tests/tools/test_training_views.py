@@ -8,7 +8,7 @@ import soundfile
 
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 
-from tools.training import efficientat, function_matching, recordings, students, views
+from tools.training import audioset, efficientat, function_matching, recordings, students, views
 from tools.training.function_matching import Distiller, Phase
 from tools.training.mobilenet import Block, Design
 from tools.training.students import StudentDesign
@@ -112,13 +112,12 @@ def untrained_teacher() -> efficientat.Teacher:
     keras.utils.set_random_seed(1)
     teacher = object.__new__(efficientat.Teacher)
     teacher.stages = students.stages(efficientat.DESIGN, students.HINTED_BLOCKS)
-    teacher.classifier = keras.Sequential([keras.Input((384,)), layers.Dense(efficientat.N_CLASSES)])
+    teacher.classifier = keras.Sequential([keras.Input((384,)), layers.Dense(audioset.N_CLASSES)])
     return teacher
 
 
 def distiller(folder: Path, checkpoint: str, phases: tuple[Phase, ...] = PHASES) -> Distiller:
-    is_music = np.arange(efficientat.N_CLASSES) < 60
-    return Distiller(SMALL, untrained_teacher(), load(folder), is_music, folder / checkpoint, phases)
+    return Distiller(SMALL, untrained_teacher(), load(folder), folder / checkpoint, phases)
 
 
 @pytest.mark.train

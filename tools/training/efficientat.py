@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tools.training import mobilenet, students
+from tools.training import audioset, mobilenet, students
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -25,7 +25,6 @@ SHA256 = "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c"
 SR, N_FFT, WIN_LENGTH, HOP_LENGTH = 32000, 1024, 800, 320
 N_MELS, FMAX = 128, 15000.0
 PRE_EMPHASIS = 0.97
-N_CLASSES = 527
 DESIGN = mobilenet.mobilenet_v3_large(0.4)
 
 Weights = dict[str, np.ndarray]
@@ -116,7 +115,7 @@ class Teacher:
             by_name[name].set_weights(values)
         dense = [[weights[f"classifier.{i}.weight"].T, weights[f"classifier.{i}.bias"]] for i in (2, 5)]
         hidden = layers.Dense(dense[0][0].shape[1], activation="hard_swish")
-        self.classifier = keras.Sequential([keras.Input((DESIGN.last,)), hidden, layers.Dense(N_CLASSES)])
+        self.classifier = keras.Sequential([keras.Input((DESIGN.last,)), hidden, layers.Dense(audioset.N_CLASSES)])
         for layer, values in zip(self.classifier.layers, dense, strict=True):
             layer.set_weights(values)
         for part in (*self.stages, self.classifier):

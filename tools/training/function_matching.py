@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from tools.training import efficientat, students, views
+from tools.training import audioset, efficientat, students, views
 from tools.training.recordings import Recording
 from tools.training.students import StudentDesign
 from tools.training.targets import Targets
@@ -69,7 +69,7 @@ class Student:
         self.stages = students.stages(design.network, design.stage_ends)
         embedding = (design.network.last,)
         self.to_embedding = keras.Sequential([keras.Input(embedding), layers.Dense(efficientat.DESIGN.last)])
-        self.to_logits = keras.Sequential([keras.Input(embedding), layers.Dense(efficientat.N_CLASSES)])
+        self.to_logits = keras.Sequential([keras.Input(embedding), layers.Dense(audioset.N_CLASSES)])
 
     @property
     def parts(self) -> list[keras.Model]:
@@ -107,7 +107,6 @@ class Distiller:
         design: of the student.
         teacher: the teacher.
         recordings: unlabelled sound; some are kept for validation.
-        is_music: whether a class of the teacher is a kind of music, `(527,)`.
         checkpoint: directory; a run with other parameters is refused.
         phases: see PHASES.
         seed: of all random numbers.
@@ -121,7 +120,6 @@ class Distiller:
         design: StudentDesign,
         teacher: efficientat.Teacher,
         recordings: Sequence[Recording],
-        is_music: np.ndarray,
         checkpoint: Path,
         phases: Sequence[Phase] = PHASES,
         seed: int = 0,
@@ -131,7 +129,8 @@ class Distiller:
         if len(recordings) <= VALIDATION_RECORDINGS:
             raise SystemExit(f"distillation needs more than {VALIDATION_RECORDINGS} recordings, got {len(recordings)}")
         _check_identity(checkpoint, {"design": asdict(design), "phases": [asdict(p) for p in phases], "seed": seed})
-        self._teacher, self._phases, self._seed, self._is_music = teacher, phases, seed, is_music
+        self._teacher, self._phases, self._seed = teacher, phases, seed
+        self._is_music = audioset.is_music()
         order = np.random.default_rng(seed).permutation(len(recordings))
         self._validation = [recordings[i] for i in order[:VALIDATION_RECORDINGS]]
         self._recordings = [recordings[i] for i in order[VALIDATION_RECORDINGS:]]
