@@ -132,7 +132,7 @@ def random_splits(job: recipes.TrainingJob, tracks: list[data.Track], count: int
 
 def public_command(arguments: argparse.Namespace) -> str:
     """Return the command line with only the last part of each path, to publish it in the model card."""
-    options = (arguments.audio, arguments.mels, arguments.tracks, arguments.start_from, arguments.out)
+    options = (arguments.base, arguments.audio, arguments.mels, arguments.tracks, arguments.start_from, arguments.out)
     paths = {str(path) for path in (*options, *arguments.listen, *arguments.not_music) if path}
     arguments_shown = []
     for argument in sys.argv[1:]:
@@ -148,7 +148,7 @@ def fit_own_genres(arguments: argparse.Namespace) -> None:
     texts = {
         "name": arguments.name or arguments.audio.resolve().name,
         "version": arguments.bundle_version,
-        "licence": f"{base.bundle.licence} The songs behind the last layer are not part of this bundle.",
+        "licence": f"{base.bundle.licence.rstrip('.')}. The songs behind the last layer are not part of this bundle.",
     }
     labels = folders.genres
     replace(base.bundle, labels=labels, **texts)  # a name that is not allowed ends the run before the work begins

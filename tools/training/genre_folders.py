@@ -16,7 +16,7 @@ from genre_edge.errors import AudioError
 from tools.training.embedding import Embedder, Embedding
 
 MIN_SONGS = 4  # of a genre; fewer cannot be divided into parts to learn from and to test
-MIN_GROUPS = 3  # of a genre: one to test, and two to choose the regularisation by
+MIN_GROUPS = 3  # of a genre, if groups are not divided: one to test, and two to choose the regularisation by
 
 
 @dataclass(frozen=True)
@@ -123,15 +123,15 @@ class GenreFolders:
         return songs
 
 
-def without_few_groups(songs: list[Song]) -> tuple[list[Song], list[str]]:
-    """Return the songs, and the genres with fewer than MIN_GROUPS groups, whose songs have no group in the result.
+def without_few_groups(songs: list[Song], least: int = MIN_GROUPS) -> tuple[list[Song], list[str]]:
+    """Return the songs, and the genres with fewer than `least` groups, whose songs have no group in the result.
 
     A song without a group counts as a group of its own.
     """
     few = []
     for genre in sorted({song.genre for song in songs}):
         groups = {song.group or str(song.file.path) for song in songs if song.genre == genre}
-        if len(groups) < MIN_GROUPS:
+        if len(groups) < least:
             few.append(genre)
     ungrouped = [replace(s, file=replace(s.file, group="")) if s.genre in few else s for s in songs]
     return ungrouped, few

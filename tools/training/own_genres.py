@@ -17,7 +17,7 @@ from genre_edge.model.prediction import Model
 from genre_edge.system import signals
 from tools.training import head, report, tflite_head
 from tools.training.embedding import Embedder
-from tools.training.genre_folders import Song
+from tools.training.genre_folders import Song, without_few_groups
 from tools.training.head import LinearLayer, Outputs, Regression
 
 CANDIDATES = [Regression(10.0**e, "balanced", least_deviation=0.5) for e in np.arange(-2.5, 0.6, 0.5)]
@@ -49,8 +49,8 @@ def fit(songs: list[Song], labels: list[str], seed: int) -> GenreModel:
 
     Regularisation and temperature have the highest likelihood in cross-validation.
     """
-    features, classes = features_of(songs), _classes(songs, labels)
-    fold = head.folds(songs, seed)
+    features, classes = features_of(songs), classes_of(songs, labels)
+    fold = head.folds(without_few_groups(songs, 2)[0], seed)
     best = np.inf
     for settings in CANDIDATES:
         with threadpool_limits(1):  # more threads only wait for each other on matrices this small
@@ -64,7 +64,8 @@ def fit(songs: list[Song], labels: list[str], seed: int) -> GenreModel:
     return GenreModel(head.fit_genre_layer([features], classes, settings), temperature, settings.c)
 
 
-def _classes(songs: list[Song], labels: list[str]) -> np.ndarray:
+def classes_of(songs: list[Song], labels: list[str]) -> np.ndarray:
+    """Return the index of each song's label, `(songs,)`."""
     return np.array([labels.index(song.genre) for song in songs])
 
 
@@ -101,17 +102,24 @@ def int8_logits(tflite: bytes, n_labels: int, features: Outputs) -> Outputs:
     return [np.stack([logits(row) for row in rows]) for rows in features]
 
 
+def predict(
+    train: list[Song], test: list[Song], labels: list[str], base: Embedder, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit to some songs and return the others' probabilities, `(songs, labels)`: of the int8 and of the float layer."""
+    model = fit(train, labels, seed)
+    tflite, temperature = to_int8(base, model, train)
+    features = features_of(test)
+    return report.track_means(int8_logits(tflite, len(labels), features), temperature), model.probabilities(features)
+
+
 def measure(songs: list[Song], labels: list[str], base: Embedder, seed: int) -> dict[str, Any]:
     """Hold out each fifth of the songs in turn, fit to the others, and return the metrics of the int8 networks."""
-    classes, fold = _classes(songs, labels), head.folds(songs, seed)
+    classes, fold = classes_of(songs, labels), head.folds(songs, seed)
     p, float_p = np.empty((len(songs), len(labels))), np.empty((len(songs), len(labels)))
     for number in np.unique(fold):
         own = np.flatnonzero(fold == number)
-        train, test = [songs[i] for i in np.flatnonzero(fold != number)], features_of([songs[i] for i in own])
-        model = fit(train, labels, seed)
-        tflite, temperature = to_int8(base, model, train)
-        p[own] = report.track_means(int8_logits(tflite, len(labels), test), temperature)
-        float_p[own] = model.probabilities(test)
+        train = [songs[i] for i in np.flatnonzero(fold != number)]
+        p[own], float_p[own] = predict(train, [songs[i] for i in own], labels, base, seed)
     right = p.argmax(axis=1) == classes
     return {
         "holdout_split": "random fifths",

@@ -86,11 +86,9 @@ class _Network:
         code = self.model.operatorCodes[self.operator.opcodeIndex]
         is_dense = max(code.builtinCode, code.deprecatedBuiltinCode) == schema.BuiltinOperator.FULLY_CONNECTED
         if len(self.model.subgraphs) != 1 or not is_dense or list(self.operator.outputs) != list(self.graph.outputs):
-            raise ModelError(
-                "the network's last operator is not a fully connected layer; its outputs cannot be replaced"
-            )
+            raise ModelError("a network that does not end with a fully connected layer cannot get other genres")
         if self.operator.builtinOptions.fusedActivationFunction != schema.ActivationFunctionType.NONE:
-            raise ModelError("the network's last layer has an activation function; its outputs cannot be replaced")
+            raise ModelError("a network whose last layer has an activation function cannot get other genres")
         self.features, self.weights = (self.graph.tensors[i] for i in self.operator.inputs[:2])
         self.output = self.graph.tensors[self.operator.outputs[0]]
         for tensor in (self.features, self.weights, self.output):
