@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, TIMEOUT_S
+from tests.helpers.own_genres import write_clips
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 CODE_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -29,7 +30,8 @@ SKIPPED = {
     "genre-edge devices": "needs PortAudio; tests/audio/test_portaudio.py",
     "arecord": "needs a microphone",
     "python -m tools.fetch_sounds": "downloads 5 GB; tests/tools/test_fetch_sounds.py",
-    "python -m tools.train_and_export": "tests/tools/test_training.py trains on a small corpus",
+    "python -m tools.train_and_export --mels": "tests/tools/test_training_edge.py trains on a small corpus",
+    "python -m tools.own_genres_study": "needs the corpora; tests/tools/test_own_genres.py uses a small one",
     "python -m tools.evaluate": "tests/tools/test_evaluate.py evaluates a small corpus",
     "python -m tools.mixtures": "takes minutes; tests/tools/test_mixtures.py",
     "python -m tools.reproduce_paper": "takes an hour; tests/tools/test_reproduce_paper.py uses a small corpus",
@@ -77,6 +79,7 @@ def playground(tmp_path_factory: pytest.TempPathFactory, song: Path) -> Path:
     (folder / "music").mkdir()
     (folder / "music" / "song.ogg").write_bytes(song.read_bytes())
     (folder / "song.ogg").write_bytes(song.read_bytes())
+    write_clips(folder / "my_music", n=4)
     return folder
 
 

@@ -64,11 +64,11 @@ Confidence and accuracy of the same tracks:
 
 | confidence | tracks | accuracy |
 | --- | --- | --- |
-{_rows(bundle.metrics["reliability"], "confidence", "tracks", "accuracy")}
+{table_rows(bundle.metrics["reliability"], "confidence", "tracks", "accuracy")}
 
 | threshold | tracks at or above it | their accuracy |
 | --- | --- | --- |
-{_rows(bundle.metrics["coverage_curve"], "threshold", "coverage", "accuracy_when_sure")}
+{table_rows(bundle.metrics["coverage_curve"], "threshold", "coverage", "accuracy_when_sure")}
 
 {STUDY_BEGIN}
 {STUDY_END}
@@ -90,7 +90,7 @@ Confidence and accuracy of the same tracks:
 """
 
 
-def _rows(bins: list[dict[str, float]], *columns: str) -> str:
+def table_rows(bins: list[dict[str, float]], *columns: str) -> str:
     return "\n".join(
         "| " + " | ".join(str(b[c]) if c in ("tracks", "threshold") else percent(b[c]) for c in columns) + " |"
         for b in bins

@@ -115,19 +115,20 @@ def archive_to_db(mel: np.ndarray) -> Frames:
 
 
 def audio_files(root: Path) -> list[tuple[Path, str]]:
-    """Return (file, genre) of all audio files in `root/GENRE/`, sorted.
+    """Return (file, genre) of all audio files in `root/GENRE/` and its subfolders, sorted.
 
     Raises:
         SystemExit: there is none.
     """
-    files = [(path, path.parent.name) for path in sorted(root.glob("*/*")) if is_audio_name(path)]
+    paths = [path for path in sorted(root.glob("*/**/*")) if is_audio_name(path) and not path.is_dir()]
+    files = [(path, path.relative_to(root).parts[0]) for path in paths]
     if not files:
         raise SystemExit(f"{root}: no audio files in folders named by genre")
     return files
 
 
 def load_audio(root: Path, mel: MelConfig) -> list[Track]:
-    """Load the audio files in `root/GENRE/`; unreadable files are reported on stderr and skipped.
+    """Load the audio files of `audio_files`; unreadable files are reported on stderr and skipped.
 
     The tracks have no split.
 

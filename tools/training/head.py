@@ -5,8 +5,9 @@ The mean over a track's patches is linear in the patches, so the regression beco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 # Inverse regularisation strength; GENRE_C maximises the likelihood on artist-disjoint folds of the training tracks.
 GENRE_C, MUSIC_C = 0.01, 0.03
 FOLDS = 5
+
+
+class Labelled(Protocol):
+    """A song with a genre. Songs of one artist or album share a `group`; "" means that it is unknown."""
+
+    @property
+    def genre(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+
 
 Outputs = list[np.ndarray]  # a network's outputs for each track's patches, each (patches, features)
 
@@ -37,9 +48,28 @@ class LinearLayer:
         return log_odds
 
 
-def _regression(means: np.ndarray, classes: np.ndarray, c: float, weight: str | None = None) -> LinearLayer:
+@dataclass(frozen=True)
+class Regression:
+    """Settings of a logistic regression.
+
+    Attributes:
+        c: inverse regularisation strength.
+        weight: "balanced" gives all classes the same prior probability; None gives each its share of the tracks.
+        least_deviation: features that deviate less are not scaled up to deviation 1 but by this one, relative to the
+            root mean square of all deviations. Large weights of rare features would cost the others their int8 steps.
+    """
+
+    c: float
+    weight: str | None = None
+    least_deviation: float = 0.0
+
+
+def _regression(means: np.ndarray, classes: np.ndarray, settings: Regression) -> LinearLayer:
     scaler = StandardScaler().fit(means)
-    model = LogisticRegression(C=c, max_iter=3000, class_weight=weight).fit(scaler.transform(means), classes)
+    if settings.least_deviation:
+        scaler.scale_ = np.maximum(scaler.scale_, settings.least_deviation * np.sqrt(scaler.var_.mean()))
+    model = LogisticRegression(C=settings.c, max_iter=3000, class_weight=settings.weight)
+    model.fit(scaler.transform(means), classes)
     weights = (model.coef_ / scaler.scale_).T
     return LinearLayer(weights, model.intercept_ - scaler.mean_ @ weights)
 
@@ -56,15 +86,17 @@ def check_groups(tracks: list[Track]) -> None:
             raise SystemExit(f"genre {genre!r}: {len(groups)} tracks of one artist; at least two artists are needed")
 
 
-def fit_genre_layer(copies: list[Outputs], classes: np.ndarray) -> LinearLayer:
+def fit_genre_layer(copies: list[Outputs], classes: np.ndarray, settings: Regression | None = None) -> LinearLayer:
     """Fit the log odds of each class.
 
     Args:
         copies: outputs for the same tracks in several conditions; all copies together weigh as much as one.
         classes: index of each track's label, `(tracks,)`.
+        settings: of the regression; None for those of `edge`.
     """
     means = np.stack([rows.mean(axis=0) for outputs in copies for rows in outputs])
-    layer = _regression(means, np.tile(classes, len(copies)), GENRE_C / len(copies))
+    settings = settings or Regression(GENRE_C)
+    layer = _regression(means, np.tile(classes, len(copies)), replace(settings, c=settings.c / len(copies)))
     if layer.weights.shape[1] > 1:
         return layer
     # Two classes have a single log odds; give half of it to one class and subtract half from the other.
@@ -75,7 +107,7 @@ def fit_genre_layer(copies: list[Outputs], classes: np.ndarray) -> LinearLayer:
 def fit_not_music_layer(music: Outputs, not_music: Outputs) -> LinearLayer:
     """Fit the log odds that audio is not music, at equal prior probabilities."""
     means = np.stack([rows.mean(axis=0) for rows in (*music, *not_music)])
-    return _regression(means, np.repeat([0, 1], [len(music), len(not_music)]), MUSIC_C, "balanced")
+    return _regression(means, np.repeat([0, 1], [len(music), len(not_music)]), Regression(MUSIC_C, "balanced"))
 
 
 def concatenate(*layers: LinearLayer) -> LinearLayer:
@@ -96,7 +128,7 @@ def attach_head(network: keras.Model, layer: LinearLayer) -> keras.Model:
     return result
 
 
-def folds(tracks: list[Track], seed: int) -> np.ndarray:
+def folds(tracks: Sequence[Labelled], seed: int) -> np.ndarray:
     """Assign each track to a fold, 0 to FOLDS - 1: genres balanced, each artist (`group`) of a genre in one fold."""
     rng = np.random.default_rng(seed)
     result = np.empty(len(tracks), dtype=int)
@@ -114,13 +146,16 @@ def folds(tracks: list[Track], seed: int) -> np.ndarray:
     return result
 
 
-def cross_validated_logits(copies: list[Outputs], classes: np.ndarray, fold: np.ndarray) -> list[np.ndarray]:
+def cross_validated_logits(
+    copies: list[Outputs], classes: np.ndarray, fold: np.ndarray, settings: Regression | None = None
+) -> list[np.ndarray]:
     """Return log odds of each track's first copy by the regression fitted without the track's fold.
 
     Args:
         copies: outputs for the same tracks in several conditions.
         classes: index of each track's label, `(tracks,)`.
         fold: fold of each track, `(tracks,)`.
+        settings: see `fit_genre_layer`.
 
     Returns:
         `(patches, classes)` for each track.
@@ -128,7 +163,7 @@ def cross_validated_logits(copies: list[Outputs], classes: np.ndarray, fold: np.
     result: list[np.ndarray] = [np.empty(0)] * len(classes)
     for number in np.unique(fold):
         train = np.flatnonzero(fold != number)
-        layer = fit_genre_layer([[outputs[i] for i in train] for outputs in copies], classes[train])
+        layer = fit_genre_layer([[outputs[i] for i in train] for outputs in copies], classes[train], settings)
         for i in np.flatnonzero(fold == number):
             result[i] = layer(copies[0][i])
     return result
