@@ -99,7 +99,12 @@ def test_verdict_styles(station: FakeStation, open_page: OpenPage) -> None:
 def test_changes_common_styles(open_page: OpenPage) -> None:
     """A line of the list has at most three styles, of at least half of its verdicts, most probable first."""
     now = time.time()
-    lists = [("swing", "rare"), ("bebop", "swing", "cool"), ("bebop", "swing", "cool"), ("bebop", "swing", "cool", "bop")]
+    lists = [
+        ("swing", "rare"),
+        ("bebop", "swing", "cool"),
+        ("bebop", "swing", "cool"),
+        ("bebop", "swing", "cool", "bop"),
+    ]
     past = [
         make_verdict(now - 60 + 5 * i, ("jazz", None), "radio") | {"styles": make_styles(*names)}
         for i, names in enumerate([*lists, ("bop",), ("bop",)])

@@ -157,7 +157,10 @@ def test_markup_in_styles_and_sounds(station: FakeStation, open_page: OpenPage) 
 def test_names_of_object_properties(open_page: OpenPage, name: str) -> None:
     """Genres may have the names of properties of JavaScript's objects."""
     start = time.time() // BIN_S * BIN_S - 3600
-    bins = [{"start": start, "genres": {name: 3}, "none": 0}, {"start": start - BIN_S, "genres": {"jazz": 1}, "none": 0}]
+    bins = [
+        {"start": start, "genres": {name: 3}, "none": 0},
+        {"start": start - BIN_S, "genres": {"jazz": 1}, "none": 0},
+    ]
     with FakeStation(lambda when: (name, None), labels=[*LABELS, name], bins=bins) as station:
         page = open_page(station)
         expect(page.locator("#genre")).to_have_text(name, ignore_case=True)
