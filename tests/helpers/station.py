@@ -65,10 +65,10 @@ def make_station(
 
 
 @contextmanager
-def styled_station(**options: Any) -> Iterator[Station]:
+def styled_station(history: VerdictHistory | None = None, **options: Any) -> Iterator[Station]:
     """Run a station with styles and sounds on music, then speech, then silence; yield it when it has ended."""
     samples = np.concatenate([tone(150, 3, RATE), tone(3000, 3, RATE), np.zeros(3 * RATE, np.float32)])
-    station = make_station(ArraySource(samples, RATE), model=STYLED, **options)
+    station = make_station(ArraySource(samples, RATE), history, model=STYLED, **options)
     station.start()
     assert station.join(TIMEOUT_S) and station.error is None
     yield station
