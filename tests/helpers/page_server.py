@@ -62,7 +62,7 @@ def make_verdict(when: float, outcome: Outcome, source: str, seconds: float = 5.
     others = [(label, (1 - confidence) * 0.3 * 0.7**i) for i, label in enumerate(other_labels)]
     genres = [] if reason == "silence" else [(best, confidence), *others]
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "source": source,
         "start_s": 100.0,
         "end_s": 100.0 + seconds,
@@ -70,6 +70,8 @@ def make_verdict(when: float, outcome: Outcome, source: str, seconds: float = 5.
         "confidence": None if reason == "silence" else round(confidence, 4),
         "reason": reason,
         "genres": [{"genre": label, "probability": round(probability, 4)} for label, probability in genres],
+        "styles": [],
+        "sound": "silence" if reason == "silence" else None,
         "input": {"rate": 44100, "channels": 2, "resampled_to": 22050},
         "dropped_samples": 0,
         "model": MODEL,
@@ -77,6 +79,11 @@ def make_verdict(when: float, outcome: Outcome, source: str, seconds: float = 5.
         "lag_ms": 12.0,
         "time": when,
     }
+
+
+def make_styles(*names: str) -> list[dict[str, Any]]:
+    """Return the styles of a verdict, most probable first."""
+    return [{"style": name, "parent": None, "probability": round(0.9 * 0.8**i, 4)} for i, name in enumerate(names)]
 
 
 class FakeStation:
@@ -87,6 +94,7 @@ class FakeStation:
         columns: the spectrogram, repeated without end.
         past: verdicts before the start.
         bins: the histogram of /api/v1/day.
+        fields: fields of all verdicts that differ from `make_verdict`'s.
         verdict_s: seconds between verdicts.
         status: fields of the status that differ from the defaults.
     """
@@ -98,12 +106,13 @@ class FakeStation:
         columns: Columns | None = None,
         past: list[dict[str, Any]] | None = None,
         bins: list[dict[str, Any]] | None = None,
+        fields: dict[str, Any] | None = None,
         verdict_s: float = 1.0,
         **status: Any,
     ) -> None:
         self.outcome, self.status_overrides, self.verdict_s = outcome, status, verdict_s
         self.columns = sweeping_tone() if columns is None else columns
-        self.past, self.bins = past or [], bins or []
+        self.past, self.bins, self.fields = past or [], bins or [], fields or {}
         self.error_statuses: dict[str, HTTPStatus] = {}  # by path
         self.clock_offset_s = 0.0
         self.stalled = False  # event streams stay open without events
@@ -177,7 +186,8 @@ class FakeStation:
         with self._lock:
             now = time.time() + self.clock_offset_s
             if not self.verdicts or abs(now - self.verdicts[-1]["time"]) >= self.verdict_s:
-                self.verdicts.append(make_verdict(now, self.outcome(now), self.source, self.verdict_s))
+                verdict = make_verdict(now, self.outcome(now), self.source, self.verdict_s)
+                self.verdicts.append(verdict | self.fields)
 
     def n_columns(self) -> int:
         """Return the number of columns since the start."""

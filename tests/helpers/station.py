@@ -16,8 +16,8 @@ from genre_edge.classify.classifier import Classifier
 from genre_edge.station.history.verdict_history import DAY_S, VerdictHistory
 from genre_edge.station.station import Station
 from tests.conftest import TIMEOUT_S
-from tests.helpers.audio import Samples, music
-from tests.helpers.bundles import RATE, TINY
+from tests.helpers.audio import ArraySource, Samples, music, tone
+from tests.helpers.bundles import RATE, STYLED, TINY
 
 NOON = 1_700_000_000 // DAY_S * DAY_S + DAY_S / 2
 MODEL = {"name": "tiny", "version": "1", "sha256": "0" * 64}
@@ -57,9 +57,22 @@ class QueueSource(Source):
         self._queue.put(None)
 
 
-def make_station(source: Source, history: VerdictHistory | None = None, interval_s: float = 0.5) -> Station:
+def make_station(
+    source: Source, history: VerdictHistory | None = None, interval_s: float = 0.5, model: Path = TINY, **options: Any
+) -> Station:
     """Return a station that is not started, with a classifier of its own, since classifiers are not thread-safe."""
-    return Station(Classifier(TINY), source, history or VerdictHistory(), interval_s)
+    return Station(Classifier(model, **options), source, history or VerdictHistory(), interval_s)
+
+
+@contextmanager
+def styled_station(history: VerdictHistory | None = None, **options: Any) -> Iterator[Station]:
+    """Run a station with styles and sounds on music, then speech, then silence; yield it when it has ended."""
+    samples = np.concatenate([tone(150, 3, RATE), tone(3000, 3, RATE), np.zeros(3 * RATE, np.float32)])
+    station = make_station(ArraySource(samples, RATE), history, model=STYLED, **options)
+    station.start()
+    assert station.join(TIMEOUT_S) and station.error is None
+    yield station
+    station.history.close()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from genre_edge.station.station import Station
 from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import ArraySource, music, tone
 from tests.helpers.bundles import RATE, STYLED, TINY, tiny
-from tests.helpers.station import QueueSource, eventually, make_station
+from tests.helpers.station import QueueSource, eventually, make_station, styled_station
 
 
 @contextmanager
@@ -215,3 +215,21 @@ def test_station_styles_as_genres() -> None:
     station.stop()
     assert station.join(TIMEOUT_S)
     station.history.close()
+
+
+def test_station_counts_styles_and_sounds() -> None:
+    """Verdicts are counted by each style that they list, and by sound."""
+    with styled_station(styles=1) as station:
+        assert station.style_counts == {"bass": 6}
+        assert station.sound_counts == {"music": 6, "speech": 6, "silence": 6}
+        assert [verdict["sound"] for verdict in station.history.verdicts()[::6]] == [None, "speech", "silence"]
+
+
+def test_verdict_genres_at_most() -> None:
+    """Of a vocabulary of styles, events and history have the most probable ones only."""
+    with styled_station(vocabulary="styles") as station:
+        station._max_genres = 2
+        station._on_verdict(replace(tiny().classify(ArraySource(music(2, RATE), RATE)), lag_ms=1.0))
+        assert len((station.verdict or {})["genres"]) == 2
+        assert station.history.verdicts()[-1] == station.verdict
+    assert len(Classifier("edge").labels) <= station_module.MAX_GENRES

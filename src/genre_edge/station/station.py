@@ -31,7 +31,15 @@ shortage_log = logging.getLogger("genre_edge.station")
 
 SPECTROGRAM_S = 30.0  # seconds of the spectrogram that a new client receives
 MAX_SAMPLE_AGE_S = 5.0  # `listening` is false once the newest sample is older
+MUSIC, SILENCE = "music", "silence"  # sounds of verdicts, besides those of the model
+MAX_GENRES = 20  # of a verdict, or as many as the model has: a vocabulary of styles may have hundreds
 _STALL_TIMEOUT_S = RetryPolicy().max_delay_s + 2 * TIMEOUT_S  # without samples or reconnection attempts
+
+
+def heard_sound(verdict: dict[str, Any]) -> str | None:
+    """Return what the audio of a verdict is: music, silence or another sound; None if the audio is too short."""
+    sound: str | None = verdict.get("sound")
+    return sound or (None if verdict["reason"] == "too_short" else MUSIC)
 
 
 class Station:
@@ -55,6 +63,8 @@ class Station:
         recent_spectrogram: the `frames` events of the last `SPECTROGRAM_S` seconds.
         verdict: the latest verdict in the schema of /api/v1/history; None before the first.
         verdict_counts: number of verdicts by genre, or by reason for those without a genre.
+        style_counts: number of verdicts by style that they list.
+        sound_counts: number of verdicts by `heard_sound`.
     """
 
     def __init__(
@@ -75,6 +85,9 @@ class Station:
         self.bundle, self.labels = classifier.bundle, classifier.labels
         self.verdict: dict[str, Any] | None = None
         self.verdict_counts: Counter[str] = Counter()
+        self.style_counts: Counter[str] = Counter()
+        self.sound_counts: Counter[str] = Counter()
+        self._max_genres = max(MAX_GENRES, len(self.bundle.labels))
         self.recent_spectrogram: deque[Event] = deque(maxlen=round(SPECTROGRAM_S / EVENT_S))
         self._columns = SpectrogramColumns(classifier.mel)
         self._meter = LevelMeter()
@@ -148,8 +161,11 @@ class Station:
 
     def _on_verdict(self, verdict: Verdict) -> None:
         now = time.time()
-        self.verdict = verdict.to_dict() | {"source": self._name, "time": round(now, 3)}
+        self.verdict = verdict.to_dict(self._max_genres) | {"source": self._name, "time": round(now, 3)}
         self.verdict_counts[verdict.genre or verdict.reason or ""] += 1
+        self.style_counts.update(entry.style for entry in verdict.styles)
+        if (sound := heard_sound(self.verdict)) is not None:
+            self.sound_counts[sound] += 1
         self.history.add(self.verdict)
         self.hub.publish(Event("verdict", self.verdict))
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,10 +14,11 @@ from genre_edge.station.mqtt import home_assistant
 from genre_edge.station.mqtt.broker_address import BrokerAddress
 from genre_edge.station.mqtt.client import BrokerClient
 from genre_edge.station.mqtt.publisher import MqttPublisher
-from tests.helpers.bundles import DATA
+from tests.helpers.bundles import DATA, STYLED, TINY
 from tests.helpers.station import QueueSource, make_station, make_verdict
 
 SCHEMA = json.loads((DATA / "home_assistant.schema.json").read_text())
+STYLES, SOUNDS = ["dark", "bass", "bright"], ["music", "speech", "noise", "silence"]
 LABELS = ["blues", "classical"]
 TOPIC = re.compile(r"homeassistant/(sensor|binary_sensor)/[a-zA-Z0-9_-]+/[a-zA-Z0-9_-]+/config")
 
@@ -25,9 +27,18 @@ def validate(content: dict[str, Any], component: str) -> None:
     jsonschema.Draft202012Validator({"$ref": f"#/$defs/{component}", "$defs": SCHEMA["$defs"]}).validate(content)
 
 
-def entities(prefix: str = "genre-edge", has_temperature: bool = True) -> dict[str, dict[str, Any]]:
+def entities(
+    prefix: str = "genre-edge",
+    has_temperature: bool = True,
+    styles: Sequence[str] = (),
+    sounds: Sequence[str] = (),
+) -> dict[str, dict[str, Any]]:
     node = home_assistant.node_id(prefix)
-    return home_assistant.discovery_messages(node, prefix, LABELS, "edge 2", has_temperature)
+    return home_assistant.discovery_messages(node, prefix, LABELS, "edge 2", has_temperature, styles, sounds)
+
+
+def by_name(messages: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {topic.split("/")[3]: content for topic, content in messages.items()}
 
 
 def test_messages_valid() -> None:
@@ -82,10 +93,15 @@ def test_no_temperature_sensor() -> None:
     assert names == {"temperature"}
 
 
-def published(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
+SILENCE = make_verdict(1e9, None, "silence")
+
+
+def published(
+    monkeypatch: pytest.MonkeyPatch, model: Path = TINY, verdict: dict[str, Any] = SILENCE
+) -> dict[str, dict[str, Any]]:
     """Return the verdict and health messages of a station, by topic."""
-    station = make_station(QueueSource())
-    station.verdict = make_verdict(1e9, None, "silence")
+    station = make_station(QueueSource(), model=model)
+    station.verdict = verdict
     client = BrokerClient(BrokerAddress("nowhere", 1, False, "genre-edge"))
     messages: dict[str, dict[str, Any]] = {}
     monkeypatch.setattr(client, "publish", lambda name, content: messages.update({f"genre-edge/{name}": content}))
@@ -97,9 +113,9 @@ def published(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
 
 def test_templates_match_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each template reads a key that is published to its topic."""
-    messages = published(monkeypatch)
+    messages = published(monkeypatch, STYLED)
     checked = 0
-    for content in entities().values():
+    for content in entities(styles=STYLES, sounds=SOUNDS).values():
         references = [(content["state_topic"], content["value_template"])]
         references += [(a["topic"], a["value_template"]) for a in content["availability"] if "value_template" in a]
         for topic, template in references:
@@ -114,3 +130,78 @@ def test_genre_options(monkeypatch: pytest.MonkeyPatch) -> None:
     (genre,) = (content for topic, content in entities().items() if topic.endswith("/genre/config"))
     assert set(genre["options"]) == {*LABELS, *get_args(Reason)}
     assert published(monkeypatch)["genre-edge/verdict"]["heard"] == "silence"
+
+
+def test_styles_and_sounds_valid() -> None:
+    """A model with styles and sounds has two entities more, and attributes of the genre; the others are the same."""
+    plain, styled = entities(), entities(styles=STYLES, sounds=SOUNDS)
+    for topic, content in styled.items():
+        validate(content, topic.split("/")[1])
+    new = {name: content for name, content in by_name(styled).items() if name not in by_name(plain)}
+    assert list(new) == ["style", "sound"]
+    assert [content["name"] for content in new.values()] == ["Style", "Sound"]
+    assert new["style"]["options"] == [*STYLES, "none"] and new["sound"]["options"] == SOUNDS
+    genre = by_name(styled)["genre"]
+    assert {key: genre[key] for key in by_name(plain)["genre"]} == by_name(plain)["genre"]
+    assert genre["json_attributes_topic"] == genre["state_topic"]
+    assert all(styled[topic] == content for topic, content in plain.items() if "/genre/" not in topic)
+
+
+@pytest.mark.parametrize(
+    ("styles", "sounds", "names"), [(STYLES, (), ["styles"]), ((), SOUNDS, ["sound"]), ((), (), [])]
+)
+def test_attributes(styles: Sequence[str], sounds: Sequence[str], names: list[str]) -> None:
+    """The genre has the attributes that the model has values for."""
+    genre = by_name(entities(styles=styles, sounds=sounds))["genre"]
+    assert re.findall(r"value_json\.(\w+)", genre.get("json_attributes_template", "")) == names
+
+
+def test_equal_options() -> None:
+    """A name that is also a reason, "none" or "silence" is one option; options must be unique."""
+    names = ["none", "silence"]
+    for topic, content in entities(styles=names, sounds=[*dict.fromkeys(["music", *names])]).items():
+        validate(content, topic.split("/")[1])
+    messages = home_assistant.discovery_messages(
+        "node", "p", names, "edge 2", False, names, ["music", *names, "silence"]
+    )
+    assert by_name(messages)["genre"]["options"].count("silence") == 1
+    assert by_name(messages)["style"]["options"] == names
+    assert by_name(messages)["sound"]["options"] == ["music", *names]
+
+
+STYLED_VERDICT = make_verdict(1e9) | {
+    "styles": [
+        {"style": "bass", "parent": "dark", "probability": 0.8},
+        {"style": "dark", "parent": None, "probability": 0.8},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "styles", "style", "sound", "heard_sound"),
+    [
+        (STYLED_VERDICT, {"bass": 0.8, "dark": 0.8}, "bass", None, "music"),
+        (make_verdict(1e9, None, "low_confidence"), {}, None, None, "music"),
+        (make_verdict(1e9, None, "not_music") | {"sound": "speech"}, {}, None, "speech", "speech"),
+        (SILENCE, {}, None, "silence", "silence"),
+        (make_verdict(1e9, None, "too_short"), {}, None, None, None),
+    ],
+    ids=["styles", "low confidence", "not music", "silence", "too short"],
+)
+def test_verdict_styles_and_sound(
+    monkeypatch: pytest.MonkeyPatch,
+    verdict: dict[str, Any],
+    styles: dict[str, float],
+    style: str | None,
+    sound: str | None,
+    heard_sound: str | None,
+) -> None:
+    """The verdict's message has styles and sound, and the states of the sensors."""
+    message = published(monkeypatch, STYLED, verdict)["genre-edge/verdict"]
+    assert (message["styles"], message["style"]) == (styles, style) and list(message["styles"]) == list(styles)
+    assert (message["sound"], message["heard_sound"]) == (sound, heard_sound)
+
+
+def test_verdict_without_styles_and_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message of a model without styles and sounds has no keys for them."""
+    assert not {"styles", "style", "sound", "heard_sound"} & set(published(monkeypatch)["genre-edge/verdict"])

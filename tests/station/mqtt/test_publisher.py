@@ -10,7 +10,7 @@ from genre_edge.station.mqtt.client import BrokerClient
 from genre_edge.station.mqtt.publisher import MqttPublisher
 from genre_edge.station.station import Station
 from tests.helpers.mqtt import Mosquitto, MqttSubscriber, requires_mosquitto, start_publisher
-from tests.helpers.station import QueueSource, eventually
+from tests.helpers.station import QueueSource, eventually, styled_station
 
 
 @requires_mosquitto
@@ -79,3 +79,21 @@ def test_no_verdict_yet(station: Station, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(client, "publish", lambda *message: published.append(message))
     MqttPublisher(station, client)._publish_verdict()
     assert published == []
+
+
+@requires_mosquitto
+def test_publishes_styles_and_sounds(broker: Mosquitto, subscriber: MqttSubscriber) -> None:
+    """A broker receives the sensors of a model with styles and sounds, and their states."""
+    with styled_station() as station:
+        publisher = start_publisher(station, f"mqtt://127.0.0.1:{broker.port}/styled")
+        eventually(lambda: subscriber.topics.get("styled/availability") == "online")
+        publisher.close()
+    options = {
+        topic.split("/")[3]: content.get("options")
+        for topic, content in subscriber.topics.items()
+        if "/config" in topic
+    }
+    assert options["style"] == ["dark", "bass", "bright", "none"]
+    assert options["sound"] == ["music", "speech", "noise", "silence"]
+    verdict = subscriber.topics["styled/verdict"]
+    assert (verdict["heard"], verdict["style"], verdict["heard_sound"]) == ("silence", None, "silence")

@@ -33,7 +33,7 @@ log = logging.getLogger("genre_edge")
 
 BIN_S = 900  # bin width of the histogram of the last 24 hours
 MAX_VERDICTS_IN_MEMORY = 1000
-MAX_VERDICTS_IN_FILE = 100_000  # about 90 MB
+MAX_VERDICTS_IN_FILE = 100_000  # about 90 MB, with styles 110 MB, with --vocabulary styles 150 MB
 MAX_COUNTS = 10_000  # rows of the table `counts`, one for each genre and bin: enough for 100 genres in a day
 MAX_WAL_SIZE = 16 << 20  # bytes of the write-ahead log; it grows while another program reads without end
 _LOST: dict[Change | None, str] = {  # changes after which the open file is no longer the history

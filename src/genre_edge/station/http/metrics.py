@@ -9,7 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.registry import Collector
 
 from genre_edge.station.http.token_throttle import TokenThrottle
-from genre_edge.station.station import Station
+from genre_edge.station.station import SILENCE, Station
 from genre_edge.system import process
 
 __all__ = ["CONTENT_TYPE", "StationCollector"]
@@ -49,7 +49,15 @@ class StationCollector(Collector):
         )
         yield _counter("dropped_samples", "Samples that were dropped and not classified.", status["dropped_samples"])
         yield _counter("outages", "Times that the source was lost.", status["outages"])
-        yield _verdicts(station.verdict_counts)
+        yield _counters(
+            "verdicts", "Verdicts by genre, or by reason for those without a genre.", "heard", station.verdict_counts
+        )
+        if names := [style.name for style in station.bundle.styles]:
+            help_text = "Verdicts by likely style; a verdict may have several or none."
+            yield _counters("style_verdicts", help_text, "style", _of(names, station.style_counts))
+        if sounds := station.bundle.sounds:
+            help_text = "Verdicts by sound: music, silence or another one."
+            yield _counters("sound_verdicts", help_text, "sound", _of([*sounds, SILENCE], station.sound_counts))
         yield _gauge("confidence", "Confidence of the latest verdict, from 0 to 1.", verdict.get("confidence"))
         yield _gauge(
             "lag_seconds", "Seconds from the last audio of a verdict to the verdict.", _scaled(status["lag_ms"], 1e-3)
@@ -100,9 +108,13 @@ def _info(name: str, help_text: str, labels: dict[str, str]) -> Metric:
     return family
 
 
-def _verdicts(counts: Counter[str]) -> Metric:
-    help_text = "Verdicts by genre, or by reason for those without a genre."
-    family = CounterMetricFamily("genre_edge_verdicts", help_text, labels=["heard"])
-    for name, count in sorted(counts.copy().items()):
-        family.add_metric([name], count)
+def _counters(name: str, help_text: str, label: str, counts: Counter[str]) -> Metric:
+    family = CounterMetricFamily(f"genre_edge_{name}", help_text, labels=[label])
+    for value, count in sorted(counts.copy().items()):
+        family.add_metric([value], count)
     return family
+
+
+def _of(names: list[str], counts: Counter[str]) -> Counter[str]:
+    """Return the counts of the names that a model has, also those that are 0."""
+    return Counter({name: counts[name] for name in names})

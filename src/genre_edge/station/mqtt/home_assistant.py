@@ -6,11 +6,13 @@ https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
 
 import hashlib
 import socket
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 DISCOVERY_PREFIX = "homeassistant"  # Home Assistant's default
+NO_STYLE = "none"
 REASONS = ("silence", "not_music", "low_confidence", "too_short")
 _MACHINE_ID = Path("/etc/machine-id")
 
@@ -31,7 +33,13 @@ def node_id(prefix: str) -> str:
 
 
 def discovery_messages(
-    node: str, prefix: str, labels: list[str], model: str, has_temperature: bool
+    node: str,
+    prefix: str,
+    labels: list[str],
+    model: str,
+    has_temperature: bool,
+    styles: Sequence[str] = (),
+    sounds: Sequence[str] = (),
 ) -> dict[str, Config]:
     """Return the discovery messages of a station as {topic: content}.
 
@@ -41,6 +49,8 @@ def discovery_messages(
         labels: genres of the model.
         model: name and version of the model.
         has_temperature: True if the machine has a temperature sensor.
+        styles: styles of the model.
+        sounds: what the model may hear, music and silence included; empty if it does not tell sounds apart.
     """
     release = version("genre-edge")
     common: Config = {
@@ -56,14 +66,16 @@ def discovery_messages(
         "qos": 1,
     }
     messages = {}
-    for component, name, config in _entities(prefix, labels, has_temperature):
+    for component, name, config in _entities(prefix, labels, has_temperature, styles, sounds):
         identity = {"name": name[0].upper() + name[1:], "unique_id": f"{node}_{name.replace(' ', '_')}"}
         topic = f"{DISCOVERY_PREFIX}/{component}/{node}/{name.replace(' ', '_')}/config"
         messages[topic] = common | identity | config
     return messages
 
 
-def _entities(prefix: str, labels: list[str], has_temperature: bool) -> list[tuple[str, str, Config]]:
+def _entities(
+    prefix: str, labels: list[str], has_temperature: bool, styles: Sequence[str], sounds: Sequence[str]
+) -> list[tuple[str, str, Config]]:
     """Return (component, name, entity-specific configuration)."""
     station = {"topic": f"{prefix}/availability"}
     listening = {
@@ -75,7 +87,11 @@ def _entities(prefix: str, labels: list[str], has_temperature: bool) -> list[tup
     diagnostic = health | {"entity_category": "diagnostic"}
     gauge, counter = {"state_class": "measurement"}, {"state_class": "total_increasing"}
     entities: list[tuple[str, str, Config]] = [
-        ("sensor", "genre", verdict | _template("heard") | {"device_class": "enum", "options": [*labels, *REASONS]}),
+        (
+            "sensor",
+            "genre",
+            verdict | _template("heard") | _enum(*labels, *REASONS) | _attributes(prefix, styles, sounds),
+        ),
         ("sensor", "confidence", verdict | _template("confidence_percent") | gauge | {"unit_of_measurement": "%"}),
         ("sensor", "level", health | _template("level_db") | gauge | {"unit_of_measurement": "dBFS"}),
         (
@@ -95,7 +111,29 @@ def _entities(prefix: str, labels: list[str], has_temperature: bool) -> list[tup
     if has_temperature:
         temperature = {"device_class": "temperature", "unit_of_measurement": "°C"}
         entities.append(("sensor", "temperature", diagnostic | _template("temperature_c") | gauge | temperature))
+    if styles:
+        template = {"value_template": f"{{{{ value_json.style or '{NO_STYLE}' }}}}"}
+        entities.append(("sensor", "style", verdict | template | _enum(*styles, NO_STYLE)))
+    if sounds:
+        entities.append(("sensor", "sound", verdict | _template("heard_sound") | _enum(*sounds)))
     return entities
+
+
+def _enum(*options: str) -> Config:
+    """Return the configuration of a sensor with these states; equal ones count once."""
+    return {"device_class": "enum", "options": list(dict.fromkeys(options))}
+
+
+def _attributes(prefix: str, styles: Sequence[str], sounds: Sequence[str]) -> Config:
+    """Return the configuration of the attributes `styles` and `sound`, as far as the model has them."""
+    names = [name for name, values in (("styles", styles), ("sound", sounds)) if values]
+    if not names:
+        return {}
+    values = ", ".join(f"'{name}': value_json.{name}" for name in names)
+    return {
+        "json_attributes_topic": f"{prefix}/verdict",
+        "json_attributes_template": f"{{{{ {{{values}}} | tojson }}}}",
+    }
 
 
 def _template(name: str) -> Config:

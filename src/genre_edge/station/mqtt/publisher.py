@@ -3,6 +3,8 @@
 Topics:
     PREFIX/availability   online or offline; offline is also the last will
     PREFIX/verdict        {"heard": genre or reason, "genre", "reason", "confidence", "confidence_percent", "time", ...}
+                          "styles" {name: probability}, "style" (the first or null), if the model has styles;
+                          "sound", "heard_sound" (the sound or "music"), if it tells sounds apart
     PREFIX/health         values from /api/v1/status, every 30 s and when `listening` changes
 
 PREFIX is the prefix in the broker's URL, or genre-edge/NODE, where NODE identifies this machine
@@ -11,10 +13,11 @@ PREFIX is the prefix in the broker's URL, or genre-edge/NODE, where NODE identif
 
 import threading
 import time
+from typing import Any
 
 from genre_edge.station.mqtt import home_assistant
 from genre_edge.station.mqtt.client import AVAILABILITY, BrokerClient
-from genre_edge.station.station import Station
+from genre_edge.station.station import SILENCE, Station, heard_sound
 
 HEALTH_INTERVAL_S = 30.0
 _POLL_S = 1.0  # interval at which `listening` is checked for changes
@@ -74,6 +77,8 @@ class MqttPublisher:
             self._station.labels,
             f"{bundle.name} {bundle.version}",
             has_temperature=status["temperature_c"] is not None,
+            styles=[style.name for style in bundle.styles],
+            sounds=[*bundle.sounds, SILENCE] if bundle.sounds else [],
         )
         for topic, content in messages.items():
             self._client.publish_to(topic, content)
@@ -94,8 +99,19 @@ class MqttPublisher:
             | {
                 "genres": {entry["genre"]: entry["probability"] for entry in verdict["genres"]},
                 "source": verdict["source"],
-            },
+            }
+            | self._styles_and_sound(verdict),
         )
+
+    def _styles_and_sound(self, verdict: dict[str, Any]) -> dict[str, Any]:
+        """Return styles and sound of a verdict, as far as the model has them."""
+        bundle, content = self._station.bundle, dict[str, Any]()
+        if bundle.styles:
+            styles = {entry["style"]: entry["probability"] for entry in verdict["styles"]}
+            content |= {"styles": styles, "style": next(iter(styles), None)}
+        if bundle.sounds:
+            content |= {"sound": verdict["sound"], "heard_sound": heard_sound(verdict)}
+        return content
 
     def _publish_health(self) -> None:
         status = self._station.status()

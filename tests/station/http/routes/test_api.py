@@ -1,18 +1,20 @@
 """/api/v1: status, history and day; the event stream is in test_event_stream.py."""
 
 import time
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from genre_edge.station.history.store import BIN_S
+from genre_edge.station.history.verdict_history import VerdictHistory
 from genre_edge.station.http.app import create_app
 from genre_edge.station.station import Station
 from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import ArraySource, music
 from tests.helpers.bundles import RATE
 from tests.helpers.openapi import validate_response
-from tests.helpers.station import QueueSource, make_station, make_verdict
+from tests.helpers.station import QueueSource, make_station, make_verdict, styled_station
 
 
 def test_status(client: TestClient, station: Station) -> None:
@@ -48,6 +50,32 @@ def test_history(client: TestClient, station: Station) -> None:
     assert newest == response["verdicts"][-2:]
     future = client.get("/api/v1/history", params={"since": time.time() + 60})
     assert future.json() == {"verdicts": []}
+
+
+def test_history_of_styled_model() -> None:
+    """Verdicts with styles and sounds conform to their description."""
+    with styled_station() as station, TestClient(create_app(station, None, None)) as client:
+        response = client.get("/api/v1/history").json()
+        validate_response(response, "/api/v1/history")
+        assert {verdict["sound"] for verdict in response["verdicts"]} == {None, "speech", "silence"}
+        assert [style["style"] for style in response["verdicts"][0]["styles"]] == ["bass", "dark"]
+
+
+def test_history_of_earlier_version(tmp_path: Path) -> None:
+    """A file with verdicts of schema 1 is read, and verdicts of schema 2 follow them."""
+    old = make_verdict(time.time() - 60) | {"schema_version": 1}
+    del old["styles"], old["sound"]
+    history = VerdictHistory(tmp_path / "history.db")
+    history.add(old)
+    history.close()
+    with (
+        styled_station(history=VerdictHistory(tmp_path / "history.db")) as station,
+        TestClient(create_app(station, None, None)) as client,
+    ):
+        response = client.get("/api/v1/history").json()
+        validate_response(response, "/api/v1/history")
+        assert response["verdicts"][0] == old and response["verdicts"][1]["schema_version"] == 2
+        assert len(response["verdicts"]) == 1 + station.verdict_counts.total()
 
 
 def test_day(client: TestClient, station: Station) -> None:

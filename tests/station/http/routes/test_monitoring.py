@@ -1,12 +1,17 @@
 """/healthz, /metrics and /openapi.json."""
 
+from pathlib import Path
+from typing import Any
+
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from genre_edge.station.http.app import create_app
+from genre_edge.station.http.metrics import StationCollector
 from genre_edge.station.station import Station
+from tests.helpers.bundles import STYLED, edited_bundle
 from tests.helpers.openapi import OPENAPI, validate_response
-from tests.helpers.station import QueueSource, make_station
+from tests.helpers.station import QueueSource, make_station, styled_station
 
 
 def test_healthz(client: TestClient) -> None:
@@ -39,6 +44,45 @@ def test_metrics(client: TestClient, station: Station) -> None:
     assert verdicts == station.verdict_counts
     assert 5e6 < samples["genre_edge_resident_memory_bytes", None] < 1e11
     assert samples["genre_edge_model_info", None] == 1 and samples["genre_edge_lost_events_total", None] == 0
+
+
+def samples(station: Station, name: str) -> dict[str, float]:
+    """Return the samples of a metric with one label, by its value."""
+    families = text_string_to_metric_families(StationCollector(station).exposition().decode())
+    return {
+        value: sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name
+        for value in sample.labels.values()
+    }
+
+
+def test_metrics_of_styles_and_sounds() -> None:
+    """All styles and sounds of the model are counted, also those that did not occur."""
+    with styled_station() as station:
+        assert samples(station, "genre_edge_style_verdicts_total") == {"dark": 6, "bass": 6, "bright": 0}
+        expected = {"music": 6, "speech": 6, "noise": 0, "silence": 6}
+        assert samples(station, "genre_edge_sound_verdicts_total") == expected
+
+
+def test_metrics_without_styles_and_sounds(station: Station) -> None:
+    """A model without styles and sounds has no metrics of them."""
+    text = StationCollector(station).exposition().decode()
+    assert "genre_edge_verdicts_total{" in text and "style" not in text and "sound" not in text
+
+
+def test_metrics_escape_names(tmp_path: Path) -> None:
+    """Names of a model are escaped, and other names are not exported."""
+    name = 'a"} 1 \\n\\'
+
+    def rename(content: dict[str, Any]) -> None:
+        content["styles"][2]["name"] = content["sounds"][1] = name
+
+    station = make_station(QueueSource(), model=edited_bundle(tmp_path / "named", rename, STYLED))
+    station.style_counts.update([name, "unknown"])
+    assert samples(station, "genre_edge_style_verdicts_total") == {"dark": 0, "bass": 0, name: 1}
+    assert set(samples(station, "genre_edge_sound_verdicts_total")) == {"music", name, "noise", "silence"}
 
 
 def test_openapi_describes_every_route(client: TestClient) -> None:

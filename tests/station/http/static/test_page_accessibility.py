@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.helpers.page import OpenPage, expect, spectrogram_pixels, wait_for_spectrogram, wait_until
-from tests.helpers.page_server import BIN_S, LABELS, FakeStation
+from tests.helpers.page_server import BIN_S, LABELS, FakeStation, make_styles
 
 pytestmark = pytest.mark.browser
 
@@ -43,6 +43,22 @@ def test_narrow_screen(open_page: OpenPage, width: int) -> None:
         assert page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
         visible = "[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll, .visually-hidden')"
         assert page.evaluate(f"{visible} && e.getBoundingClientRect().right > {width}).map(e => e.outerHTML)") == []
+
+
+@pytest.mark.parametrize("outcome", [("x" * 100, None), (None, "not_music")], ids=["music", "not music"])
+def test_narrow_screen_long_names(open_page: OpenPage, outcome: tuple[str | None, str | None]) -> None:
+    """The longest names of genres, styles and sounds that a model may have do not widen the page."""
+    name, is_music = "x" * 100, outcome[1] is None
+    bins = [{"start": time.time() // BIN_S * BIN_S - 3600, "genres": {name: 9}, "none": 5}]
+    fields = {"styles": make_styles(*(c * 100 for c in "abc")) if is_music else [], "sound": None if is_music else name}
+    with FakeStation(lambda when: outcome, labels=[*LABELS, name], bins=bins, fields=fields) as station:
+        page = open_page(station, width=320, height=640)
+        expect(page.locator("#genre")).to_contain_text(name, ignore_case=True)
+        expect(page.locator("#changes li")).to_have_count(1)
+        expect(page.locator("#legend li")).to_have_count(2)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        visible = "[...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll, .visually-hidden')"
+        assert page.evaluate(f"{visible} && e.getBoundingClientRect().right > 320).map(e => e.outerHTML)") == []
 
 
 def test_colour_schemes(station: FakeStation, open_page: OpenPage) -> None:
@@ -122,6 +138,36 @@ def test_markup_in_names(open_page: OpenPage) -> None:
         expect(page.locator("#genre")).to_have_text(name)
         assert page.locator("img").count() == 1 and page.locator("script").count() == 1  # the page's own
         assert "changed" not in page.title().split("·")[1]
+
+
+def test_markup_in_styles_and_sounds(station: FakeStation, open_page: OpenPage) -> None:
+    """Names of styles and sounds are shown as text."""
+    name = "<img src=x onerror=\"document.title='changed'\">"
+    station.outcome, station.fields = lambda when: ("jazz", None), {"styles": make_styles(name, "__proto__")}
+    page = open_page(station)
+    expect(page.locator("#confidence")).to_contain_text(f"· {name}, __proto__")
+    expect(page.locator("#changes .text")).to_contain_text(f"· {name}, __proto__")
+    station.outcome, station.fields = lambda when: (None, "not_music"), {"sound": name}
+    expect(page.locator("#genre")).to_have_text(f"Not music: {name}")
+    expect(page.locator("#changes strong").first).to_have_text(f"Not music: {name}")
+    assert page.locator("img").count() == 1
+
+
+@pytest.mark.parametrize("name", ["constructor", "__proto__", "toString"])
+def test_names_of_object_properties(open_page: OpenPage, name: str) -> None:
+    """Genres may have the names of properties of JavaScript's objects."""
+    start = time.time() // BIN_S * BIN_S - 3600
+    bins = [
+        {"start": start, "genres": {name: 3}, "none": 0},
+        {"start": start - BIN_S, "genres": {"jazz": 1}, "none": 0},
+    ]
+    with FakeStation(lambda when: (name, None), labels=[*LABELS, name], bins=bins) as station:
+        page = open_page(station)
+        expect(page.locator("#genre")).to_have_text(name, ignore_case=True)
+        expect(page.locator("#chart rect")).to_have_count(2)
+        expect(page.locator("#legend .note")).to_have_text(["25 %", "75 %"])
+        page.locator("summary").click()
+        assert sum(int(text) for text in page.locator("#table tbody td").all_inner_texts()) == 4
 
 
 def test_genre_codes_are_unique(station: FakeStation, open_page: OpenPage) -> None:

@@ -15,9 +15,11 @@ function createSvgElement(tag, attributes) {
   return element;
 }
 
+const countOf = (bin, label) => (Object.hasOwn(bin.genres, label) ? bin.genres[label] : 0);
+
 /** Return the counts of a bin in the legend's order: `[[style, count]]`. */
 function countsByStyle(bin, labels) {
-  return [...labels.map((label) => [genreStyle(label), bin.genres[label] ?? 0]), [NO_GENRE, bin.none]];
+  return [...labels.map((label) => [genreStyle(label), countOf(bin, label)]), [NO_GENRE, bin.none]];
 }
 
 const totalCount = (bin) => Object.values(bin.genres).reduce((sum, count) => sum + count, bin.none);
@@ -27,7 +29,7 @@ function mergeByHour(bins) {
   const hours = new Map();
   for (const bin of bins) {
     const start = Math.floor(bin.start / HOUR_S) * HOUR_S;
-    const hour = hours.get(start) ?? { start, genres: {}, none: 0 };
+    const hour = hours.get(start) ?? { start, genres: Object.create(null), none: 0 };
     for (const [genre, count] of Object.entries(bin.genres)) hour.genres[genre] = (hour.genres[genre] ?? 0) + count;
     hour.none += bin.none;
     hours.set(start, hour);
@@ -44,7 +46,7 @@ export class DayView {
 
   /** Draw the response of api/v1/day. `labels` are in the model's order, which is the order of the stacks. */
   draw({ bins, bin_s: binS }, labels, now) {
-    const present = labels.filter((label) => bins.some((bin) => bin.genres[label]));
+    const present = labels.filter((label) => bins.some((bin) => countOf(bin, label)));
     const maximum = Math.max(1, ...bins.map(totalCount));
     setText(this.elements.maximum, bins.length ? `${maximum} verdicts in ${binS / 60} min` : "No verdicts yet");
     const start = Math.ceil(now / binS) * binS - DAY_S;
@@ -64,11 +66,14 @@ export class DayView {
     const stack = createSvgElement("g", {});
     const parts = [];
     let y = CHART_HEIGHT;
-    for (const [{ name, colour }, count] of countsByStyle(bin, labels)) {
+    for (const [style, count] of countsByStyle(bin, labels)) {
       if (!count) continue;
       y -= count * scale;
-      stack.append(createSvgElement("rect", { x: x + 0.06, y, width: 0.88, height: count * scale, class: colour }));
-      parts.push(`${name} ${count}`);
+      const box = { x: x + 0.06, y, width: 0.88, height: count * scale, class: style.colour };
+      const rect = createSvgElement("rect", box);
+      rect.genreStyle = style;
+      stack.append(rect);
+      parts.push(`${style.name} ${count}`);
     }
     const title = createSvgElement("title", {});
     title.textContent = `${formatTime(bin.start)}: ${parts.join(", ")}`;
@@ -112,8 +117,7 @@ export class DayView {
       button.setAttribute("aria-pressed", button.genreStyle === this.#highlighted);
     }
     for (const rect of this.elements.chart.querySelectorAll("rect")) {
-      const isDimmed = this.#highlighted !== null && !rect.classList.contains(this.#highlighted.colour);
-      rect.classList.toggle("dim", isDimmed);
+      rect.classList.toggle("dim", this.#highlighted !== null && rect.genreStyle !== this.#highlighted);
     }
   }
 

@@ -2,15 +2,16 @@
 
 import { createElement, createSwatch, drawTimeAxis, multiples, setText } from "./dom.js";
 import { formatDuration, formatPercent, formatTime } from "./format.js";
-import { verdictStyle } from "./genres.js";
+import { musicStyles, verdictStyle } from "./genres.js";
 
 export const TIMELINE_S = 15 * 60;
 const TICK_S = 3 * 60;
 const MIN_GAP_S = 2; // verdicts arrive slightly early or late, so shorter gaps are closed
 const MIN_CODE_WIDTH_PX = 24; // narrower blocks have no space for the code
 const N_CHANGES = 6;
+const N_STYLES = 3; // of one change
 
-/** Merge adjacent equal verdicts: `[{style, start, end, sum, count}]` in unix seconds, oldest first. */
+/** Merge adjacent equal verdicts: `[{style, start, end, sum, count, styles}]` in unix seconds, oldest first. */
 export function mergeVerdicts(verdicts) {
   const runs = [];
   for (const verdict of verdicts) {
@@ -22,13 +23,27 @@ export function mergeVerdicts(verdicts) {
     if (isAdjacent) start = last.end;
     if (isAdjacent && last.style === style) {
       last.end = verdict.time;
-      last.sum += verdict.confidence ?? 0;
-      last.count += 1;
     } else {
-      runs.push({ style, start, end: verdict.time, sum: verdict.confidence ?? 0, count: 1 });
+      runs.push({ style, start, end: verdict.time, sum: 0, count: 0, styles: new Map() });
     }
+    addVerdict(runs.at(-1), verdict);
   }
   return runs;
+}
+
+function addVerdict(run, verdict) {
+  run.sum += verdict.confidence ?? 0;
+  run.count += 1;
+  for (const { style, probability } of musicStyles(verdict)) {
+    const [sum, count] = run.styles.get(style) ?? [0, 0];
+    run.styles.set(style, [sum + probability, count + 1]);
+  }
+}
+
+/** Return the styles of at least half of the run's verdicts, most probable first. */
+function commonStyles({ styles, count }) {
+  const common = [...styles].filter(([, [, n]]) => 2 * n >= count).sort(([, [a]], [, [b]]) => b - a);
+  return common.slice(0, N_STYLES).map(([style]) => style).join(", ");
 }
 
 export class TimelineView {
@@ -50,7 +65,7 @@ export class TimelineView {
 
   #drawChanges(runs) {
     const latest = runs.slice(-N_CHANGES).reverse();
-    const content = latest.map((run) => [run.style.name, meanConfidence(run), timeRange(run)]).join();
+    const content = latest.map((run) => [run.style.name, details(run), timeRange(run)]).join();
     if (content === this.#drawnChanges) return; // a screen reader keeps its position in the list
     this.#drawnChanges = content;
     this.elements.changes.replaceChildren(...latest.map(createChange));
@@ -58,6 +73,12 @@ export class TimelineView {
 }
 
 const meanConfidence = (run) => (run.style.colour === "none" ? "" : formatPercent(run.sum / run.count));
+
+/** Return the mean confidence and the common styles: `82 % · swing, blues`. */
+function details(run) {
+  const styles = commonStyles(run);
+  return meanConfidence(run) + (styles ? ` · ${styles}` : "");
+}
 
 const timeRange = (run) => `${formatTime(run.start)}, ${formatDuration(Math.round(run.end - run.start))}`;
 
@@ -68,14 +89,14 @@ function createBlock(run, start, trackWidth) {
   const block = createElement("span", `block ${run.style.colour}`, code);
   block.style.left = `${100 * left}%`;
   block.style.width = `${100 * width}%`;
-  block.title = `${run.style.name} ${meanConfidence(run)}, ${timeRange(run)}`;
+  block.title = `${run.style.name} ${details(run)}, ${timeRange(run)}`;
   return block;
 }
 
 function createChange(run) {
   const item = createElement("li");
   const text = createElement("span", "text");
-  text.append(createElement("strong", "", run.style.name), createElement("span", "note", ` ${meanConfidence(run)}`));
-  item.append(createSwatch(run.style), text, createElement("span", "note", timeRange(run)));
+  text.append(createElement("strong", "", run.style.name), createElement("span", "note", ` ${details(run)}`));
+  item.append(createSwatch(run.style), text, createElement("span", "note time", timeRange(run)));
   return item;
 }

@@ -2,12 +2,20 @@
 
 import { createElement, createSwatch, setText } from "./dom.js";
 import { formatPercent, formatTime } from "./format.js";
-import { genreStyle, verdictStyle } from "./genres.js";
+import { genreStyle, musicStyles, verdictStyle } from "./genres.js";
 
+const MAX_ROWS = 20; // bars; of more labels only the best ones have a bar
+const N_BEST = 10;
 const ANNOUNCEMENT_MS = 15000; // minimum interval between announcements to screen readers
 
-/** Return the line below the genre: the confidence, or the reason for having no genre. */
-function describe({ genre, reason, confidence, genres }) {
+/** Return the line below the genre: confidence or reason, and styles. */
+function describe(verdict) {
+  return [describeConfidence(verdict), musicStyles(verdict).map(({ style }) => style).join(", ")]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+function describeConfidence({ genre, reason, confidence, genres }) {
   if (genre !== null) return `${formatPercent(confidence)} confidence`;
   const best = genres.length ? `${genreStyle(genres[0].genre).name}, ${formatPercent(genres[0].probability)}` : "";
   if (reason === "silence") return "Too quiet to classify";
@@ -28,6 +36,7 @@ function describeShares({ music_share, not_music_share, silence_share }) {
 
 export class VerdictView {
   #rows = new Map(); // label -> [bar, number]
+  #labels = [];
   #current = ""; // name of the latest verdict
   #announced = "";
   #timer = 0;
@@ -36,8 +45,14 @@ export class VerdictView {
     this.elements = elements; // {swatch, genre, confidence, bars, audioRange, shares, announcement}
   }
 
-  /** Set the labels: one row each, in the model's order. Rows never change places, so that they are easy to follow. */
+  /** Set the labels: one row each, in the model's order. Rows never change places, so that they are easy to follow.
+   *  If there are more than `MAX_ROWS`, `draw` selects the rows. */
   set labels(labels) {
+    this.#labels = labels;
+    if (labels.length <= MAX_ROWS) this.#setRows(labels);
+  }
+
+  #setRows(labels) {
     if (labels.join("\n") === [...this.#rows.keys()].join("\n")) return;
     this.#rows.clear();
     this.elements.bars.replaceChildren(...labels.map((label) => this.#createRow(label)));
@@ -70,6 +85,8 @@ export class VerdictView {
   }
 
   #drawBars(verdict) {
+    const best = verdict.genres.slice(0, N_BEST).map(({ genre }) => genre);
+    if (this.#labels.length > MAX_ROWS && best.length) this.#setRows(best);
     this.elements.bars.classList.toggle("no-genre", verdict.genre === null);
     const probabilities = new Map(verdict.genres.map(({ genre, probability }) => [genre, probability]));
     for (const [label, [bar, number]] of this.#rows) {
