@@ -24,9 +24,10 @@ class StreamInfo:
 
     @property
     def max_frame_bytes(self) -> int:
-        """Largest size of a frame, that of uncompressed samples if it is not declared."""
+        """Largest size of a frame: the declared one, at most that of uncompressed samples."""
         declared = int.from_bytes(self.content[7:10], "big")
-        return declared or self.block_size * self.n_channels * (self.bits // 8 + 2) + 64
+        uncompressed = self.block_size * self.n_channels * (self.bits // 8 + 2) + 64
+        return min(declared, uncompressed) if declared else uncompressed
 
     @property
     def rate(self) -> int:
