@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from genre_edge.audio import files, part_decoder
+from genre_edge.audio.containers import flac
+from genre_edge.audio.containers.flac_frames import StreamInfo
 from genre_edge.audio.files import open_file
 from tests.helpers.audio import encode, music, read_samples
 from tests.helpers.flac import constant_frame, frame_header, stream_header
@@ -282,3 +284,28 @@ def test_marker_within_audio(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     content = encode(noise.astype(np.float32) / 32768, RATE, "FLAC", "PCM_16")
     assert stream_header(320_000) in content  # noise is not compressed
     assert len(decode(tmp_path / "x.flac", content)) == 5 * RATE and not caplog.records
+
+
+def test_declared_frame_size_too_large() -> None:
+    """A frame size that no frame can have is not searched."""
+    content = bytearray(stream_header()[8:])
+    for declared, expected in ((0, 128), (50, 50), (0xFFFFFF, 128)):
+        content[7:10] = declared.to_bytes(3, "big")
+        assert StreamInfo(bytes(content)).max_frame_bytes == expected  # 16 samples, 16 bits, mono
+
+
+def test_many_false_streams(tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of places where a stream without a header is searched is limited."""
+    n_tried = 0
+    parsed = flac.find_streams
+
+    def counted(*arguments: object) -> object:
+        nonlocal n_tried
+        for found in parsed(*arguments):  # type: ignore[arg-type]
+            n_tried += 1
+            yield found
+
+    monkeypatch.setattr(flac, "find_streams", counted)
+    false = [frame_header(5, block_size=16 + size, rate_code=6) for size in range(300)]
+    assert len(decode(tmp_path / "x.flac", content + b"fLaX" + b"".join(false))) == SECONDS * RATE
+    assert 0 < n_tried <= 101

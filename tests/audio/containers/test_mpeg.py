@@ -145,6 +145,24 @@ def test_damaged_frame(caplog: pytest.LogCaptureFixture) -> None:
     assert len(decoded(bytes(content))) == pytest.approx(8 * RATE, abs=0.3 * RATE)
 
 
+@pytest.mark.parametrize("n_joined", [1, 2])
+def test_damaged_stretch(n_joined: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A longer damaged stretch between frames is reported."""
+    content = bytearray(without_index(mp3(8)))
+    content[len(content) // 2 : len(content) // 2 + 8000] = bytes(8000)
+    decoded(bytes(content) * n_joined)
+    (record,) = caplog.records
+    assert "song.mp3: the file has damaged frames; decoded " in record.message
+
+
+def test_large_tags_between_files(caplog: pytest.LogCaptureFixture) -> None:
+    """Tags with a picture between joined files are no damage, nor is a cut frame before them."""
+    picture = b"ID3\x04\0\0\0\x02\0\0" + bytes(1 << 15)
+    for end in (b"", b"\x55" * 300, ID3V1, APE):
+        assert len(decoded(without_index(mp3(2)) + end + picture + without_index(mp3(2)))) > 3.8 * RATE
+    assert not caplog.records
+
+
 def test_wav_is_not_scanned(caplog: pytest.LogCaptureFixture) -> None:
     """PCM data of another container is never taken for frames."""
     assert len(decoded(encode(noise(RATE), RATE), "x.mp3")) == RATE

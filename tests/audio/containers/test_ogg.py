@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from genre_edge.audio import files
+from genre_edge.audio.containers import ogg as ogg_files
+from genre_edge.audio.containers import ogg_link
 from genre_edge.audio.files import open_file
 from tests.helpers.audio import encode, music, read_samples
 
@@ -254,3 +256,35 @@ def test_many_opus_links(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     """The samples that Opus decoders drop at the start of each link do not add up to a loss."""
     seconds, rates = decode(tmp_path / "x.opus", ogg(CASES[2], 1) * 60)
     assert seconds == pytest.approx(60, abs=0.1) and rates == {48000} and not caplog.records
+
+
+def test_more_links_than_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file of very many links, which was made to cost time and memory, is decoded up to a limit."""
+    monkeypatch.setattr(ogg_files, "_MAX_LINKS", 3)
+    seconds, _ = decode(tmp_path / "x.ogg", ogg(CASES[0], 1) * 3)
+    assert seconds == pytest.approx(3, abs=0.02) and not caplog.records
+    decode(tmp_path / "x.ogg", ogg(CASES[0], 1) * 6)
+    assert "x.ogg: the file has more than 3 parts; the rest is not decoded; decoded 3." in caplog.text
+
+
+def test_many_links_without_first_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The headers of a link are read once, however many links have lost theirs, and copied up to a limit."""
+    n_read = 0
+    read = ogg_link._read
+
+    def counted(descriptor: int, page: ogg_link.Page) -> bytes:
+        nonlocal n_read
+        n_read += 1
+        return read(descriptor, page)
+
+    monkeypatch.setattr(ogg_link, "_read", counted)
+    whole, other = ogg(CASES[0], 1), ogg(CASES[0], 1, 5)
+    headless = overwrite(other, 0, page_starts(other)[1])
+    content = (whole + headless) * 20
+    seconds, _ = decode(tmp_path / "x.ogg", content)
+    assert seconds == pytest.approx(40, abs=0.1) and 40 <= n_read <= 200
+    monkeypatch.setattr(ogg_link, "_MAX_RECOVERED_BYTES", 300)  # five first pages
+    seconds, _ = decode(tmp_path / "x.ogg", content)
+    assert seconds == pytest.approx(25, abs=0.1)

@@ -23,8 +23,9 @@ _WINDOW_BYTES = 1 << 20  # more than a frame, except for extreme block sizes
 _MAX_METADATA_BLOCKS = 1000
 _MAX_SEARCH_BYTES = 1 << 24  # for the next frame after damage
 _READ_AHEAD = 1 << 16  # bytes that libFLAC may have read behind the frame that it decodes
-_MAX_MARKERS = 2000  # of streams; more are no audio, but a file made to cost time
+_MAX_MARKERS = 1000  # of streams; more are no audio, but a file made to cost time
 _MAX_FRAME_BYTES = 1 << 16  # in the check of a marker
+_MAX_FALSE_STREAMS = 100  # before a stream without a header; more are a file made to cost time
 _MAX_LOST_FRAMES = 100  # before a frame that no other confirms, in a stream of unknown length
 _CONSTANT_BITS, _MAX_WRONG_BITS = 0xFFFF0FFF, 8  # of the first four bytes of each header; wrong in a damaged one
 _MAX_ZEROS = 64  # at the end of a frame; more are damage
@@ -132,7 +133,7 @@ def next_part(descriptor: int, size: int, part: Part | None, n_samples: int, off
     ends = (frame.offset for frame in stream.frames(descriptor, start) if frame.end_sample == n_samples)
     if (last := next(ends, None)) is None:
         return None
-    for first, info in find_streams(descriptor, stream.info, last + 1, stream.end):
+    for first, info in islice(find_streams(descriptor, stream.info, last + 1, stream.end), _MAX_FALSE_STREAMS):
         following = _Stream(info, first, stream.end)
         frames = islice(following.frames(descriptor, first, first + 2 * info.max_frame_bytes), _MAX_LOST_FRAMES)
         frame = next(frames, None)

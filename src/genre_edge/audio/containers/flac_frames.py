@@ -24,9 +24,10 @@ class StreamInfo:
 
     @property
     def max_frame_bytes(self) -> int:
-        """Largest size of a frame, that of uncompressed samples if it is not declared."""
+        """Largest size of a frame: the declared one, at most that of uncompressed samples."""
         declared = int.from_bytes(self.content[7:10], "big")
-        return declared or self.block_size * self.n_channels * (self.bits // 8 + 2) + 64
+        uncompressed = self.block_size * self.n_channels * (self.bits // 8 + 2) + 64
+        return min(declared, uncompressed) if declared else uncompressed
 
     @property
     def rate(self) -> int:
@@ -118,11 +119,11 @@ def parse_header(header: bytes, info: StreamInfo) -> tuple[int, int] | None:
     header = header.ljust(MAX_HEADER_BYTES, b"\0")  # the last frame may be shorter
     if header[0] != 0xFF or header[1] & 0xFE != 0xF8 or header[3] & 1:
         return None
-    block_size, rate, channels = _block_size(header), _rate(header), header[3] >> 4
+    block_size, channels = _block_size(header), header[3] >> 4
     n_channels = channels + 1 if channels < 8 else 2
     if not 0 < block_size <= info.block_size or channels > 10 or n_channels != info.n_channels:
         return None
-    if rate not in (0, info.rate) or _BITS[header[3] >> 1 & 7] not in (0, info.bits):
+    if _rate(header) not in (0, info.rate) or _BITS[header[3] >> 1 & 7] not in (0, info.bits):
         return None
     number, length = _decode_number(header[4:11])
     at = 4 + length + _SIZE_BYTES.get(header[2] >> 4, 0) + _RATE_BYTES.get(header[2] & 15, 0)

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
 from genre_edge.audio.containers.layout import Layout, Part
 from genre_edge.audio.containers.tags import after_id3v2, before_trailing_tags
@@ -22,6 +23,7 @@ _SEARCH_BYTES = 1 << 18  # after which no first frame is searched
 _MIN_SHARE = 0.5  # of the bytes in frames, in a file that does not start with a frame
 _MAX_RUNS = 10_000  # a file with more was made to cost time and memory
 _MAX_REJECTED = 1_000_000  # headers that no frame follows; a file with more was made to cost time
+_TAGS = b"ID3", b"TAG", b"APETAGEX", b"LYRICS"  # between the files that are joined
 _INDEX_TAGS = b"Xing", b"Info", b"VBRI"
 _INDEX_TOLERANCE = 4  # frames; some encoders count the frame of the index
 _FIELD_SIZES = 4, 4, 100, 4  # of the fields in a "Xing" index: frames, bytes, table of contents, quality
@@ -189,6 +191,8 @@ def scan(descriptor: int, size: int) -> Layout | None:
         return None
     available_s = sum(run.seconds(run.n_audio_frames) for run in runs)
     expected_s = sum(run.seconds(run.n_expected) for run in runs)
+    if problem is None and _is_damaged(descriptor, runs):
+        problem = "the file has damaged frames"
     # libmpg123 reports other bytes after the last frame as an error, with which libsndfile loses the last samples.
     is_plain = (
         len(runs) == 1 and runs[0].start == start and end - runs[0].end <= _MAX_JUNK_BYTES and not runs[0].needs_index
@@ -210,6 +214,13 @@ def _long_runs(descriptor: int, start: int, end: int) -> tuple[list[_Run], str |
         runs,
         f"the file has more than {_MAX_REJECTED} false frames; the rest is not decoded" if has_given_up else None,
     )
+
+
+def _is_damaged(descriptor: int, runs: list[_Run]) -> bool:
+    """Return True if other bytes than a cut frame and tags lie between two runs."""
+    gaps = ((before.end, after.start) for before, after in pairwise(runs))
+    heads = (os.pread(descriptor, _MAX_FRAME_BYTES, start) for start, end in gaps if end - start > _MAX_FRAME_BYTES)
+    return any(not any(tag in head for tag in _TAGS) for head in heads)
 
 
 def _runs(frames: "_Frames") -> Iterator[_Run]:

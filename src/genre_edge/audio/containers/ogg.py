@@ -7,6 +7,7 @@ from genre_edge.audio.containers.ogg_link import Link, recover_headers
 from genre_edge.audio.containers.ogg_pages import BEGINS, PageScan, is_ogg
 from genre_edge.audio.containers.tags import after_id3v2
 
+_MAX_LINKS = 10_000  # a file with more was made to cost time and memory
 _BEGINS_WITHIN = "the file begins within a stream"
 
 
@@ -23,8 +24,7 @@ def scan(descriptor: int, size: int) -> Layout | None:
     links, lost, problem = _find_links(descriptor, start, size)
     if lost:
         problem = problem or _BEGINS_WITHIN
-    for link in lost:
-        recover_headers(descriptor, link, links)
+    recover_headers(descriptor, lost, links)
     links = sorted(links + [link for link in lost if link.header], key=lambda link: link.start)
     if not links:
         return None
@@ -46,6 +46,8 @@ def _find_links(descriptor: int, start: int, size: int) -> tuple[list[Link], lis
     are_first_pages, end, problem, is_behind_damage = False, start, None, False
     scan = PageScan(descriptor, size)
     for page in scan.pages(start):
+        if len(links) + len(lost) > _MAX_LINKS:
+            return links[:_MAX_LINKS], lost, f"the file has more than {_MAX_LINKS} parts; the rest is not decoded"
         if page.start != end or page.repaired is not None:
             problem = "the file has damaged pages" if end > start or page.flags & BEGINS else _BEGINS_WITHIN
         is_behind_damage = is_behind_damage or page.start != end

@@ -2,13 +2,16 @@
 
 import os
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from genre_edge.audio.containers.layout import Part, Range
 from genre_edge.audio.containers.ogg_pages import ENDS, Page, page_body, with_serial
 
 _MAX_FIRST_PAGE_S = 5.0  # a stream whose first page of audio ends later was cut out of a longer one
 _MAX_HEADER_PAGES = 64
+_MAX_RECOVERED_BYTES = 1 << 22  # of pages that are copied from other links; more are a file made to cost memory
 _SECOND_HEADERS = b"\x03vorbis", b"OpusTags"
+_OPUS = b"Opus"
 
 
 @dataclass
@@ -116,37 +119,42 @@ def _granules_per_s(packet: bytes) -> int:
     return 0
 
 
-def recover_headers(descriptor: int, link: Link, others: list[Link]) -> None:
-    """Complete a link whose first page is lost by the headers of another link.
+def recover_headers(descriptor: int, lost: list[Link], links: list[Link]) -> None:
+    """Complete links whose first page is lost by the headers of other links.
 
     Vorbis links need the same codebooks; any headers fit Opus.
 
     Args:
         descriptor: open file descriptor; its position is not changed.
-        link: the link, of one stream; its `header`, `rate` and `pre_skip` are set.
-        others: links whose headers are known.
+        lost: the links, of one stream each; their `header`, `rate` and `pre_skip` are set.
+        links: links whose headers are known.
     """
-    own = [_read(descriptor, page) for page in link.header_pages]
-    for other in others:
-        headers = [_read(descriptor, page) for page in other.header_pages]
-        if not headers or link.serial is None:
+    known: dict[bytes, Link] = {}
+    for link in links if lost else ():
+        if key := _codec_key([_read(descriptor, page) for page in link.header_pages]):
+            known.setdefault(key, link)
+    n_left = _MAX_RECOVERED_BYTES
+    for link in lost:
+        own = [_read(descriptor, page) for page in link.header_pages]
+        other = known.get(_codec_key(own) if own else _OPUS)
+        if other is None or link.serial is None:
             continue
-        if page_body(headers[0]).startswith(b"OpusHead"):
-            is_same = own[:1] == [] or page_body(own[0]).startswith(b"OpusTags")
-        else:
-            is_same = bool(own) and _codebooks(own) == _codebooks(headers) != b""
-        if is_same:
-            kept = headers[:1] if own else headers
-            link.header = b"".join(with_serial(page, link.serial) for page in kept)
-            link.rate, link.pre_skip = other.rate, other.pre_skip
+        missing = [_read(descriptor, page) for page in (other.header_pages[:1] if own else other.header_pages)]
+        n_left -= sum(map(len, missing))
+        if n_left < 0:
             return
+        link.header = b"".join(with_serial(page, link.serial) for page in missing)
+        link.rate, link.pre_skip = other.rate, other.pre_skip
+
+
+def _codec_key(headers: list[bytes]) -> bytes:
+    """Return what is equal for streams whose first pages are interchangeable; empty if that is unknown."""
+    if headers and page_body(headers[0]).startswith((b"OpusHead", b"OpusTags")):
+        return _OPUS
+    # With the same third header, Vorbis streams have the same first header.
+    _, marker, codebooks = b"".join(map(page_body, headers)).partition(b"\x05vorbis")
+    return marker and sha256(codebooks).digest()
 
 
 def _read(descriptor: int, page: Page) -> bytes:
     return page.repaired or os.pread(descriptor, page.end - page.start, page.start)
-
-
-def _codebooks(pages: list[bytes]) -> bytes:
-    """Return the third header of a Vorbis stream: with the same one, streams have the same first header."""
-    _, marker, codebooks = b"".join(map(page_body, pages)).partition(b"\x05vorbis")
-    return marker and codebooks
