@@ -27,6 +27,7 @@ from genre_edge.audio.paths import explain_unreadable
 from genre_edge.audio.sndfile import NOT_AUDIO
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError
+from genre_edge.system import signals
 
 log = logging.getLogger("genre_edge")
 
@@ -158,11 +159,12 @@ class FileSource(Source):
         self._set_format(ffmpeg.rate, ffmpeg.channels)
 
     def _close_decoders(self) -> None:
-        if self._decoder is not None:
-            self._decoder.close()
         if self._ffmpeg is not None:
             self._ffmpeg.close()
-        self._decoder = self._ffmpeg = None
+        with signals.deferred():  # an interrupt in the finalizer of soundfile would be lost
+            if self._decoder is not None:
+                self._decoder.close()
+            self._decoder = self._ffmpeg = None
 
     def _set_format(self, rate: int, channels: int) -> None:
         """Set the format of the next blocks; express the position in samples at the new rate."""

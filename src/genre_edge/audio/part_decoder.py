@@ -10,6 +10,7 @@ from genre_edge.audio.containers import flac
 from genre_edge.audio.containers.layout import Part, PartView
 from genre_edge.audio.sndfile import SndfileDecoder
 from genre_edge.errors import AudioError
+from genre_edge.system import signals
 
 MAX_RESUMES = 1000  # behind damaged frames of a file; more are noise, or a file made to cost time
 
@@ -89,8 +90,9 @@ class PartDecoder:
                 continue
             except OSError:
                 break
-            self._decoder.close()
-            self._decoder, self._view = decoder, view
+            with signals.deferred():  # an interrupt in the finalizer of soundfile would be lost
+                self._decoder.close()
+                self._decoder, self._view = decoder, view
             return rest.first_sample, offset
         return None, offset
 
