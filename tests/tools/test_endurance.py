@@ -90,7 +90,7 @@ def test_reconnecting_source_survives_1000_outages(caplog: pytest.LogCaptureFixt
     """Every outage is counted, logged twice and explained by dropped samples; one connection is open at a time."""
     caplog.set_level(logging.INFO)
     station = UnstableStation(1000)
-    policy = SimulatedRetryPolicy(tries=100, stable_s=2.0, clock=station.clock)
+    policy = SimulatedRetryPolicy(tries=100, stable_s=1.9, clock=station.clock)
     blocks: list[Block] = []
     with ReconnectingSource("station", station.connect, policy) as source, pytest.raises(SourceLostError):
         blocks.extend(source.blocks())
