@@ -52,6 +52,8 @@ def page_opener(browser: Browser) -> Iterator[OpenPage]:
     ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
+        if isinstance(station, FakeStation):
+            station.close_pages.append(context.close)
         page = context.new_page()
         page.set_default_timeout(1000 * TIMEOUT_S)
         page.on("console", lambda message: messages.append((message.type, message.text)))
@@ -65,7 +67,8 @@ def page_opener(browser: Browser) -> Iterator[OpenPage]:
     yield open_page
     for context in contexts:
         context.close()
-    assert not [text for kind, text in messages if kind == "error" and not EXPECTED_ERRORS.search(text)]
+    errors = [text for kind, text in messages if kind == "error" and not EXPECTED_ERRORS.search(text)]
+    assert not errors
     assert requests and all(url.startswith(origin) for origin, url in requests)
 
 

@@ -117,6 +117,7 @@ class FakeStation:
         self.clock_offset_s = 0.0
         self.stalled = False  # event streams stay open without events
         self.requests: list[str] = []
+        self.close_pages: list[Callable[[], None]] = []
         self.port = 0
         self.start()
 
@@ -147,6 +148,8 @@ class FakeStation:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for close in self.close_pages:  # before their requests fail
+            close()
         self.stop()
 
     @property
