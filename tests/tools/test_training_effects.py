@@ -71,7 +71,7 @@ def test_bandpass_keeps_band_and_attenuates_rest() -> None:
     assert EFFECTS.bandpass(x, 0, 3400, 6.0)[0, 0] == x[0, 0]
 
 
-def test_reverberation_equals_naive_twin() -> None:
+def test_reverberation_decays_exponentially() -> None:
     """After a click the power decays by 60 dB in the reverberation time, in all bands alike."""
     x = np.full((MEL.n_mels, 150), FLOOR_DB, dtype=np.float32)
     x[:, 20] = 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from genre_edge.system.atomic_write import write_atomically
 from tools.training import audioset, efficientat, students, views
 from tools.training.recordings import Recording
 from tools.training.students import StudentDesign
@@ -202,9 +203,11 @@ class Distiller:
         current = [variable.numpy() for variable in self._variables]
         for variable, average in zip(self._variables, self._averages, strict=True):
             variable.assign(average)
-        yield
-        for variable, value in zip(self._variables, current, strict=True):
-            variable.assign(value)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self._variables, current, strict=True):
+                variable.assign(value)
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
         self._optimizer.apply_gradients(zip(gradients, self._variables, strict=True))
@@ -212,40 +215,40 @@ class Distiller:
             average.assign_add((1 - AVERAGING) * (variable - average))
 
     def _hint_step(self, targets: Targets) -> Any:
-        student, teacher, weights = self.student, self._teacher, targets.stage_weights()
+        """Return a training step in which each stage gets the teacher's outputs of the stage before."""
 
-        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-        def step(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-            outputs, logits = teacher.outputs(y)
-            with tf.GradientTape() as tape:
-                own = [stage(s, training=True) for stage, s in zip(student.stages, [x, *outputs[:-1]], strict=True)]
-                to_logits = student.to_logits(own[-1])
-                own[-1] = student.to_embedding(own[-1])
-                losses = [
-                    tf.reduce_mean((a - b) ** 2 * w.astype(np.float32))
-                    for a, b, w in zip(own, outputs, weights, strict=True)
-                ]
-                losses.append(self._logit_loss(to_logits, logits, targets))
-                total = tf.add_n(losses)
-            self._apply(tape.gradient(total, self._variables))
-            return tf.stack(losses)
+        def outputs(x: tf.Tensor, hints: list[tf.Tensor]) -> list[tf.Tensor]:
+            pairs = zip(self.student.stages, [x, *hints[:-1]], strict=True)
+            return [stage(hint, training=True) for stage, hint in pairs]
 
-        return step
+        return self._training_step(outputs, 1.0, targets)
 
     def _matching_step(self, targets: Targets) -> Any:
+        """Return a training step of the whole student."""
+
+        def outputs(x: tf.Tensor, hints: list[tf.Tensor]) -> list[tf.Tensor]:
+            result = []
+            for stage in self.student.stages:
+                x = stage(x, training=False)  # with batch statistics, it would be another function at inference
+                result.append(x)
+            return result
+
+        return self._training_step(outputs, HINT_WEIGHT, targets)
+
+    def _training_step(self, outputs: Callable[..., list[tf.Tensor]], hint_weight: float, targets: Targets) -> Any:
         student, teacher, weights = self.student, self._teacher, targets.stage_weights()
 
         @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
         def step(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-            outputs, logits = teacher.outputs(y)
+            hints, logits = teacher.outputs(y)
             with tf.GradientTape() as tape:
-                losses = []
-                for stage, target, weight in zip(student.stages, outputs, weights, strict=True):
-                    x = stage(x, training=False)  # with batch statistics, it would be another function at inference
-                    own = x if target.shape.rank == 4 else student.to_embedding(x)
-                    losses.append(tf.reduce_mean((own - target) ** 2 * weight.astype(np.float32)))
-                losses.append(self._logit_loss(student.to_logits(x), logits, targets))
-                total = HINT_WEIGHT * tf.add_n(losses[:-2]) + losses[-2] + losses[-1]
+                *own, embedding = outputs(x, hints)
+                losses = [
+                    tf.reduce_mean((a - b) ** 2 * weight.astype(np.float32))
+                    for a, b, weight in zip([*own, student.to_embedding(embedding)], hints, weights, strict=True)
+                ]
+                losses.append(self._logit_loss(student.to_logits(embedding), logits, targets))
+                total = hint_weight * tf.add_n(losses[:-2]) + losses[-2] + losses[-1]
             self._apply(tape.gradient(total, self._variables))
             return tf.stack(losses)
 
@@ -284,4 +287,4 @@ def _check_identity(checkpoint: Path, identity: dict[str, Any]) -> None:
     if path.exists() and path.read_text() != text:
         raise SystemExit(f"{checkpoint} belongs to a run with other parameters; remove it to start again")
     checkpoint.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    write_atomically(path, text.encode())
