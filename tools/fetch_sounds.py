@@ -4,7 +4,7 @@
     python -m tools.fetch_sounds sounds/ --report hours.md
 
 The folders are sounds/music (for --listen), sounds/not-music (for --not-music), and for tests sounds/music-test and
-sounds/not-music-test (for tools.study_model). Sources are packages of Debian 12 and PyPI, a download of 5 GB (listed in
+sounds/not-music-test (for tools.study_model). Sources are packages of Debian 12 and PyPI, several gigabytes (listed in
 tools/training/sound_sources.py), and synthesis. No package is installed; each package's copyright file has its licence.
 Requires the programs apt-get, dpkg-deb, espeak-ng, fluidsynth, ffmpeg, lmms, h2cli (hydrogen), mma and abc2midi
 (abcmidi). An interrupted run resumes with the same command: existing folders are complete and are skipped, the others

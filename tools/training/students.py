@@ -20,28 +20,6 @@ NORMALISATION, TOP_DB = "pre_emphasis", 45.0
 PATCH_FRAMES, HOP_FRAMES = 500, 250  # 5 s and 2.5 s
 HINTED_BLOCKS = 3, 6, 10, 12, 15  # the teacher's blocks at whose end a stage ends
 
-EDGE = Design(
-    8,
-    (
-        Block(3, 8, 8),
-        Block(3, 32, 16, stride=2),
-        Block(3, 40, 16),
-        Block(5, 48, 16, squeeze=True, stride=2),
-        Block(5, 64, 16, squeeze=True),
-        Block(5, 64, 16, squeeze=True),
-        Block(3, 128, 32, stride=2),
-        Block(3, 96, 32),
-        Block(3, 96, 32),
-        Block(3, 96, 32),
-        Block(3, 224, 48, squeeze=True),
-        Block(3, 288, 48, squeeze=True),
-        Block(5, 320, 64, squeeze=True, stride=2),
-        Block(5, 416, 64, squeeze=True),
-        Block(5, 416, 64, squeeze=True),
-    ),
-    512,
-)
-
 
 @dataclass(frozen=True)
 class StudentDesign:
@@ -51,7 +29,30 @@ class StudentDesign:
     stage_ends: tuple[int, ...]
 
 
-DESIGNS = {"edge": StudentDesign(EDGE, HINTED_BLOCKS)}
+EDGE = StudentDesign(
+    Design(
+        8,
+        (
+            Block(3, 8, 8),
+            Block(3, 32, 16, stride=2),
+            Block(3, 40, 16),
+            Block(5, 48, 16, squeeze=True, stride=2),
+            Block(5, 64, 16, squeeze=True),
+            Block(5, 64, 16, squeeze=True),
+            Block(3, 128, 32, stride=2),
+            Block(3, 96, 32),
+            Block(3, 96, 32),
+            Block(3, 96, 32),
+            Block(3, 224, 48, squeeze=True),
+            Block(3, 288, 48, squeeze=True),
+            Block(5, 320, 64, squeeze=True, stride=2),
+            Block(5, 416, 64, squeeze=True),
+            Block(5, 416, 64, squeeze=True),
+        ),
+        512,
+    ),
+    HINTED_BLOCKS,
+)
 
 
 def stages(design: Design, ends: tuple[int, ...]) -> list[keras.Model]:
