@@ -29,7 +29,7 @@ import soundfile
 
 from genre_edge.audio.suffixes import is_audio_name
 from tools.training import accompaniment, electronic, folk_tunes, rendering, synthetic_sounds
-from tools.training.corpus import readable_audio
+from tools.training.audio_files import readable_audio
 from tools.training.sound_sources import (
     BIRDS,
     CITY,

@@ -48,7 +48,7 @@ class Imitation:
 class Imitator:
     """Imitates songs with the network of one bundle."""
 
-    def __init__(self, bundle: str = "edge") -> None:
+    def __init__(self, bundle: str = "paper") -> None:
         self._classifier = Classifier(bundle)
         self._bundle = self._classifier.bundle
         self._style = Style(float_network.load(bundle), self._bundle)
@@ -105,7 +105,9 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("song", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True, help="the WAV to write")
-    parser.add_argument("--model", default="edge", help="a model's name or directory (default: edge)")
+    parser.add_argument(
+        "--model", default="paper", help="name or directory of a model with the paper's network (default: paper)"
+    )
     parser.add_argument(
         "--seconds",
         type=float,

@@ -32,7 +32,7 @@ from tools.paper.methods import METHODS, Method
 from tools.paper.protocols import CLEAN, TEST_SHARE, Split, check, check_splits, check_table, splits
 from tools.paper.study import Resolution, Study
 from tools.training import data, float_network
-from tools.training.architectures import ARCHITECTURES
+from tools.training.architectures import ARCHITECTURES, PAPER_SCHEDULE
 
 ROOT = Path(__file__).parents[1]
 SONG = ROOT / "demo" / "song.ogg"
@@ -91,7 +91,7 @@ class Program:
             else {}
         )
         self._methods = [*METHODS, *networks.networks(QUICK_EPOCHS if self._quick else None)]
-        self._published = min(networks.PAPER.schedule.epochs, QUICK_EPOCHS if self._quick else CURVE_EPOCHS)
+        self._published = min(PAPER_SCHEDULE.epochs, QUICK_EPOCHS if self._quick else CURVE_EPOCHS)
         self._imitator: imitate.Imitator | None = None
         self._out, self.page = output_paths(arguments)
         self._cache = results.ResultCache(self._out)
@@ -154,7 +154,7 @@ class Program:
         by_network: dict[str, list[results.Result]] = {}
         for name, tracks in self._audio.items():
             architecture = ARCHITECTURES[name]
-            method = networks.paper(architecture, QUICK_EPOCHS if self._quick else architecture.schedule.epochs)
+            method = networks.paper(architecture, QUICK_EPOCHS if self._quick else PAPER_SCHEDULE.epochs)
             data_hash = results.fingerprint(tracks)
             for seed in range(self._seeds):
                 split = Split("audio", seed, *data.random_split(tracks, TEST_SHARE, seed))

@@ -25,8 +25,8 @@ from genre_edge.errors import GenreEdgeError
 from tools.docs.pages import split_page
 from tools.fetch_sounds import TEST_DIFFERENCES
 from tools.training import data, report
+from tools.training.audio_files import readable_audio
 from tools.training.conditions import CONDITIONS, allowed_loss
-from tools.training.corpus import readable_audio
 
 FULL_LENGTH_S = 29.0  # tracks with at least this much audio are compared with the archive
 

@@ -3,17 +3,19 @@
     python -m tools.train_and_export --audio my_music/ --out runs/mine
     python -m tools.train_and_export --audio my_music/ --from-scratch --architecture paper660 --out runs/paper660
     python -m tools.fetch_sounds sounds/
-    python -m tools.train_and_export --mels mel.npz --tracks tracks.csv --architecture edge --out runs/edge \\
-        --listen my_music/ sounds/music --not-music sounds/not-music --then-use-all
+    python -m tools.train_and_export --audio gtzan/ --tracks tracks.csv --architecture edge nano \\
+        --teacher mn04_as_mAP_432.pt --listen my_music/ sounds/music --not-music sounds/not-music --out runs/ear
 
 The first form takes a minute: it fits a new last layer of the shipped network (--base) to the songs of a folder for
 each genre, 10 songs or more, and measures it on songs that are held out. Albums in subfolders are held out as a whole.
 
-The other forms train all layers, which takes hours. `paper` is trained on the labelled tracks alone. `edge` is
-distilled from a teacher network (downloaded with pip) on unlabelled music, and its last layer is fitted to the labelled
-tracks. An interrupted run resumes with the same command. --architecture and --mels imply --from-scratch.
+The other forms train all layers. `paper` is trained on the labelled tracks alone, in minutes. `edge` and `nano` are
+distilled together from a teacher network on unlabelled sound, in hours, and their last layers are fitted to the
+labelled tracks; the teacher's weights are those of the release v0.0.1 of fschmid56/EfficientAT. An interrupted run
+resumes with the same command. --architecture and --mels imply --from-scratch.
 
-The bundle is written to OUT/bundle; use it with `genre-edge classify --model OUT/bundle`.
+The bundle is written to OUT/bundle, those of `edge` and `nano` to OUT/edge/bundle and OUT/nano/bundle; use it with
+`genre-edge classify --model OUT/bundle`.
 """
 
 import argparse
@@ -34,35 +36,41 @@ from tools.training import bundle_export, data, examples, own_genres, own_genres
 from tools.training.architectures import ARCHITECTURES, Architecture
 from tools.training.embedding import Embedder
 from tools.training.genre_folders import GenreFolders, without_few_groups
+from tools.training.jobs import TrainingJob
 
 RANDOM_HOLDOUT = 0.2
-FROM_SCRATCH_ONLY = ("tracks", "listen", "not_music", "start_from", "then_use_all", "epochs", "random_splits")
+FROM_SCRATCH_ONLY = ("tracks", "teacher", "listen", "not_music", "then_use_all", "epochs", "random_splits")
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
-        "--audio", type=Path, help="labelled audio, one folder per genre; a fifth of each genre is held out"
+        "--audio",
+        type=Path,
+        help="labelled audio, one folder per genre, of which a fifth is held out; or, with --tracks, the folder of the "
+        "column audio",
     )
     source.add_argument("--mels", type=Path, help="mel archive (.npz), with --tracks")
     parser.add_argument(
         "--base", default="edge", metavar="BUNDLE", help="network that gets the new last layer (default: edge)"
     )
     parser.add_argument("--from-scratch", action="store_true", help="train all layers instead of the last one")
-    parser.add_argument("--tracks", type=Path, help="table of the archive's tracks (.csv)")
+    parser.add_argument("--tracks", type=Path, help="table of tracks (.csv), for --mels or --audio")
     parser.add_argument(
         "--train-split", default="train", help="value of the split column for training (default: train)"
     )
     parser.add_argument(
         "--holdout-split", default="valid", help="value of the split column for the holdout (default: valid)"
     )
-    parser.add_argument("--architecture", choices=ARCHITECTURES, help="network to train from scratch")
+    parser.add_argument(
+        "--architecture", choices=ARCHITECTURES, nargs="+", default=[], help="network to train from scratch"
+    )
+    parser.add_argument("--teacher", type=Path, metavar="FILE", help="the teacher's weights (mn04_as_mAP_432.pt)")
     parser.add_argument("--listen", type=Path, nargs="+", default=[], metavar="DIR", help="unlabelled music")
     parser.add_argument("--not-music", type=Path, nargs="+", default=[], metavar="DIR", help="audio that is not music")
-    parser.add_argument("--start-from", metavar="BUNDLE", help="start from an edge bundle instead of distilling")
     parser.add_argument(
-        "--then-use-all", action="store_true", help="after the evaluation, fit edge's last layer to all tracks"
+        "--then-use-all", action="store_true", help="after the evaluation, fit the last layer to all tracks"
     )
     parser.add_argument("--out", type=Path, required=True, help="directory for checkpoints and the bundle")
     parser.add_argument("--name", help="name of the bundle (default: that of the folder or the architecture)")
@@ -81,35 +89,50 @@ def parse_arguments() -> argparse.Namespace:
         if given := [name for name in FROM_SCRATCH_ONLY if getattr(arguments, name)]:
             parser.error(f"--{given[0].replace('_', '-')} needs --from-scratch and --architecture")
         return arguments
+    check_from_scratch(parser, arguments)
+    return arguments
+
+
+def check_from_scratch(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Exit with a message if the options of a training from scratch do not fit together."""
     if not arguments.architecture:
         parser.error("--from-scratch needs --architecture")
-    if bool(arguments.mels) != bool(arguments.tracks):
-        parser.error("--mels and --tracks must be used together")
+    if arguments.mels and not arguments.tracks:
+        parser.error("--mels needs --tracks")
     if arguments.epochs is not None and arguments.epochs < 1:
         parser.error("--epochs must be at least 1")
-    if ARCHITECTURES[arguments.architecture].distilled != bool(arguments.listen):
-        parser.error("--listen is required by --architecture edge, and only allowed with it")
-    if (arguments.not_music or arguments.then_use_all or arguments.start_from) and not arguments.listen:
-        parser.error("--not-music, --start-from and --then-use-all need --architecture edge")
-    return arguments
+    students = [bool(ARCHITECTURES[name].student) for name in arguments.architecture]
+    if len(students) > 1 and not all(students):
+        parser.error("only edge and nano can be trained together")
+    for_students = {"--teacher": arguments.teacher, "--listen": arguments.listen, "--not-music": arguments.not_music}
+    for option, value in for_students.items():
+        if bool(value) != students[0]:
+            parser.error(f"{option} is required by --architecture edge and nano, and only allowed with them")
+    if arguments.then_use_all and not students[0]:
+        parser.error("--then-use-all needs --architecture edge or nano")
+    if arguments.random_splits and students[0]:
+        parser.error("--random-splits needs --architecture paper or paper660")
 
 
 def load(
     arguments: argparse.Namespace, architecture: Architecture
 ) -> tuple[list[data.Track], list[data.Track], list[data.Track]]:
     """Load the tracks and return (all, train, holdout)."""
-    if arguments.audio:
+    if arguments.audio and arguments.tracks:
+        tracks = data.load_audio_table(arguments.audio, arguments.tracks, architecture.mel)
+    elif arguments.audio:
         tracks = data.load_audio(arguments.audio, architecture.mel)
         return tracks, *data.random_split(tracks, RANDOM_HOLDOUT, arguments.seed)
-    if architecture.mel != data.ARCHIVE_MEL:
+    elif architecture.mel != data.ARCHIVE_MEL:
         raise SystemExit(
-            f"--architecture {arguments.architecture} needs --audio: the frame rate of mel archives differs"
+            f"--architecture {arguments.architecture[0]} needs --audio: the frame rate of mel archives differs"
         )
-    tracks = data.load_archive(arguments.mels, arguments.tracks)
+    else:
+        tracks = data.load_archive(arguments.mels, arguments.tracks)
     return tracks, *data.named_split(tracks, arguments.train_split, arguments.holdout_split)
 
 
-def random_splits(job: recipes.TrainingJob, tracks: list[data.Track], count: int) -> dict[str, Any]:
+def random_splits(job: TrainingJob, tracks: list[data.Track], count: int) -> dict[str, Any]:
     """Train on `count` random 80/20 splits (the paper's protocol) and return the accuracies."""
     train_and_test: tuple[list[float], list[float]] = ([], [])
     for seed in range(count):
@@ -132,7 +155,7 @@ def random_splits(job: recipes.TrainingJob, tracks: list[data.Track], count: int
 
 def public_command(arguments: argparse.Namespace) -> str:
     """Return the command line with only the last part of each path, to publish it in the model card."""
-    options = (arguments.base, arguments.audio, arguments.mels, arguments.tracks, arguments.start_from, arguments.out)
+    options = (arguments.base, arguments.audio, arguments.mels, arguments.tracks, arguments.teacher, arguments.out)
     paths = {str(path) for path in (*options, *arguments.listen, *arguments.not_music) if path}
     arguments_shown = []
     for argument in sys.argv[1:]:
@@ -185,33 +208,49 @@ def main() -> None:
 
 
 def train_from_scratch(arguments: argparse.Namespace) -> None:
-    """Train all layers of a network and export it."""
-    architecture = ARCHITECTURES[arguments.architecture]
-    tracks, train, holdout = load(arguments, architecture)
-    job = recipes.TrainingJob(
-        architecture=architecture,
-        labels=sorted({track.genre for track in tracks}),
-        epochs=arguments.epochs or architecture.schedule.epochs,
-        seed=arguments.seed,
-        out=arguments.out,
-        listen=tuple(arguments.listen),
-        not_music=tuple(arguments.not_music),
-        start_from=arguments.start_from,
-    )
-    job.out.mkdir(parents=True, exist_ok=True)
-    metrics: dict[str, Any] = {}
-    if arguments.random_splits:
-        metrics["random_splits"] = random_splits(job, tracks, arguments.random_splits)
-    print(f"{len(train)} tracks to train on, {len(holdout)} held out, {len(job.labels)} genres")
+    """Train all layers of one or more networks and export them."""
+    tracks, train, holdout = load(arguments, ARCHITECTURES[arguments.architecture[0]])
+    print(f"{len(train)} tracks to train on, {len(holdout)} held out")
+    for name in arguments.architecture:
+        architecture = ARCHITECTURES[name]
+        job = TrainingJob(
+            architecture=architecture,
+            labels=sorted({track.genre for track in tracks}),
+            epochs=arguments.epochs or (architecture.schedule.epochs if architecture.schedule else 0),
+            seed=arguments.seed,
+            out=arguments.out,
+            student=name if architecture.student else "",
+            students=tuple(arguments.architecture) if architecture.student else (),
+            teacher=arguments.teacher,
+            listen=tuple(arguments.listen),
+            not_music=tuple(arguments.not_music),
+        )
+        job.out.mkdir(parents=True, exist_ok=True)
+        metrics: dict[str, Any] = {}
+        if arguments.random_splits:
+            metrics["random_splits"] = random_splits(job, tracks, arguments.random_splits)
+        export(job, train, holdout, arguments, name, metrics)
+
+
+def export(
+    job: TrainingJob,
+    train: list[data.Track],
+    holdout: list[data.Track],
+    arguments: argparse.Namespace,
+    name: str,
+    metrics: dict[str, Any],
+) -> None:
+    """Train one network, write its bundle, and print its metrics."""
     info = bundle_export.BundleInfo(
-        name=arguments.name or arguments.architecture,
+        name=arguments.name or name,
         version=arguments.bundle_version,
         data=arguments.data_text.replace("{n}", str(len(train) + len(holdout) * arguments.then_use_all)),
-        holdout_split=arguments.holdout_split if arguments.mels else f"random {RANDOM_HOLDOUT}",
+        holdout_split=arguments.holdout_split if arguments.tracks else f"random {RANDOM_HOLDOUT}",
         command=public_command(arguments),
     )
     trained = recipes.train(job, train, holdout, "checkpoint")
-    directory = job.out / ("measured" if arguments.then_use_all else "bundle")
+    out = job.out / name if job.student else job.out
+    directory = out / ("measured" if arguments.then_use_all else "bundle")
     bundle = bundle_export.export_measured(trained, job, train, holdout, info, metrics, directory)
     print(report.as_table(bundle.metrics["holdout"] | {"tracks": []}))
     print(
@@ -221,8 +260,8 @@ def train_from_scratch(arguments: argparse.Namespace) -> None:
         all_tracks = [*train, *holdout]
         trained = recipes.train(job, all_tracks, holdout, "checkpoint")
         measured = bundle.metrics | {"measured_sha256": bundle.sha256}
-        bundle = bundle_export.export_refitted(trained, job, all_tracks, info, measured, job.out / "bundle")
-        print(f"last layer fitted to all {len(all_tracks)} tracks: {job.out / 'bundle'}")
+        bundle = bundle_export.export_refitted(trained, job, all_tracks, info, measured, out / "bundle")
+        print(f"last layer fitted to all {len(all_tracks)} tracks: {out / 'bundle'}")
 
 
 if __name__ == "__main__":

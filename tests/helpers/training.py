@@ -1,6 +1,4 @@
-"""Run the training programs in this process, and a small network that stands in for the student."""
-
-from __future__ import annotations
+"""Run the training programs in this process, and small networks that stand in for student and teacher."""
 
 import contextlib
 import csv
@@ -10,15 +8,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-
-if TYPE_CHECKING:
-    import keras
+from tools.training import audioset, efficientat, students
+from tools.training.efficientat import Teacher
+from tools.training.mobilenet import Block, Design
+from tools.training.students import StudentDesign
 
 
 @dataclass(frozen=True)
@@ -69,18 +67,25 @@ def write_archive(folder: Path, mel: np.ndarray, genres: list[str], n_train: int
             table.writerow([row, f"t{row}", genre, "train" if row < n_train else "valid"])
 
 
-def small_student(shape: tuple[int, int, int], n_outputs: int) -> keras.Model:
-    """Build a network with all kinds of layers of the student, but few of them: TensorFlow traces it in a second."""
-    import keras
-    from keras import layers
+def small_design() -> StudentDesign:
+    """Return a student with all kinds of layers, but few of them."""
+    blocks = (
+        Block(3, 8, 16, stride=2),
+        Block(3, 8, 16, squeeze=True, stride=2),
+        Block(3, 16, 32, stride=2),
+        Block(3, 16, 48),
+        Block(3, 16, 64, stride=2),
+    )
+    return StudentDesign(Design(4, blocks, 24), (1, 2, 3, 4, 5))
 
-    inputs = keras.Input(shape)
-    x = layers.Conv2D(16, 3, strides=(4, 2), padding="same", use_bias=False)(inputs)
-    x = layers.ReLU()(layers.BatchNormalization(momentum=0.97)(x))
-    y = layers.BatchNormalization(momentum=0.97)(layers.Conv2D(16, 3, padding="same", use_bias=False)(x))
-    x = layers.ReLU()(layers.Add()([x, y]))
-    x = layers.Conv2D(32, (x.shape[1], 1), use_bias=False)(x)
-    x = layers.ReLU()(layers.BatchNormalization(momentum=0.97)(x))
-    x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
-    x = layers.Dense(24, activation="relu")(layers.Dropout(0.2)(x))
-    return keras.Model(inputs, layers.Dense(n_outputs)(x))
+
+class UntrainedTeacher(Teacher):
+    """A teacher with random weights."""
+
+    def __init__(self, weights: object = None) -> None:
+        import keras
+        from keras import layers
+
+        keras.utils.set_random_seed(1)
+        self.stages = students.stages(efficientat.DESIGN, students.HINTED_BLOCKS)
+        self.classifier = keras.Sequential([keras.Input((384,)), layers.Dense(audioset.N_CLASSES)])

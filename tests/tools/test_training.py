@@ -89,12 +89,13 @@ def test_genre_folders_with_unreadable_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--mels", "x.npz", "--architecture", "paper", "--out", "o"], "must be used together"),
+        (["--mels", "x.npz", "--architecture", "paper", "--out", "o"], "--mels needs --tracks"),
         (["--audio", "nowhere", "--architecture", "paper", "--out", "o"], "no audio files in folders named by genre"),
         (["--mels", "m", "--tracks", "t", "--architecture", "paper660", "--out", "o"], "needs --audio"),
-        (["--audio", "a", "--architecture", "edge", "--out", "o"], "--listen is required by --architecture edge"),
-        (["--audio", "a", "--architecture", "paper", "--out", "o", "--not-music", "n"], "need --architecture edge"),
-        (["--audio", "a", "--architecture", "paper", "--out", "o", "--then-use-all"], "need --architecture edge"),
+        (["--audio", "a", "--architecture", "edge", "--out", "o"], "--teacher is required by --architecture edge"),
+        (["--audio", "a", "--architecture", "paper", "--out", "o", "--not-music", "n"], "only allowed with them"),
+        (["--audio", "a", "--architecture", "paper", "--out", "o", "--then-use-all"], "needs --architecture edge"),
+        (["--audio", "a", "--architecture", "edge", "paper", "--out", "o"], "only edge and nano"),
     ],
 )
 def test_wrong_usage(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

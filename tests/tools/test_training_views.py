@@ -8,10 +8,9 @@ import soundfile
 
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 
-from tools.training import audioset, efficientat, function_matching, recordings, students, views
+from tests.helpers.training import UntrainedTeacher, small_design
+from tools.training import function_matching, recordings, students, views
 from tools.training.function_matching import Distiller, Phase
-from tools.training.mobilenet import Block, Design
-from tools.training.students import StudentDesign
 
 RATE = 16000
 
@@ -35,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def load(folder: Path) -> list[recordings.Recording]:
-    return recordings.load([folder / "music", folder / "speech"], students.MEL, folder / "cache")
+    return recordings.load(recordings.find([folder / "music", folder / "speech"]), students.MEL, folder / "cache")
 
 
 def test_recordings_are_cached(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,7 +51,7 @@ def test_recordings_are_cached(folder: Path, capsys: pytest.CaptureFixture[str])
 
 def test_recordings_need_audio(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no audio of 1 s or more"):
-        recordings.load([tmp_path], students.MEL, tmp_path / "cache")
+        recordings.load(recordings.find([tmp_path]), students.MEL, tmp_path / "cache")
 
 
 def test_sampler_weights(folder: Path) -> None:
@@ -84,40 +83,14 @@ def test_degraded_views_differ(folder: Path) -> None:
     assert 8 <= sum(differ) < 16
 
 
-SMALL = StudentDesign(
-    Design(
-        4,
-        (
-            Block(3, 8, 16, stride=2),
-            Block(3, 8, 16, squeeze=True, stride=2),
-            Block(3, 16, 32, stride=2),
-            Block(3, 16, 48),
-            Block(3, 16, 64, stride=2),
-        ),
-        24,
-    ),
-    (1, 2, 3, 4, 5),
-)
 PHASES = (
     Phase("hints", 3, views.Batch(2, 64, 0.0), 1e-2),
     Phase("matching", 3, views.Batch(2, 64, 0.5), 1e-3),
 )
 
 
-def untrained_teacher() -> efficientat.Teacher:
-    """Return a teacher with random weights."""
-    import keras
-    from keras import layers
-
-    keras.utils.set_random_seed(1)
-    teacher = object.__new__(efficientat.Teacher)
-    teacher.stages = students.stages(efficientat.DESIGN, students.HINTED_BLOCKS)
-    teacher.classifier = keras.Sequential([keras.Input((384,)), layers.Dense(audioset.N_CLASSES)])
-    return teacher
-
-
 def distiller(folder: Path, checkpoint: str, phases: tuple[Phase, ...] = PHASES) -> Distiller:
-    return Distiller(SMALL, untrained_teacher(), load(folder), folder / checkpoint, phases)
+    return Distiller({"small": small_design()}, UntrainedTeacher(), load(folder), folder / checkpoint, phases)
 
 
 @pytest.mark.train
@@ -127,7 +100,7 @@ def test_distillation_resumes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(function_matching, "VALIDATION_BATCHES", 1)
     whole = distiller(folder, "whole")
     explained = whole.run()
-    assert set(explained) == {"embedding, clean", "music, clean", "embedding, degraded", "music, degraded"}
+    assert set(explained["small"]) == {"embedding, clean", "music, clean", "embedding, degraded", "music, degraded"}
     interrupted = distiller(folder, "resumed")
 
     def interrupt(*_: object) -> None:
@@ -137,8 +110,8 @@ def test_distillation_resumes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(KeyboardInterrupt):
         interrupted.run()
     resumed = distiller(folder, "resumed")
-    assert resumed.run() == pytest.approx(explained, abs=0.02)
-    for a, b in zip(whole.student.parts, resumed.student.parts, strict=True):
+    assert resumed.run()["small"] == pytest.approx(explained["small"], abs=0.02)
+    for a, b in zip(whole.students["small"].parts, resumed.students["small"].parts, strict=True):
         for x, y in zip(a.get_weights(), b.get_weights(), strict=True):
             np.testing.assert_allclose(x, y, rtol=0.05, atol=5e-3)
     with pytest.raises(SystemExit, match="belongs to a run with other parameters"):

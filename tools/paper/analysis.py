@@ -13,7 +13,6 @@ from tools.paper.protocols import Split
 from tools.paper.results import Result
 from tools.training.architectures import ARCHITECTURES
 from tools.training.data import Track
-from tools.training.examples import TOP_DB
 
 # Related genres, by audience, instruments or history.
 FAMILIES = (("blues", "country", "metal", "rock"), ("disco", "hiphop", "pop", "reggae"), ("classical", "jazz"))
@@ -21,7 +20,9 @@ FAMILIES = (("blues", "country", "metal", "rock"), ("disco", "hiphop", "pop", "r
 
 def scaled(frames: Frames) -> Frames:
     """Scale a spectrogram in dB, `(n_mels, n)`, to 0..1 like the input of the paper's CNN."""
-    return normalise(frames, ARCHITECTURES["paper"].normalisation, TOP_DB, ARCHITECTURES["paper"].mel)
+    return normalise(
+        frames, ARCHITECTURES["paper"].normalisation, ARCHITECTURES["paper"].top_db, ARCHITECTURES["paper"].mel
+    )
 
 
 def correlation(tracks: list[Track], labels: list[str]) -> np.ndarray:

@@ -6,9 +6,10 @@ import numpy as np
 
 from tools.paper import discussion
 from tools.paper.intervals import Summary
-from tools.paper.networks import BATCH, PAPER, RATE
+from tools.paper.networks import BATCH, RATE
 from tools.paper.protocols import PROTOCOLS
 from tools.paper.study import Study, cell, points, rows
+from tools.training.architectures import PAPER_SCHEDULE
 from tools.training.report import percent
 
 PAPER_TRAIN, PAPER_TEST = 0.84, 0.68
@@ -88,7 +89,7 @@ def _cnn(study: Study) -> str:
 With random splits it reaches {percent(s.mean)} on test tracks, {points(s.mean - PAPER_TEST)} from the paper's
 {percent(PAPER_TEST)}, which lies {_where(s)} the interval of {percent(s.low)} to {percent(s.high)}. On its training
 tracks, after {at} epochs and without dropout, it reaches {percent(s.train_mean)}; the paper reports
-{percent(PAPER_TRAIN)}. The paper does not publish the batch size ({PAPER.schedule.batch_size} here), the learning rate
+{percent(PAPER_TRAIN)}. The paper does not publish the batch size ({PAPER_SCHEDULE.batch_size} here), the learning rate
 (Adam, {RATE:g}), the dropout rate ({study.dropout:g}) and the position of the dropout layer. It also does not say
 whether its training accuracy is Keras' running mean over an epoch, with dropout ({percent(running)} here after {at}
 epochs, on one split). The paper uses 1000 tracks of 660 frames, this study {sum(study.counts.values())} of

@@ -10,12 +10,11 @@ from genre_edge.model.preprocessing import normalise
 from tools.paper import features
 from tools.paper.methods import Fit, Method, Predictor, Tracks
 from tools.paper.protocols import Split
-from tools.training.architectures import ARCHITECTURES, Architecture, paper_cnn
+from tools.training.architectures import ARCHITECTURES, PAPER_SCHEDULE, Architecture, paper_cnn
 from tools.training.data import Track
-from tools.training.examples import TOP_DB
 
 PAPER = ARCHITECTURES["paper"]
-RATE = PAPER.schedule.learning_rate  # Adam's learning rate of all networks
+RATE = PAPER_SCHEDULE.learning_rate  # Adam's learning rate of all networks
 BATCH, DROPOUT = 16, 0.25  # of the networks other than the paper's
 FILTERS, UNITS = (16, 32, 64), 32
 CONVOLUTIONS_EPOCHS, RECURRENT_EPOCHS = 40, 30
@@ -97,7 +96,7 @@ def recurrent(shape: Shape, n_outputs: int) -> Any:
 def _paper_image(architecture: Architecture) -> Callable[[Frames], np.ndarray]:
     def image(frames: Frames) -> np.ndarray:
         patch = _fit_length(frames, architecture.patch_frames)
-        return normalise(patch, architecture.normalisation, TOP_DB, architecture.mel)[..., None]
+        return normalise(patch, architecture.normalisation, architecture.top_db, architecture.mel)[..., None]
 
     return image
 
@@ -116,7 +115,7 @@ def paper(architecture: Architecture, epochs: int) -> Method:
         f"the paper's CNN, {architecture.patch_frames} frames",
         "the paper",
         f"mel spectrogram scaled to 0..1; 16 and 32 filters of 3x3, pooling 2x4, dropout, 64 units; {epochs} epochs",
-        _of_images(_paper_image(architecture), paper_cnn, epochs, architecture.schedule.batch_size, False),
+        _of_images(_paper_image(architecture), paper_cnn, epochs, PAPER_SCHEDULE.batch_size, False),
     )
 
 
@@ -141,7 +140,7 @@ def networks(max_epochs: int | None = None) -> tuple[Method, ...]:
             f"bidirectional GRU, {UNITS} units; {epochs(RECURRENT_EPOCHS)} epochs",
             _of_images(_functionals, recurrent, epochs(RECURRENT_EPOCHS), BATCH, standardised=True),
         ),
-        paper(PAPER, epochs(PAPER.schedule.epochs)),
+        paper(PAPER, epochs(PAPER_SCHEDULE.epochs)),
     )
 
 
@@ -179,7 +178,7 @@ def paper_curves(split: Split, published: int, epochs: int) -> tuple[Curves, np.
     history = network.fit(
         x,
         y,
-        batch_size=PAPER.schedule.batch_size,
+        batch_size=PAPER_SCHEDULE.batch_size,
         epochs=epochs,
         validation_data=test,
         callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)],

@@ -79,9 +79,10 @@ GENRES = {
     "reggae": 228,
     "rock": 219,
 }
-# Sounds that are no music -> classes; all other classes that are not music are noise
 SPEECH = range(27)
+SINGING = range(27, 38)
 ANIMALS = range(72, 137)
+INSTRUMENTS = range(138, 216)
 
 
 def is_music() -> np.ndarray:

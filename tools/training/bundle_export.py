@@ -14,7 +14,7 @@ from genre_edge.model.preprocessing import softmax
 from tools.training import card, examples, quantise, report
 from tools.training.architectures import Architecture
 from tools.training.data import Track
-from tools.training.recipes import TrainedNetwork, TrainingJob
+from tools.training.jobs import TrainedNetwork, TrainingJob
 
 LICENCE = "Weights: MIT, like the code. No recording that they were trained on is part of the project."
 # Confidence is calibrated: an answer at the threshold is correct with a probability of one third.
@@ -76,6 +76,7 @@ def export_measured(
         "temperature": temperature,
         "temperature_from": "holdout" if trained.temperature is None else "folds",
         "calibration_error": report.calibration_error(p, true),
+        "calibration_error_by_chance": report.calibration_error_by_chance(p)[0],
         "single_patches": _single_patches(quantised.logits, temperature, true),
         "reliability": report.reliability(p, true),
         "coverage_curve": report.coverage_curve(p, true),
@@ -114,8 +115,10 @@ def export_refitted(
 def _quantise(
     trained: TrainedNetwork, job: TrainingJob, train: list[Track], compared: list[Track], info: BundleInfo
 ) -> QuantisedNetwork:
-    architecture = job.architecture
-    tflite = quantise.to_int8(trained.network, _calibration_patches(train, architecture))
+    architecture, calibration = job.architecture, trained.calibration
+    if calibration is None:
+        calibration = _calibration_patches(train, architecture)
+    tflite = quantise.to_int8(trained.network, calibration)
     draft = Bundle(
         name=info.name,
         version=info.version,
@@ -124,8 +127,11 @@ def _quantise(
         patch_frames=architecture.patch_frames,
         hop_frames=architecture.hop_frames,
         normalisation=architecture.normalisation,
-        top_db=examples.TOP_DB,
+        top_db=architecture.top_db,
         not_music=trained.not_music,
+        styles=trained.styles,
+        style_threshold=trained.style_threshold,
+        sounds=trained.sounds,
         data=info.data,
         licence=LICENCE,
     )

@@ -32,7 +32,7 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 {text}
 
 - Input: {_front_end(bundle)}
-- Output: {len(bundle.labels)} genres{_not_music(bundle)}: {", ".join(bundle.labels)}
+- Output: {len(bundle.labels)} genres: {", ".join(bundle.labels)}{_other_outputs(bundle)}
 - Size: {size} bytes, int8; {bundle.metrics["parameters"]} parameters, {
         bundle.metrics["multiply_accumulates"] / 1e6:.1f} million multiply-accumulates per patch
 - SHA-256 of model.tflite: `{bundle.sha256}`
@@ -48,7 +48,7 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 | tracks at or above threshold {bundle.threshold} | {percent(bundle.metrics["coverage"])} |
 | accuracy of these tracks | {percent(bundle.metrics["accuracy_when_sure"])} |
 {_single_patches(bundle)}{_folds(bundle)}
-{_temperature(bundle)}{_start_bundle(bundle)}
+{_temperature(bundle)}
 {_refitted(bundle)}{_random_splits(bundle)}
 | genre | recall |
 | --- | --- |
@@ -75,7 +75,7 @@ Confidence and accuracy of the same tracks:
 ## Data
 
 {bundle.data}
-
+{_hours(bundle)}
 ## Limitations
 
 {_limitations(bundle)}{_not_music_limitation(bundle)}
@@ -97,8 +97,31 @@ def table_rows(bins: list[dict[str, float]], *columns: str) -> str:
     )
 
 
-def _not_music(bundle: Bundle) -> str:
-    return "" if bundle.not_music is None else " and one output for audio that is not music"
+def _other_outputs(bundle: Bundle) -> str:
+    lines = ""
+    if bundle.styles:
+        names = (f"{style.name} ({style.parent})" if style.parent else style.name for style in bundle.styles)
+        lines += f"\n- Styles (and their parents), {len(bundle.styles)}: {', '.join(names)}"
+    if bundle.sounds:
+        lines += f"\n- Sounds: {', '.join(bundle.sounds)}"
+    elif bundle.not_music is not None:
+        lines += "\n- One output for audio that is not music"
+    return lines
+
+
+def _hours(bundle: Bundle) -> str:
+    """Return the table of the sound that a distilled network listened to."""
+    if "hours_heard" not in bundle.metrics:
+        return ""
+    hours, explained = bundle.metrics["hours_heard"], bundle.metrics["explained"]
+    rows = "\n".join(f"| {source} | {value} |" for source, value in hours.items())
+    shares = "; ".join(f"{name}: {value:.3f}" for name, value in explained.items())
+    return (
+        "\nUnlabelled sound that the teacher described for the network, at most 4 minutes of each file:\n\n"
+        f"| source | hours |\n| --- | --- |\n{rows}\n\n"
+        f"Share of the variance of the teacher's outputs that the network explains for other recordings, in float:\n"
+        f'{shares} ("music": logits of music and its kinds; "degraded": the network\'s sound, not the teacher\'s).\n'
+    )
 
 
 def _limitations(bundle: Bundle) -> str:
@@ -120,18 +143,15 @@ def _regenerate(bundle: Bundle, command: str) -> str:
     if bundle.not_music is not None:
         commands.insert(0, "python -m tools.fetch_sounds sounds/")
     if not split.startswith("random"):
-        tables = "--mels mel.npz --tracks tracks.csv"
-        measure = f"--bundle {measured} {tables} --split {shlex.quote(split)}"
+        measure = f"--bundle {measured} --tracks tracks.csv --split {shlex.quote(split)}"
+        archive = "" if distilled else " --mels mel.npz"
         commands += [
-            f"python -m tools.evaluate {measure}",
-            f"python -m tools.study_model {measure} --audio AUDIO/ --not-music sounds/not-music-test --other OTHER/ "
-            "--write OUT/bundle/MODEL_CARD.md",
+            f"python -m tools.evaluate {measure} {'--audio AUDIO/' if distilled else '--mels mel.npz'}",
+            f"python -m tools.study_model {measure}{archive} --audio AUDIO/ --not-music sounds/not-music-test "
+            "--other OTHER/ --write OUT/bundle/MODEL_CARD.md",
         ]
         if distilled:
-            commands += [
-                f"python -m tools.ablate_model --run OUT {tables} --write docs/model.md",
-                "python -m tools.chart_models --write docs/model.svg",
-            ]
+            commands.append("python -m tools.chart_models --write docs/model.svg")
     sha256 = bundle.metrics.get("measured_sha256")
     return (
         "```sh\n" + "\n".join(commands) + "\n```\n\n"
@@ -153,16 +173,6 @@ def _single_patches(bundle: Bundle) -> str:
     return (
         f"| single patches of {bundle.patch_s:.1f} s ({patches['number']}): accuracy, mean confidence | "
         f"{percent(patches['accuracy'])}, {percent(patches['confidence'])} |\n"
-    )
-
-
-def _start_bundle(bundle: Bundle) -> str:
-    if not bundle.metrics.get("begun_from"):
-        return ""
-    return (
-        "\n\nThe network was not distilled from scratch: training started from a bundle whose model.tflite has the\n"
-        f"SHA-256 `{bundle.metrics['begun_from']}`.\n"
-        "The metrics are unbiased only if that bundle was not trained on these tracks either."
     )
 
 

@@ -4,7 +4,7 @@ import csv
 import sys
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,15 @@ ARCHIVE_RANGE_DB = 80.0
 # The archive holds every 3.3366th frame of hop 512; this front end computes the same spectrogram from audio.
 ARCHIVE_MEL = MelConfig(sr=22050, n_fft=2048, hop_length=1708, n_mels=128)
 
+_NO_FRAMES = np.empty((0, 0), dtype=np.float32)
+
 
 @dataclass(frozen=True)
 class Track:
     """One labelled track.
 
-    `frames` are dB, `(n_mels, n)`; tracks from an archive have an unknown absolute level. Tracks of one artist share
-    a `group`; "" means that the artist is unknown.
+    `frames` are dB, `(n_mels, n)`; tracks from an archive have an unknown absolute level and no `path`. Tracks of one
+    artist share a `group`; "" means that the artist is unknown.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Track:
     split: str
     frames: Frames
     group: str = ""
+    path: Path | None = None
 
 
 def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[Track]:
@@ -135,20 +138,45 @@ def load_audio(root: Path, mel: MelConfig) -> list[Track]:
     Raises:
         SystemExit: there are no audio files.
     """
-    spectrogram = MelSpectrogram(mel)
-    tracks = []
-    for path, genre in audio_files(root):
+    return _load([Track(path.stem, genre, "", _NO_FRAMES, "", path) for path, genre in audio_files(root)], mel)
+
+
+def load_audio_table(root: Path, tracks_csv: Path, mel: MelConfig) -> list[Track]:
+    """Load the tracks of a table that have audio; unreadable files are reported on stderr and skipped.
+
+    Args:
+        root: the folder that the column `audio` is relative to.
+        tracks_csv: see `read_csv`.
+
+    Raises:
+        SystemExit: the table is not readable, or there are no audio files.
+    """
+    rows = [row for row in read_csv(tracks_csv) if row["audio"]]
+    tracks = [
+        Track(row["track"], row["genre"], row["split"], _NO_FRAMES, row["artist_group"], root / row["audio"])
+        for row in rows
+    ]
+    if not tracks:
+        raise SystemExit(f"{tracks_csv}: no tracks with audio")
+    return _load(tracks, mel)
+
+
+def _load(tracks: list[Track], mel: MelConfig) -> list[Track]:
+    """Return the tracks with the frames of their audio."""
+    spectrogram, loaded = MelSpectrogram(mel), []
+    for track in tracks:
+        assert track.path is not None
         try:
-            with open_file(path) as source:
+            with open_file(track.path) as source:
                 frames = np.concatenate([chunk.frames for chunk in FrontEnd(source, spectrogram).chunks()], axis=1)
         except GenreEdgeError as error:
             print(f"skipped: {error}", file=sys.stderr)
             continue
         if frames.shape[1] == 0:
-            print(f"skipped: {path}: contains no audio", file=sys.stderr)
+            print(f"skipped: {track.path}: contains no audio", file=sys.stderr)
             continue
-        tracks.append(Track(path.stem, genre, "", frames))
-    return tracks
+        loaded.append(replace(track, frames=frames))
+    return loaded
 
 
 def random_split(tracks: list[Track], fraction: float, seed: int) -> tuple[list[Track], list[Track]]:

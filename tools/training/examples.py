@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from genre_edge.classify.patches import PatchExtractor
-from genre_edge.mel.config import MelConfig
 from genre_edge.mel.spectrogram import Frames
 from genre_edge.model.bundle import Bundle
 from genre_edge.model.preprocessing import normalise, softmax
@@ -15,11 +15,9 @@ from tools.training.architectures import Architecture
 from tools.training.data import Track
 from tools.training.fit import EpochData
 
-if TYPE_CHECKING:
-    import keras
+Network = Callable[[np.ndarray], Any]  # normalised patches (k, n_mels, n, 1) -> outputs (k, n_outputs)
 
-TOP_DB = 80.0  # dynamic range of a normalised patch
-_BATCH = 256
+_BATCH = 32
 
 
 def cut_patches(frames: Frames, lengths: Architecture | Bundle) -> list[Frames]:
@@ -28,31 +26,33 @@ def cut_patches(frames: Frames, lengths: Architecture | Bundle) -> list[Frames]:
     return [patch for _, patch in (*extractor.push(frames), *extractor.flush())]
 
 
-def normalise_patches(patches: np.ndarray | list[Frames], normalisation: str, mel: MelConfig) -> np.ndarray:
-    """Normalise patches in dB, `(k, n_mels, n)`, for a network: `(k, n_mels, n, 1)`."""
-    return np.stack([normalise(patch, normalisation, TOP_DB, mel) for patch in patches])[..., None]
+def normalise_patches(patches: np.ndarray | list[Frames], expected: Architecture | Bundle) -> np.ndarray:
+    """Normalise patches in dB, `(k, n_mels, n)`, as a network expects: `(k, n_mels, n, 1)`."""
+    return np.stack([_normalise(patch, expected) for patch in patches])[..., None]
+
+
+def _normalise(patch: Frames, expected: Architecture | Bundle) -> Frames:
+    return normalise(patch, expected.normalisation, expected.top_db, expected.mel)
 
 
 def track_patches(frames: Frames, architecture: Architecture) -> np.ndarray:
     """Return all normalised patches of a track, `(k, n_mels, patch_frames, 1)`."""
-    return normalise_patches(cut_patches(frames, architecture), architecture.normalisation, architecture.mel)
+    return normalise_patches(cut_patches(frames, architecture), architecture)
 
 
-def track_outputs(network: keras.Model, tracks: list[Frames], architecture: Architecture) -> list[np.ndarray]:
+def track_outputs(network: Network, tracks: list[Frames], architecture: Architecture) -> list[np.ndarray]:
     """Return a network's float outputs for each track's patches, each `(patches, outputs)`."""
     patches = [track_patches(frames, architecture) for frames in tracks]
     outputs = predict_in_batches(network, np.concatenate(patches))
     return np.split(outputs, np.cumsum([len(part) for part in patches])[:-1])
 
 
-def predict_in_batches(network: keras.Model, x: np.ndarray) -> np.ndarray:
+def predict_in_batches(network: Network, x: np.ndarray) -> np.ndarray:
     """Return a network's float outputs, `(k, outputs)`, for normalised patches `(k, n_mels, n, 1)`."""
-    return np.concatenate([np.asarray(network(x[i : i + _BATCH], training=False)) for i in range(0, len(x), _BATCH)])
+    return np.concatenate([np.asarray(network(x[i : i + _BATCH])) for i in range(0, len(x), _BATCH)])
 
 
-def track_probabilities(
-    network: keras.Model, tracks: list[Track], architecture: Architecture, n_labels: int
-) -> np.ndarray:
+def track_probabilities(network: Network, tracks: list[Track], architecture: Architecture, n_labels: int) -> np.ndarray:
     """Return the mean softmax over each track's patches in float, `(tracks, labels)`."""
     outputs = track_outputs(network, [track.frames for track in tracks], architecture)
     return np.stack([softmax(rows[:, :n_labels]).mean(axis=0) for rows in outputs])
@@ -83,4 +83,4 @@ def _random_patch(frames: Frames, architecture: Architecture, rng: np.random.Gen
         frames = np.tile(frames, -(-length // frames.shape[1]))
     first = rng.integers(frames.shape[1] - length + 1)
     patch = frames[:, first : first + length]
-    return normalise(patch, architecture.normalisation, TOP_DB, architecture.mel)
+    return _normalise(patch, architecture)

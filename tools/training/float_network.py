@@ -1,11 +1,10 @@
-"""Restore a bundle's int8 network as a float Keras network, to compute gradients or to continue training."""
+"""Restore an int8 network of the paper's architecture as a float Keras network, to compute gradients."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.linear_model import Ridge
 
 from genre_edge.diagnostics.synthetic_audio import music
 from genre_edge.mel.spectrogram import MelSpectrogram
@@ -27,19 +26,19 @@ def load(bundle: str) -> keras.Model:
     """Return the float network of an installed model or a bundle's directory, compared with its int8 outputs.
 
     Raises:
-        SystemExit: the bundle has an unknown architecture, or the outputs differ.
+        SystemExit: the bundle has another architecture, or the outputs differ.
         ModelError: the bundle is damaged.
     """
     model = Model(bundle)
     shape = (model.bundle.mel.n_mels, model.bundle.patch_frames, 1)
     weights = _weights((bundle_path(bundle) / "model.tflite").read_bytes())
-    for architecture in ARCHITECTURES.values():
+    for architecture in (ARCHITECTURES["paper"], ARCHITECTURES["paper660"]):
         if (architecture.mel, architecture.patch_frames) == (model.bundle.mel, model.bundle.patch_frames):
             network = architecture.build(shape, model.bundle.n_outputs)
             if _set_weights(network, weights):
                 _check_outputs(network, model, bundle)
                 return network
-    raise SystemExit(f"{bundle}: not an architecture of tools.train_and_export")
+    raise SystemExit(f"{bundle}: not the paper's network")
 
 
 def _weights(tflite: bytes) -> _Weights:
@@ -62,27 +61,13 @@ def _weights(tflite: bytes) -> _Weights:
 
 
 def _set_weights(network: keras.Model, weights: _Weights) -> bool:
-    """Set a network's weights; return False if they belong to another architecture.
-
-    The converter folds batch normalisations into the convolutions, so what remains of them here is a bias.
-    """
+    """Set a network's weights; return False if they belong to another architecture."""
     layers = [layer for layer in network.layers if hasattr(layer, "kernel")]
     if {tuple(layer.kernel.shape) for layer in layers} != set(weights):
         return False
     for layer in layers:
-        kernel, bias = weights[tuple(layer.kernel.shape)]
-        if layer.use_bias:
-            layer.set_weights([kernel, bias])
-            continue
-        layer.set_weights([kernel])
-        convolution = layer.output._keras_history.operation
-        norm = next(x for x in _batch_norms(network) if x.input._keras_history.operation is convolution)
-        norm.set_weights([np.full_like(bias, np.sqrt(1 + norm.epsilon)), bias, 0 * bias, np.ones_like(bias)])
+        layer.set_weights(weights[tuple(layer.kernel.shape)])
     return True
-
-
-def _batch_norms(network: keras.Model) -> list[keras.layers.Layer]:
-    return [layer for layer in network.layers if type(layer).__name__ == "BatchNormalization"]
 
 
 def _check_outputs(network: keras.Model, model: Model, name: str) -> None:
@@ -98,39 +83,3 @@ def _check_outputs(network: keras.Model, model: Model, name: str) -> None:
     rounded = np.stack([model.logits(patch) for patch in patches])
     if not np.abs(exact - rounded).mean() < TOLERANCE * rounded.std():
         raise SystemExit(f"{name}: the outputs of the restored float network differ from the int8 network's")
-
-
-def recalibrate_batchnorm(network: keras.Model, x: np.ndarray) -> None:
-    """Set the moving statistics of all batch normalisations to those of `x` without changing the network's outputs.
-
-    Training can then continue from these statistics. `x` is `(k, n_mels, frames, 1)`, normalised.
-    """
-    import keras
-
-    norms = _batch_norms(network)
-    # Compute all inputs before changing a layer; the changes keep every layer's output the same.
-    model = keras.Model(network.input, [norm.input for norm in norms])
-    inputs = [np.asarray(y) for y in model(x, training=False)]
-    for norm, y in zip(norms, inputs, strict=True):
-        gamma, beta, mean, variance = norm.get_weights()
-        slope = gamma / np.sqrt(variance + norm.epsilon)
-        new_mean, new_variance = y.mean(axis=(0, 1, 2)), y.var(axis=(0, 1, 2))
-        new_gamma = slope * np.sqrt(new_variance + norm.epsilon)
-        norm.set_weights([new_gamma, beta + slope * (new_mean - mean), new_mean, new_variance])
-
-
-def backbone(network: keras.Model) -> keras.Model:
-    """Return the network without its last layer."""
-    import keras
-
-    return keras.Model(network.input, network.layers[-1].input)
-
-
-def with_linear_head(backbone: keras.Model, regression: Ridge) -> keras.Model:
-    """Return `backbone` followed by a fitted linear regression as a dense layer."""
-    import keras
-
-    last = keras.layers.Dense(len(regression.intercept_), name="teacher_outputs")
-    network = keras.Model(backbone.input, last(backbone.output))
-    last.set_weights([regression.coef_.T, regression.intercept_])
-    return network

@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,11 +23,9 @@ import tensorflow as tf
 from genre_edge.system.atomic_write import write_atomically
 from tools.training import audioset, efficientat, students, views
 from tools.training.recordings import Recording
+from tools.training.student import Student
 from tools.training.students import StudentDesign
 from tools.training.targets import Targets
-
-if TYPE_CHECKING:
-    import keras
 
 HINT_WEIGHT = 0.1  # of all stages' hints together with the losses of embedding and logits
 STATISTICS_BATCHES, VALIDATION_BATCHES = 8, 8
@@ -40,72 +38,46 @@ AVERAGING = 0.999  # per step, of the moving average of the weights
 
 @dataclass(frozen=True)
 class Phase:
-    """Part of the training: its number of steps, its views, and the highest learning rate, which decays to 0."""
+    """Part of the training.
+
+    Attributes:
+        name: for the progress.
+        steps: number of batches.
+        batch: their views.
+        learning_rate: highest learning rate.
+        steady: whether it stays there, instead of decaying to 0.
+    """
 
     name: str
     steps: int
     batch: views.Batch
     learning_rate: float
+    steady: bool = False
 
     def rate(self, step: int) -> float:
-        """Return the learning rate of a step: half a cosine, after a linear warm-up."""
+        """Return the learning rate of a step: after a linear warm-up, it is steady or half a cosine."""
         warm_up = min(1.0, (step + 1) / WARM_UP_STEPS)
-        return self.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * step / self.steps)) + 1e-6
+        decay = 1.0 if self.steady else 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        return self.learning_rate * warm_up * decay + 1e-6
 
 
 PHASES = (
-    Phase("hints", 4000, views.Batch(24, 256, 0.0), 3e-3),
-    Phase("matching", 16000, views.Batch(24, 320, 0.35), 4e-4),
-    Phase("whole patches", 3000, views.Batch(16, students.PATCH_FRAMES, 0.35), 1e-4),
+    Phase("hints", 2000, views.Batch(24, 256, 0.0), 3e-3),
+    Phase("matching", 6000, views.Batch(24, 320, 0.35), 4e-4, steady=True),
+    Phase("whole patches", 1600, views.Batch(16, students.PATCH_FRAMES, 0.35), 4e-4),
 )
 
 
-class Student:
-    """A student in stages, with linear layers from its embedding to the teacher's embedding and logits."""
-
-    def __init__(self, design: StudentDesign) -> None:
-        import keras
-        from keras import layers
-
-        self.stages = students.stages(design.network, design.stage_ends)
-        embedding = (design.network.last,)
-        self.to_embedding = keras.Sequential([keras.Input(embedding), layers.Dense(efficientat.DESIGN.last)])
-        self.to_logits = keras.Sequential([keras.Input(embedding), layers.Dense(audioset.N_CLASSES)])
-
-    @property
-    def parts(self) -> list[keras.Model]:
-        return [*self.stages, self.to_embedding, self.to_logits]
-
-    def start_from(self, targets: Targets) -> None:
-        """Set the last batch normalisations of each stage so that its outputs have the targets' mean and variance.
-
-        Otherwise the first thousand steps would be spent on the scale.
-        """
-        for stage, mean, variance in zip(self.stages[:-1], targets.stage_mean, targets.stage_variance, strict=False):
-            norms = [layer for layer in stage.layers if layer.name.endswith("project_norm")]
-            norms = [layer for layer in norms if layer.gamma.shape == mean.shape]
-            for i, norm in enumerate(norms):  # the first carries the mean, the others are added to it
-                share = 1.0 if len(norms) == 1 else 0.7 if i == 0 else 0.1
-                norm.gamma.assign(np.sqrt(share * variance))
-                norm.beta.assign(mean if i == 0 else 0 * mean)
-        self.to_logits.layers[-1].bias.assign(targets.logit_mean)
-
-    def network(self) -> keras.Model:
-        """Return one network from a patch to the embedding and the logits."""
-        import keras
-
-        inputs = keras.Input((students.MEL.n_mels, students.PATCH_FRAMES, 1))
-        x = inputs
-        for stage in self.stages:
-            x = stage(x)
-        return keras.Model(inputs, [x, self.to_logits(x)])
-
-
 class Distiller:
-    """Training of a student, resumable from its checkpoint.
+    """Training of students of one teacher, which share the cost of the views and of the teacher's outputs.
+
+    It resumes from its checkpoint.
+
+    Attributes:
+        students: by name.
 
     Args:
-        design: of the student.
+        designs: of the students, by name.
         teacher: the teacher.
         recordings: unlabelled sound; some are kept for validation.
         checkpoint: directory; a run with other parameters is refused.
@@ -118,7 +90,7 @@ class Distiller:
 
     def __init__(
         self,
-        design: StudentDesign,
+        designs: Mapping[str, StudentDesign],
         teacher: efficientat.Teacher,
         recordings: Sequence[Recording],
         checkpoint: Path,
@@ -129,35 +101,37 @@ class Distiller:
 
         if len(recordings) <= VALIDATION_RECORDINGS:
             raise SystemExit(f"distillation needs more than {VALIDATION_RECORDINGS} recordings, got {len(recordings)}")
-        _check_identity(checkpoint, {"design": asdict(design), "phases": [asdict(p) for p in phases], "seed": seed})
+        identity = {"designs": {name: asdict(design) for name, design in designs.items()}, "seed": seed}
+        _check_identity(checkpoint, identity | {"phases": [asdict(phase) for phase in phases]})
         self._teacher, self._phases, self._seed = teacher, phases, seed
         self._is_music = audioset.is_music()
         order = np.random.default_rng(seed).permutation(len(recordings))
         self._validation = [recordings[i] for i in order[:VALIDATION_RECORDINGS]]
         self._recordings = [recordings[i] for i in order[VALIDATION_RECORDINGS:]]
         keras.utils.set_random_seed(seed)
-        self.student = Student(design)
-        self._variables = [v for part in self.student.parts for v in part.trainable_variables]
+        self.students = {name: Student(design) for name, design in designs.items()}
+        parts = {f"{name}_{i}": part for name, s in self.students.items() for i, part in enumerate(s.parts)}
+        self._variables = [v for part in parts.values() for v in part.trainable_variables]
         self._averages = [tf.Variable(v) for v in self._variables]
         self._done = tf.Variable([0, 0], dtype=tf.int64)  # finished phases, and steps of the next one
-        parts = {f"part_{i}": part for i, part in enumerate(self.student.parts)}
         self._optimizer = keras.optimizers.Adam(beta_2=0.99, clipnorm=GRADIENT_NORM)
         self._optimizer.build(self._variables)
         state = tf.train.Checkpoint(done=self._done, optimizer=self._optimizer, averages=self._averages, **parts)
         self._manager = tf.train.CheckpointManager(state, str(checkpoint), max_to_keep=2)
         state.restore(self._manager.latest_checkpoint)
 
-    def run(self) -> dict[str, float]:
-        """Train to the end, print the progress, and return the share of the teacher's variance that is explained.
+    def run(self) -> dict[str, dict[str, float]]:
+        """Train to the end, print the progress, and return each student's share of explained variance.
 
-        The student's weights are then the moving average of those of the last steps.
+        The students' weights are then the moving average of those of the last steps.
         """
         maker = views.ViewMaker(self._recordings)
         rng = np.random.default_rng([self._seed, 1])
         examples = [maker.batch(self._phases[0].batch, rng)[1].astype(np.float32) for _ in range(STATISTICS_BATCHES)]
         targets = Targets(self._teacher, examples)
         if not self._done.numpy().any():
-            self.student.start_from(targets)
+            for student in self.students.values():
+                student.start_from(targets)
         for number in range(int(self._done[0]), len(self._phases)):
             self._train(number, targets)
         for variable, average in zip(self._variables, self._averages, strict=True):
@@ -189,17 +163,16 @@ class Distiller:
         self._manager.save()
 
     def _report(self, phase: Phase, step: int, losses: np.ndarray, rate: float) -> None:
+        print(f"{phase.name}: step {step} of {phase.steps}, {rate:.0f} views/s", flush=True)
         with self._averaged():
-            explained = ", ".join(f"{key} {value:.3f}" for key, value in self.explained().items())
-        text = " ".join(f"{loss:.3f}" for loss in losses)
-        print(
-            f"{phase.name}: step {step} of {phase.steps}, {rate:.0f} views/s, losses {text}; explained: {explained}",
-            flush=True,
-        )
+            explained = self.explained()
+        for (name, shares), own in zip(explained.items(), losses, strict=True):
+            text = ", ".join(f"{key} {value:.3f}" for key, value in shares.items())
+            print(f"  {name}: losses {' '.join(f'{loss:.3f}' for loss in own)}; explained: {text}", flush=True)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """Give the student the averaged weights for a while."""
+        """Give the students the averaged weights for a while."""
         current = [variable.numpy() for variable in self._variables]
         for variable, average in zip(self._variables, self._averages, strict=True):
             variable.assign(average)
@@ -217,65 +190,59 @@ class Distiller:
     def _hint_step(self, targets: Targets) -> Any:
         """Return a training step in which each stage gets the teacher's outputs of the stage before."""
 
-        def outputs(x: tf.Tensor, hints: list[tf.Tensor]) -> list[tf.Tensor]:
-            pairs = zip(self.student.stages, [x, *hints[:-1]], strict=True)
+        def outputs(student: Student, x: tf.Tensor, hints: list[tf.Tensor]) -> list[tf.Tensor]:
+            pairs = zip(student.stages, [x, *hints[:-1]], strict=True)
             return [stage(hint, training=True) for stage, hint in pairs]
 
         return self._training_step(outputs, 1.0, targets)
 
     def _matching_step(self, targets: Targets) -> Any:
-        """Return a training step of the whole student."""
+        """Return a training step of the whole students."""
 
-        def outputs(x: tf.Tensor, hints: list[tf.Tensor]) -> list[tf.Tensor]:
-            result = []
-            for stage in self.student.stages:
-                x = stage(x, training=False)  # with batch statistics, it would be another function at inference
-                result.append(x)
-            return result
+        def outputs(student: Student, x: tf.Tensor, hints: list[tf.Tensor]) -> list[tf.Tensor]:
+            return student.stage_outputs(x)
 
         return self._training_step(outputs, HINT_WEIGHT, targets)
 
     def _training_step(self, outputs: Callable[..., list[tf.Tensor]], hint_weight: float, targets: Targets) -> Any:
-        student, teacher, weights = self.student, self._teacher, targets.stage_weights()
+        """Return a training step that returns the losses `(students, stages + 1)`, the last being the logits'."""
+        teacher, weights = self._teacher, [weight.astype(np.float32) for weight in targets.stage_weights()]
+        logit_weights = targets.logit_weights(self._is_music)
+
+        def losses(student: Student, x: tf.Tensor, hints: list[tf.Tensor], logits: tf.Tensor) -> list[tf.Tensor]:
+            *own, embedding = outputs(student, x, hints)
+            own = [*own, student.to_embedding(embedding), student.to_logits(embedding)]
+            pairs = zip(own, [*hints, logits], [*weights, logit_weights], strict=True)
+            return [tf.reduce_mean((a - b) ** 2 * weight) for a, b, weight in pairs]
 
         @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
         def step(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
             hints, logits = teacher.outputs(y)
             with tf.GradientTape() as tape:
-                *own, embedding = outputs(x, hints)
-                losses = [
-                    tf.reduce_mean((a - b) ** 2 * weight.astype(np.float32))
-                    for a, b, weight in zip([*own, student.to_embedding(embedding)], hints, weights, strict=True)
-                ]
-                losses.append(self._logit_loss(student.to_logits(embedding), logits, targets))
-                total = hint_weight * tf.add_n(losses[:-2]) + losses[-2] + losses[-1]
+                by_student = tf.stack([losses(student, x, hints, logits) for student in self.students.values()])
+                total = hint_weight * tf.reduce_sum(by_student[:, :-2]) + tf.reduce_sum(by_student[:, -2:])
             self._apply(tape.gradient(total, self._variables))
-            return tf.stack(losses)
+            return by_student
 
         return step
 
-    def _logit_loss(self, own: tf.Tensor, logits: tf.Tensor, targets: Targets) -> tf.Tensor:
-        return tf.reduce_mean((own - logits) ** 2 * targets.logit_weights(self._is_music))
-
-    def explained(self) -> dict[str, float]:
+    def explained(self) -> dict[str, dict[str, float]]:
         """Return the explained share of the variance of embedding and logits, for clean and for degraded views."""
-        maker, result = views.ViewMaker(self._validation), {}
+        maker = views.ViewMaker(self._validation)
+        result: dict[str, dict[str, float]] = {name: {} for name in self.students}
         for name, share in (("clean", 0.0), ("degraded", 1.0)):
             rng = np.random.default_rng([self._seed, 0])
             batch = views.Batch(self._phases[-1].batch.size, students.PATCH_FRAMES, share)
             pairs = [maker.batch(batch, rng) for _ in range(VALIDATION_BATCHES)]
-            own = [self._outputs(x.astype(np.float32)) for x, _ in pairs]
             target = [self._teacher.outputs(y.astype(np.float32)) for _, y in pairs]
             embedding = np.concatenate([out[0][-1] for out in target])
             logits = np.concatenate([out[1] for out in target])[:, self._is_music]
-            result[f"embedding, {name}"] = _explained(np.concatenate([e for e, _ in own]), embedding)
-            result[f"music, {name}"] = _explained(np.concatenate([z for _, z in own])[:, self._is_music], logits)
+            for student_name, student in self.students.items():
+                own = [student.outputs(x.astype(np.float32)) for x, _ in pairs]
+                shares = result[student_name]
+                shares[f"embedding, {name}"] = _explained(np.concatenate([e for e, _ in own]), embedding)
+                shares[f"music, {name}"] = _explained(np.concatenate([z for _, z in own])[:, self._is_music], logits)
         return result
-
-    def _outputs(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        for stage in self.student.stages:
-            x = stage(x, training=False)
-        return np.asarray(self.student.to_embedding(x)), np.asarray(self.student.to_logits(x))
 
 
 def _explained(own: np.ndarray, target: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""The last layer, fitted in closed form: logistic regressions on a distilled network's mean outputs per track.
+"""The last layer: logistic regressions on a distilled network's mean outputs per track.
 
 The mean over a track's patches is linear in the patches, so the regression becomes one dense layer on each patch.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -15,11 +15,6 @@ from sklearn.preprocessing import StandardScaler
 
 from tools.training.data import Track
 
-if TYPE_CHECKING:
-    import keras
-
-# Inverse regularisation strength; GENRE_C maximises the likelihood on artist-disjoint folds of the training tracks.
-GENRE_C, MUSIC_C = 0.01, 0.03
 FOLDS = 5
 
 
@@ -47,6 +42,14 @@ class LinearLayer:
         log_odds: np.ndarray = features @ self.weights + self.bias
         return log_odds
 
+    def times(self, factor: float) -> LinearLayer:
+        """Return the layer with its outputs multiplied by `factor`."""
+        return LinearLayer(factor * self.weights, factor * self.bias)
+
+    def plus(self, other: LinearLayer) -> LinearLayer:
+        """Return the layer whose outputs are the sums of both layers' outputs."""
+        return LinearLayer(self.weights + other.weights, self.bias + other.bias)
+
 
 @dataclass(frozen=True)
 class Regression:
@@ -64,12 +67,15 @@ class Regression:
     least_deviation: float = 0.0
 
 
-def _regression(means: np.ndarray, classes: np.ndarray, settings: Regression) -> LinearLayer:
-    scaler = StandardScaler().fit(means)
+def fit_regression(
+    x: np.ndarray, classes: np.ndarray, settings: Regression, weight: np.ndarray | None = None
+) -> LinearLayer:
+    """Fit the log odds of each class to features `(k, features)`; rows may have weights, `(k,)`."""
+    scaler = StandardScaler().fit(x, sample_weight=weight)
     if settings.least_deviation:
         scaler.scale_ = np.maximum(scaler.scale_, settings.least_deviation * np.sqrt(scaler.var_.mean()))
     model = LogisticRegression(C=settings.c, max_iter=3000, class_weight=settings.weight)
-    model.fit(scaler.transform(means), classes)
+    model.fit(scaler.transform(x), classes, sample_weight=weight)
     weights = (model.coef_ / scaler.scale_).T
     return LinearLayer(weights, model.intercept_ - scaler.mean_ @ weights)
 
@@ -86,17 +92,16 @@ def check_groups(tracks: list[Track]) -> None:
             raise SystemExit(f"genre {genre!r}: {len(groups)} tracks of one artist; at least two artists are needed")
 
 
-def fit_genre_layer(copies: list[Outputs], classes: np.ndarray, settings: Regression | None = None) -> LinearLayer:
+def fit_genre_layer(copies: list[Outputs], classes: np.ndarray, settings: Regression) -> LinearLayer:
     """Fit the log odds of each class.
 
     Args:
         copies: outputs for the same tracks in several conditions; all copies together weigh as much as one.
         classes: index of each track's label, `(tracks,)`.
-        settings: of the regression; None for those of `edge`.
+        settings: of the regression.
     """
     means = np.stack([rows.mean(axis=0) for outputs in copies for rows in outputs])
-    settings = settings or Regression(GENRE_C)
-    layer = _regression(means, np.tile(classes, len(copies)), replace(settings, c=settings.c / len(copies)))
+    layer = fit_regression(means, np.tile(classes, len(copies)), replace(settings, c=settings.c / len(copies)))
     if layer.weights.shape[1] > 1:
         return layer
     # Two classes have a single log odds; give half of it to one class and subtract half from the other.
@@ -104,28 +109,9 @@ def fit_genre_layer(copies: list[Outputs], classes: np.ndarray, settings: Regres
     return LinearLayer(layer.weights * halves, layer.bias * halves)
 
 
-def fit_not_music_layer(music: Outputs, not_music: Outputs) -> LinearLayer:
-    """Fit the log odds that audio is not music, at equal prior probabilities."""
-    means = np.stack([rows.mean(axis=0) for rows in (*music, *not_music)])
-    return _regression(means, np.repeat([0, 1], [len(music), len(not_music)]), Regression(MUSIC_C, "balanced"))
-
-
 def concatenate(*layers: LinearLayer) -> LinearLayer:
     """Return one layer with the outputs of all layers."""
     return LinearLayer(np.concatenate([x.weights for x in layers], axis=1), np.concatenate([x.bias for x in layers]))
-
-
-def attach_head(network: keras.Model, layer: LinearLayer) -> keras.Model:
-    """Return `network` with its last dense layer and `layer` merged into one dense layer."""
-    import keras
-
-    last = network.layers[-1]
-    weights, bias = last.get_weights()
-    # An explicit name: an automatic one may collide with a layer's name in a network that was loaded from a file.
-    head = keras.layers.Dense(layer.weights.shape[1], name="head")
-    result = keras.Model(network.input, head(last.input))
-    head.set_weights([weights @ layer.weights, bias @ layer.weights + layer.bias])
-    return result
 
 
 def folds(tracks: Sequence[Labelled], seed: int) -> np.ndarray:
@@ -147,7 +133,7 @@ def folds(tracks: Sequence[Labelled], seed: int) -> np.ndarray:
 
 
 def cross_validated_logits(
-    copies: list[Outputs], classes: np.ndarray, fold: np.ndarray, settings: Regression | None = None
+    copies: list[Outputs], classes: np.ndarray, fold: np.ndarray, settings: Regression
 ) -> list[np.ndarray]:
     """Return log odds of each track's first copy by the regression fitted without the track's fold.
 

@@ -21,6 +21,8 @@ from genre_edge.system.atomic_write import write_atomically
 MAX_DURATION_S = 240.0  # of a longer recording, only the middle is used
 MIN_DURATION_S = 1.0
 
+Source = tuple[str, Path]  # name of the source, file
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -28,7 +30,7 @@ class Recording:
 
     Attributes:
         name: of the file.
-        source: name of the folder that was given.
+        source: such as the name of a folder of files.
         cached: a .npy file: float16 `(n_mels, n)` in dB.
         n_frames: number of frames.
     """
@@ -44,8 +46,13 @@ class Recording:
         return frames
 
 
-def load(folders: Sequence[Path], mel: MelConfig, cache: Path) -> list[Recording]:
-    """Return the recordings below the folders, and compute the spectrograms that the cache lacks.
+def find(folders: Sequence[Path]) -> list[Source]:
+    """Return all audio files below some folders, sorted, with the name of their folder as source."""
+    return [(folder.name, path) for folder in folders for path in sorted(folder.rglob("*")) if is_audio_name(path)]
+
+
+def load(files: Sequence[Source], mel: MelConfig, cache: Path) -> list[Recording]:
+    """Return the recordings of some files, and compute the spectrograms that the cache lacks.
 
     Unreadable files are reported on stderr and skipped; so are silent ones and those shorter than MIN_DURATION_S,
     without a report.
@@ -54,11 +61,9 @@ def load(folders: Sequence[Path], mel: MelConfig, cache: Path) -> list[Recording
         SystemExit: there is no audio.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    front_end = hashlib.sha256(json.dumps(asdict(mel)).encode()).hexdigest()[:8]
     recordings = []
-    files = [(folder, path) for folder in folders for path in sorted(folder.rglob("*")) if is_audio_name(path)]
-    for number, (folder, path) in enumerate(files, 1):
-        cached = cache / f"{hashlib.sha256(path.read_bytes()).hexdigest()[:24]}-{front_end}.npy"
+    for number, (source, path) in enumerate(files, 1):
+        cached = cached_path(path, mel, cache)
         try:
             if not cached.exists():
                 _save(cached, _middle(_frames(path, mel), mel))
@@ -67,12 +72,18 @@ def load(folders: Sequence[Path], mel: MelConfig, cache: Path) -> list[Recording
             continue
         n_frames = np.load(cached, mmap_mode="r").shape[1]
         if n_frames * mel.hop_length >= MIN_DURATION_S * mel.sr:
-            recordings.append(Recording(path.stem, folder.name, cached, n_frames))
+            recordings.append(Recording(path.stem, source, cached, n_frames))
         if number % 200 == 0 or number == len(files):
             print(f"{number} of {len(files)} recordings analysed", file=sys.stderr)
     if not recordings:
-        raise SystemExit(f"{', '.join(map(str, folders))}: no audio of {MIN_DURATION_S:g} s or more")
+        raise SystemExit(f"there is no audio of {MIN_DURATION_S:g} s or more to listen to")
     return recordings
+
+
+def cached_path(path: Path, mel: MelConfig, cache: Path) -> Path:
+    """Return the path of a file's cached spectrogram, which depends on its content alone, not on its name."""
+    front_end = hashlib.sha256(json.dumps(asdict(mel)).encode()).hexdigest()[:8]
+    return cache / f"{hashlib.sha256(path.read_bytes()).hexdigest()[:24]}-{front_end}.npy"
 
 
 def _frames(path: Path, mel: MelConfig) -> Frames:

@@ -11,6 +11,7 @@ from tools.training.mobilenet import Block, Design
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 # The teacher's front end without its pre-emphasis, which the normalisation applies to the bands: 100 frames a second
 MEL = MelConfig(
@@ -54,11 +55,58 @@ EDGE = StudentDesign(
     HINTED_BLOCKS,
 )
 
+NANO = StudentDesign(
+    Design(
+        8,
+        (
+            Block(3, 8, 16, stride=2),
+            Block(3, 24, 16),
+            Block(5, 16, 16, squeeze=True, stride=2),
+            Block(5, 24, 16, squeeze=True),
+            Block(3, 48, 32, stride=2),
+            Block(3, 64, 32),
+            Block(3, 64, 32),
+            Block(3, 72, 48, squeeze=True),
+            Block(3, 96, 48, squeeze=True),
+            Block(5, 112, 64, squeeze=True, stride=2),
+            Block(5, 128, 64, squeeze=True),
+        ),
+        192,
+    ),
+    (2, 4, 7, 9, 11),
+)
+DESIGNS = {"edge": EDGE, "nano": NANO}
+
+
+def network(design: Design, n_outputs: int) -> keras.Model:
+    """Return a network from a patch, `(n_mels, PATCH_FRAMES, 1)`, to a dense layer on the embedding.
+
+    Its layers have the names of those of `stages`.
+    """
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((MEL.n_mels, PATCH_FRAMES, 1))
+    x = mobilenet.convolution(inputs, design.stem, 3, 2, design.activation, "stem")
+    for number, block in enumerate(design.blocks, 1):
+        x = mobilenet.block(x, block, f"block_{number}")
+    return keras.Model(inputs, layers.Dense(n_outputs, name="head")(_embedding(x, design)))
+
+
+def with_head(parts: list[keras.Model], design: Design, weights: np.ndarray, bias: np.ndarray) -> keras.Model:
+    """Return a `network` with the weights of its `stages` and of a linear layer, `(features, n)` and `(n,)`."""
+    result = network(design, weights.shape[1])
+    by_name = {layer.name: layer for part in parts for layer in part.layers}
+    for layer in result.layers:
+        if layer.weights and layer.name != "head":
+            layer.set_weights(by_name[layer.name].get_weights())
+    result.get_layer("head").set_weights([weights, bias])
+    return result
+
 
 def stages(design: Design, ends: tuple[int, ...]) -> list[keras.Model]:
     """Return the network in consecutive parts: up to each block in `ends`, and from the last one to the embedding."""
     import keras
-    from keras import layers
 
     parts: list[keras.Model] = []
     inputs = keras.Input((MEL.n_mels, None, 1))
@@ -68,6 +116,12 @@ def stages(design: Design, ends: tuple[int, ...]) -> list[keras.Model]:
         if number in ends:
             parts.append(keras.Model(inputs, x, name=f"stage_{len(parts)}"))
             inputs = x = keras.Input((None, None, x.shape[-1]))
-    x = mobilenet.convolution(x, design.last, 1, 1, design.activation, "last")
-    parts.append(keras.Model(inputs, layers.GlobalAveragePooling2D(name="embedding")(x), name=f"stage_{len(parts)}"))
+    parts.append(keras.Model(inputs, _embedding(x, design), name=f"stage_{len(parts)}"))
     return parts
+
+
+def _embedding(x: keras.KerasTensor, design: Design) -> keras.KerasTensor:
+    from keras import layers
+
+    x = mobilenet.convolution(x, design.last, 1, 1, design.activation, "last")
+    return layers.GlobalAveragePooling2D(name="embedding")(x)

@@ -31,8 +31,8 @@ class Style:
     """Style statistics by a network, of spectrograms `(n_mels, n)` dB with the hop of `song.fine_mel`.
 
     Args:
-        network: Keras network.
-        bundle: its bundle, for patch length and normalisation.
+        network: the paper's CNN.
+        bundle: its bundle, for the length of a patch; its normalisation is "minmax".
     """
 
     def __init__(self, network: Any, bundle: Bundle) -> None:
@@ -40,11 +40,10 @@ class Style:
         import tensorflow as tf
 
         self._bundle = bundle
-        # Outputs of blocks and the last hidden layer; not the output layer, because it classifies the imitation.
+        # Pooled outputs of the convolutions and the last hidden layer; not the output layer, because it classifies the
+        # imitation.
         body = network.layers[:-1]
-        outputs = [x.output for x in body if type(x).__name__ == "ReLU" and _follows_sum(x)]
-        outputs += [x.output for x in body if type(x).__name__ == "Dense"]
-        outputs += [x.output for x in body if type(x).__name__ == "MaxPooling2D"]
+        outputs = [x.output for kind in ("Dense", "MaxPooling2D") for x in body if type(x).__name__ == kind]
         self._hidden = keras.Model(network.inputs, outputs)
         self._span = span(bundle)
         # One graph for all songs: tracing takes seconds.
@@ -63,16 +62,8 @@ class Style:
         columns = starts[:, None] + HOP_DIVISOR * np.arange(self._bundle.patch_frames)
         x = tf.transpose(tf.gather(spectrogram, columns, axis=1), (1, 0, 2))
         x = tf.maximum(x - tf.reduce_max(x, (1, 2), keepdims=True), -self._bundle.top_db)
-        if self._bundle.normalisation == "minmax":
-            x -= tf.reduce_min(x, (1, 2), keepdims=True)
-            return (x / (tf.reduce_max(x, (1, 2), keepdims=True) + 1e-6))[..., None]
-        weights = tf.ones_like(x)
-        if self._bundle.normalisation == "active_bands":
-            changes = tf.reduce_max(x, 2, keepdims=True) > tf.reduce_min(x, 2, keepdims=True)
-            weights *= tf.cast(changes | ~tf.reduce_any(changes, 1, keepdims=True), tf.float32)
-        total = tf.reduce_sum(weights, (1, 2), keepdims=True)
-        x -= tf.reduce_sum(weights * x, (1, 2), keepdims=True) / total
-        return (x / (tf.sqrt(tf.reduce_sum(weights * x * x, (1, 2), keepdims=True) / total) + 1e-6))[..., None]
+        x -= tf.reduce_min(x, (1, 2), keepdims=True)
+        return (x / (tf.reduce_max(x, (1, 2), keepdims=True) + 1e-6))[..., None]
 
     def statistics(self, spectrogram: Any, first: int = 0) -> list[Any]:
         """Return time-averaged statistics of the spectrogram and of each hidden layer."""
@@ -162,7 +153,3 @@ def _smooth(hidden: Any) -> Any:
     kernel = np.outer(BAND_KERNEL, COLUMN_KERNEL)[..., None, None].astype(np.float32)
     padded = tf.pad(hidden, [[len(k) // 2] * 2 for k in (BAND_KERNEL, COLUMN_KERNEL)], "SYMMETRIC")
     return tf.clip_by_value(tf.nn.conv2d(padded[None, ..., None], kernel, 1, "VALID")[0, ..., 0], FLOOR_DB, 0.0)
-
-
-def _follows_sum(layer: Any) -> bool:
-    return type(layer.input._keras_history.operation).__name__ == "Add"

@@ -1,0 +1,210 @@
+"""The recipe of `edge` and `nano` from end to end, with small networks and a teacher with random weights."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("sklearn", reason="training needs the extra 'train'")
+from genre_edge.model.prediction import Model
+from tests.helpers.training import Finished, UntrainedTeacher, run_main, small_design
+from tools import evaluate, train_and_export
+from tools.training import (
+    audioset,
+    bundle_export,
+    distilled,
+    efficientat,
+    function_matching,
+    genre_head,
+    head,
+    recordings,
+    students,
+    teacher_heads,
+    views,
+)
+from tools.training.architectures import ARCHITECTURES
+from tools.training.data import Track
+from tools.training.function_matching import Phase
+from tools.training.student import Student
+
+RATE = 32000
+GENRES = {"jazz": 300, "rock": 2000, "unknown": 9000}
+
+
+def write(path: Path, f: float, seed: int, seconds: float = 6) -> None:
+    """Write a tone in noise."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(seconds * RATE)) / RATE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    y = 0.3 * np.sin(2 * np.pi * f * rng.uniform(0.95, 1.05) * t) + 0.01 * rng.standard_normal(len(t))
+    soundfile.write(path, y, RATE)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labelled audio with its table (18 tracks to train on, 6 held out), noise, and music with a held-out track."""
+    folder = tmp_path_factory.mktemp("data")
+    rows = ["row,track,genre,split,artist_group,audio"]
+    for i in range(24):
+        genre = list(GENRES)[i % 3]
+        write(folder / "audio" / f"{i}.wav", GENRES[genre], i)
+        rows.append(f"{i},t{i},{genre},{'train' if i < 18 else 'valid'},{genre}{i % 4},audio/{i}.wav")
+    (folder / "tracks.csv").write_text("\n".join(rows) + "\n")
+    for i in range(4):
+        write(folder / "music" / f"{i}.wav", 500 * (i + 1), 100 + i, 8)
+    (folder / "music" / "copy.wav").write_bytes((folder / "audio" / "20.wav").read_bytes())
+    for i in range(3):
+        soundfile.write(folder / f"{i}.wav", 0.1 * np.random.default_rng(i).standard_normal(4 * RATE), RATE)
+        (folder / "noise").mkdir(exist_ok=True)
+        (folder / f"{i}.wav").rename(folder / "noise" / f"{i}.wav")
+    return folder
+
+
+def train(data: Path, *arguments: str) -> Finished:
+    tiny = replace(ARCHITECTURES["edge"], student=small_design())
+    tiny = replace(tiny, build=lambda _, n: students.network(small_design().network, n))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("edge", "nano"):
+            patch.setitem(ARCHITECTURES, name, tiny)
+            patch.setitem(students.DESIGNS, name, small_design())
+        patch.setattr(efficientat, "load_weights", lambda path: None)
+        patch.setattr(efficientat, "Teacher", UntrainedTeacher)
+        patch.setattr(function_matching, "VALIDATION_RECORDINGS", 2)
+        patch.setattr(function_matching, "VALIDATION_BATCHES", 1)
+        patch.setattr(function_matching, "STATISTICS_BATCHES", 1)
+        phases = Phase("hints", 2, views.Batch(2, 64, 0.0), 1e-2), Phase("matching", 2, views.Batch(2, 64, 0.5), 1e-3)
+        patch.setattr(distilled, "PHASES", phases)
+        patch.setattr(distilled, "CALIBRATION_BATCHES", 1)
+        patch.setattr(teacher_heads, "BATCHES", 4)
+        patch.setattr(bundle_export, "_check_loss", lambda *figures: None)
+        return run_main(train_and_export, *arguments)
+
+
+@pytest.fixture(scope="module")
+def out(data: Path) -> Path:
+    """The output of a run for both students."""
+    arguments = (
+        f"--audio {data} --tracks {data}/tracks.csv --architecture edge nano --teacher {data}/teacher.pt "
+        f"--listen {data}/music --not-music {data}/noise --then-use-all --out {data}/out"
+    )
+    done = train(data, *arguments.split())
+    assert done.code == 0, done.stderr
+    return data / "out"
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("name", ["edge", "nano"])
+def test_bundles(out: Path, name: str) -> None:
+    """Both bundles have genres, styles and sounds; the holdout is measured before the last layer is fitted to it."""
+    measured, final = (Model(out / name / kind).bundle for kind in ("measured", "bundle"))
+    for bundle in (measured, final):
+        assert bundle.labels == sorted(GENRES) and bundle.mel == students.MEL and bundle.name == name
+        assert [style.name for style in bundle.styles] == [style.name for style in audioset.STYLES.values()]
+        assert bundle.sounds == teacher_heads.SOUNDS and bundle.not_music == distilled.NOT_MUSIC_THRESHOLD
+    assert measured.metrics["holdout"] == final.metrics["holdout"] and final.metrics["holdout"]["n"] == 6
+    assert final.metrics["refitted"]["tracks"] == 24 and final.sha256 != measured.sha256
+    assert len(final.metrics["folds"]) == distilled.FOLD_SEEDS
+    hours = measured.metrics["hours_heard"]
+    assert hours["labelled"] == pytest.approx(18 * 6 / 3600, abs=0.006)
+    assert hours == final.metrics["refitted"]["hours_heard"]
+    assert set(hours) == {"labelled", "music", "noise"}
+
+
+@pytest.mark.train
+def test_copies_of_held_out_tracks_are_not_used(data: Path, out: Path) -> None:
+    """A file with the content of a held-out track is not listened to, whatever its name."""
+    tracks = [Track(f"t{i}", "jazz", "", np.empty((0, 0)), "", data / "audio" / f"{i}.wav") for i in (0, 20)]
+    job = distilled.TrainingJob(ARCHITECTURES["edge"], ["jazz"], 0, 0, out, listen=(data / "music",))
+    found = distilled._recordings(job, tracks[:1], tracks[1:])
+    assert sorted(r.name for r in found) == ["0", "0", "1", "2", "3"]
+    found = distilled._recordings(job, tracks, tracks[1:])
+    assert sorted(r.name for r in found) == ["0", "0", "1", "2", "3"]
+
+
+@pytest.mark.train
+def test_card(data: Path, out: Path) -> None:
+    """The card has hash, refit, sources and command, with no local paths."""
+    card = (out / "nano" / "bundle" / "MODEL_CARD.md").read_text()
+    bundle = Model(out / "nano" / "bundle").bundle
+    for text in (bundle.sha256, "fitted again, to all 24 tracks", "--listen music --not-music noise", "| labelled |"):
+        assert text in card
+    assert str(data) not in card
+
+
+@pytest.mark.train
+def test_same_command_resumes(data: Path, out: Path) -> None:
+    """A finished run is not trained again; a run with other students is refused."""
+    words = f"--audio {data} --tracks {data}/tracks.csv --teacher t.pt --listen {data}/music --not-music {data}/noise"
+    done = train(data, *words.split(), "--architecture", "edge", "--out", str(out))
+    assert done.code != 0 and "belongs to a run with other parameters" in done.stderr
+
+
+@pytest.mark.train
+def test_evaluate_with_audio(data: Path, out: Path) -> None:
+    """The bundle can be evaluated on audio, not on the archive of another front end."""
+    words = f"--bundle {out}/edge/measured --tracks {data}/tracks.csv --split valid"
+    done = run_main(evaluate, *words.split(), "--audio", data)
+    assert done.code == 0 and done.stdout.startswith("6 tracks, accuracy ")
+    done = run_main(evaluate, *words.split(), "--mels", data / "m.npz")
+    assert done.code == 1 and "is not the archive's" in done.stderr
+
+
+def some_student() -> Any:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    return Student(small_design())
+
+
+@pytest.mark.train
+def test_genre_head_is_linear_in_the_embedding() -> None:
+    """The fitted layer equals the regression on embedding and kinds of music plus half of the prior."""
+    student, rng = some_student(), np.random.default_rng(0)
+    labels = ["jazz", "zydeco", "rock"]
+    model = genre_head.GenreHead.of(student, labels)
+    copies = [[rng.normal(size=(3, 24)) for _ in range(12)] for _ in range(2)]
+    classes = np.arange(12) % 3
+    layer = model.fit(copies, classes)
+    features = [[np.concatenate([rows, model.music(rows)], axis=1) for rows in copy] for copy in copies]
+    expected = head.fit_genre_layer(features, classes, genre_head.SETTINGS)
+    rows = copies[0][0]
+    weights, bias = (np.asarray(w) for w in student.to_logits.layers[-1].get_weights())
+    own = [audioset.GENRES["jazz"], audioset.GENRES["rock"]]
+    prior = np.insert(rows @ weights[:, own] + bias[own], 1, 0, axis=1)
+    np.testing.assert_allclose(layer(rows), expected(features[0][0]) + 0.5 * prior, atol=1e-6)
+
+
+@pytest.mark.train
+def test_style_layer_gives_the_teachers_probabilities() -> None:
+    """A shift of the student's logits is corrected."""
+    student, rng = some_student(), np.random.default_rng(0)
+    embedding = rng.normal(size=(400, 24))
+    weights, bias = (np.asarray(w) for w in student.to_logits.layers[-1].get_weights())
+    logits = embedding @ weights + bias
+    probabilities = 1 / (1 + np.exp(-(3 * logits - 1)))
+    layer = teacher_heads.style_layer(student, teacher_heads.Examples(embedding, logits, probabilities))
+    classes = list(audioset.STYLES)
+    np.testing.assert_allclose(1 / (1 + np.exp(-layer(embedding))), probabilities[:, classes], atol=0.02)
+
+
+def test_sound_shares() -> None:
+    """Music has the probability of music or singing; the rest is shared; instruments alone count for nothing."""
+    p = np.full((4, audioset.N_CLASSES), 0.01)
+    p[0, audioset.MUSIC] = 0.9
+    p[1, audioset.SINGING.start] = 0.8
+    p[2, audioset.ANIMALS.start] = 0.7
+    p[3, [audioset.SPEECH.start, audioset.INSTRUMENTS.start]] = 0.6, 0.9
+    shares = teacher_heads.sound_shares(p)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert shares.argmax(axis=1).tolist() == [0, 0, 2, 1]
+    assert shares[0, 0] == pytest.approx(0.9) and shares[1, 0] == pytest.approx(0.8)
+
+
+def test_recordings_have_the_same_cache_whatever_their_name(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", 300, 0)
+    (tmp_path / "b.wav").write_bytes((tmp_path / "a.wav").read_bytes())
+    a, b = (recordings.cached_path(tmp_path / f"{name}.wav", students.MEL, tmp_path) for name in "ab")
+    assert a == b

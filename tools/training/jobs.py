@@ -1,0 +1,68 @@
+"""`TrainingJob` and `TrainedNetwork`: what a training recipe gets and returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genre_edge.model.styles import Style
+from tools.training.architectures import Architecture
+from tools.training.data import Track
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """Configuration of a training run: architecture, labels, data folders and output directory.
+
+    Attributes:
+        epochs: of a training on labels.
+        out: directory of checkpoints and caches.
+        student: name of the student among `students`; "" for a training on labels.
+        students: names of the architectures that are distilled together.
+        teacher: file of the teacher's weights.
+        listen: folders of unlabelled music for the teacher.
+        not_music: folders of audio that is not music.
+    """
+
+    architecture: Architecture
+    labels: list[str]
+    epochs: int
+    seed: int
+    out: Path
+    student: str = ""
+    students: tuple[str, ...] = ()
+    teacher: Path | None = None
+    listen: tuple[Path, ...] = ()
+    not_music: tuple[Path, ...] = ()
+
+    def classes(self, tracks: list[Track]) -> np.ndarray:
+        """Return the index of each track's label, `(tracks,)`."""
+        return np.array([self.labels.index(track.genre) for track in tracks])
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network whose outputs are logits, and its recipe's metrics.
+
+    Attributes:
+        temperature: None if it is to be fitted to the holdout.
+        calibration: normalised patches for the value ranges of the int8 network, `(k, n_mels, frames, 1)`; None if
+            those of the tracks suffice.
+        not_music: threshold for this answer; None if the network has no such output.
+        styles, style_threshold, sounds: fields of the bundle.
+    """
+
+    network: keras.Model
+    metrics: dict[str, Any]
+    temperature: float | None = None
+    calibration: np.ndarray | None = None
+    not_music: float | None = None
+    styles: list[Style] = field(default_factory=list)
+    style_threshold: float = 0.5
+    sounds: list[str] = field(default_factory=list)

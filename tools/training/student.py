@@ -1,0 +1,73 @@
+"""A student network in training: its stages, and the layers that give the teacher's outputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tools.training import audioset, efficientat, students
+from tools.training.students import StudentDesign
+from tools.training.targets import Targets
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+
+class Student:
+    """A student in stages, with linear layers from its embedding to the teacher's embedding and logits."""
+
+    def __init__(self, design: StudentDesign) -> None:
+        import keras
+        from keras import layers
+
+        self.stages = students.stages(design.network, design.stage_ends)
+        embedding = (design.network.last,)
+        self.to_embedding = keras.Sequential([keras.Input(embedding), layers.Dense(efficientat.DESIGN.last)])
+        self.to_logits = keras.Sequential([keras.Input(embedding), layers.Dense(audioset.N_CLASSES)])
+
+    @property
+    def parts(self) -> list[keras.Model]:
+        return [*self.stages, self.to_embedding, self.to_logits]
+
+    def start_from(self, targets: Targets) -> None:
+        """Set the last batch normalisations of each stage so that its outputs have the targets' mean and variance.
+
+        Otherwise the first thousand steps would be spent on the scale.
+        """
+        for stage, mean, variance in zip(self.stages[:-1], targets.stage_mean, targets.stage_variance, strict=False):
+            norms = [layer for layer in stage.layers if layer.name.endswith("project_norm")]
+            norms = [layer for layer in norms if layer.gamma.shape == mean.shape]
+            for i, norm in enumerate(norms):  # the first carries the mean, the others are added to it
+                share = 1.0 if len(norms) == 1 else 0.7 if i == 0 else 0.1
+                norm.gamma.assign(np.sqrt(share * variance))
+                norm.beta.assign(mean if i == 0 else 0 * mean)
+        self.to_logits.layers[-1].bias.assign(targets.logit_mean)
+
+    def network(self) -> keras.Model:
+        """Return one network from a patch to the embedding and the logits."""
+        import keras
+
+        inputs = keras.Input((students.MEL.n_mels, students.PATCH_FRAMES, 1))
+        x = inputs
+        for stage in self.stages:
+            x = stage(x)
+        return keras.Model(inputs, [x, self.to_logits(x)])
+
+    def stage_outputs(self, x: tf.Tensor) -> list[tf.Tensor]:
+        """Return the outputs of all stages, the last being the student's embedding.
+
+        Batch normalisation uses its moving averages, also in training: with the statistics of each batch, the student
+        would be another function at inference.
+        """
+        result = []
+        for stage in self.stages:
+            x = stage(x, training=False)
+            result.append(x)
+        return result
+
+    def outputs(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the teacher's embedding and logits as the student estimates them."""
+        embedding = self.stage_outputs(x)[-1]
+        return self.to_embedding(embedding), self.to_logits(embedding)

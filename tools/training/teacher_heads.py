@@ -1,0 +1,108 @@
+"""Heads that a student learns from its teacher: styles with calibrated probabilities, and sounds that are no music."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from genre_edge.model.preprocessing import logistic
+from tools.training import audioset, efficientat, head, students, views
+from tools.training.head import LinearLayer, Regression
+from tools.training.recordings import Recording
+from tools.training.student import Student
+
+BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.35), 160
+SOUNDS = ["music", "speech", "animal", "noise"]
+SOUND_REGRESSION = Regression(0.03, least_deviation=0.5)
+STYLE_C = 100.0  # hardly any regularisation: two parameters for each style
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What student and teacher make of the same views.
+
+    Attributes:
+        embedding: the student's, `(k, features)`.
+        logits: the student's estimate of the teacher's, `(k, 527)`.
+        probabilities: the teacher's, `(k, 527)`.
+    """
+
+    embedding: np.ndarray
+    logits: np.ndarray
+    probabilities: np.ndarray
+
+
+def listen(
+    student: Student,
+    teacher: efficientat.Teacher,
+    recordings: Sequence[Recording],
+    not_music: Sequence[Recording],
+    seed: int,
+) -> Examples:
+    """Return what student and teacher make of random views, some of them degraded for the student.
+
+    Args:
+        student, teacher: the networks.
+        recordings: for two thirds of the views.
+        not_music: those of the recordings that are not music, for the others.
+        seed: of the views.
+    """
+    rng = np.random.default_rng([seed, 2])
+    embedding, logits, probabilities = [], [], []
+    for source, batches in ((recordings, BATCHES), (not_music, BATCHES // 2)):
+        maker = views.ViewMaker(source)
+        for _ in range(batches):
+            x, y = (part.astype(np.float32) for part in maker.batch(BATCH, rng))
+            embedding.append(np.asarray(student.stage_outputs(x)[-1]))
+            logits.append(np.asarray(student.to_logits(embedding[-1])))
+            probabilities.append(logistic(np.asarray(teacher.outputs(y)[1], dtype=np.float64)))
+    return Examples(*map(np.concatenate, (embedding, logits, probabilities)))
+
+
+def style_layer(student: Student, examples: Examples) -> LinearLayer:
+    """Return the log odds of the styles: the student's logits, scaled and shifted for each style (Platt 1999).
+
+    Their probabilities are then as calibrated as the teacher's.
+    """
+    classes = list(audioset.STYLES)
+    scaled = [_platt(examples.logits[:, c], examples.probabilities[:, c]) for c in classes]
+    slope, offset = np.array(scaled).T
+    weights, bias = (np.asarray(values)[..., classes] for values in student.to_logits.layers[-1].get_weights())
+    return LinearLayer(weights * slope, bias * slope + offset)
+
+
+def _platt(logits: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
+    """Return slope and offset with which logits give probabilities of the highest likelihood."""
+    x, y, weight = _soft_rows(logits[:, None], np.stack([1 - probabilities, probabilities], axis=1))
+    model = LogisticRegression(C=STYLE_C).fit(x, y, sample_weight=weight)
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+def sound_shares(probabilities: np.ndarray) -> np.ndarray:
+    """Return the shares of SOUNDS in the teacher's probabilities, `(k, 4)`.
+
+    Music has the probability of the classes "Music" or "Singing"; the other sounds share the rest in proportion to
+    their most probable class. Instruments alone are neither.
+    """
+    known = (audioset.SPEECH, audioset.ANIMALS, audioset.SINGING, audioset.INSTRUMENTS, audioset.KINDS_OF_MUSIC)
+    other = np.setdiff1d(np.arange(audioset.N_CLASSES), [audioset.MUSIC, *itertools.chain(*known)])
+    most = [probabilities[:, classes].max(axis=1) for classes in (audioset.SPEECH, audioset.ANIMALS, other)]
+    rest = np.stack(most, axis=1)
+    music = probabilities[:, [audioset.MUSIC, audioset.SINGING.start]].max(axis=1, keepdims=True)
+    return np.concatenate([music, (1 - music) * rest / rest.sum(axis=1, keepdims=True)], axis=1)
+
+
+def sound_layer(examples: Examples) -> LinearLayer:
+    """Return the log odds of SOUNDS, a regression on the student's embedding with the teacher's shares."""
+    x, y, weight = _soft_rows(examples.embedding, sound_shares(examples.probabilities))
+    return head.fit_regression(x, y, SOUND_REGRESSION, weight)
+
+
+def _soft_rows(x: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows, classes and weights for a regression on shares of the classes: each row is there for each class."""
+    k = shares.shape[1]
+    return np.tile(x, (k, 1)), np.repeat(np.arange(k), len(x)), shares.T.ravel()
