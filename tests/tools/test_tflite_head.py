@@ -87,19 +87,42 @@ def test_replaced_outputs(bundle: Path, n_new: int, exponent: float, bias: float
     assert np.abs(after[:, :n_new] - expected).max() <= 1
 
 
+def _features(content: bytes) -> int:
+    return len(tflite_head.last_layer(content).weights)
+
+
 def test_other_layers_keep_their_values() -> None:
     """The features of a network with replaced outputs are those of the original, and the whole network runs."""
     content = read(MODELS / "edge")
-    new = tflite_head.replace_outputs(content, 10, np.full((192, 2), 0.01), np.zeros(2))
+    new = tflite_head.replace_outputs(content, 10, np.full((_features(content), 2), 0.01), np.zeros(2))
     inputs = random_int8(content, 3)
     without = (tflite_head.without_last_layer(content), tflite_head.without_last_layer(new))
     assert np.array_equal(run(without[0], inputs), run(without[1], inputs))
     assert np.array_equal(run(new, inputs)[:, 2:], run(content, inputs)[:, 10:])
 
 
+def test_replaced_layer() -> None:
+    """A new layer with a range of its own follows real arithmetic to a step of the output, also with more outputs."""
+    content, rng = read(MODELS / "edge"), np.random.default_rng(0)
+    features = tflite_head.last_layer(content).features
+    n_features = len(tflite_head.last_layer(content).weights)
+    weights, bias = 0.1 * rng.normal(size=(n_features, 30)), rng.normal(size=30)
+    stored = rng.integers(-128, 128, (20, n_features), dtype=np.int8)
+    expected = (stored.astype(float) - features.zero) * features.scale @ weights + bias
+    limits = float(expected.min()), float(expected.max()) / 2
+    new = tflite_head.replace_layer(content, weights, bias, limits)
+    outputs = tflite_head.last_layer(new).outputs
+    assert outputs.scale == pytest.approx((limits[1] - limits[0]) / 255)
+    real = (run(tflite_head.only_last_layer(new), stored).astype(float) - outputs.zero) * outputs.scale
+    deviation = np.abs(weights).max(axis=0) / 254 * np.abs((stored - features.zero) * features.scale).sum(axis=1).max()
+    assert (np.abs(real - np.clip(expected, *limits)) <= deviation + outputs.scale).all()
+    assert real.max() == pytest.approx(limits[1], abs=outputs.scale)  # clipped
+
+
 def test_constants_are_aligned() -> None:
     """Each constant begins at a multiple of 16 bytes, as the schema requires, and none is lost."""
-    content = tflite_head.replace_outputs(read(MODELS / "edge"), 10, np.zeros((192, 3)), np.zeros(3))
+    content = read(MODELS / "edge")
+    content = tflite_head.replace_outputs(content, 10, np.zeros((_features(content), 3)), np.zeros(3))
     assert content[4:8] == b"TFL3"
     model = schema.Model.GetRootAs(content, 0)
     buffers = [model.Buffers(i).DataAsNumpy() for i in range(model.BuffersLength()) if model.Buffers(i).DataLength()]

@@ -115,10 +115,8 @@ def export_refitted(
 def _quantise(
     trained: TrainedNetwork, job: TrainingJob, train: list[Track], compared: list[Track], info: BundleInfo
 ) -> QuantisedNetwork:
-    architecture, calibration = job.architecture, trained.calibration
-    if calibration is None:
-        calibration = _calibration_patches(train, architecture)
-    tflite = quantise.to_int8(trained.network, calibration)
+    architecture = job.architecture
+    tflite = trained.tflite or quantise.to_int8(trained.network, _calibration_patches(train, architecture))
     draft = Bundle(
         name=info.name,
         version=info.version,

@@ -14,18 +14,22 @@ from tools.training import (
     examples,
     genre_head,
     head,
+    quantise,
     recordings,
     report,
     students,
     teacher_heads,
+    tflite_head,
     views,
 )
 from tools.training.architectures import size
 from tools.training.data import Track
 from tools.training.effects import Effects
 from tools.training.function_matching import PHASES, Distiller
-from tools.training.head import LinearLayer, Outputs
+from tools.training.head import LinearLayer
+from tools.training.int8_features import Int8Features
 from tools.training.jobs import TrainedNetwork, TrainingJob
+from tools.training.mobilenet import Design
 from tools.training.recordings import Recording
 from tools.training.student import Student
 
@@ -55,8 +59,12 @@ def train(job: TrainingJob, tracks: list[Track], holdout: list[Track], run: str)
     distiller = Distiller(designs, teacher, found, job.out / run, PHASES, job.seed)
     explained = distiller.run()[job.student]
     student = distiller.students[job.student]
-    layer, temperature, metrics = _heads(job, student, teacher, tracks, found)
-    network = students.with_head(student.stages, job.architecture.student.network, layer.weights, layer.bias)
+    design = job.architecture.student.network
+    backbone = _quantised_backbone(student, design, found, job.seed)
+    embed = Int8Features(backbone)
+    layer, limits, temperature, metrics = _heads(job, student, teacher, embed, tracks, found)
+    tflite = tflite_head.replace_layer(backbone, layer.weights, layer.bias, limits)
+    network = students.with_head(student.stages, design, layer)
     hours = recordings.hours(found, students.MEL)
     return TrainedNetwork(
         network,
@@ -67,7 +75,7 @@ def train(job: TrainingJob, tracks: list[Track], holdout: list[Track], run: str)
             **metrics,
         },
         temperature,
-        _calibration(found, job.seed),
+        tflite,
         NOT_MUSIC_THRESHOLD,
         list(audioset.STYLES.values()),
         STYLE_THRESHOLD,
@@ -85,10 +93,19 @@ def _recordings(job: TrainingJob, tracks: list[Track], holdout: list[Track]) -> 
 
 
 def _heads(
-    job: TrainingJob, student: Student, teacher: efficientat.Teacher, tracks: list[Track], found: list[Recording]
-) -> tuple[LinearLayer, float, dict[str, Any]]:
-    """Return one layer for genres, styles and sounds, the genres' temperature, and metrics on folds."""
-    copies = [_embeddings(student, frames, job) for frames in degraded_copies(tracks, job.seed)]
+    job: TrainingJob,
+    student: Student,
+    teacher: efficientat.Teacher,
+    embed: Int8Features,
+    tracks: list[Track],
+    found: list[Recording],
+) -> tuple[LinearLayer, tuple[float, float], float, dict[str, Any]]:
+    """Fit the heads to the int8 network's embedding, so that training and inference see the same values.
+
+    Returns:
+        One layer for genres, styles and sounds, the limits of its outputs, the genres' temperature, metrics on folds.
+    """
+    copies = [examples.track_outputs(embed, frames, job.architecture) for frames in degraded_copies(tracks, job.seed)]
     copies = [copies[0]] * CLEAN_COPIES + copies[1:]
     classes, model = job.classes(tracks), genre_head.GenreHead.of(student, job.labels)
     genres = model.fit(copies, classes)
@@ -104,9 +121,10 @@ def _heads(
     }
     not_music = {folder.name for folder in job.not_music}
     other = [recording for recording in found if recording.source in not_music]
-    heard = teacher_heads.listen(student, teacher, found, other, job.seed)
-    layers = genres, teacher_heads.style_layer(student, heard), teacher_heads.sound_layer(heard)
-    return head.concatenate(*layers), temperature, metrics
+    heard = teacher_heads.listen(student, teacher, embed, found, other, job.seed)
+    layer = head.concatenate(genres, teacher_heads.style_layer(student, heard), teacher_heads.sound_layer(heard))
+    outputs = layer(np.concatenate([heard.embedding, *(rows for copy in copies for rows in copy)]))
+    return layer, (float(outputs.min()), float(outputs.max())), temperature, metrics
 
 
 def degraded_copies(tracks: list[Track], seed: int) -> list[list[Frames]]:
@@ -120,15 +138,12 @@ def degraded_copies(tracks: list[Track], seed: int) -> list[list[Frames]]:
     return [[t.frames for t in tracks], *([degrade(t.frames) for t in tracks] for degrade in degradations)]
 
 
-def _embeddings(student: Student, tracks: list[Frames], job: TrainingJob) -> Outputs:
-    """Return the student's embedding of each track's patches, each `(patches, features)`."""
-    return examples.track_outputs(lambda x: student.stage_outputs(x)[-1], tracks, job.architecture)
-
-
-def _calibration(found: list[Recording], seed: int) -> np.ndarray:
-    """Return views for the value ranges of the int8 network, `(k, n_mels, PATCH_FRAMES, 1)`."""
+def _quantised_backbone(student: Student, design: Design, found: list[Recording], seed: int) -> bytes:
+    """Return the int8 network; its outputs are the teacher's logits of kinds of music, to be replaced."""
     maker, rng = views.ViewMaker(found), np.random.default_rng([seed, 3])
-    return np.concatenate([maker.batch(CALIBRATION, rng)[0].astype(np.float32) for _ in range(CALIBRATION_BATCHES)])
+    calibration = [maker.batch(CALIBRATION, rng)[0].astype(np.float32) for _ in range(CALIBRATION_BATCHES)]
+    network = students.with_head(student.stages, design, student.logits_of(audioset.is_music()))
+    return quantise.to_int8(network, np.concatenate(calibration))
 
 
 def _accuracy(logits: list[np.ndarray], classes: np.ndarray) -> float:

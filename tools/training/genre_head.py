@@ -32,12 +32,10 @@ class GenreHead:
     @classmethod
     def of(cls, student: Student, labels: list[str]) -> GenreHead:
         """Return the head for some labels; one that is no genre of the teacher has no prior."""
-        weights, bias = map(np.asarray, student.to_logits.layers[-1].get_weights())
-        own = [audioset.GENRES.get(label) for label in labels]
-        columns = [np.zeros(len(weights)) if c is None else weights[:, c] for c in own]
-        prior = LinearLayer(np.stack(columns, axis=1), np.array([0.0 if c is None else bias[c] for c in own]))
-        is_music = audioset.is_music()
-        return cls(LinearLayer(weights[:, is_music], bias[is_music]), prior.times(PRIOR_WEIGHT))
+        known = np.array([label in audioset.GENRES for label in labels])
+        own = student.logits_of(np.array([audioset.GENRES.get(label, 0) for label in labels]))
+        prior = LinearLayer(own.weights * known, own.bias * known)
+        return cls(student.logits_of(audioset.is_music()), prior.times(PRIOR_WEIGHT))
 
     def fit(self, copies: list[Outputs], classes: np.ndarray) -> LinearLayer:
         """Return the layer from the embedding to the log odds, fitted to all tracks; see `head.fit_genre_layer`."""

@@ -52,8 +52,7 @@ class TrainedNetwork:
 
     Attributes:
         temperature: None if it is to be fitted to the holdout.
-        calibration: normalised patches for the value ranges of the int8 network, `(k, n_mels, frames, 1)`; None if
-            those of the tracks suffice.
+        tflite: the int8 network; None if `network` is to be quantised.
         not_music: threshold for this answer; None if the network has no such output.
         styles, style_threshold, sounds: fields of the bundle.
     """
@@ -61,7 +60,7 @@ class TrainedNetwork:
     network: keras.Model
     metrics: dict[str, Any]
     temperature: float | None = None
-    calibration: np.ndarray | None = None
+    tflite: bytes | None = None
     not_music: float | None = None
     styles: list[Style] = field(default_factory=list)
     style_threshold: float = 0.5

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tools.training import audioset, efficientat, students
+from tools.training.head import LinearLayer
 from tools.training.students import StudentDesign
 from tools.training.targets import Targets
 
@@ -54,6 +55,11 @@ class Student:
         for stage in self.stages:
             x = stage(x)
         return keras.Model(inputs, [x, self.to_logits(x)])
+
+    def logits_of(self, classes: np.ndarray) -> LinearLayer:
+        """Return the layer from the student's embedding to the teacher's logits of some classes, indices or a mask."""
+        weights, bias = map(np.asarray, self.to_logits.layers[-1].get_weights())
+        return LinearLayer(weights[:, classes], bias[classes])
 
     def stage_outputs(self, x: tf.Tensor) -> list[tf.Tensor]:
         """Return the outputs of all stages, the last being the student's embedding.

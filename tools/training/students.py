@@ -11,7 +11,8 @@ from tools.training.mobilenet import Block, Design
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
+
+    from tools.training.head import LinearLayer
 
 # The teacher's front end without its pre-emphasis, which the normalisation applies to the bands: 100 frames a second
 MEL = MelConfig(
@@ -93,14 +94,14 @@ def network(design: Design, n_outputs: int) -> keras.Model:
     return keras.Model(inputs, layers.Dense(n_outputs, name="head")(_embedding(x, design)))
 
 
-def with_head(parts: list[keras.Model], design: Design, weights: np.ndarray, bias: np.ndarray) -> keras.Model:
-    """Return a `network` with the weights of its `stages` and of a linear layer, `(features, n)` and `(n,)`."""
-    result = network(design, weights.shape[1])
+def with_head(parts: list[keras.Model], design: Design, layer: LinearLayer) -> keras.Model:
+    """Return a `network` with the weights of its `stages` and of a linear layer on the embedding."""
+    result = network(design, layer.weights.shape[1])
     by_name = {layer.name: layer for part in parts for layer in part.layers}
-    for layer in result.layers:
-        if layer.weights and layer.name != "head":
-            layer.set_weights(by_name[layer.name].get_weights())
-    result.get_layer("head").set_weights([weights, bias])
+    for own in result.layers:
+        if own.weights and own.name != "head":
+            own.set_weights(by_name[own.name].get_weights())
+    result.get_layer("head").set_weights([layer.weights, layer.bias])
     return result
 
 

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from genre_edge.model.preprocessing import logistic
 from tools.training import audioset, efficientat, head, students, views
+from tools.training.examples import Network
 from tools.training.head import LinearLayer, Regression
 from tools.training.recordings import Recording
 from tools.training.student import Student
@@ -39,6 +40,7 @@ class Examples:
 def listen(
     student: Student,
     teacher: efficientat.Teacher,
+    embed: Network,
     recordings: Sequence[Recording],
     not_music: Sequence[Recording],
     seed: int,
@@ -47,6 +49,7 @@ def listen(
 
     Args:
         student, teacher: the networks.
+        embed: from the student's normalised patches to its embedding, as the int8 network computes it.
         recordings: for two thirds of the views.
         not_music: those of the recordings that are not music, for the others.
         seed: of the views.
@@ -57,7 +60,7 @@ def listen(
         maker = views.ViewMaker(source)
         for _ in range(batches):
             x, y = (part.astype(np.float32) for part in maker.batch(BATCH, rng))
-            embedding.append(np.asarray(student.stage_outputs(x)[-1]))
+            embedding.append(embed(x))
             logits.append(np.asarray(student.to_logits(embedding[-1])))
             probabilities.append(logistic(np.asarray(teacher.outputs(y)[1], dtype=np.float64)))
     return Examples(*map(np.concatenate, (embedding, logits, probabilities)))
@@ -71,8 +74,8 @@ def style_layer(student: Student, examples: Examples) -> LinearLayer:
     classes = list(audioset.STYLES)
     scaled = [_platt(examples.logits[:, c], examples.probabilities[:, c]) for c in classes]
     slope, offset = np.array(scaled).T
-    weights, bias = (np.asarray(values)[..., classes] for values in student.to_logits.layers[-1].get_weights())
-    return LinearLayer(weights * slope, bias * slope + offset)
+    own = student.logits_of(np.array(classes))
+    return LinearLayer(own.weights * slope, own.bias * slope + offset)
 
 
 def _platt(logits: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:

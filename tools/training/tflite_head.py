@@ -179,6 +179,26 @@ def only_last_layer(content: bytes) -> bytes:
     return network.packed()
 
 
+def replace_layer(content: bytes, weights: np.ndarray, bias: np.ndarray, limits: tuple[float, float]) -> bytes:
+    """Replace the last layer of a network.
+
+    Args:
+        content: content of the .tflite file.
+        weights, bias: the new layer, `(features, k)` and `(k,)`, in real numbers; see `LastLayer`.
+        limits: the smallest and the largest value of its outputs; others are clipped.
+
+    Raises:
+        ModelError: as `last_layer`.
+    """
+    network = _Network(content)
+    low, high = limits
+    scale = float(np.float32((high - low) / 255))
+    network.output.quantization.scale = np.array([scale], dtype=np.float32)
+    network.output.quantization.zeroPoint = np.array([round(-128 - low / scale)], dtype=np.int64)
+    _set_layer(network, len(network.stored()[0]), weights, bias)
+    return network.packed()
+
+
 def replace_outputs(content: bytes, n_replaced: int, weights: np.ndarray, bias: np.ndarray) -> bytes:
     """Replace the first outputs of a network. All others keep their weights and quantisation, hence their values.
 
@@ -192,6 +212,11 @@ def replace_outputs(content: bytes, n_replaced: int, weights: np.ndarray, bias: 
         ModelError: as `last_layer`.
     """
     network = _Network(content)
+    _set_layer(network, n_replaced, weights, bias)
+    return network.packed()
+
+
+def _set_layer(network: _Network, n_replaced: int, weights: np.ndarray, bias: np.ndarray) -> None:
     old_weights, old_scales, old_bias = network.stored()
     feature_scale = _quantisation(network.features).scale
     scales = np.maximum(np.abs(weights).max(axis=0) / _MAX_WEIGHT, np.abs(bias) / feature_scale / _MAX_BIAS)
@@ -215,7 +240,6 @@ def replace_outputs(content: bytes, n_replaced: int, weights: np.ndarray, bias: 
     _set_constant(network, network.graph.tensors[network.bias_index], all_bias, all_scales * feature_scale)
     network.output.shape = [1, len(all_bias)]
     network.output.shapeSignature = None
-    return network.packed()
 
 
 def _set_constant(network: _Network, tensor: Any, values: np.ndarray, scales: np.ndarray) -> None:
