@@ -171,8 +171,9 @@ def test_equal_options() -> None:
 
 STYLED_VERDICT = make_verdict(1e9) | {
     "styles": [
+        {"style": "dark", "parent": None, "probability": 0.9},
         {"style": "bass", "parent": "dark", "probability": 0.8},
-        {"style": "dark", "parent": None, "probability": 0.8},
+        {"style": "bright", "parent": None, "probability": 0.7},
     ]
 }
 
@@ -180,7 +181,7 @@ STYLED_VERDICT = make_verdict(1e9) | {
 @pytest.mark.parametrize(
     ("verdict", "styles", "style", "sound", "heard_sound"),
     [
-        (STYLED_VERDICT, {"bass": 0.8, "dark": 0.8}, "bass", None, "music"),
+        (STYLED_VERDICT, {"dark": 0.9, "bass": 0.8, "bright": 0.7}, "bass", None, "music"),
         (make_verdict(1e9, None, "low_confidence"), {}, None, None, "music"),
         (make_verdict(1e9, None, "not_music") | {"sound": "speech"}, {}, None, "speech", "speech"),
         (SILENCE, {}, None, "silence", "silence"),

@@ -3,7 +3,8 @@
 Topics:
     PREFIX/availability   online or offline; offline is also the last will
     PREFIX/verdict        {"heard": genre or reason, "genre", "reason", "confidence", "confidence_percent", "time", ...}
-                          "styles" {name: probability}, "style" (the first or null), if the model has styles;
+                          "styles" {name: probability}, "style" (the first that includes no other of them, or null),
+                          if the model has styles;
                           "sound", "heard_sound" (the sound or "music"), if it tells sounds apart
     PREFIX/health         values from /api/v1/status, every 30 s and when `listening` changes
 
@@ -108,7 +109,8 @@ class MqttPublisher:
         bundle, content = self._station.bundle, dict[str, Any]()
         if bundle.styles:
             styles = {entry["style"]: entry["probability"] for entry in verdict["styles"]}
-            content |= {"styles": styles, "style": next(iter(styles), None)}
+            parents = {entry["parent"] for entry in verdict["styles"]}
+            content |= {"styles": styles, "style": next((name for name in styles if name not in parents), None)}
         if bundle.sounds:
             content |= {"sound": verdict["sound"], "heard_sound": heard_sound(verdict)}
         return content
