@@ -30,7 +30,7 @@ SKIPPED = {
     "genre-edge devices": "needs PortAudio; tests/audio/test_portaudio.py",
     "arecord": "needs a microphone",
     "python -m tools.fetch_sounds": "downloads several GB; tests/tools/test_fetch_sounds.py",
-    "python -m tools.train_and_export --mels": "tests/tools/test_training_edge.py trains on a small corpus",
+    "python -m tools.train_and_export --audio gtzan": "tests/tools/test_training_distilled.py uses a small corpus",
     "python -m tools.own_genres_study": "needs the corpora; tests/tools/test_own_genres.py uses a small one",
     "python -m tools.evaluate": "tests/tools/test_evaluate.py evaluates a small corpus",
     "python -m tools.mixtures": "takes minutes; tests/tools/test_mixtures.py",

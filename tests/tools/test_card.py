@@ -39,7 +39,7 @@ def test_card_lists_all_commands() -> None:
     """The card of a distilled bundle lists the commands from download to chart, in order."""
     shipped = card_text(metrics=metrics(measured_sha256="abc123"))
     block = shipped.split("## Regenerate")[1].split("```")[1].splitlines()[1:]
-    tools = ["fetch_sounds", "train_and_export", "evaluate", "study_model", "ablate_model", "chart_models"]
+    tools = ["fetch_sounds", "train_and_export", "evaluate", "study_model", "chart_models"]
     assert [line.split()[:3] for line in block] == [["python", "-m", f"tools.{tool}"] for tool in tools]
     assert block[1] == COMMAND and all("--bundle OUT/measured " in line for line in block[2:4])
     assert "SHA-256 of the measured model.tflite:\n`abc123`." in shipped
@@ -51,4 +51,4 @@ def test_card_without_splits_or_teacher() -> None:
     own = card_text(metrics=metrics(("refitted", "measured_sha256"), holdout_split="random 0.2"), not_music=None)
     assert own.split("## Regenerate")[1].split("```")[1] == f"sh\n{COMMAND}\n"
     plain = card_text(metrics=metrics(("refitted", "folds")))
-    assert "tools.evaluate --bundle OUT/bundle " in plain and "ablate_model" not in plain
+    assert "tools.evaluate --bundle OUT/bundle " in plain and "--mels mel.npz" in plain and "chart_models" not in plain

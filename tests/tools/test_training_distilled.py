@@ -190,6 +190,24 @@ def test_style_layer_gives_the_teachers_probabilities() -> None:
     np.testing.assert_allclose(1 / (1 + np.exp(-layer(embedding))), probabilities[:, classes], atol=0.02)
 
 
+def test_styles_are_fitted_to_labels() -> None:
+    """Too small probabilities are raised until they are as frequent as the labels; other styles get the same change."""
+    rng, n = np.random.default_rng(0), len(audioset.STYLES)
+    layer = teacher_heads.LinearLayer(np.eye(n), np.full(n, -4.0))
+    index = {genre: list(audioset.STYLES).index(c) for genre, c in audioset.GENRES.items()}
+    genres = [("jazz", "rock")[i % 2] for i in range(200)]
+    tracks = []
+    for genre in genres:
+        rows = rng.normal(0, 0.1, (3, n))
+        rows[:, index[genre if rng.random() < 0.8 else "rock"]] += 3
+        tracks.append(rows)
+    fitted = teacher_heads.fit_to_labels(layer, tracks, genres)
+    p = 1 / (1 + np.exp(-np.concatenate([fitted(rows) for rows in tracks])))
+    assert p[:, [index["jazz"], index["rock"]]].sum(axis=1).mean() == pytest.approx(1, abs=0.05)
+    assert np.allclose(fitted.weights, np.eye(n) * fitted.weights[0, 0]) and np.ptp(fitted.bias) == 0
+    assert teacher_heads.fit_to_labels(layer, tracks, ["polka"] * 200) is layer
+
+
 def test_sound_shares() -> None:
     """Music has the probability of music or singing; the rest is shared; instruments alone count for nothing."""
     p = np.full((4, audioset.N_CLASSES), 0.01)

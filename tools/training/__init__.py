@@ -1,1 +1,1 @@
-"""Training library behind train_and_export, evaluate, study_model and ablate_model."""
+"""Training library behind train_and_export, evaluate and study_model."""

@@ -34,7 +34,7 @@ from tools.training.recordings import Recording
 from tools.training.student import Student
 
 NOT_MUSIC_THRESHOLD = 0.7  # probability from which the answer is "not_music"; docs/model.md has its error rates
-STYLE_THRESHOLD = 0.3  # probability from which a style is named
+STYLE_THRESHOLD = 0.5  # probability from which a style is named
 FOLD_SEEDS = 3
 CLEAN_COPIES = 3  # the undegraded tracks weigh as much as all degraded ones
 SNR_DB = 5.0, 25.0  # range of the noisy copies that the genre head is fitted to
@@ -122,7 +122,10 @@ def _heads(
     not_music = {folder.name for folder in job.not_music}
     other = [recording for recording in found if recording.source in not_music]
     heard = teacher_heads.listen(student, teacher, embed, found, other, job.seed)
-    layer = head.concatenate(genres, teacher_heads.style_layer(student, heard), teacher_heads.sound_layer(heard))
+    styles = teacher_heads.fit_to_labels(
+        teacher_heads.style_layer(student, heard), copies[0], [track.genre for track in tracks]
+    )
+    layer = head.concatenate(genres, styles, teacher_heads.sound_layer(heard))
     outputs = layer(np.concatenate([heard.embedding, *(rows for copy in copies for rows in copy)]))
     return layer, (float(outputs.min()), float(outputs.max())), temperature, metrics
 

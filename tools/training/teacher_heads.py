@@ -12,14 +12,14 @@ from sklearn.linear_model import LogisticRegression
 from genre_edge.model.preprocessing import logistic
 from tools.training import audioset, efficientat, head, students, views
 from tools.training.examples import Network
-from tools.training.head import LinearLayer, Regression
+from tools.training.head import LinearLayer, Outputs, Regression
 from tools.training.recordings import Recording
 from tools.training.student import Student
 
 BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.35), 160
 SOUNDS = ["music", "speech", "animal", "noise"]
 SOUND_REGRESSION = Regression(0.03, least_deviation=0.5)
-STYLE_C = 100.0  # hardly any regularisation: two parameters for each style
+STYLE_C = 100.0  # hardly any regularisation of two parameters
 
 
 @dataclass(frozen=True)
@@ -67,15 +67,40 @@ def listen(
 
 
 def style_layer(student: Student, examples: Examples) -> LinearLayer:
-    """Return the log odds of the styles: the student's logits, scaled and shifted for each style (Platt 1999).
+    """Return the log odds of the styles as the teacher would give them: the student's logits, scaled and shifted.
 
-    Their probabilities are then as calibrated as the teacher's.
+    Each style gets the slope and the offset with which its probabilities are likeliest (Platt 1999).
     """
     classes = list(audioset.STYLES)
     scaled = [_platt(examples.logits[:, c], examples.probabilities[:, c]) for c in classes]
     slope, offset = np.array(scaled).T
     own = student.logits_of(np.array(classes))
     return LinearLayer(own.weights * slope, own.bias * slope + offset)
+
+
+def fit_to_labels(styles: LinearLayer, tracks: Outputs, genres: list[str]) -> LinearLayer:
+    """Return the styles' layer with one slope and one offset more, fitted to tracks whose genre is also a style.
+
+    AudioSet's labels are sparse: a listener who was asked whether a clip is jazz seldom was asked whether it is swing,
+    so the teacher's probabilities are too small. All genres weigh the same.
+
+    Args:
+        styles: see `style_layer`.
+        tracks: embedding of each track's patches, each `(patches, features)`.
+        genres: genre of each track.
+    """
+    names = list(audioset.STYLES)
+    labels = [genre for genre in sorted(set(genres)) if genre in audioset.GENRES]
+    if len(labels) < 2:
+        return styles
+    columns = [names.index(audioset.GENRES[label]) for label in labels]
+    p = np.stack([logistic(styles(rows)[:, columns]).mean(axis=0) for rows in tracks])
+    true = np.array(genres)[:, None] == np.array(labels)
+    weight = 1 / np.array([genres.count(genre) for genre in genres])
+    weights = np.repeat(weight / weight.mean(), len(labels))
+    model = LogisticRegression(C=STYLE_C).fit(np.log(p / (1 - p)).reshape(-1, 1), true.ravel(), sample_weight=weights)
+    slope, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
+    return LinearLayer(styles.weights * slope, styles.bias * slope + offset)
 
 
 def _platt(logits: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
