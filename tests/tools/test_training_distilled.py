@@ -208,6 +208,18 @@ def test_styles_are_fitted_to_labels() -> None:
     assert teacher_heads.fit_to_labels(layer, tracks, ["polka"] * 200) is layer
 
 
+def test_sounds_are_fitted_to_recordings() -> None:
+    """A music share of 0.4 for music and 0.1 for noise becomes nearly 1 and 0; the other sounds keep their order."""
+    layer = teacher_heads.LinearLayer(np.eye(4), np.zeros(4))
+    rng = np.random.default_rng(0)
+    music = np.log([0.4, 0.1, 0.1, 0.4]) + rng.normal(0, 0.1, (200, 4))
+    noise = np.log([0.1, 0.2, 0.1, 0.6]) + rng.normal(0, 0.1, (200, 4))
+    fitted = teacher_heads.fit_to_recordings(layer, music, noise)
+    shares = [np.exp(fitted(rows)) / np.exp(fitted(rows)).sum(axis=1, keepdims=True) for rows in (music, noise)]
+    assert shares[0][:, 0].mean() > 0.9 and shares[1][:, 0].mean() < 0.1
+    assert np.array_equal(fitted(noise)[:, 1:].argsort(), noise[:, 1:].argsort())
+
+
 def test_sound_shares() -> None:
     """Music has the probability of music or singing; the rest is shared; instruments alone count for nothing."""
     p = np.full((4, audioset.N_CLASSES), 0.01)

@@ -119,14 +119,16 @@ def _heads(
         )["per_genre"],
         "folds_calibration_error": report.calibration_error(p, classes),
     }
-    not_music = {folder.name for folder in job.not_music}
-    other = [recording for recording in found if recording.source in not_music]
+    other = [recording for recording in found if recording.source in {folder.name for folder in job.not_music}]
     heard = teacher_heads.listen(student, teacher, embed, found, other, job.seed)
     styles = teacher_heads.fit_to_labels(
         teacher_heads.style_layer(student, heard), copies[0], [track.genre for track in tracks]
     )
-    layer = head.concatenate(genres, styles, teacher_heads.sound_layer(heard))
-    outputs = layer(np.concatenate([heard.embedding, *(rows for copy in copies for rows in copy)]))
+    patches = np.concatenate([rows for copy in copies for rows in copy])
+    not_music = heard.embedding[-heard.n_not_music :]
+    sounds = teacher_heads.fit_to_recordings(teacher_heads.sound_layer(heard), patches, not_music)
+    layer = head.concatenate(genres, styles, sounds)
+    outputs = layer(np.concatenate([heard.embedding, patches]))
     return layer, (float(outputs.min()), float(outputs.max())), temperature, metrics
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from genre_edge.model.preprocessing import logistic
+from genre_edge.model.preprocessing import logistic, softmax
 from tools.training import audioset, efficientat, head, students, views
 from tools.training.examples import Network
 from tools.training.head import LinearLayer, Outputs, Regression
@@ -30,11 +30,13 @@ class Examples:
         embedding: the student's, `(k, features)`.
         logits: the student's estimate of the teacher's, `(k, 527)`.
         probabilities: the teacher's, `(k, 527)`.
+        n_not_music: number of views, the last ones, that are not music.
     """
 
     embedding: np.ndarray
     logits: np.ndarray
     probabilities: np.ndarray
+    n_not_music: int = 0
 
 
 def listen(
@@ -63,7 +65,8 @@ def listen(
             embedding.append(embed(x))
             logits.append(np.asarray(student.to_logits(embedding[-1])))
             probabilities.append(logistic(np.asarray(teacher.outputs(y)[1], dtype=np.float64)))
-    return Examples(*map(np.concatenate, (embedding, logits, probabilities)))
+    n_not_music = BATCHES // 2 * BATCH.size
+    return Examples(np.concatenate(embedding), np.concatenate(logits), np.concatenate(probabilities), n_not_music)
 
 
 def style_layer(student: Student, examples: Examples) -> LinearLayer:
@@ -128,6 +131,24 @@ def sound_layer(examples: Examples) -> LinearLayer:
     """Return the log odds of SOUNDS, a regression on the student's embedding with the teacher's shares."""
     x, y, weight = _soft_rows(examples.embedding, sound_shares(examples.probabilities))
     return head.fit_regression(x, y, SOUND_REGRESSION, weight)
+
+
+def fit_to_recordings(sounds: LinearLayer, music: np.ndarray, not_music: np.ndarray) -> LinearLayer:
+    """Return the sounds' layer scaled, and its first output, music, shifted, as fits recordings that are known.
+
+    The teacher's probability of music is 0.6 for some music and 0.1 for some noise: it means how many listeners would
+    mention music. Music and other recordings weigh the same.
+
+    Args:
+        sounds: see `sound_layer`.
+        music, not_music: embedding of patches, `(k, features)`.
+    """
+    p = softmax(sounds(np.concatenate([music, not_music]).astype(np.float64)))[:, 0]
+    true = np.repeat([1, 0], [len(music), len(not_music)])
+    log_odds = np.log(p / (1 - p)).reshape(-1, 1)
+    model = LogisticRegression(C=1.0, class_weight="balanced").fit(log_odds, true)
+    scaled = sounds.times(float(model.coef_[0, 0]))
+    return LinearLayer(scaled.weights, scaled.bias + np.eye(len(SOUNDS))[0] * float(model.intercept_[0]))
 
 
 def _soft_rows(x: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
