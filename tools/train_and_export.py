@@ -137,7 +137,7 @@ def random_splits(job: TrainingJob, tracks: list[data.Track], count: int) -> dic
     train_and_test: tuple[list[float], list[float]] = ([], [])
     for seed in range(count):
         parts = data.random_split(tracks, RANDOM_HOLDOUT, seed)
-        network = recipes.train(replace(job, seed=seed), *parts, f"random-{seed}").network
+        network = recipes.train_on_labels(replace(job, seed=seed), *parts, f"random-{seed}").network
         for part, accuracies in zip(parts, train_and_test, strict=True):
             p = examples.track_probabilities(network, part, job.architecture, len(job.labels))
             accuracies.append(examples.accuracy(p, part, job.labels))
@@ -248,7 +248,8 @@ def export(
         holdout_split=arguments.holdout_split if arguments.tracks else f"random {RANDOM_HOLDOUT}",
         command=public_command(arguments),
     )
-    trained = recipes.train(job, train, holdout, "checkpoint")
+    trainer = recipes.trainer(job, train, holdout, "checkpoint")
+    trained = trainer(train)
     out = job.out / name if job.student else job.out
     directory = out / ("measured" if arguments.then_use_all else "bundle")
     bundle = bundle_export.export_measured(trained, job, train, holdout, info, metrics, directory)
@@ -258,7 +259,7 @@ def export(
     )
     if arguments.then_use_all:
         all_tracks = [*train, *holdout]
-        trained = recipes.train(job, all_tracks, holdout, "checkpoint")
+        trained = trainer(all_tracks)
         measured = bundle.metrics | {"measured_sha256": bundle.sha256}
         bundle = bundle_export.export_refitted(trained, job, all_tracks, info, measured, out / "bundle")
         print(f"last layer fitted to all {len(all_tracks)} tracks: {out / 'bundle'}")

@@ -26,7 +26,7 @@ from tools.training.architectures import size
 from tools.training.data import Track
 from tools.training.effects import Effects
 from tools.training.function_matching import PHASES, Distiller
-from tools.training.head import LinearLayer
+from tools.training.head import LinearLayer, Outputs
 from tools.training.int8_features import Int8Features
 from tools.training.jobs import TrainedNetwork, TrainingJob
 from tools.training.mobilenet import Design
@@ -42,45 +42,87 @@ CALIBRATION = views.Batch(16, students.PATCH_FRAMES, 0.5)
 CALIBRATION_BATCHES = 20
 
 
-def train(job: TrainingJob, tracks: list[Track], holdout: list[Track], run: str) -> TrainedNetwork:
-    """Distil the job's students together and return one of them with its heads, fitted to `tracks`.
+class DistilledStudent:
+    """A student after distillation, as int8 network without heads, with its estimates and the teacher's for many views.
 
-    No audio of the holdout is used, except that its tracks may be among `tracks`, which only the genre head is
-    fitted to.
+    Args:
+        job: its students are distilled together, or restored from a finished run.
+        tracks, holdout: labelled tracks; no audio of the holdout is listened to.
+        run: name of the checkpoint's directory in `job.out`.
 
     Raises:
         SystemExit: the data does not suffice, or the checkpoint belongs to another run.
     """
-    head.check_groups(tracks)
-    found = _recordings(job, tracks, holdout)
-    assert job.teacher and job.architecture.student
-    teacher = efficientat.Teacher(efficientat.load_weights(job.teacher))
-    designs = {name: students.DESIGNS[name] for name in job.students}
-    distiller = Distiller(designs, teacher, found, job.out / run, PHASES, job.seed)
-    explained = distiller.run()[job.student]
-    student = distiller.students[job.student]
-    design = job.architecture.student.network
-    backbone = _quantised_backbone(student, design, found, job.seed)
-    embed = Int8Features(backbone)
-    layer, limits, temperature, metrics = _heads(job, student, teacher, embed, tracks, found)
-    tflite = tflite_head.replace_layer(backbone, layer.weights, layer.bias, limits)
-    network = students.with_head(student.stages, design, layer)
-    hours = recordings.hours(found, students.MEL)
-    return TrainedNetwork(
-        network,
-        {
-            **size(network),
+
+    def __init__(self, job: TrainingJob, tracks: list[Track], holdout: list[Track], run: str) -> None:
+        assert job.teacher and job.architecture.student
+        head.check_groups(tracks)
+        found = _recordings(job, tracks, holdout)
+        teacher = efficientat.Teacher(efficientat.load_weights(job.teacher))
+        designs = {name: students.DESIGNS[name] for name in job.students}
+        distiller = Distiller(designs, teacher, found, job.out / run, PHASES, job.seed)
+        explained = distiller.run()[job.student]
+        hours = recordings.hours(found, students.MEL)
+        self._metrics = {
             "hours_heard": {source: round(value, 2) for source, value in hours.items()},
             "explained": {name: round(value, 4) for name, value in explained.items()},
-            **metrics,
-        },
-        temperature,
-        tflite,
-        NOT_MUSIC_THRESHOLD,
-        list(audioset.STYLES.values()),
-        STYLE_THRESHOLD,
-        teacher_heads.SOUNDS,
-    )
+        }
+        self._job, self._design = job, job.architecture.student.network
+        self._student = distiller.students[job.student]
+        self._backbone = _quantised_backbone(self._student, self._design, found, job.seed)
+        self._embed = Int8Features(self._backbone)
+        other = [recording for recording in found if recording.source in {folder.name for folder in job.not_music}]
+        self._heard = teacher_heads.listen(self._student, teacher, self._embed, found, other, job.seed)
+
+    def fit(self, tracks: list[Track]) -> TrainedNetwork:
+        """Return the student with heads that are fitted to `tracks`, for which the holdout may be used, too.
+
+        They are fitted to the int8 network's embedding, so that training and inference see the same values.
+        """
+        layer, limits, temperature, metrics = self._heads(tracks)
+        network = students.with_head(self._student.stages, self._design, layer)
+        return TrainedNetwork(
+            network,
+            size(network) | self._metrics | metrics,
+            temperature,
+            tflite_head.replace_layer(self._backbone, layer.weights, layer.bias, limits),
+            NOT_MUSIC_THRESHOLD,
+            list(audioset.STYLES.values()),
+            STYLE_THRESHOLD,
+            teacher_heads.SOUNDS,
+        )
+
+    def _heads(self, tracks: list[Track]) -> tuple[LinearLayer, tuple[float, float], float, dict[str, Any]]:
+        """Return the layer of all heads, the limits of its outputs, the genres' temperature, and metrics on folds."""
+        job, heard, labels = self._job, self._heard, [track.genre for track in tracks]
+        degraded = degraded_copies(tracks, job.seed)
+        copies = [examples.track_outputs(self._embed, frames, job.architecture) for frames in degraded]
+        patches = np.concatenate([rows for copy in copies for rows in copy])
+        genres, temperature, metrics = self._genres(copies, tracks)
+        styles = teacher_heads.style_layer(self._student, heard)
+        styles = teacher_heads.fit_to_labels(styles, copies[0], labels)
+        not_music = heard.embedding[-heard.n_not_music :]
+        sounds = teacher_heads.fit_to_recordings(teacher_heads.sound_layer(heard), patches, not_music)
+        layer = head.concatenate(genres, styles, sounds)
+        outputs = layer(np.concatenate([heard.embedding, patches]))
+        return layer, (float(outputs.min()), float(outputs.max())), temperature, metrics
+
+    def _genres(self, copies: list[Outputs], tracks: list[Track]) -> tuple[LinearLayer, float, dict[str, Any]]:
+        job, classes = self._job, self._job.classes(tracks)
+        weighted = [copies[0]] * CLEAN_COPIES + copies[1:]
+        model = genre_head.GenreHead.of(self._student, job.labels)
+        folds = [head.folds(tracks, seed) for seed in range(FOLD_SEEDS)]
+        logits = [model.cross_validated_logits(weighted, classes, fold) for fold in folds]
+        temperature = report.fit_temperature(logits[0], classes)
+        p = report.track_means(logits[0], temperature)
+        predicted = [job.labels[i] for i in p.argmax(axis=1)]
+        by_genre = report.classification_metrics(job.labels, [track.genre for track in tracks], predicted)["per_genre"]
+        metrics = {
+            "folds": [_accuracy(fold_logits, classes) for fold_logits in logits],
+            "folds_by_genre": by_genre,
+            "folds_calibration_error": report.calibration_error(p, classes),
+        }
+        return model.fit(weighted, classes), temperature, metrics
 
 
 def _recordings(job: TrainingJob, tracks: list[Track], holdout: list[Track]) -> list[Recording]:
@@ -90,46 +132,6 @@ def _recordings(job: TrainingJob, tracks: list[Track], holdout: list[Track]) -> 
     labelled = [("labelled", track.path) for track in tracks if track.path]
     found = recordings.load([*labelled, *recordings.find([*job.listen, *job.not_music])], students.MEL, cache)
     return [recording for recording in found if recording.cached not in held_out]
-
-
-def _heads(
-    job: TrainingJob,
-    student: Student,
-    teacher: efficientat.Teacher,
-    embed: Int8Features,
-    tracks: list[Track],
-    found: list[Recording],
-) -> tuple[LinearLayer, tuple[float, float], float, dict[str, Any]]:
-    """Fit the heads to the int8 network's embedding, so that training and inference see the same values.
-
-    Returns:
-        One layer for genres, styles and sounds, the limits of its outputs, the genres' temperature, metrics on folds.
-    """
-    copies = [examples.track_outputs(embed, frames, job.architecture) for frames in degraded_copies(tracks, job.seed)]
-    copies = [copies[0]] * CLEAN_COPIES + copies[1:]
-    classes, model = job.classes(tracks), genre_head.GenreHead.of(student, job.labels)
-    genres = model.fit(copies, classes)
-    logits = [model.cross_validated_logits(copies, classes, head.folds(tracks, seed)) for seed in range(FOLD_SEEDS)]
-    temperature = report.fit_temperature(logits[0], classes)
-    p = report.track_means(logits[0], temperature)
-    metrics = {
-        "folds": [_accuracy(fold_logits, classes) for fold_logits in logits],
-        "folds_by_genre": report.classification_metrics(
-            job.labels, [track.genre for track in tracks], [job.labels[i] for i in p.argmax(axis=1)]
-        )["per_genre"],
-        "folds_calibration_error": report.calibration_error(p, classes),
-    }
-    other = [recording for recording in found if recording.source in {folder.name for folder in job.not_music}]
-    heard = teacher_heads.listen(student, teacher, embed, found, other, job.seed)
-    styles = teacher_heads.fit_to_labels(
-        teacher_heads.style_layer(student, heard), copies[0], [track.genre for track in tracks]
-    )
-    patches = np.concatenate([rows for copy in copies for rows in copy])
-    not_music = heard.embedding[-heard.n_not_music :]
-    sounds = teacher_heads.fit_to_recordings(teacher_heads.sound_layer(heard), patches, not_music)
-    layer = head.concatenate(genres, styles, sounds)
-    outputs = layer(np.concatenate([heard.embedding, patches]))
-    return layer, (float(outputs.min()), float(outputs.max())), temperature, metrics
 
 
 def degraded_copies(tracks: list[Track], seed: int) -> list[list[Frames]]:

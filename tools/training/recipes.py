@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,16 +15,24 @@ if TYPE_CHECKING:
     import keras
 
 
-def train(job: TrainingJob, tracks: list[Track], holdout: list[Track], run: str) -> TrainedNetwork:
-    """Train a network on `tracks`, with checkpoints in `job.out / run`; no audio of the holdout is used.
+def trainer(
+    job: TrainingJob, tracks: list[Track], holdout: list[Track], run: str
+) -> Callable[[list[Track]], TrainedNetwork]:
+    """Return the function that trains a network on labelled tracks, with checkpoints in `job.out / run`.
+
+    A student is distilled here, without audio of the holdout; the function then fits its last layer.
 
     Raises:
         SystemExit: the data does not suffice, or the checkpoint belongs to another run.
     """
-    return (distilled.train if job.architecture.student else _train_on_labels)(job, tracks, holdout, run)
+    if job.architecture.student:
+        return distilled.DistilledStudent(job, tracks, holdout, run).fit
+    return lambda labelled: train_on_labels(job, labelled, holdout, run)
 
 
-def _train_on_labels(job: TrainingJob, tracks: list[Track], holdout: list[Track], run: str) -> TrainedNetwork:
+def train_on_labels(job: TrainingJob, tracks: list[Track], holdout: list[Track], run: str) -> TrainedNetwork:
+    """Train a network on `tracks`; the holdout is used for the progress only."""
+
     def validate(network: keras.Model) -> dict[str, float]:
         p = examples.track_probabilities(network, holdout, job.architecture, len(job.labels))
         return {"holdout_accuracy": examples.accuracy(p, holdout, job.labels)}
