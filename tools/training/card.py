@@ -18,10 +18,7 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
         command: the command line that trained the bundle.
     """
     holdout = bundle.metrics["holdout"]
-    rows = "\n".join(
-        f"| {label} | {percent(recall) if recall is not None else '-'} |"
-        for label, recall in holdout["per_genre"].items()
-    )
+    rows = "\n".join(_recall_row(bundle, label, recall) for label, recall in holdout["per_genre"].items())
     confusion = "\n".join(
         f"| {label} | " + " | ".join(map(str, row)) + " |"
         for label, row in zip(holdout["labels"], holdout["confusion"], strict=True)
@@ -50,8 +47,7 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 {_single_patches(bundle)}{_folds(bundle)}
 {_temperature(bundle)}
 {_refitted(bundle)}{_random_splits(bundle)}
-| genre | recall |
-| --- | --- |
+{_recall_header(bundle)}
 {rows}
 
 Confusion matrix (rows: true genre; columns: predicted genre, in the order {", ".join(bundle.labels)}):
@@ -88,6 +84,26 @@ Confidence and accuracy of the same tracks:
 
 {bundle.licence}
 """
+
+
+def _recall_header(bundle: Bundle) -> str:
+    if not _recall_on_folds(bundle):
+        return "| genre | recall |\n| --- | --- |"
+    n = bundle.metrics.get("refitted", {}).get("tracks")
+    return f"| genre | recall | recall on folds of {f'all {n}' if n else 'the training'} tracks |\n| --- | --- | --- |"
+
+
+def _recall_row(bundle: Bundle, label: str, recall: float | None) -> str:
+    cells = [label, "-" if recall is None else percent(recall)]
+    if folds := _recall_on_folds(bundle):
+        cells.append("-" if folds[label] is None else percent(folds[label]))
+    return f"| {' | '.join(cells)} |"
+
+
+def _recall_on_folds(bundle: Bundle) -> dict[str, float]:
+    """Return the recall by genre on artist-disjoint folds, of all tracks if the last layer was fitted to them."""
+    folds: dict[str, float] = bundle.metrics.get("refitted", bundle.metrics).get("folds_by_genre", {})
+    return folds
 
 
 def table_rows(bins: list[dict[str, float]], *columns: str) -> str:
