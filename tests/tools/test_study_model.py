@@ -94,6 +94,7 @@ def test_study_of_styles_with_teacher(tmp_path: Path, monkeypatch: pytest.Monkey
         *("Robustness", "Short clips", "Confidence", "Comparison with tiny 1", "Audio that is not music"),
         *("Independently labelled music", "Styles beside the teacher's"),
     ]
+    assert [title for title in titles if f"measured: {title}\n" in done.stderr] == titles
     assert "\n| both | 2 |\n" in done.stdout and "McNemar's exact test: p = 1." in done.stdout
     assert "\n| rock | 1 | 2 | 1.000 | " in done.stdout and "below the teacher: target " in done.stdout
     assert "3 songs of sources that were not trained on; 3 styles" in done.stdout

@@ -1,6 +1,7 @@
 """Figures and tables of tools/study with known values."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tools.fetch_sounds import TEST_DIFFERENCES
 from tools.study import answers, confidence, labelled, paired, refusals, robustness, styles
 from tools.study.inputs import TrackAudio
 from tools.study.sections import artists
-from tools.study.teacher import family_classes, style_scores
+from tools.study.teacher import BATCH, TeacherStyles, family_classes, style_scores
 from tools.training import audioset, data
 from tools.training.conditions import CONDITIONS
 
@@ -88,8 +89,12 @@ def test_genre_confidence_of_songs_and_patches() -> None:
     songs, patches = np.array([[0.98, 0.02], [0.03, 0.97]]), np.array([[0.9, 0.1]] * 4)
     text = confidence.genre_confidence(songs, np.array([0, 1]), patches, np.array([0, 0, 1, 1]))
     assert "Expected calibration error of the 2 tracks: 0.0250 (target met: at most 0.04). With perfect" in text
-    assert "Expected calibration error of the 4 single patches: 0.4000 (target missed: at most 0.06)." in text
-    assert "Accuracy 50.0 %, mean confidence 90.0 %." in text and "| 90.0 % | 4 | 50.0 % |" in text
+    assert (
+        "Expected calibration error of the 4 single patches that are not silent: 0.4000 (target missed: at most 0.06)."
+        in text
+    )
+    assert "Accuracy 50.0 %, mean confidence 90.0 %." in text
+    assert "| confidence | single patches | accuracy |\n| --- | --- | --- |\n| 90.0 % | 4 | 50.0 % |" in text
 
 
 def segments(*parts: tuple[int, Reason | None, str | None]) -> list[Segment]:
@@ -114,7 +119,10 @@ def test_refusals_table_with_targets() -> None:
         ["all of these", "108", "98.1 %", "96.3 %", "1.9 %", "0.9 %", "0.9 %"],
         ["music of split held", "100", "1.0 %", "1.0 %", "0.0 %", "1.0 %", "98.0 %"],
     ]
-    assert "overall: target met (98.1 %)." in text and "of music called no music: target met (1.0 %)." in text
+    assert (
+        "- At least 97 % refused overall: target met (98.1 %)." in text
+        and "of music called no music: target met (1.0 %)." in text
+    )
     assert "of each kind: target missed by hiss (80.0 %)." in text
     plain = refusals.refusals_table({"hiss": kinds["hiss"]}, kinds["words"], "held", has_sounds=False)
     assert "sound" not in plain and "overall: target missed (80.0 %)" in plain
@@ -162,7 +170,12 @@ def test_paired_table_counts_cases() -> None:
     pairs = paired.Pairs.count(this, other)
     assert pairs == paired.Pairs(1, 2, 1, 1)
     text = paired.paired_table(pairs, "new 2", "old 1")
-    assert cells(text) == [["both", "1"], ["only new 2", "2"], ["only old 1", "1"], ["neither", "1"]]
+    assert cells(text) == [
+        ["both", "1"],
+        ["only this bundle, new 2", "2"],
+        ["only the other, old 1", "1"],
+        ["neither", "1"],
+    ]
     assert text.endswith("same 5 tracks: new 2 60.0 %, old 1 40.0 %; McNemar's exact test: p = 1.")
 
 
@@ -171,6 +184,30 @@ def test_family_classes_include_children() -> None:
     names = {audioset.STYLES[index].name for index in family_classes("rock")}
     assert {"rock", "metal", "punk", "grunge"} <= names and "pop" not in names
     assert family_classes("techno") == [241] and family_classes("dark") == []
+
+
+def test_teacher_styles_are_means_of_maxima(tmp_path: Path) -> None:
+    """A style has the maximum of its family's classes in each patch; a song has the mean of its patches."""
+    sizes: list[int] = []
+
+    class Metal:
+        """A teacher whose first patch of each batch is metal with probability 0.9, the others 0.1."""
+
+        def outputs(self, x: np.ndarray) -> tuple[list[Any], np.ndarray]:
+            assert x.shape[1:] == (128, 500, 1) and abs(x).max() < 10
+            sizes.append(len(x))
+            logits = np.full((len(x), audioset.N_CLASSES), -50.0)
+            logits[:, 220] = np.log(1 / 9)
+            logits[0, 220] = np.log(9)
+            return [], logits
+
+    soundfile.write(tmp_path / "a.wav", tone(440, 45, 32000), 32000)
+    soundfile.write(tmp_path / "b.wav", np.zeros(64000), 32000)
+    teacher = TeacherStyles(cast(Any, Metal()), ["metal", "rock", "jazz"], -60.0)
+    scores = teacher.scores([tmp_path / "a.wav", tmp_path / "b.wav"])
+    assert sizes == [BATCH, 1]  # 17 patches of 5 s in 45 s, every 2.5 s; none that is silent
+    mean = (2 * 0.9 + 15 * 0.1) / 17
+    np.testing.assert_allclose(scores, [[mean, mean, 0], [0, 0, 0]], atol=1e-9)
 
 
 def test_average_precisions_and_calibration() -> None:

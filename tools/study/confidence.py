@@ -53,7 +53,7 @@ def genre_confidence(songs: np.ndarray, songs_true: np.ndarray, patches: np.ndar
     parts = []
     for cases, p, true, limit in (
         ("tracks", songs, songs_true, MAX_SONG_ERROR),
-        ("single patches", patches, patches_true, MAX_PATCH_ERROR),
+        ("single patches that are not silent", patches, patches_true, MAX_PATCH_ERROR),
     ):
         confidence, right = p.max(axis=1), p.argmax(axis=1) == true
         bins = reliability(confidence, right)
@@ -69,7 +69,7 @@ def genre_confidence(songs: np.ndarray, songs_true: np.ndarray, patches: np.ndar
             f"Expected calibration error of the {len(p)} {cases}: {error:.4f} ({met(error <= limit)}: at most {limit})."
             f"{by_chance}\nAccuracy {report.percent(float(right.mean()))}, mean confidence "
             f"{report.percent(float(confidence.mean()))}.\n\n"
-            + reliability_table(bins, cases, "confidence", "accuracy")
+            + reliability_table(bins, cases.removesuffix(" that are not silent"), "confidence", "accuracy")
         )
     return "\n\n".join(parts)
 

@@ -40,8 +40,8 @@ def paired_table(pairs: Pairs, this: str, other: str) -> str:
     n = pairs.both + pairs.only_this + pairs.only_other + pairs.neither
     rows = [
         ["both", pairs.both],
-        [f"only {this}", pairs.only_this],
-        [f"only {other}", pairs.only_other],
+        [f"only this bundle, {this}", pairs.only_this],
+        [f"only the other, {other}", pairs.only_other],
         ["neither", pairs.neither],
     ]
     accuracies = [percent((pairs.both + only) / n) for only in (pairs.only_this, pairs.only_other)]

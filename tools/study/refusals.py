@@ -9,7 +9,7 @@ from tools.study.confidence import met
 from tools.study.tables import table
 from tools.training.report import percent
 
-MIN_REFUSED, MIN_REFUSED_OF_KIND, MAX_MUSIC_REFUSED = 0.97, 0.90, 0.01  # targets
+MIN_REFUSED, MIN_REFUSED_OF_KIND, MAX_MUSIC_REFUSED = 97, 90, 1  # targets, percent
 
 
 def refused_share(answers: Sequence[Segment]) -> float:
@@ -42,12 +42,12 @@ def refusals_table(kinds: dict[str, Sequence[Segment]], music: Sequence[Segment]
 
 def _targets(kinds: dict[str, Sequence[Segment]], everything: Sequence[Segment], music: Sequence[Segment]) -> str:
     low = {name: refused_share(answers) for name, answers in kinds.items()}
-    low = {name: share for name, share in low.items() if share < MIN_REFUSED_OF_KIND}
+    low = {name: share for name, share in low.items() if 100 * share < MIN_REFUSED_OF_KIND}
     names = f" by {', '.join(f'{name} ({percent(share)})' for name, share in low.items())}" if low else ""
     overall, of_music = refused_share(everything), refused_share(music)
     return (
-        f"- At least {MIN_REFUSED:.0%} refused overall: {met(overall >= MIN_REFUSED)} ({percent(overall)}).\n"
-        f"- At least {MIN_REFUSED_OF_KIND:.0%} refused of each kind: {met(not low)}{names}.\n"
-        f"- At most {MAX_MUSIC_REFUSED:.0%} of music called no music: {met(of_music <= MAX_MUSIC_REFUSED)} "
+        f"- At least {MIN_REFUSED} % refused overall: {met(100 * overall >= MIN_REFUSED)} ({percent(overall)}).\n"
+        f"- At least {MIN_REFUSED_OF_KIND} % refused of each kind: {met(not low)}{names}.\n"
+        f"- At most {MAX_MUSIC_REFUSED} % of music called no music: {met(100 * of_music <= MAX_MUSIC_REFUSED)} "
         f"({percent(of_music)})."
     )

@@ -1,6 +1,7 @@
 """The sections of the model card that tools.study_model writes."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,19 +37,24 @@ class Study:
     against: Classifier | None = None
 
     def text(self) -> str:
-        """Run all measurements and return the card's sections."""
+        """Run all measurements, report progress on stderr, and return the card's sections."""
         verdicts = [self.classifier.classify(song.path) for song in self.data.songs]
-        parts = [
-            self._robustness(),
-            self._clips(verdicts),
-            self._calibration(verdicts),
-            self._paired(verdicts),
-            self._archive(),
-            self._not_music(verdicts),
-            self._other(),
-            self._styles(),
-        ]
-        return "\n\n".join(part for part in parts if part) + "\n\n"
+        sections: tuple[Callable[[], str], ...] = (
+            self._robustness,
+            lambda: self._clips(verdicts),
+            lambda: self._calibration(verdicts),
+            lambda: self._paired(verdicts),
+            self._archive,
+            lambda: self._not_music(verdicts),
+            self._other,
+            self._styles,
+        )
+        parts = []
+        for section in sections:
+            if part := section():
+                parts.append(part)
+                print(f"measured: {part.splitlines()[0].removeprefix('## ')}", file=sys.stderr)
+        return "\n\n".join(parts) + "\n\n"
 
     @property
     def _true(self) -> list[str]:
