@@ -223,7 +223,8 @@ def test_average_precisions_and_calibration() -> None:
         in text
     )
     assert "| rock | 2 | 0.833 | 0.667 |" in text and "| bundle | styles of songs | teacher |" in text
-    assert "No style occurs" in styles.agreement(0 * bundle, 0 * teacher, ["rock", "jazz", "pop"])
+    none = styles.agreement(bundle, 0 * teacher, ["rock", "jazz", "pop"])
+    assert "precision: unknown, because no style occurs" in none and "at most 0.05).\n" in none and "| rock" not in none
 
 
 def test_patch_probabilities_equal_the_classifier(tmp_path: Path) -> None:

@@ -34,30 +34,40 @@ def agreement(bundle: np.ndarray, teacher: np.ndarray, styles: list[str]) -> str
         bundle, teacher: mean probabilities, `(songs, styles)`.
         styles: names of the columns.
     """
-    precision, occurring = average_precisions(bundle, teacher), np.flatnonzero((teacher >= OCCURS).any(axis=0))
-    rule = (
-        f"{len(bundle)} songs of sources that were not trained on; {len(styles)} styles. A style occurs in a song if "
-        f"the teacher's mean\nprobability is at least {OCCURS:g}; a parent has at least its child's probability, in "
-        "each patch."
-    )
-    if not precision:
-        return f"{rule} No style occurs in some of the songs and is absent from others."
-    mean_precision = float(np.mean(list(precision.values())))
-    error, of_occurring = (mean_calibration_error(bundle[:, i], teacher[:, i]) for i in (slice(None), occurring))
-    occurs = (teacher >= OCCURS).sum(axis=0)
-    rows = [
-        [styles[i], occurs[i], f"{value:.3f}", f"{occurs[i] / len(bundle):.3f}"]
-        for i, value in sorted(precision.items(), key=lambda item: -occurs[item[0]])
-    ]
-    return f"""{rule}
+    precision, occurs = average_precisions(bundle, teacher), (teacher >= OCCURS).sum(axis=0)
+    error, of_occurring = mean_calibration_error(bundle, teacher), ""
+    if occurs.any():
+        value = mean_calibration_error(bundle[:, occurs > 0], teacher[:, occurs > 0])
+        of_occurring = f"; of the {(occurs > 0).sum()} that occur: {value:.4f}"
+    return f"""{len(bundle)} songs of sources that were not trained on; {len(styles)} styles. A style occurs in a song if \
+the teacher's mean
+probability is at least {OCCURS:g}; a parent has at least its child's probability, in each patch.
 
-- Mean average precision of the {len(precision)} styles that occur in some songs, but not in all: {mean_precision:.3f} \
-({met(mean_precision >= MIN_MEAN_PRECISION)}: at least {MIN_MEAN_PRECISION}).
-- Mean calibration error of all styles: {error:.4f} ({met(error <= MAX_ERROR)}: at most {MAX_ERROR}); \
-of the {len(occurring)} that occur: {of_occurring:.4f}.
+- {_mean_precision(precision)}
+- Mean calibration error of all styles: {error:.4f} ({met(error <= MAX_ERROR)}: at most {MAX_ERROR})\
+{of_occurring}.
 
-{table(["style", "songs", "average precision", "of a random order"], rows)}
-
-All styles of all songs, by the bundle's probability:
+{_precisions(precision, occurs, len(bundle), styles)}All styles of all songs, by the bundle's probability:
 
 {reliability_table(reliability(bundle.ravel(), teacher.ravel()), "styles of songs", "bundle", "teacher")}"""
+
+
+def _mean_precision(precision: dict[int, float]) -> str:
+    if not precision:
+        return "Mean average precision: unknown, because no style occurs in some of the songs, but not in all."
+    mean = float(np.mean(list(precision.values())))
+    return (
+        f"Mean average precision of the {len(precision)} styles that occur in some songs, but not in all: {mean:.3f} "
+        f"({met(mean >= MIN_MEAN_PRECISION)}: at least {MIN_MEAN_PRECISION})."
+    )
+
+
+def _precisions(precision: dict[int, float], occurs: np.ndarray, n_songs: int, styles: list[str]) -> str:
+    """Return the table of the styles' average precision, the most frequent ones first; "" without any."""
+    if not precision:
+        return ""
+    rows = [
+        [styles[i], occurs[i], f"{value:.3f}", f"{occurs[i] / n_songs:.3f}"]
+        for i, value in sorted(precision.items(), key=lambda item: -occurs[item[0]])
+    ]
+    return table(["style", "songs", "average precision", "of a random order"], rows) + "\n\n"
