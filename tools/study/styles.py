@@ -39,9 +39,8 @@ def agreement(bundle: np.ndarray, teacher: np.ndarray, styles: list[str]) -> str
     if occurs.any():
         value = mean_calibration_error(bundle[:, occurs > 0], teacher[:, occurs > 0])
         of_occurring = f"; of the {(occurs > 0).sum()} that occur: {value:.4f}"
-    return f"""{len(bundle)} songs of sources that were not trained on; {len(styles)} styles. A style occurs in a song if \
-the teacher's mean
-probability is at least {OCCURS:g}; a parent has at least its child's probability, in each patch.
+    return f"""{len(bundle)} songs of sources that were not trained on; {len(styles)} styles. A style occurs in a song
+if the teacher's mean probability is at least {OCCURS:g}; a parent has at least its child's probability, in each patch.
 
 - {_mean_precision(precision)}
 - Mean calibration error of all styles: {error:.4f} ({met(error <= MAX_ERROR)}: at most {MAX_ERROR})\
