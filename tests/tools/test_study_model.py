@@ -1,4 +1,4 @@
-"""tools/study_model.py and its recording conditions."""
+"""tools/study_model.py: checks of its inputs, and runs from end to end."""
 
 import csv
 import shutil
@@ -11,52 +11,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.helpers.training import run_main
-
 pytest.importorskip("sklearn", reason="training needs the extra 'train'")
+from genre_edge.model.styles import Style
+from tests.helpers.audio import tone
+from tests.helpers.bundles import STYLED, TINY, variant
+from tests.helpers.training import UntrainedTeacher, run_main
 from tools import study_model
 from tools.fetch_sounds import TEST_DIFFERENCES
-from tools.training import data
-from tools.training.conditions import CODECS_AND_LEVELS, CONDITIONS
+from tools.training.conditions import CONDITIONS
 
 RATE = 22050
-
-
-def rms_and_rate(path: Path) -> tuple[float, int]:
-    y, rate = soundfile.read(path, always_2d=True)
-    return float(np.sqrt((y**2).mean())), rate
-
-
-@pytest.mark.parametrize("name", CONDITIONS)
-def test_condition_keeps_timing_and_pitch(name: str, tmp_path: Path) -> None:
-    """No condition shifts the audio in time or frequency; silence stays silent except with noise."""
-    if "mp3" in name and not shutil.which("ffmpeg"):
-        pytest.skip("ffmpeg is not installed")
-    t = np.arange(3 * RATE) / RATE
-    y = (0.3 * np.sin(2 * np.pi * 1000 * t) * (t > 1)).astype(np.float32)
-    path = CONDITIONS[name](y, RATE, tmp_path / "song")
-    changed, rate = soundfile.read(path, always_2d=True)
-    assert len(changed) / rate == pytest.approx(3, abs=0.1)
-    spectrum = np.abs(np.fft.rfft(changed[:, 0]))
-    assert np.argmax(spectrum) / (len(changed) / rate) == pytest.approx(1000, abs=5)
-    early = np.std(changed[: int(0.8 * rate)])
-    assert (early > 1e-3) == ("noise" in name)
-
-
-def test_condition_levels_and_bands(tmp_path: Path) -> None:
-    """Attenuation, band limit, clipping and noise level are as named."""
-    rng = np.random.default_rng(0)
-    y = (0.1 * rng.standard_normal(4 * RATE)).astype(np.float32)
-    quiet, _ = rms_and_rate(CONDITIONS["30 dB quieter, 16 bits"](y, RATE, tmp_path / "quiet"))
-    assert quiet / 0.1 == pytest.approx(10**-1.5, rel=0.05)
-    telephone, rate = soundfile.read(CONDITIONS["telephone band, 8 kHz"](y, RATE, tmp_path / "telephone"))
-    power = np.abs(np.fft.rfft(telephone)) ** 2
-    f = np.fft.rfftfreq(len(telephone), 1 / rate)
-    assert rate == 8000 and power[(f > 400) & (f < 3000)].mean() > 1000 * power[f < 200].mean()
-    clipped, _ = soundfile.read(CONDITIONS["clipped, 5 % of the samples"](y, RATE, tmp_path / "clipped"))
-    assert np.mean(np.abs(clipped) >= 1) == pytest.approx(0.05, abs=0.001)
-    noisy, _ = soundfile.read(CONDITIONS["pink noise, 10 dB below"](y, RATE, tmp_path / "noisy"))
-    assert np.std(noisy - y) / np.std(y) == pytest.approx(10**-0.5, rel=0.01)
+PROGRAM = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+STYLES = [Style("rock"), Style("metal", "rock"), Style("classical")]
 
 
 def write_inputs(folder: Path) -> list[str]:
@@ -64,12 +30,9 @@ def write_inputs(folder: Path) -> list[str]:
     rng = np.random.default_rng(0)
     np.savez(folder / "mel.npz", mel=rng.integers(0, 255, (2, 128, 387), dtype=np.uint8))
     (folder / "audio").mkdir()
-    with (folder / "tracks.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["row", "track", "genre", "split", "artist_group", "audio"])
-        for row, genre in enumerate(("metal", "jazz")):
-            soundfile.write(folder / "audio" / f"{row}.wav", 0.1 * rng.standard_normal(30 * RATE), RATE)
-            table.writerow([row, f"t{row}", genre, "held", "", f"audio/{row}.wav"])
+    write_table(folder, ("metal", "jazz"))
+    for row in range(2):
+        soundfile.write(folder / "audio" / f"{row}.wav", 0.1 * rng.standard_normal(30 * RATE), RATE)
     for part in ("sounds/hiss", "sounds/words", "other/pop", "other/polka"):
         (folder / part).mkdir(parents=True)
         soundfile.write(folder / part / "a.wav", 0.1 * rng.standard_normal(4 * RATE), RATE)
@@ -80,11 +43,19 @@ def write_inputs(folder: Path) -> list[str]:
     return [*arguments.split(), "--write", "card.md"]
 
 
+def write_table(folder: Path, genres: tuple[str, ...]) -> None:
+    """Write the table of tracks."""
+    with (folder / "tracks.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["row", "track", "genre", "split", "artist_group", "audio"])
+        for row, genre in enumerate(genres):
+            table.writerow([row, f"t{row}", genre, "held", "", f"audio/{row}.wav"])
+
+
 @pytest.mark.slow
+@PROGRAM
 def test_study_updates_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The study replaces the marked part of the page with all its tables."""
-    if not shutil.which("ffmpeg"):
-        pytest.skip("ffmpeg is not installed")
+    """The study of a bundle of the archive's front end replaces the marked part of the page with all its tables."""
     monkeypatch.chdir(tmp_path)
     done = run_main(study_model, *write_inputs(tmp_path))
     assert done.code == 0, done.stderr
@@ -92,10 +63,42 @@ def test_study_updates_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert text.startswith("before\n") and text.endswith("after\n")
     assert all(f"\n| {name} | " in text for name in (*CONDITIONS, "hiss", "music of split held", "pop", "polka"))
     assert "(not a genre of this model)" in text and "| full bandwidth | 2 | " in text
-    assert "Of its tracks with\naudio, 0 have less than 29 s" in text
+    assert "Of its 2 tracks\nwith audio, 0 have less than 29 s" in text and "\n| 30 s | 2 | " in text
     words = next(line for line in text.splitlines() if line.startswith("| words | "))
     assert words.endswith(f"| {TEST_DIFFERENCES['words']} |")
-    assert "Expected calibration error of the " in text and "artists" not in text  # none are known
+    assert "All 2 tracks from the mel archive: " in text and "artists" not in text  # none are known
+    assert "Styles" not in text and "| sound |" not in text and "## Comparison" not in text
+
+
+@pytest.mark.train
+@PROGRAM
+def test_study_of_styles_with_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bundle with styles and sounds is compared with the teacher and with another bundle, on audio alone."""
+    pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+    write_inputs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    bundle = variant(tmp_path / "bundle", STYLED, styles=STYLES)
+    write_table(tmp_path, ("low", "middle"))
+    for row, hz in enumerate((150, 1000)):
+        soundfile.write(f"audio/{row}.wav", tone(hz, 4, RATE), RATE)
+    for folder, hz in (("rock", 150), ("classical", 1000), ("misc", 900)):
+        Path("music", folder).mkdir(parents=True)
+        soundfile.write(f"music/{folder}/a.wav", tone(hz, 4, RATE), RATE)
+    monkeypatch.setattr(study_model.efficientat, "load_weights", lambda path: None)
+    monkeypatch.setattr(study_model.efficientat, "Teacher", UntrainedTeacher)
+    arguments = "--tracks tracks.csv --split held --audio . --not-music sounds --other music --songs music"
+    done = run_main(study_model, "--bundle", bundle, *arguments.split(), "--teacher", "teacher.pt", "--against", TINY)
+    assert done.code == 0, done.stderr
+    titles = [line.removeprefix("## ") for line in done.stdout.splitlines() if line.startswith("## ")]
+    assert titles == [
+        *("Robustness", "Short clips", "Confidence", "Comparison with tiny 1", "Audio that is not music"),
+        *("Independently labelled music", "Styles beside the teacher's"),
+    ]
+    assert [title for title in titles if f"measured: {title}\n" in done.stderr] == titles
+    assert "\n| both | 2 |\n" in done.stdout and "McNemar's exact test: p = 1." in done.stdout
+    assert "\n| rock | 1 | 2 | 1.000 | " in done.stdout and "below the teacher: target " in done.stdout
+    assert "3 songs of sources that were not trained on; 3 styles" in done.stdout
+    assert "| sound |" in done.stdout and "noise 1" in done.stdout and "\n| 10 s | 0 | " in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -108,6 +111,7 @@ def test_study_updates_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (lambda f: (f / "sounds" / "empty").mkdir(), "sounds/empty: no audio of 1 s or more"),
         (lambda f: (f / "tracks.csv").write_text("row,track,genre\n0,t0,metal\n"), "no tracks of split 'held'"),
         (lambda f: (f / "tracks.csv").write_text("row,track,genre,split\n0,t0,metal,held\n"), "with audio"),
+        (lambda f: write_table(f, ("metal", "polka")), r"edge \d+ does not have the genres polka"),
         (lambda f: (f / "mel.npz").unlink(), "mel.npz: not a mel archive"),
         (lambda f: (f / "card.md").write_text("no marks"), "card.md has no lines"),
         (lambda f: (f / "card.md").unlink(), "card.md: "),
@@ -119,48 +123,57 @@ def test_study_checks_inputs_first(
     """Missing or damaged inputs end the program before the classification starts."""
     arguments = write_inputs(tmp_path)
     change_inputs(tmp_path)
-    monkeypatch.chdir(tmp_path)
+    expect_error(monkeypatch, tmp_path, arguments, message)
+
+
+def expect_error(monkeypatch: pytest.MonkeyPatch, folder: Path, arguments: list[str], message: str) -> None:
+    """Check that the program ends with a message before the classification starts."""
+    monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["study_model", *arguments])
-    monkeypatch.setattr(study_model.shutil, "which", lambda tool: tool)
-    monkeypatch.setattr(study_model, "study", lambda *arguments: pytest.fail("the study has started"))
+    monkeypatch.setattr(study_model.conditions, "check_encoders", lambda: None)
+    monkeypatch.setattr(study_model.Study, "text", lambda self: pytest.fail("the study has started"))
     with pytest.raises(SystemExit, match=message):
         study_model.main()
 
 
-def test_study_refuses_training_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bundle that was trained on the split is refused."""
-    arguments = [word.replace("held", "valid") for word in write_inputs(tmp_path)]
-    monkeypatch.setattr(sys, "argv", ["study_model", *arguments])
-    monkeypatch.setattr(study_model.shutil, "which", lambda tool: tool)
-    with pytest.raises(SystemExit, match="edge was trained on split 'valid'"):
-        study_model.main()
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--bundle", str(TINY)], "tiny: its front end .* is not the archive's"),
+        (["--teacher", "teacher.pt"], "edge has no styles to compare with the teacher's"),
+        (["--against", str(TINY)], "tiny 1 does not have the genres jazz, metal"),
+        (["--split", "train"], "edge was trained on split 'train'; use the bundle in OUT/measured"),
+        (["--split", "valid"], "edge was trained on split 'valid'"),
+    ],
+)
+def test_study_checks_bundles_first(
+    options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bundle that does not fit the other arguments is refused."""
+    expect_error(monkeypatch, tmp_path, [*write_inputs(tmp_path), *options], message)
 
 
-def test_conditions_table_names_missed_targets() -> None:
-    """Conditions that lose more accuracy than allowed are listed below the table."""
-    true: list[str] = ["a"] * 50
-
-    def predictions(wrong: int) -> list[str | None]:
-        return [None] * wrong + ["a"] * (50 - wrong)
-
-    names = (
-        "unchanged",
-        "mp3, 64 kbit/s",
-        "30 dB quieter, 16 bits",
-        "telephone band, 8 kHz",
-        "clipped, 5 % of the samples",
-    )
-    assert set(names) <= set(CONDITIONS) and set(CODECS_AND_LEVELS) < set(CONDITIONS)
-    table = study_model.conditions_table(dict(zip(names, map(predictions, (5, 7, 4, 10, 11)), strict=True)), true)
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:7]]
-    assert [(row[0], row[3]) for row in rows] == list(zip(names, ["0.0", "4.0", "-2.0", "10.0", "12.0"], strict=True))
-    assert table.endswith("missed by: mp3, 64 kbit/s (4.0); clipped, 5 % of the samples (12.0).")
-    assert study_model.conditions_table({"unchanged": predictions(1)}, true).endswith("all conditions meet it.")
-
-
-def test_artists_counts_known_artists() -> None:
-    """Known artists are counted per genre, beside the number of tracks."""
-    frames = np.zeros((128, 1), dtype=np.float32)
-    groups = {"blues": ["1", "1", "2", ""], "rock": ["1", "3"]}
-    tracks = [data.Track("t", genre, "held", frames, group) for genre in groups for group in groups[genre]]
-    assert "blues 2 (4), rock 2 (2)" in study_model.artists(tracks, "held")
+def test_study_checks_teacher_and_songs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The teacher's file and the songs are checked, too; songs without a teacher are an error of usage."""
+    write_inputs(tmp_path)
+    write_table(tmp_path, ("low", "high"))
+    bundle = variant(tmp_path / "bundle", STYLED, styles=STYLES)
+    arguments = [
+        "--tracks",
+        "tracks.csv",
+        "--split",
+        "held",
+        "--audio",
+        ".",
+        "--not-music",
+        "sounds",
+        "--other",
+        "other",
+        "--bundle",
+        "bundle",
+    ]
+    assert bundle.name == "bundle"
+    expect_error(monkeypatch, tmp_path, [*arguments, "--teacher", "no.pt"], "no.pt: No such file")
+    songs = ["--songs", "empty", "--teacher", "no.pt"]
+    expect_error(monkeypatch, tmp_path, [*arguments, *songs], "empty: no audio of 1 s or more")
+    expect_error(monkeypatch, tmp_path, [*arguments, "--songs", "other"], "2")

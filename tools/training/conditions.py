@@ -1,6 +1,7 @@
-"""Recording conditions for robustness tests: codecs, levels, telephone band, reverberation, noise."""
+"""Recording conditions for robustness tests: codecs, levels, speed, telephone band, reverberation, noise."""
 
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,23 +28,36 @@ def wav_44100_stereo(y: np.ndarray, rate: int, to: Path) -> Path:
     return path
 
 
-def mp3(kbps: int) -> Condition:
-    """Return a condition that encodes 44.1 kHz stereo with ffmpeg at `kbps` kbit/s."""
+def encoded(suffix: str, codec: str, kbps: int) -> Condition:
+    """Return a condition that encodes 44.1 kHz stereo with one of ffmpeg's encoders at `kbps` kbit/s."""
 
     def write(y: np.ndarray, rate: int, to: Path) -> Path:
-        source, path = wav_44100_stereo(y, rate, to), to.with_suffix(".mp3")
-        options = ["-nostdin", "-loglevel", "error", "-y", "-i", str(source), "-b:a", f"{kbps}k", str(path)]
-        subprocess.run(["ffmpeg", *options], check=True)
+        source, path = wav_44100_stereo(y, rate, to), to.with_suffix(suffix)
+        options = ["-nostdin", "-loglevel", "error", "-y", "-i", str(source), "-c:a", codec, "-b:a", f"{kbps}k"]
+        subprocess.run(["ffmpeg", *options, str(path)], check=True)
         return path
 
     return write
 
 
-def quieter(y: np.ndarray, rate: int, to: Path) -> Path:
-    """Attenuate by 30 dB and quantise to 16 bits, so that quantisation noise rises."""
-    path = to.with_suffix(".wav")
-    soundfile.write(path, y * 10 ** (-30 / 20), rate, subtype="PCM_16")
-    return path
+def level(db: float, subtype: str) -> Condition:
+    """Return a condition that changes the level by `db` and writes samples of a type, such as "PCM_16" or "FLOAT"."""
+
+    def write(y: np.ndarray, rate: int, to: Path) -> Path:
+        path = to.with_suffix(".wav")
+        soundfile.write(path, y * 10 ** (db / 20), rate, subtype=subtype)
+        return path
+
+    return write
+
+
+def speed(factor: float) -> Condition:
+    """Return a condition that plays `factor` times as fast, which changes the pitch, too."""
+
+    def write(y: np.ndarray, rate: int, to: Path) -> Path:
+        return _float_wav(soxr.resample(y, factor, 1.0), rate, to)
+
+    return write
 
 
 def telephone(y: np.ndarray, rate: int, to: Path) -> Path:
@@ -84,17 +98,50 @@ def noisy(y: np.ndarray, rate: int, to: Path) -> Path:
 CONDITIONS: dict[str, Condition] = {
     "unchanged": _float_wav,
     "wav, 44.1 kHz stereo, 16 bits": wav_44100_stereo,
-    "mp3, 128 kbit/s": mp3(128),
-    "mp3, 64 kbit/s": mp3(64),
-    "30 dB quieter, 16 bits": quieter,
+    "mp3, 128 kbit/s": encoded(".mp3", "libmp3lame", 128),
+    "mp3, 64 kbit/s": encoded(".mp3", "libmp3lame", 64),
+    "Opus, 64 kbit/s": encoded(".opus", "libopus", 64),
+    "30 dB quieter, 16 bits": level(-30, "PCM_16"),  # quantisation noise rises
+    "12 dB louder, float": level(12, "FLOAT"),
+    "4 % faster": speed(1.04),
+    "4 % slower": speed(1 / 1.04),
     "telephone band, 8 kHz": telephone,
     "clipped, 5 % of the samples": clipped,
     "room, 0.6 s reverberation": room,
     "pink noise, 10 dB below": noisy,
 }
-CODECS_AND_LEVELS = ("wav, 44.1 kHz stereo, 16 bits", "mp3, 128 kbit/s", "mp3, 64 kbit/s", "30 dB quieter, 16 bits")
+ENCODED = ("mp3, 64 kbit/s", "Opus, 64 kbit/s")  # one for each encoder of ffmpeg
+# The most accuracy, in percentage points, that a condition may cost
+_TARGETS = {
+    "wav, 44.1 kHz stereo, 16 bits": 1,
+    "mp3, 128 kbit/s": 1,
+    "mp3, 64 kbit/s": 1,
+    "Opus, 64 kbit/s": 1,
+    "30 dB quieter, 16 bits": 1,
+    "12 dB louder, float": 1,
+    "telephone band, 8 kHz": 8,
+    "room, 0.6 s reverberation": 4,
+    "pink noise, 10 dB below": 8,
+}
 
 
-def allowed_loss(condition: str) -> int:
-    """Return the target: the most accuracy, in percentage points, that a condition may cost."""
-    return 3 if condition in CODECS_AND_LEVELS else 10
+def allowed_loss(condition: str) -> int | None:
+    """Return the target: the most accuracy, in percentage points, that a condition may cost; None if there is none."""
+    return _TARGETS.get(condition)
+
+
+def check_encoders() -> None:
+    """Check that ffmpeg is installed and has the encoders.
+
+    Raises:
+        SystemExit: it is not, or one is missing.
+    """
+    silence = np.zeros(4410, dtype=np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ENCODED:
+            try:
+                CONDITIONS[name](silence, 44100, Path(folder) / "silence")
+            except FileNotFoundError:
+                raise SystemExit("ffmpeg is required to encode mp3 and Opus, and is not installed") from None
+            except subprocess.CalledProcessError:
+                raise SystemExit(f"ffmpeg cannot encode {name}; another build of it is required") from None
