@@ -105,7 +105,7 @@ def test_bundles(out: Path, name: str) -> None:
         assert [style.name for style in bundle.styles] == [style.name for style in audioset.STYLES.values()]
         assert bundle.sounds == teacher_heads.SOUNDS and bundle.not_music == distilled.NOT_MUSIC_THRESHOLD
     assert measured.metrics["holdout"] == final.metrics["holdout"] and final.metrics["holdout"]["n"] == 6
-    assert final.metrics["refitted"]["tracks"] == 24 and final.sha256 != measured.sha256
+    assert final.metrics["refitted"]["tracks"] == 24 and "refitted" not in measured.metrics
     assert len(final.metrics["folds"]) == distilled.FOLD_SEEDS
     hours = measured.metrics["hours_heard"]
     assert hours["labelled"] == pytest.approx(18 * 6 / 3600, abs=0.006)

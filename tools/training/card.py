@@ -161,10 +161,11 @@ def _regenerate(bundle: Bundle, command: str) -> str:
     if not split.startswith("random"):
         measure = f"--bundle {measured} --tracks tracks.csv --split {shlex.quote(split)}"
         archive = "" if distilled else " --mels mel.npz"
+        styles = " --teacher TEACHER --songs sounds/music-test --against OTHER_BUNDLE" if bundle.styles else ""
         commands += [
             f"python -m tools.evaluate {measure} {'--audio AUDIO/' if distilled else '--mels mel.npz'}",
             f"python -m tools.study_model {measure}{archive} --audio AUDIO/ --not-music sounds/not-music-test "
-            "--other OTHER/ --write OUT/bundle/MODEL_CARD.md",
+            f"--other OTHER/{styles} --write OUT/bundle/MODEL_CARD.md",
         ]
         if distilled:
             commands.append("python -m tools.chart_models --write docs/model.svg")
