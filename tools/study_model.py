@@ -25,7 +25,8 @@ from tools.docs.pages import split_page
 from tools.study import inputs
 from tools.study.sections import Study
 from tools.study.teacher import family_classes
-from tools.training import conditions, data, efficientat
+from tools.training import conditions, data
+from tools.training.distillation import efficientat
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from tools.training import audioset, efficientat, students
-from tools.training.efficientat import Teacher
-from tools.training.mobilenet import Block, Design
-from tools.training.students import StudentDesign
+from tools.training.distillation import audioset, efficientat, students
+from tools.training.distillation.efficientat import Teacher
+from tools.training.distillation.mobilenet import Block, Design
+from tools.training.distillation.students import StudentDesign
 
 
 @dataclass(frozen=True)

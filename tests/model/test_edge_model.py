@@ -9,7 +9,7 @@ from genre_edge.audio.files import open_file
 from genre_edge.classify.classifier import Classifier
 from genre_edge.classify.verdict import Verdict
 from tests.helpers.audio import ArraySource
-from tools.training import synthetic_sounds
+from tools.training.sounds import synthetic_sounds
 
 RATE = 22050
 # A gain changes only the rounding of the samples and of the int8 input.

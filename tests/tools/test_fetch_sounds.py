@@ -16,7 +16,7 @@ import soundfile
 
 pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from tools import fetch_sounds
-from tools.training import accompaniment, electronic, folk_tunes, rendering, sound_sources, synthetic_sounds
+from tools.training.sounds import accompaniment, electronic, folk_tunes, rendering, sound_sources, synthetic_sounds
 
 RATE = fetch_sounds.RATE
 

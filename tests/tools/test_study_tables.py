@@ -17,8 +17,9 @@ from tools.study import answers, confidence, labelled, paired, refusals, robustn
 from tools.study.inputs import TrackAudio
 from tools.study.sections import artists
 from tools.study.teacher import BATCH, TeacherStyles, family_classes, style_scores
-from tools.training import audioset, data
+from tools.training import data
 from tools.training.conditions import CONDITIONS
+from tools.training.distillation import audioset
 
 NO_FRAMES = np.zeros((128, 1), dtype=np.float32)
 

@@ -1,7 +1,7 @@
 """The tables of AudioSet's classes."""
 
 from genre_edge.model import styles
-from tools.training import audioset
+from tools.training.distillation import audioset
 
 
 def test_styles_are_a_forest() -> None:

@@ -12,23 +12,22 @@ pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from genre_edge.model.prediction import Model
 from tests.helpers.training import Finished, UntrainedTeacher, run_main, small_design
 from tools import evaluate, train_and_export
-from tools.training import (
+from tools.training import bundle_export, head
+from tools.training.architectures import ARCHITECTURES
+from tools.training.data import Track
+from tools.training.distillation import (
     audioset,
-    bundle_export,
     distilled,
     efficientat,
     function_matching,
     genre_head,
-    head,
     recordings,
     students,
     teacher_heads,
     views,
 )
-from tools.training.architectures import ARCHITECTURES
-from tools.training.data import Track
-from tools.training.function_matching import Phase
-from tools.training.student import Student
+from tools.training.distillation.function_matching import Phase
+from tools.training.distillation.student import Student
 
 RATE = 32000
 GENRES = {"jazz": 300, "rock": 2000, "unknown": 9000}

@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("scipy", reason="training needs the extra 'train'")
 
 from genre_edge.mel.spectrogram import MelSpectrogram
-from tools.training.effects import FLOOR_DB, Effects, crop, to_db, to_power
-from tools.training.students import MEL
+from tools.training.distillation.effects import FLOOR_DB, Effects, crop, to_db, to_power
+from tools.training.distillation.students import MEL
 
 EFFECTS = Effects(MEL)
 

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 
-from tools.training import efficientat
+from tools.training.distillation import efficientat
 
 FOLDER = Path(os.environ.get("GENRE_EDGE_TEACHERS", "teachers"))
 WEIGHTS, CHECK = FOLDER / "mn04_as_mAP_432.pt", FOLDER / "mn04_check.npz"

@@ -9,8 +9,8 @@ import soundfile
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 
 from tests.helpers.training import UntrainedTeacher, small_design
-from tools.training import function_matching, recordings, students, views
-from tools.training.function_matching import Distiller, Phase
+from tools.training.distillation import function_matching, recordings, students, views
+from tools.training.distillation.function_matching import Distiller, Phase
 
 RATE = 16000
 

@@ -14,7 +14,7 @@ from tools.study.answers import genre_probabilities, patch_probabilities, top_ge
 from tools.study.inputs import StudyData
 from tools.study.teacher import TeacherStyles, family_classes, style_scores
 from tools.training import data
-from tools.training.efficientat import Teacher
+from tools.training.distillation.efficientat import Teacher
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 from genre_edge.model.prediction import Model
 from genre_edge.model.preprocessing import logistic, normalise
 from tools.study.answers import patch_probabilities, patches
-from tools.training import audioset, students
-from tools.training.efficientat import Teacher
+from tools.training.distillation import audioset, students
+from tools.training.distillation.efficientat import Teacher
 
 BATCH = 16
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genre_edge.mel.config import MelConfig
-from tools.training import students
 from tools.training.data import ARCHIVE_MEL
+from tools.training.distillation import students
+from tools.training.distillation.students import StudentDesign
 from tools.training.fit import Schedule
-from tools.training.students import StudentDesign
 
 if TYPE_CHECKING:
     import keras

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tools.training import distilled, examples, fit
+from tools.training import examples, fit
 from tools.training.architectures import size
 from tools.training.data import Track
+from tools.training.distillation import distilled
 from tools.training.jobs import TrainedNetwork, TrainingJob
 
 if TYPE_CHECKING:

@@ -8,30 +8,18 @@ from typing import Any
 import numpy as np
 
 from genre_edge.mel.spectrogram import Frames
-from tools.training import (
-    audioset,
-    efficientat,
-    examples,
-    genre_head,
-    head,
-    quantise,
-    recordings,
-    report,
-    students,
-    teacher_heads,
-    tflite_head,
-    views,
-)
+from tools.training import examples, head, quantise, report, tflite_head
 from tools.training.architectures import size
 from tools.training.data import Track
-from tools.training.effects import Effects
-from tools.training.function_matching import PHASES, Distiller
+from tools.training.distillation import audioset, efficientat, genre_head, recordings, students, teacher_heads, views
+from tools.training.distillation.effects import Effects
+from tools.training.distillation.function_matching import PHASES, Distiller
+from tools.training.distillation.int8_features import Int8Features
+from tools.training.distillation.mobilenet import Design
+from tools.training.distillation.recordings import Recording
+from tools.training.distillation.student import Student
 from tools.training.head import LinearLayer, Outputs
-from tools.training.int8_features import Int8Features
 from tools.training.jobs import TrainedNetwork, TrainingJob
-from tools.training.mobilenet import Design
-from tools.training.recordings import Recording
-from tools.training.student import Student
 
 NOT_MUSIC_THRESHOLD = 0.7  # probability from which the answer is "not_music"; docs/model.md has its error rates
 STYLE_THRESHOLD = 0.5  # probability from which a style is named

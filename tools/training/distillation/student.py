@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.training import audioset, efficientat, students
+from tools.training.distillation import audioset, efficientat, students
+from tools.training.distillation.students import StudentDesign
+from tools.training.distillation.targets import Targets
 from tools.training.head import LinearLayer
-from tools.training.students import StudentDesign
-from tools.training.targets import Targets
 
 if TYPE_CHECKING:
     import keras

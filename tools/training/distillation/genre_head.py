@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tools.training import audioset, head
+from tools.training import head
+from tools.training.distillation import audioset
+from tools.training.distillation.student import Student
 from tools.training.head import LinearLayer, Outputs, Regression
-from tools.training.student import Student
 
 SETTINGS = Regression(0.03, "balanced")
 PRIOR_WEIGHT = 0.5  # the square root of the odds of the teacher's own genres

@@ -10,11 +10,12 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from genre_edge.model.preprocessing import logistic, softmax
-from tools.training import audioset, efficientat, head, students, views
+from tools.training import head
+from tools.training.distillation import audioset, efficientat, students, views
+from tools.training.distillation.recordings import Recording
+from tools.training.distillation.student import Student
 from tools.training.examples import Network
 from tools.training.head import LinearLayer, Outputs, Regression
-from tools.training.recordings import Recording
-from tools.training.student import Student
 
 BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.35), 160
 SOUNDS = ["music", "speech", "animal", "noise"]

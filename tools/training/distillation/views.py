@@ -12,9 +12,9 @@ import numpy as np
 
 from genre_edge.mel.spectrogram import Frames
 from genre_edge.model.preprocessing import normalise
-from tools.training import students
-from tools.training.effects import Effects, crop
-from tools.training.recordings import Recording, Sampler
+from tools.training.distillation import students
+from tools.training.distillation.effects import Effects, crop
+from tools.training.distillation.recordings import Recording, Sampler
 
 MIXED_SHARE, MIX_DB = 0.35, 18.0  # share of views that mix two recordings; range of their levels' difference in dB
 FLOOR_SHARE, FLOOR_DB = 0.3, (40.0, 100.0)  # share of views with a noise floor, and its distance from the maximum

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tools.training import audioset, mobilenet, students
+from tools.training.distillation import audioset, mobilenet, students
 
 if TYPE_CHECKING:
     import tensorflow as tf

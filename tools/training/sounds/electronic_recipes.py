@@ -1,4 +1,4 @@
-"""Recipes of the styles of tools.training.electronic: tempo, rhythms, sounds."""
+"""Recipes of the styles of tools.training.sounds.electronic: tempo, rhythms, sounds."""
 
 from dataclasses import dataclass
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tools.training import efficientat
+from tools.training.distillation import efficientat
 
 MUSIC_WEIGHT = 4.0  # of the logits for kinds of music, relative to others
 

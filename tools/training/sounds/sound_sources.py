@@ -3,7 +3,7 @@
 No package is installed. Each package's copyright file has its licence; nothing is redistributed.
 """
 
-# Debian package -> folder of its music: audio, or notes to render (tools.training.rendering). Files shorter than
+# Debian package -> folder of its music: audio, or notes to render (tools.training.sounds.rendering). Files shorter than
 # MIN_SONG_S are removed, so a folder may hold effects, too. An archive is a folder, named without its suffix.
 MUSIC = {
     # Orchestral, soundtrack, ambient, folk

@@ -12,7 +12,7 @@ import soxr
 from scipy import signal
 from soundfile import read
 
-from tools.training.electronic_recipes import RECIPES, Recipe
+from tools.training.sounds.electronic_recipes import RECIPES, Recipe
 
 RATE = 32000
 LENGTH_S = 64.0

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genre_edge.mel.config import MelConfig
-from tools.training import mobilenet
-from tools.training.mobilenet import Block, Design
+from tools.training.distillation import mobilenet
+from tools.training.distillation.mobilenet import Block, Design
 
 if TYPE_CHECKING:
     import keras

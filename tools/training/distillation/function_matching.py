@@ -21,11 +21,11 @@ import numpy as np
 import tensorflow as tf
 
 from genre_edge.system.atomic_write import write_atomically
-from tools.training import audioset, efficientat, students, views
-from tools.training.recordings import Recording
-from tools.training.student import Student
-from tools.training.students import StudentDesign
-from tools.training.targets import Targets
+from tools.training.distillation import audioset, efficientat, students, views
+from tools.training.distillation.recordings import Recording
+from tools.training.distillation.student import Student
+from tools.training.distillation.students import StudentDesign
+from tools.training.distillation.targets import Targets
 
 HINT_WEIGHT = 0.1  # of all stages' hints together with the losses of embedding and logits
 STATISTICS_BATCHES, VALIDATION_BATCHES = 8, 8

@@ -1,0 +1,1 @@
+"""Distillation of the AudioSet teacher: sound, views, networks, training, heads."""

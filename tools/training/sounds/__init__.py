@@ -1,0 +1,1 @@
+"""Unlabelled sound for training: sources, rendering of written music, synthesis."""
