@@ -148,7 +148,7 @@ def test_model_cards_match_bundles() -> None:
 def test_readme_results_match_bundles() -> None:
     """README's accuracies are those of the bundles."""
     text = (ROOT / "README.md").read_text()
-    for name in ("edge", "paper"):
+    for name in ("edge", "nano", "paper"):
         metrics = json.loads((ROOT / "models" / name / "bundle.json").read_text())["metrics"]
         low, high = metrics["holdout"]["ci95"]
         row = next(line for line in text.splitlines() if line.startswith(f"| `{name}`"))

@@ -51,6 +51,7 @@ def test_wheel_content(distributions: tuple[Path, Path]) -> None:
         names = set(archive.namelist())
     expected = (
         "models/edge/model.tflite",
+        "models/nano/model.tflite",
         "models/paper/bundle.json",
         "py.typed",
         "mel/_logmel.pyi",

@@ -36,7 +36,7 @@ def main() -> None:
     write = parser.parse_args().write
     plt.rcParams.update({"svg.hashsalt": "genre-edge", "svg.fonttype": "none", "font.size": 10})
     figure, (*panels, diagram) = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
-    for name, marker, colour in (("paper", "s", "#D55E00"), ("edge", "o", "#0072B2")):
+    for name, marker, colour in (("paper", "s", "#D55E00"), ("nano", "^", "#009E73"), ("edge", "o", "#0072B2")):
         bundle = Bundle.load(MODELS / name)
         holdout = bundle.metrics["holdout"]
         low, high = holdout["ci95"]

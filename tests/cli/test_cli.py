@@ -109,7 +109,7 @@ def test_models_json_and_table(invoke: Cli) -> None:
     done = invoke("models", "--format", "json")
     models = {model["name"]: model for model in json.loads(done.stdout)}
     assert done.returncode == 0
-    assert {"edge", "paper"} <= set(models)
+    assert {"edge", "nano", "paper"} <= set(models)
     assert all(0 < model["accuracy"] < 1 and len(model["labels"]) == 10 for model in models.values())
     table = invoke("models").stdout
     assert all(model["sha256"] in table for model in models.values())

@@ -95,7 +95,7 @@ def test_model_has_no_state() -> None:
     assert np.array_equal(Model(TINY).probabilities(np.asfortranarray(random_patch(1))), first)
 
 
-@pytest.mark.parametrize("name", ["edge", "paper"])
+@pytest.mark.parametrize("name", ["edge", "nano", "paper"])
 def test_model_reference_kernels(name: str) -> None:
     """Reference and optimised kernels agree within two int8 steps."""
     optimised, reference = Model(name), Model(name, reference=True)

@@ -256,3 +256,12 @@ def test_artists_counts_known_artists() -> None:
     groups = {"blues": ["1", "1", "2", ""], "rock": ["1", "3"]}
     tracks = [data.Track("t", genre, "held", NO_FRAMES, group) for genre in groups for group in groups[genre]]
     assert "blues 2 (4), rock 2 (2)" in artists(tracks, "held")
+
+
+def test_styles_against_labels() -> None:
+    """The means and the calibration errors of two styles are those computed by hand."""
+    scores = np.array([[0.8, 0.1]] * 4 + [[0.1, 0.9]] * 4)
+    genres = ["jazz"] * 3 + ["rock"] * 5
+    text = styles.against_labels(scores, genres, {"jazz": "jazz", "rock": "rock music"})
+    assert "| jazz | 3 | 0.80 | 0.24 | 0.075 |" in text and "| rock music | 5 | 0.74 | 0.10 | 0.125 |" in text
+    assert "genre: 0.100 (target missed" in text

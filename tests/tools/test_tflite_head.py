@@ -16,7 +16,7 @@ from genre_edge.model.bundle import MODELS, Bundle
 from tests.helpers.bundles import FLOAT_TFLITE, TINY
 from tools.training import tflite_head
 
-BUNDLES = [MODELS / "edge", MODELS / "paper", TINY]
+BUNDLES = [MODELS / "edge", MODELS / "nano", MODELS / "paper", TINY]
 
 
 def read(bundle: Path) -> bytes:

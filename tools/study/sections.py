@@ -14,6 +14,7 @@ from tools.study.answers import genre_probabilities, patch_probabilities, top_ge
 from tools.study.inputs import StudyData
 from tools.study.teacher import TeacherStyles, family_classes, style_scores
 from tools.training import data
+from tools.training.distillation import audioset
 from tools.training.distillation.efficientat import Teacher
 
 
@@ -47,6 +48,7 @@ class Study:
             self._archive,
             lambda: self._not_music(verdicts),
             self._other,
+            self._style_labels,
             self._styles,
         )
         parts = []
@@ -153,6 +155,15 @@ Styles by family: the area under the ROC curve (AUC) of a style's mean probabili
 includes that of its children (rock: metal, punk and others), for its folder against the other folders.
 
 {table}"""
+
+    def _style_labels(self) -> str:
+        names = {style.name for style in self.model.bundle.styles}
+        known = {genre: audioset.STYLES[c].name for genre, c in audioset.GENRES.items() if genre in self._true}
+        known = {genre: style for genre, style in known.items() if style in names}
+        if len(known) < 2:
+            return ""
+        scores = style_scores(self.model, [song.path for song in self.data.songs], list(known.values()))
+        return f"## Styles beside labels\n\n{styles.against_labels(scores, self._true, known)}"
 
     def _styles(self) -> str:
         if self.teacher is None or not self.data.unseen:

@@ -27,6 +27,29 @@ def mean_calibration_error(bundle: np.ndarray, teacher: np.ndarray) -> float:
     return float(np.mean(errors))
 
 
+def against_labels(scores: np.ndarray, genres: list[str], styles: dict[str, str]) -> str:
+    """Return the table of the calibration of the styles that are genres, with the genres as truth.
+
+    Args:
+        scores: mean probabilities, `(songs, styles)`.
+        genres: genre of each song.
+        styles: genre -> style.
+    """
+    rows, errors = [], []
+    for (genre, style), p in zip(styles.items(), scores.T, strict=True):
+        true = np.array([g == genre for g in genres])
+        errors.append(calibration_error(reliability(p, true)))
+        own, others = (f"{p[chosen].mean():.2f}" if chosen.any() else "-" for chosen in (true, ~true))
+        rows.append([style, true.sum(), own, others, f"{errors[-1]:.3f}"])
+    header = ["style", "its songs", "mean probability", "that of other songs", "calibration error"]
+    error = float(np.mean(errors))
+    return f"""{table(header, rows)}
+
+Mean calibration error of these styles, as if a song had no other style than its genre: {error:.3f} \
+({met(error <= MAX_ERROR)}: at
+most {MAX_ERROR})."""
+
+
 def agreement(bundle: np.ndarray, teacher: np.ndarray, styles: list[str]) -> str:
     """Return mean average precision, calibration error and their tables.
 
