@@ -63,8 +63,8 @@ class Phase:
 
 PHASES = (
     Phase("hints", 2000, views.Batch(24, 256, 0.0), 3e-3),
-    Phase("matching", 6000, views.Batch(24, 320, 0.35), 4e-4, steady=True),
-    Phase("whole patches", 1600, views.Batch(16, students.PATCH_FRAMES, 0.35), 4e-4),
+    Phase("matching", 3065, views.Batch(24, 320, 0.35), 4e-4, steady=True),
+    Phase("whole patches", 1400, views.Batch(16, students.PATCH_FRAMES, 0.35), 4e-4),
 )
 
 
