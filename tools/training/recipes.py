@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from tools.training import examples, fit
 from tools.training.architectures import size
 from tools.training.data import Track
-from tools.training.distillation import distilled
 from tools.training.jobs import TrainedNetwork, TrainingJob
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ def trainer(
         SystemExit: the data does not suffice, or the checkpoint belongs to another run.
     """
     if job.architecture.student:
+        from tools.training.distillation import distilled  # imports TensorFlow, which takes seconds
+
         return distilled.DistilledStudent(job, tracks, holdout, run).fit
     return lambda labelled: train_on_labels(job, labelled, holdout, run)
 
