@@ -24,7 +24,6 @@ from tools.training.jobs import TrainedNetwork, TrainingJob
 NOT_MUSIC_THRESHOLD = 0.7  # probability from which the answer is "not_music"; docs/model.md has its error rates
 STYLE_THRESHOLD = 0.5  # probability from which a style is named
 FOLD_SEEDS = 3
-CLEAN_COPIES = 3  # the undegraded tracks weigh as much as all degraded ones
 SNR_DB = 5.0, 25.0  # range of the noisy copies that the genre head is fitted to
 CALIBRATION = views.Batch(16, students.PATCH_FRAMES, 0.5)
 CALIBRATION_BATCHES = 20
@@ -97,10 +96,9 @@ class DistilledStudent:
 
     def _genres(self, copies: list[Outputs], tracks: list[Track]) -> tuple[LinearLayer, float, dict[str, Any]]:
         job, classes = self._job, self._job.classes(tracks)
-        weighted = [copies[0]] * CLEAN_COPIES + copies[1:]
         model = genre_head.GenreHead.of(self._student, job.labels)
         folds = [head.folds(tracks, seed) for seed in range(FOLD_SEEDS)]
-        logits = [model.cross_validated_logits(weighted, classes, fold) for fold in folds]
+        logits = [model.cross_validated_logits(copies, classes, fold) for fold in folds]
         temperature = report.fit_temperature(logits[0], classes)
         p = report.track_means(logits[0], temperature)
         predicted = [job.labels[i] for i in p.argmax(axis=1)]
@@ -110,7 +108,7 @@ class DistilledStudent:
             "folds_by_genre": by_genre,
             "folds_calibration_error": report.calibration_error(p, classes),
         }
-        return model.fit(weighted, classes), temperature, metrics
+        return model.fit(copies, classes), temperature, metrics
 
 
 def _recordings(job: TrainingJob, tracks: list[Track], holdout: list[Track]) -> list[Recording]:
