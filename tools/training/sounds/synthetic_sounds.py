@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 import soxr
 
-TEXT = Path(__file__).parents[2] / "LICENSE"  # a text that does not change, so the speech stays the same
+TEXT = Path(__file__).parents[3] / "LICENSE"  # a text that does not change, so the speech stays the same
 # espeak-ng voices for training, and other voices for tests.
 VOICES = ("en", "en-us", "de", "fr", "es", "it", "pt", "nl", "sv", "pl", "ru", "tr")
 TEST_VOICES = ("en-gb-scotland", "cs", "fi", "el", "hu", "ro")
