@@ -23,7 +23,7 @@ HEAD = "row,track,genre,split,audio\n"
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four tracks of noise, three of split valid; two of those have audio."""
+    """Four tracks of noise, three of split train; two of those have audio."""
     folder = tmp_path_factory.mktemp("corpus")
     rng = np.random.default_rng(0)
     np.savez(folder / "mel.npz", mel=rng.integers(0, 255, (4, 128, 60), dtype=np.uint8))
@@ -33,7 +33,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("a", "b"):
         soundfile.write(folder / f"{name}.wav", 0.1 * rng.standard_normal(4 * 22050), 22050)
     (folder / "tracks.csv").write_text(
-        f"{HEAD}0,t0,metal,valid,a.wav\n1,t1,jazz,valid,b.wav\n2,t2,jazz,valid,\n3,t3,jazz,train,a.wav\n"
+        f"{HEAD}0,t0,metal,train,a.wav\n1,t1,jazz,train,b.wav\n2,t2,jazz,train,\n3,t3,jazz,valid,a.wav\n"
     )
     return folder
 
@@ -51,10 +51,10 @@ def names(done: Finished) -> list[str]:
 
 def test_evaluate_archive_and_audio(corpus: Path) -> None:
     """Archive and audio give the same tracks, except those without audio; both warn about training tracks."""
-    arguments = "--bundle edge --tracks tracks.csv --split valid --format json --per-track"
+    arguments = "--bundle paper --tracks tracks.csv --split train --format json --per-track"
     archive, audio = run_evaluate(corpus, f"{arguments} --mels mel.npz"), run_evaluate(corpus, f"{arguments} --audio .")
     assert names(archive) == ["t0", "t1", "t2"] and names(audio) == ["t0", "t1"]
-    warning = "warning: if edge was made from these tracks, it was trained on split 'valid'"
+    warning = "warning: if paper was made from these tracks, it was trained on split 'train'"
     assert [done.stderr.count(warning) for done in (archive, audio)] == [1, 1]
 
 
@@ -100,7 +100,7 @@ def test_warning_about_training_tracks(
 )
 def test_evaluate_bad_input(corpus: Path, arguments: str, message: str) -> None:
     """Bad input ends the program with a message that names the file or option."""
-    done = run_evaluate(corpus, f"--bundle edge {arguments}")
+    done = run_evaluate(corpus, f"--bundle paper {arguments}")
     assert done.code != 0 and message in done.stderr
 
 

@@ -198,7 +198,7 @@ def _folds(bundle: Bundle) -> str:
         return ""
     folds = bundle.metrics["folds"]
     return (
-        f"| folds of the training tracks, {_DISJOINT}, last layer, float, {len(folds)} seeds | "
+        f"| folds of the training tracks, {_DISJOINT}, last layer, {len(folds)} seeds | "
         f"{', '.join(map(percent, folds))} |\n"
     )
 
