@@ -48,7 +48,8 @@ def test_card_lists_all_commands() -> None:
 
 def test_card_without_splits_or_teacher() -> None:
     """A bundle with a random holdout or without a teacher has fewer commands in its card."""
-    own = card_text(metrics=metrics(("refitted", "measured_sha256"), holdout_split="random 0.2"), not_music=None, sounds=[])
+    random = metrics(("refitted", "measured_sha256"), holdout_split="random 0.2")
+    own = card_text(metrics=random, not_music=None, sounds=[])
     assert own.split("## Regenerate")[1].split("```")[1] == f"sh\n{COMMAND}\n"
     plain = card_text(metrics=metrics(("refitted", "folds")))
     assert "tools.evaluate --bundle OUT/bundle " in plain and "--mels mel.npz" in plain and "chart_models" not in plain
