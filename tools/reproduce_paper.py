@@ -37,7 +37,7 @@ from tools.training.architectures import ARCHITECTURES, PAPER_SCHEDULE
 ROOT = Path(__file__).parents[1]
 SONG = ROOT / "demo" / "song.ogg"
 OUT, REHEARSAL = Path("runs/reproduction"), "rehearsal"
-SEEDS, CURVE_EPOCHS, IMITATION_STEPS, IMITATION_S = 5, 60, 400, 10.0
+SEEDS, CURVE_EPOCHS, IMITATION_STEPS, IMITATION_S = 5, 60, 400, 31.0
 LONG_SPLITS = ("random-0", "filtered-0")  # splits on which the paper's network is trained for CURVE_EPOCHS
 RESOLUTIONS = ("paper", "paper660")
 QUICK_EPOCHS, QUICK_STEPS = 2, 5

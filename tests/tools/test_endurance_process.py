@@ -214,8 +214,8 @@ def test_signal_closes_json_array_of_classify(number: int, song: Path) -> None:
 
 
 def radio(caller: socket.socket) -> None:
-    """Send half a minute of audio at once, then stall."""
-    wav_response(30)(caller)
+    """Send a minute of audio at once, then stall."""
+    wav_response(60)(caller)
     caller.recv(1)
 
 
@@ -274,7 +274,7 @@ def test_stream_runs_in_jail_without_network(jail: list[str], pcm: bytes) -> Non
         return results
 
     free = verdicts(STREAM)
-    assert len(free) > 30
+    assert len(free) > 20
     assert verdicts([*jail, *STREAM]) == free
 
 

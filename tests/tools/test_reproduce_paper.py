@@ -84,7 +84,7 @@ def test_rehearsal_writes_page_and_resumes_from_cache(
 ) -> None:
     """The first run writes page, figures and imitations; the second one reads all results from the cache."""
     monkeypatch.setattr(synthesis, "ITERATIONS", 2)
-    for name, value in {"QUICK_EPOCHS": 1, "QUICK_STEPS": 1, "IMITATION_S": 5.0}.items():
+    for name, value in {"QUICK_EPOCHS": 1, "QUICK_STEPS": 1, "IMITATION_S": 31.0}.items():
         monkeypatch.setattr(reproduce_paper, name, value)
     options = [*archive(tmp_path), "--songs", str(songs(tmp_path)), "--audio", str(tmp_path / "songs")]
     full_study = tmp_path / "out" / "logistic-regression.random-0.json"  # a cached result of the full study

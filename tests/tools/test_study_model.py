@@ -38,7 +38,7 @@ def write_inputs(folder: Path) -> list[str]:
         soundfile.write(folder / part / "a.wav", 0.1 * rng.standard_normal(4 * RATE), RATE)
     (folder / "card.md").write_text("before\n<!-- study:begin -->\n<!-- study:end -->\nafter\n")
     arguments = (
-        "--bundle edge --mels mel.npz --tracks tracks.csv --split held --audio . --not-music sounds --other other"
+        "--bundle paper --mels mel.npz --tracks tracks.csv --split held --audio . --not-music sounds --other other"
     )
     return [*arguments.split(), "--write", "card.md"]
 
@@ -111,7 +111,7 @@ def test_study_of_styles_with_teacher(tmp_path: Path, monkeypatch: pytest.Monkey
         (lambda f: (f / "sounds" / "empty").mkdir(), "sounds/empty: no audio of 1 s or more"),
         (lambda f: (f / "tracks.csv").write_text("row,track,genre\n0,t0,metal\n"), "no tracks of split 'held'"),
         (lambda f: (f / "tracks.csv").write_text("row,track,genre,split\n0,t0,metal,held\n"), "with audio"),
-        (lambda f: write_table(f, ("metal", "polka")), r"edge \d+ does not have the genres polka"),
+        (lambda f: write_table(f, ("metal", "polka")), r"paper \d+ does not have the genres polka"),
         (lambda f: (f / "mel.npz").unlink(), "mel.npz: not a mel archive"),
         (lambda f: (f / "card.md").write_text("no marks"), "card.md has no lines"),
         (lambda f: (f / "card.md").unlink(), "card.md: "),
@@ -140,10 +140,9 @@ def expect_error(monkeypatch: pytest.MonkeyPatch, folder: Path, arguments: list[
     ("options", "message"),
     [
         (["--bundle", str(TINY)], "tiny: its front end .* is not the archive's"),
-        (["--teacher", "teacher.pt"], "edge has no styles to compare with the teacher's"),
+        (["--teacher", "teacher.pt"], "paper has no styles to compare with the teacher's"),
         (["--against", str(TINY)], "tiny 1 does not have the genres jazz, metal"),
-        (["--split", "train"], "edge was trained on split 'train'; use the bundle in OUT/measured"),
-        (["--split", "valid"], "edge was trained on split 'valid'"),
+        (["--split", "train"], "paper was trained on split 'train'; use the bundle in OUT/measured"),
     ],
 )
 def test_study_checks_bundles_first(

@@ -76,22 +76,33 @@ def clipped(y: np.ndarray, rate: int, to: Path) -> Path:
 
 def room(y: np.ndarray, rate: int, to: Path) -> Path:
     """Add reverberation of 0.6 s as loud as the direct sound (exponentially decaying noise)."""
-    t = np.arange(int(0.8 * rate)) / rate
-    tail = np.random.default_rng(0).standard_normal(len(t)) * 10 ** (-3 * t / 0.6) * (t > 0.005)
+    return _float_wav(reverberate(y, rate, 0.6, np.random.default_rng(0)), rate, to)
+
+
+def reverberate(y: np.ndarray, rate: int, decay_s: float, rng: np.random.Generator) -> np.ndarray:
+    """Return `y` with reverberation as loud as the direct sound: noise that decays by 60 dB in `decay_s`."""
+    t = np.arange(int(4 / 3 * decay_s * rate)) / rate
+    tail = rng.standard_normal(len(t)) * 10 ** (-3 * t / decay_s) * (t > 0.005)
     tail /= np.sqrt((tail**2).sum())
     tail[0] = 1
     n = len(y) + len(t) - 1
-    wet = np.fft.irfft(np.fft.rfft(y, n) * np.fft.rfft(tail, n), n)[: len(y)]
-    return _float_wav(wet.astype(np.float32), rate, to)
+    wet: np.ndarray = np.fft.irfft(np.fft.rfft(y, n) * np.fft.rfft(tail, n), n)[: len(y)].astype(np.float32)
+    return wet
 
 
 def noisy(y: np.ndarray, rate: int, to: Path) -> Path:
     """Add pink noise 10 dB below the music."""
+    return _float_wav(add_pink_noise(y, rate, 10, np.random.default_rng(0)), rate, to)
+
+
+def add_pink_noise(y: np.ndarray, rate: int, snr_db: float, rng: np.random.Generator) -> np.ndarray:
+    """Return `y` with pink noise at a signal-to-noise ratio in dB."""
     f = np.fft.rfftfreq(len(y), 1 / rate)
-    white = np.fft.rfft(np.random.default_rng(0).standard_normal(len(y)))
+    white = np.fft.rfft(rng.standard_normal(len(y)))
     noise = np.fft.irfft(white / np.sqrt(np.maximum(f, 20)), len(y))
-    noise *= np.sqrt((y**2).mean() / (noise**2).mean()) * 10 ** (-10 / 20)
-    return _float_wav((y + noise).astype(np.float32), rate, to)
+    noise *= np.sqrt((y**2).mean() / (noise**2).mean()) * 10 ** (-snr_db / 20)
+    noisy: np.ndarray = (y + noise).astype(np.float32)
+    return noisy
 
 
 # The first condition is the reference that losses are measured against.

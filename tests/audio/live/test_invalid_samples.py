@@ -94,7 +94,7 @@ def test_verdicts_count_dropped_samples(invalid: list[int]) -> None:
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
 def test_stream_survives_invalid_sample() -> None:
     """`genre-edge stream` goes on after one invalid sample in a radio stream, and logs one line."""
-    wav = encode(with_invalid(music(9, RATE), 4 * RATE)[:, None], RATE, subtype="FLOAT")
+    wav = encode(with_invalid(music(20, RATE), 8 * RATE)[:, None], RATE, subtype="FLOAT")
 
     def respond(client: socket.socket) -> None:
         client.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: audio/wav\r\n\r\n" + wav)
@@ -109,5 +109,5 @@ def test_stream_survives_invalid_sample() -> None:
         log = process.stderr.read().decode()
     server.close()
     assert 0 < verdicts[-1]["dropped_samples"] < RATE and verdicts[0]["dropped_samples"] == 0
-    problem = f"{server.url}: sample {4 * RATE} has an invalid value (nan)"
+    problem = f"{server.url}: sample {8 * RATE} has an invalid value (nan)"
     assert log == f"genre-edge: {problem}; dropping invalid samples; further drops are not logged\n"

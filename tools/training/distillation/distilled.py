@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from genre_edge.mel.spectrogram import Frames
-from tools.training import examples, head, quantise, report, tflite_head
+from genre_edge.mel.spectrogram import Frames, MelSpectrogram
+from tools.training import conditions, examples, head, quantise, report, tflite_head
 from tools.training.architectures import size
 from tools.training.data import Track
 from tools.training.distillation import audioset, efficientat, genre_head, recordings, students, teacher_heads, views
@@ -20,11 +20,12 @@ from tools.training.distillation.recordings import Recording
 from tools.training.distillation.student import Student
 from tools.training.head import LinearLayer, Outputs
 from tools.training.jobs import TrainedNetwork, TrainingJob
+from tools.training.sounds.synthetic_sounds import read_mono
 
 NOT_MUSIC_THRESHOLD = 0.7  # probability from which the answer is "not_music"; docs/model.md has its error rates
 STYLE_THRESHOLD = 0.5  # probability from which a style is named
 FOLD_SEEDS = 3
-SNR_DB = 5.0, 25.0  # range of the noisy copies that the genre head is fitted to
+SNR_DB, DECAY_S = (5.0, 25.0), (0.2, 1.0)  # ranges of noise and reverberation in the copies that the head is fitted to
 CALIBRATION = views.Batch(16, students.PATCH_FRAMES, 0.5)
 CALIBRATION_BATCHES = 20
 
@@ -82,7 +83,7 @@ class DistilledStudent:
     def _heads(self, tracks: list[Track]) -> tuple[LinearLayer, tuple[float, float], float, dict[str, Any]]:
         """Return the layer of all heads, the limits of its outputs, the genres' temperature, and metrics on folds."""
         job, heard, labels = self._job, self._heard, [track.genre for track in tracks]
-        degraded = degraded_copies(tracks, job.seed)
+        degraded = [*degraded_copies(tracks, job.seed), *recorded_copies(tracks, job.seed)]
         copies = [examples.track_outputs(self._embed, frames, job.architecture) for frames in degraded]
         patches = np.concatenate([rows for copy in copies for rows in copy])
         genres, temperature, metrics = self._genres(copies, tracks)
@@ -129,6 +130,22 @@ def degraded_copies(tracks: list[Track], seed: int) -> list[list[Frames]]:
         lambda x: effects.telephone(x, rng),
     )
     return [[t.frames for t in tracks], *([degrade(t.frames) for t in tracks] for degrade in degradations)]
+
+
+def recorded_copies(tracks: list[Track], seed: int) -> list[list[Frames]]:
+    """Return the frames of the tracks' audio in a random room, and with pink noise.
+
+    The room is computed from samples: its fine structure in time and frequency cannot be simulated in a mel spectrogram.
+    """
+    rng, spectrogram = np.random.default_rng([seed, 4]), MelSpectrogram(students.MEL)
+    rate = round(students.MEL.sr)
+    copies: tuple[list[Frames], list[Frames]] = ([], [])
+    for track in tracks:
+        assert track.path
+        y = read_mono(track.path, rate)
+        copies[0].append(spectrogram.db(conditions.reverberate(y, rate, rng.uniform(*DECAY_S), rng)))
+        copies[1].append(spectrogram.db(conditions.add_pink_noise(y, rate, rng.uniform(*SNR_DB), rng)))
+    return list(copies)
 
 
 def _quantised_backbone(student: Student, design: Design, found: list[Recording], seed: int) -> bytes:

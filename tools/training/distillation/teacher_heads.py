@@ -17,7 +17,7 @@ from tools.training.distillation.student import Student
 from tools.training.examples import Network
 from tools.training.head import LinearLayer, Outputs, Regression
 
-BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.35), 160
+BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.35), 80
 SOUNDS = ["music", "speech", "animal", "noise"]
 SOUND_REGRESSION = Regression(0.03, least_deviation=0.5)
 STYLE_C = 100.0  # hardly any regularisation of two parameters
