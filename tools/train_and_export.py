@@ -271,4 +271,4 @@ if __name__ == "__main__":
     except GenreEdgeError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted; the same command resumes after the last finished epoch")
+        sys.exit("interrupted; the same command resumes from the last checkpoint")

@@ -128,8 +128,9 @@ def imitations(study: Study) -> str:
     return f"""## Can the network generate music in the style of a song?
 
 The paper's introduction says that a playable file close to the original can be generated from the style that the
-network has learnt. `python -m tools.imitate song.wav -o imitation.wav` does so with this project's network. It starts
-from noise and optimises a mel spectrogram until the statistics of the network's hidden layers match those of the song
+network has learnt. `python -m tools.imitate song.wav -o imitation.wav` does so with the paper's network; the table was
+made with version 4 of `edge`. It starts from noise
+and optimises a mel spectrogram until the statistics of the network's hidden layers match those of the song
 (Gatys et al. 2015); the algorithm of Griffin and Lim (1984) converts it to audio. The distance is the mean over
 statistics of their relative squared distance, measured in the same way for the noise, the spectrogram after the last
 step and the finished audio. A dash means that the classifier returned no genre (low confidence).

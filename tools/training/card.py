@@ -39,7 +39,7 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 | metric | value |
 | --- | --- |
 | accuracy, int8 | {percent(holdout["accuracy"])} (95 % interval {percent(low)} to {percent(high)}) |
-| accuracy, float before quantisation | {percent(bundle.metrics["float_accuracy"])} |
+| accuracy of the float network with the same last layer | {percent(bundle.metrics["float_accuracy"])} |
 | same prediction, int8 and float | {percent(bundle.metrics["int8_agreement"])} |
 | expected calibration error | {bundle.metrics["calibration_error"]} |
 | tracks at or above threshold {bundle.threshold} | {percent(bundle.metrics["coverage"])} |

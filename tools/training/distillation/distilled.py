@@ -135,7 +135,7 @@ def degraded_copies(tracks: list[Track], seed: int) -> list[list[Frames]]:
 def recorded_copies(tracks: list[Track], seed: int) -> list[list[Frames]]:
     """Return the frames of the tracks' audio in a random room, and with pink noise.
 
-    The room is computed from samples: its fine structure in time and frequency cannot be simulated in a mel spectrogram.
+    They are computed from samples: a mel spectrogram cannot simulate the fine structure of a room.
     """
     rng, spectrogram = np.random.default_rng([seed, 4]), MelSpectrogram(students.MEL)
     rate = round(students.MEL.sr)

@@ -46,16 +46,6 @@ class Student:
                 norm.beta.assign(mean if i == 0 else 0 * mean)
         self.to_logits.layers[-1].bias.assign(targets.logit_mean)
 
-    def network(self) -> keras.Model:
-        """Return one network from a patch to the embedding and the logits."""
-        import keras
-
-        inputs = keras.Input((students.MEL.n_mels, students.PATCH_FRAMES, 1))
-        x = inputs
-        for stage in self.stages:
-            x = stage(x)
-        return keras.Model(inputs, [x, self.to_logits(x)])
-
     def logits_of(self, classes: np.ndarray) -> LinearLayer:
         """Return the layer from the student's embedding to the teacher's logits of some classes, indices or a mask."""
         weights, bias = map(np.asarray, self.to_logits.layers[-1].get_weights())
