@@ -37,7 +37,8 @@ def test_card_qualifies_artist_disjoint_folds() -> None:
 
 def test_card_lists_all_commands() -> None:
     """The card of a distilled bundle lists the commands from download to chart, in order."""
-    shipped = card_text(metrics=metrics(measured_sha256="abc123"))
+    refitted = {"tracks": 450, "folds": [0.7], "folds_calibration_error": 0.05}
+    shipped = card_text(metrics=metrics(measured_sha256="abc123", refitted=refitted))
     block = shipped.split("## Regenerate")[1].split("```")[1].splitlines()[1:]
     tools = ["fetch_sounds", "train_and_export", "evaluate", "study_model", "chart_models"]
     assert [line.split()[:3] for line in block] == [["python", "-m", f"tools.{tool}"] for tool in tools]
