@@ -1,6 +1,7 @@
 """The students' networks: limits of size and cost, and weights that pass from stages to the whole network."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,10 @@ pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 from genre_edge.model.bundle import MODELS
 from tests.helpers.training import small_design
 from tools.training.architectures import ARCHITECTURES, multiply_accumulates
+from tools.training import quantise
 from tools.training.distillation import students
+from tools.training.distillation.folded import folded, round_activations, round_kernel
+from tools.training.distillation.int8_features import Int8Features
 from tools.training.distillation.student import Student
 from tools.training.head import LinearLayer
 
@@ -48,3 +52,48 @@ def test_whole_network_equals_stages() -> None:
     x = rng.normal(size=(2, 128, students.PATCH_FRAMES, 1)).astype(np.float32)
     whole = students.with_head(student.stages, design.network, layer)(x, training=False)
     np.testing.assert_allclose(whole, layer(np.asarray(student.stage_outputs(x)[-1])), rtol=1e-3, atol=1e-3)
+
+
+def some_network() -> tuple[Any, Any, np.ndarray]:
+    """Return a small network with random weights, the same up to its embedding, and some patches."""
+    import keras
+
+    rng = np.random.default_rng(0)
+    network = students.network(small_design().network, 3)
+    network.set_weights([w + 0.1 * rng.random(w.shape) for w in network.get_weights()])
+    embed = keras.Model(network.input, network.get_layer("embedding").output)
+    return network, embed, rng.normal(size=(2, 128, students.PATCH_FRAMES, 1)).astype(np.float32)
+
+
+def test_folded_network_equals_network() -> None:
+    """The outputs and the gradients of all weights are the network's."""
+    import tensorflow as tf
+
+    _, network, x = some_network()
+    results = []
+    for call in (lambda x: network(x, training=False), folded(network)):
+        with tf.GradientTape() as tape:
+            y = call(tf.constant(x))
+            loss = tf.reduce_sum(y**2)
+        results.append([y, *tape.gradient(loss, network.trainable_variables)])
+    for expected, result in zip(*results, strict=True):
+        np.testing.assert_allclose(result, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+def test_rounded_network_is_closer_to_int8() -> None:
+    """The int8 network's embedding differs less from the rounded network's than from the float network's."""
+    network, embed, x = some_network()
+    expected = Int8Features(quantise.to_int8(network, x))(x)
+    plain, rounded = (np.asarray(folded(embed, flag)(x)) for flag in (False, True))
+    assert np.abs(rounded - expected).mean() < 0.7 * np.abs(plain - expected).mean()
+    assert np.abs(plain - expected).mean() > 0
+
+
+def test_rounding() -> None:
+    """Values are rounded to 256 steps that include 0; channels of a kernel have steps of their own."""
+    x = np.array([-1.0, 0.0, 0.1, 3.0], dtype=np.float32)
+    np.testing.assert_allclose(round_activations(x), np.rint(x * 63.75) / 63.75, atol=1e-2)
+    assert round_activations(x)[1] == 0
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 4, 2)).astype(np.float32) * [1, 100]
+    step = np.abs(kernel).max(axis=(0, 1, 2)) / 127
+    np.testing.assert_allclose(round_kernel(kernel.astype(np.float32)), np.rint(kernel / step) * step, rtol=1e-4)

@@ -46,6 +46,7 @@ class Phase:
         batch: their views.
         learning_rate: highest learning rate.
         steady: whether it stays there, instead of decaying to 0.
+        rounded: whether the students are rounded as their int8 versions will be.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Phase:
     batch: views.Batch
     learning_rate: float
     steady: bool = False
+    rounded: bool = False
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step: after a linear warm-up, it is steady or half a cosine."""
@@ -65,6 +67,8 @@ PHASES = (
     Phase("hints", 2000, views.Batch(24, 256, 0.0), 3e-3),
     Phase("matching", 3065, views.Batch(24, 320, 0.35), 4e-4, steady=True),
     Phase("whole patches", 1400, views.Batch(16, students.PATCH_FRAMES, 0.35), 4e-4),
+    Phase("longer matching", 8000, views.Batch(24, 320, 0.5), 8e-4),
+    Phase("last whole patches", 1200, views.Batch(16, students.PATCH_FRAMES, 0.5), 2e-4, rounded=True),
 )
 
 
@@ -145,7 +149,7 @@ class Distiller:
                 variable.assign(tf.zeros_like(variable))
             for variable, average in zip(self._variables, self._averages, strict=True):
                 average.assign(variable)
-        train = self._hint_step(targets) if number == 0 else self._matching_step(targets)
+        train = self._hint_step(targets) if number == 0 else self._matching_step(targets, phase.rounded)
         losses, started, saved = [], time.monotonic(), time.monotonic()
         steps = range(first, phase.steps)
         for step, (x, y) in zip(
@@ -196,11 +200,11 @@ class Distiller:
 
         return self._training_step(outputs, 1.0, targets)
 
-    def _matching_step(self, targets: Targets) -> Any:
+    def _matching_step(self, targets: Targets, rounded: bool) -> Any:
         """Return a training step of the whole students."""
 
         def outputs(student: Student, x: tf.Tensor, hints: list[tf.Tensor]) -> list[tf.Tensor]:
-            return student.stage_outputs(x)
+            return student.stage_outputs(x, rounded)
 
         return self._training_step(outputs, HINT_WEIGHT, targets)
 

@@ -114,7 +114,7 @@ def hours(recordings: Sequence[Recording], mel: MelConfig) -> dict[str, float]:
 
 
 class Sampler:
-    """Random choice of a recording: a source by the square root of its hours, then a recording by its length.
+    """Random choice of a recording: a source by the cube root of its hours, then a recording by its length.
 
     Long recordings are chosen more often, but less than in proportion, because they are more alike.
     """
@@ -124,7 +124,7 @@ class Sampler:
         self._recordings = [[r for r in recordings if r.source == source] for source in sources]
         lengths = [np.array([r.n_frames for r in group], dtype=float) for group in self._recordings]
         self._shares = [n**0.7 / (n**0.7).sum() for n in lengths]
-        weight = np.sqrt([n.sum() for n in lengths])
+        weight = np.cbrt([n.sum() for n in lengths])
         self._source_shares = weight / weight.sum()
 
     def choose(self, rng: np.random.Generator) -> np.ndarray:

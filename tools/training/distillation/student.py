@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tools.training.distillation import audioset, efficientat, students
+from tools.training.distillation.folded import folded
 from tools.training.distillation.students import StudentDesign
 from tools.training.distillation.targets import Targets
 from tools.training.head import LinearLayer
@@ -24,6 +25,7 @@ class Student:
         from keras import layers
 
         self.stages = students.stages(design.network, design.stage_ends)
+        self._folded, self._rounded = ([folded(stage, rounded) for stage in self.stages] for rounded in (False, True))
         embedding = (design.network.last,)
         self.to_embedding = keras.Sequential([keras.Input(embedding), layers.Dense(efficientat.DESIGN.last)])
         self.to_logits = keras.Sequential([keras.Input(embedding), layers.Dense(audioset.N_CLASSES)])
@@ -51,15 +53,15 @@ class Student:
         weights, bias = map(np.asarray, self.to_logits.layers[-1].get_weights())
         return LinearLayer(weights[:, classes], bias[classes])
 
-    def stage_outputs(self, x: tf.Tensor) -> list[tf.Tensor]:
-        """Return the outputs of all stages, the last being the student's embedding.
+    def stage_outputs(self, x: tf.Tensor, rounded: bool = False) -> list[tf.Tensor]:
+        """Return the outputs of all stages, the last being the student's embedding; `rounded` as in the int8 network.
 
         Batch normalisation uses its moving averages, also in training: with the statistics of each batch, the student
         would be another function at inference.
         """
         result = []
-        for stage in self.stages:
-            x = stage(x, training=False)
+        for stage in self._rounded if rounded else self._folded:
+            x = stage(x)
             result.append(x)
         return result
 

@@ -18,8 +18,7 @@ from tools.training.distillation.recordings import Recording, Sampler
 
 MIXED_SHARE, MIX_DB = 0.35, 18.0  # share of views that mix two recordings; range of their levels' difference in dB
 FLOOR_SHARE, FLOOR_DB = 0.3, (40.0, 100.0)  # share of views with a noise floor, and its distance from the maximum
-# Probability of each effect in a degraded view
-ROOM_SHARE, BAND_SHARE, NOISE_SHARE, CODEC_SHARE = 0.25, 0.45, 0.4, 0.3
+EFFECT_SHARES = np.array([0.35, 0.4, 0.4, 0.25])  # of degraded views: room, band limit, noise, codec; at least one
 SNR_DB = -3.0, 30.0
 AUDIBLE_NOISE_DB = 6.0  # below this signal-to-noise ratio the teacher gets the noise, too: it is a sound of its own
 AHEAD = 6  # batches computed ahead
@@ -68,16 +67,19 @@ class ViewMaker:
 
     def _degraded(self, x: Frames, rng: np.random.Generator) -> tuple[Frames, Frames]:
         teacher, effects = x, self._effects
-        if rng.random() < ROOM_SHARE:
+        chosen = rng.random(len(EFFECT_SHARES)) < EFFECT_SHARES
+        chosen[rng.integers(len(chosen))] |= not chosen.any()
+        room, band, noise, codec = chosen
+        if room:
             x = effects.reverberate(x, rng)
-        if rng.random() < BAND_SHARE:
+        if band:
             x = effects.limit_band(x, rng)
-        if rng.random() < NOISE_SHARE:
+        if noise:
             snr_db = rng.uniform(*SNR_DB)
             x = effects.add_noise(x, snr_db, rng)
             if snr_db < AUDIBLE_NOISE_DB:
                 teacher = effects.add_noise(teacher, snr_db, rng)
-        if rng.random() < CODEC_SHARE:
+        if codec:
             x = effects.code(x, rng)
         return x, teacher
 
