@@ -3,7 +3,7 @@
     python -m tools.fetch_sounds sounds/
     python -m tools.fetch_sounds sounds/ --report hours.md
 
-The folders are sounds/music (for --listen), sounds/not-music (for --not-music), and for tests sounds/music-test and
+The folders are sounds/music (for --unlabelled), sounds/not-music (for --not-music), and for tests sounds/music-test and
 sounds/not-music-test (for tools.study_model). Sources are packages of Debian 12 and PyPI, several gigabytes (listed in
 tools/training/sounds/sound_sources.py), and synthesis. No package is installed; each package's copyright file has its
 licence.

@@ -4,7 +4,7 @@
     python -m tools.train_and_export --audio my_music/ --from-scratch --architecture paper660 --out runs/paper660
     python -m tools.fetch_sounds sounds/
     python -m tools.train_and_export --audio gtzan/ --tracks tracks.csv --architecture edge nano \\
-        --teacher mn04_as_mAP_432.pt --listen my_music/ sounds/music --not-music sounds/not-music --out runs/ear
+        --teacher mn04_as_mAP_432.pt --unlabelled my_music/ sounds/music --not-music sounds/not-music --out runs/ear
 
 The first form takes a minute: it fits a new last layer of the shipped network (--base) to the songs of a folder for
 each genre, 10 songs or more, and measures it on songs that are held out. Albums in subfolders are held out as a whole.
@@ -39,7 +39,7 @@ from tools.training.genre_folders import GenreFolders, without_few_groups
 from tools.training.jobs import TrainingJob
 
 RANDOM_HOLDOUT = 0.2
-FROM_SCRATCH_ONLY = ("tracks", "teacher", "listen", "not_music", "then_use_all", "epochs", "random_splits")
+FROM_SCRATCH_ONLY = ("tracks", "teacher", "unlabelled", "not_music", "then_use_all", "epochs", "random_splits")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -67,7 +67,7 @@ def parse_arguments() -> argparse.Namespace:
         "--architecture", choices=ARCHITECTURES, nargs="+", default=[], help="network to train from scratch"
     )
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="the teacher's weights (mn04_as_mAP_432.pt)")
-    parser.add_argument("--listen", type=Path, nargs="+", default=[], metavar="DIR", help="unlabelled music")
+    parser.add_argument("--unlabelled", type=Path, nargs="+", default=[], metavar="DIR", help="unlabelled music")
     parser.add_argument("--not-music", type=Path, nargs="+", default=[], metavar="DIR", help="audio that is not music")
     parser.add_argument(
         "--then-use-all", action="store_true", help="after the evaluation, fit the last layer to all tracks"
@@ -101,17 +101,33 @@ def check_from_scratch(parser: argparse.ArgumentParser, arguments: argparse.Name
         parser.error("--mels needs --tracks")
     if arguments.epochs is not None and arguments.epochs < 1:
         parser.error("--epochs must be at least 1")
+    arguments.architecture = sorted(set(arguments.architecture))
     students = [bool(ARCHITECTURES[name].student) for name in arguments.architecture]
     if len(students) > 1 and not all(students):
         parser.error("only edge and nano can be trained together")
-    for_students = {"--teacher": arguments.teacher, "--listen": arguments.listen, "--not-music": arguments.not_music}
-    for option, value in for_students.items():
-        if bool(value) != students[0]:
-            parser.error(f"{option} is required by --architecture edge and nano, and only allowed with them")
-    if arguments.then_use_all and not students[0]:
-        parser.error("--then-use-all needs --architecture edge or nano")
-    if arguments.random_splits and students[0]:
-        parser.error("--random-splits needs --architecture paper or paper660")
+    (check_students if students[0] else check_training_on_labels)(parser, arguments)
+
+
+def check_students(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Exit with a message if the options of a distillation do not fit together."""
+    for option in ("teacher", "unlabelled", "not_music"):
+        if not getattr(arguments, option):
+            parser.error(f"--{option.replace('_', '-')} is required by --architecture edge and nano")
+    for option in ("random_splits", "epochs"):
+        if getattr(arguments, option):
+            parser.error(f"--{option.replace('_', '-')} needs --architecture paper or paper660")
+    if len(arguments.architecture) > 1 and arguments.name:
+        parser.error("--name is for one network; edge and nano keep their names")
+    sources = [folder.resolve().name for folder in (*arguments.unlabelled, *arguments.not_music)]
+    if len(set(sources)) < len(sources):
+        parser.error("two folders of --unlabelled and --not-music have the same name")
+
+
+def check_training_on_labels(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Exit with a message if an option is for distillation only."""
+    for option in ("teacher", "unlabelled", "not_music", "then_use_all"):
+        if getattr(arguments, option):
+            parser.error(f"--{option.replace('_', '-')} needs --architecture edge or nano")
 
 
 def load(
@@ -156,7 +172,7 @@ def random_splits(job: TrainingJob, tracks: list[data.Track], count: int) -> dic
 def public_command(arguments: argparse.Namespace) -> str:
     """Return the command line with only the last part of each path, to publish it in the model card."""
     options = (arguments.base, arguments.audio, arguments.mels, arguments.tracks, arguments.teacher, arguments.out)
-    paths = {str(path) for path in (*options, *arguments.listen, *arguments.not_music) if path}
+    paths = {str(path) for path in (*options, *arguments.unlabelled, *arguments.not_music) if path}
     arguments_shown = []
     for argument in sys.argv[1:]:
         option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
@@ -211,6 +227,7 @@ def train_from_scratch(arguments: argparse.Namespace) -> None:
     """Train all layers of one or more networks and export them."""
     tracks, train, holdout = load(arguments, ARCHITECTURES[arguments.architecture[0]])
     print(f"{len(train)} tracks to train on, {len(holdout)} held out")
+    jobs = []
     for name in arguments.architecture:
         architecture = ARCHITECTURES[name]
         job = TrainingJob(
@@ -220,37 +237,39 @@ def train_from_scratch(arguments: argparse.Namespace) -> None:
             seed=arguments.seed,
             out=arguments.out,
             student=name if architecture.student else "",
-            students=tuple(arguments.architecture) if architecture.student else (),
             teacher=arguments.teacher,
-            listen=tuple(arguments.listen),
+            unlabelled=tuple(arguments.unlabelled),
             not_music=tuple(arguments.not_music),
         )
-        job.out.mkdir(parents=True, exist_ok=True)
-        metrics: dict[str, Any] = {}
-        if arguments.random_splits:
-            metrics["random_splits"] = random_splits(job, tracks, arguments.random_splits)
-        export(job, train, holdout, arguments, name, metrics)
+        jobs.append(job)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    metrics: dict[str, Any] = {}
+    if arguments.random_splits:
+        metrics["random_splits"] = random_splits(jobs[0], tracks, arguments.random_splits)
+    trained = {id(track) for track in train}
+    unused = [track for track in tracks if id(track) not in trained]
+    for job, trainer in recipes.trainers(jobs, train, holdout, unused, "checkpoint"):
+        export(job, trainer, train, holdout, arguments, metrics)
 
 
 def export(
     job: TrainingJob,
+    trainer: recipes.Trainer,
     train: list[data.Track],
     holdout: list[data.Track],
     arguments: argparse.Namespace,
-    name: str,
     metrics: dict[str, Any],
 ) -> None:
     """Train one network, write its bundle, and print its metrics."""
     info = bundle_export.BundleInfo(
-        name=arguments.name or name,
+        name=arguments.name or job.student or arguments.architecture[0],
         version=arguments.bundle_version,
         data=arguments.data_text.replace("{n}", str(len(train) + len(holdout) * arguments.then_use_all)),
         holdout_split=arguments.holdout_split if arguments.tracks else f"random {RANDOM_HOLDOUT}",
         command=public_command(arguments),
     )
-    trainer = recipes.trainer(job, train, holdout, "checkpoint")
     trained = trainer(train)
-    out = job.out / name if job.student else job.out
+    out = job.out / job.student if job.student else job.out
     directory = out / ("measured" if arguments.then_use_all else "bundle")
     bundle = bundle_export.export_measured(trained, job, train, holdout, info, metrics, directory)
     print(report.as_table(bundle.metrics["holdout"] | {"tracks": []}))

@@ -9,7 +9,7 @@ pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from genre_edge.model.bundle import MODELS, Bundle
 from tools.training import card
 
-COMMAND = "python -m tools.train_and_export --audio my_music --listen my_music --architecture edge --out mine"
+COMMAND = "python -m tools.train_and_export --audio my_music --unlabelled my_music --architecture edge --out mine"
 
 
 def card_text(**changes: Any) -> str:

@@ -136,7 +136,7 @@ def test_embedder_sees_the_classifiers_patches(tmp_path: Path) -> None:
         (["--audio", "few"], "few: too few songs to learn from: bass 3, whistle 3; each genre needs at least 4"),
         (["--audio", "damaged"], "damaged: too few songs to learn from: whistle 2;"),
         (["--audio", "few", "--epochs", "3"], "--epochs needs --from-scratch"),
-        (["--audio", "few", "--listen", "few"], "--listen needs --from-scratch"),
+        (["--audio", "few", "--unlabelled", "few"], "--unlabelled needs --from-scratch"),
         (["--audio", "few", "--from-scratch"], "--from-scratch needs --architecture"),
     ],
 )

@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 from genre_edge.model.bundle import MODELS
 from tests.helpers.training import small_design
-from tools.training.architectures import ARCHITECTURES, multiply_accumulates
 from tools.training import quantise
+from tools.training.architectures import ARCHITECTURES, multiply_accumulates
 from tools.training.distillation import students
 from tools.training.distillation.folded import folded, round_activations, round_kernel
 from tools.training.distillation.int8_features import Int8Features

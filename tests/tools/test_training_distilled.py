@@ -87,7 +87,7 @@ def out(data: Path) -> Path:
     """The output of a run for both students."""
     arguments = (
         f"--audio {data} --tracks {data}/tracks.csv --architecture edge nano --teacher {data}/teacher.pt "
-        f"--listen {data}/music --not-music {data}/noise --then-use-all --out {data}/out"
+        f"--unlabelled {data}/music --not-music {data}/noise --then-use-all --out {data}/out"
     )
     done = train(data, *arguments.split())
     assert done.code == 0, done.stderr
@@ -106,17 +106,17 @@ def test_bundles(out: Path, name: str) -> None:
     assert measured.metrics["holdout"] == final.metrics["holdout"] and final.metrics["holdout"]["n"] == 6
     assert final.metrics["refitted"]["tracks"] == 24 and "refitted" not in measured.metrics
     assert len(final.metrics["folds"]) == distilled.FOLD_SEEDS
-    hours = measured.metrics["hours_heard"]
+    hours = measured.metrics["hours"]
     assert hours["labelled"] == pytest.approx(18 * 6 / 3600, abs=0.006)
-    assert hours == final.metrics["refitted"]["hours_heard"]
+    assert hours == final.metrics["refitted"]["hours"]
     assert set(hours) == {"labelled", "music", "noise"}
 
 
 @pytest.mark.train
 def test_copies_of_held_out_tracks_are_not_used(data: Path, out: Path) -> None:
-    """A file with the content of a held-out track is not listened to, whatever its name."""
+    """A file with the content of a held-out track is not used, whatever its name."""
     tracks = [Track(f"t{i}", "jazz", "", np.empty((0, 0)), "", data / "audio" / f"{i}.wav") for i in (0, 20)]
-    job = distilled.TrainingJob(ARCHITECTURES["edge"], ["jazz"], 0, 0, out, listen=(data / "music",))
+    job = distilled.TrainingJob(ARCHITECTURES["edge"], ["jazz"], 0, 0, out, unlabelled=(data / "music",))
     found = distilled._recordings(job, tracks[:1], tracks[1:])
     assert sorted(r.name for r in found) == ["0", "0", "1", "2", "3"]
     found = distilled._recordings(job, tracks, tracks[1:])
@@ -128,7 +128,8 @@ def test_card(data: Path, out: Path) -> None:
     """The card has hash, refit, sources and command, with no local paths."""
     card = (out / "nano" / "bundle" / "MODEL_CARD.md").read_text()
     bundle = Model(out / "nano" / "bundle").bundle
-    for text in (bundle.sha256, "fitted again, to all 24 tracks", "--listen music --not-music noise", "| labelled |"):
+    options = "--unlabelled music --not-music noise"
+    for text in (bundle.sha256, "fitted again, to all 24 tracks", options, "| labelled |"):
         assert text in card
     assert str(data) not in card
 
@@ -136,8 +137,9 @@ def test_card(data: Path, out: Path) -> None:
 @pytest.mark.train
 def test_same_command_resumes(data: Path, out: Path) -> None:
     """A finished run is not trained again; a run with other students is refused."""
-    words = f"--audio {data} --tracks {data}/tracks.csv --teacher t.pt --listen {data}/music --not-music {data}/noise"
-    done = train(data, *words.split(), "--architecture", "edge", "--out", str(out))
+    words = f"--audio {data} --tracks {data}/tracks.csv --teacher t.pt"
+    sound = f"--unlabelled {data}/music --not-music {data}/noise"
+    done = train(data, *words.split(), *sound.split(), "--architecture", "edge", "--out", str(out))
     assert done.code != 0 and "belongs to a run with other parameters" in done.stderr
 
 

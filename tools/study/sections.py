@@ -122,7 +122,7 @@ training audio.
         predictions = {g: [top_genre(self.classifier.classify(path)) for path in paths] for g, paths in other.items()}
         distilled = (
             " If *Data* lists these songs as unlabelled music, the network was distilled on them."
-            if {"songs_heard", "hours_heard"} & set(bundle.metrics)
+            if "hours" in bundle.metrics
             else ""
         )
         return f"""## Independently labelled music

@@ -126,14 +126,14 @@ def _other_outputs(bundle: Bundle) -> str:
 
 
 def _hours(bundle: Bundle) -> str:
-    """Return the table of the sound that a distilled network listened to."""
-    if "hours_heard" not in bundle.metrics:
+    """Return the table of the sound that a network was distilled on."""
+    if "hours" not in bundle.metrics:
         return ""
-    hours, explained = bundle.metrics["hours_heard"], bundle.metrics["explained"]
+    hours, explained = bundle.metrics["hours"], bundle.metrics["explained"]
     rows = "\n".join(f"| {source} | {value} |" for source, value in hours.items())
     shares = "; ".join(f"{name}: {value:.3f}" for name, value in explained.items())
     return (
-        "\nUnlabelled sound that the teacher described for the network, at most 4 minutes of each file:\n\n"
+        "\nUnlabelled sound that the network was distilled on, at most 4 minutes of each file:\n\n"
         f"| source | hours |\n| --- | --- |\n{rows}\n\n"
         f"Share of the variance of the teacher's outputs that the network explains for other recordings, in float:\n"
         f'{shares} ("music": logits of music and its kinds; "degraded": the network\'s sound, not the teacher\'s).\n'

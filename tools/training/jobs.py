@@ -23,10 +23,9 @@ class TrainingJob:
     Attributes:
         epochs: of a training on labels.
         out: directory of checkpoints and caches.
-        student: name of the student among `students`; "" for a training on labels.
-        students: names of the architectures that are distilled together.
+        student: name of the student's design; "" for a training on labels.
         teacher: file of the teacher's weights.
-        listen: folders of unlabelled music for the teacher.
+        unlabelled: folders of unlabelled music.
         not_music: folders of audio that is not music.
     """
 
@@ -36,9 +35,8 @@ class TrainingJob:
     seed: int
     out: Path
     student: str = ""
-    students: tuple[str, ...] = ()
     teacher: Path | None = None
-    listen: tuple[Path, ...] = ()
+    unlabelled: tuple[Path, ...] = ()
     not_music: tuple[Path, ...] = ()
 
     def classes(self, tracks: list[Track]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,21 +15,34 @@ if TYPE_CHECKING:
     import keras
 
 
-def trainer(
-    job: TrainingJob, tracks: list[Track], holdout: list[Track], run: str
-) -> Callable[[list[Track]], TrainedNetwork]:
-    """Return the function that trains a network on labelled tracks, with checkpoints in `job.out / run`.
+Trainer = Callable[[list[Track]], TrainedNetwork]
 
-    A student is distilled here, without audio of the holdout; the function then fits its last layer.
+
+def trainers(
+    jobs: Sequence[TrainingJob], tracks: list[Track], holdout: list[Track], unused: list[Track], run: str
+) -> Iterator[tuple[TrainingJob, Trainer]]:
+    """Yield each job with the function that trains its network on labelled tracks, with checkpoints in `out / run`.
+
+    Students are distilled together before the first is yielded; the function then fits their last layer.
+
+    Args:
+        jobs: students with the same data, or one network to train on labels.
+        tracks, holdout: labelled tracks.
+        unused: tracks whose audio is not used for the distillation, the holdout among them.
+        run: name of the checkpoint's directory.
 
     Raises:
         SystemExit: the data does not suffice, or the checkpoint belongs to another run.
     """
-    if job.architecture.student:
+    if jobs[0].architecture.student:
         from tools.training.distillation import distilled  # imports TensorFlow, which takes seconds
 
-        return distilled.DistilledStudent(job, tracks, holdout, run).fit
-    return lambda labelled: train_on_labels(job, labelled, holdout, run)
+        distillation = distilled.Distillation(jobs, tracks, unused, run)
+        for job in jobs:
+            yield job, distillation.student(job).fit
+    else:
+        (job,) = jobs
+        yield job, lambda labelled: train_on_labels(job, labelled, holdout, run)
 
 
 def train_on_labels(job: TrainingJob, tracks: list[Track], holdout: list[Track], run: str) -> TrainedNetwork:

@@ -191,7 +191,7 @@ def replace_layer(content: bytes, weights: np.ndarray, bias: np.ndarray, limits:
         ModelError: as `last_layer`.
     """
     network = _Network(content)
-    low, high = limits
+    low, high = min(0.0, limits[0]), max(0.0, limits[1])  # 0 must be among the values that int8 can store
     scale = float(np.float32((high - low) / 255))
     network.output.quantization.scale = np.array([scale], dtype=np.float32)
     network.output.quantization.zeroPoint = np.array([round(-128 - low / scale)], dtype=np.int64)

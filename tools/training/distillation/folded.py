@@ -8,7 +8,7 @@ Networks for Efficient Integer-Arithmetic-Only Inference", 2018).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -27,7 +27,10 @@ def folded(network: keras.Model, rounded: bool = False) -> Callable[[tf.Tensor],
     import keras
 
     layers = keras.layers
-    steps = []  # (layer, the normalisation that follows it or None, keys of its inputs, key of its output)
+    # (layer, the normalisation that follows it or None, keys of its inputs, key of its output)
+    steps: list[tuple[Any, Any, list[int], int]] = []
+        tuple[Any, Any, list[int], int]
+    ] = []  # (layer, the normalisation that follows it or None, keys of its inputs, key of its output)
     for layer in network.layers:
         if isinstance(layer, layers.InputLayer):
             continue

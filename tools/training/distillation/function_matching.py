@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from genre_edge.system.atomic_write import write_atomically
 from tools.training.distillation import audioset, efficientat, students, views
-from tools.training.distillation.recordings import Recording
+from tools.training.distillation.recordings import Recording, recordings_digest
 from tools.training.distillation.student import Student
 from tools.training.distillation.students import StudentDesign
 from tools.training.distillation.targets import Targets
@@ -105,7 +105,8 @@ class Distiller:
 
         if len(recordings) <= VALIDATION_RECORDINGS:
             raise SystemExit(f"distillation needs more than {VALIDATION_RECORDINGS} recordings, got {len(recordings)}")
-        identity = {"designs": {name: asdict(design) for name, design in designs.items()}, "seed": seed}
+        identity: dict[str, Any] = {"designs": {name: asdict(d) for name, d in designs.items()}, "seed": seed}
+        identity["recordings"] = recordings_digest(recordings)
         _check_identity(checkpoint, identity | {"phases": [asdict(phase) for phase in phases]})
         self._teacher, self._phases, self._seed = teacher, phases, seed
         self._is_music = audioset.is_music()

@@ -54,14 +54,14 @@ def find(folders: Sequence[Path]) -> list[Source]:
 def load(files: Sequence[Source], mel: MelConfig, cache: Path) -> list[Recording]:
     """Return the recordings of some files, and compute the spectrograms that the cache lacks.
 
-    Unreadable files are reported on stderr and skipped; so are silent ones and those shorter than MIN_DURATION_S,
-    without a report.
+    Unreadable files are reported on stderr and skipped; so are silent ones, those shorter than MIN_DURATION_S and
+    copies of others, without a report.
 
     Raises:
         SystemExit: there is no audio.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    recordings = []
+    recordings: dict[Path, Recording] = {}  # by cached spectrogram: files of the same content count once
     for number, (source, path) in enumerate(files, 1):
         cached = cached_path(path, mel, cache)
         try:
@@ -72,12 +72,12 @@ def load(files: Sequence[Source], mel: MelConfig, cache: Path) -> list[Recording
             continue
         n_frames = np.load(cached, mmap_mode="r").shape[1]
         if n_frames * mel.hop_length >= MIN_DURATION_S * mel.sr:
-            recordings.append(Recording(path.stem, source, cached, n_frames))
+            recordings.setdefault(cached, Recording(path.stem, source, cached, n_frames))
         if number % 200 == 0 or number == len(files):
             print(f"{number} of {len(files)} recordings analysed", file=sys.stderr)
     if not recordings:
-        raise SystemExit(f"there is no audio of {MIN_DURATION_S:g} s or more to listen to")
-    return recordings
+        raise SystemExit(f"there is no audio of {MIN_DURATION_S:g} s or more to learn from")
+    return list(recordings.values())
 
 
 def cached_path(path: Path, mel: MelConfig, cache: Path) -> Path:
@@ -111,6 +111,12 @@ def hours(recordings: Sequence[Recording], mel: MelConfig) -> dict[str, float]:
     for recording in recordings:
         total[recording.source] = total.get(recording.source, 0) + recording.n_frames * mel.hop_length / mel.sr / 3600
     return total
+
+
+def recordings_digest(recordings: Sequence[Recording]) -> str:
+    """Return a digest of sources and contents, whatever their order."""
+    names = sorted(f"{recording.source}/{recording.cached.name}" for recording in recordings)
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 class Sampler:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression
 
-from genre_edge.model.preprocessing import logistic, softmax
+from genre_edge.model.preprocessing import logistic
 from tools.training import head
 from tools.training.distillation import audioset, efficientat, students, views
 from tools.training.distillation.recordings import Recording
@@ -21,11 +23,12 @@ BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.35), 80
 SOUNDS = ["music", "speech", "animal", "noise"]
 SOUND_REGRESSION = Regression(0.03, least_deviation=0.5)
 STYLE_C = 100.0  # hardly any regularisation of two parameters
+MAX_SLOPE = 30.0  # the slope for which regularisation costs as much as guessing
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What student and teacher make of the same views.
+    """Predictions of student and teacher for the same views.
 
     Attributes:
         embedding: the student's, `(k, features)`.
@@ -40,7 +43,7 @@ class Examples:
     n_not_music: int = 0
 
 
-def listen(
+def predict(
     student: Student,
     teacher: efficientat.Teacher,
     embed: Network,
@@ -48,7 +51,7 @@ def listen(
     not_music: Sequence[Recording],
     seed: int,
 ) -> Examples:
-    """Return what student and teacher make of random views, some of them degraded for the student.
+    """Return the predictions for random views, some of them degraded for the student.
 
     Args:
         student, teacher: the networks.
@@ -85,8 +88,8 @@ def style_layer(student: Student, examples: Examples) -> LinearLayer:
 def fit_to_labels(styles: LinearLayer, tracks: Outputs, genres: list[str]) -> LinearLayer:
     """Return the styles' layer with one slope and one offset more, fitted to tracks whose genre is also a style.
 
-    AudioSet's labels are sparse: a listener who was asked whether a clip is jazz seldom was asked whether it is swing,
-    so the teacher's probabilities are too small. All genres weigh the same.
+    AudioSet's labels are sparse: an annotator who was asked whether a clip is jazz seldom was asked whether it is
+    swing, so the teacher's probabilities are too small. All genres weigh the same.
 
     Args:
         styles: see `style_layer`.
@@ -137,19 +140,24 @@ def sound_layer(examples: Examples) -> LinearLayer:
 def fit_to_recordings(sounds: LinearLayer, music: np.ndarray, not_music: np.ndarray) -> LinearLayer:
     """Return the sounds' layer scaled, and its first output, music, shifted, as fits recordings that are known.
 
-    The teacher's probability of music is 0.6 for some music and 0.1 for some noise: it means how many listeners would
+    The teacher's probability of music is 0.6 for some music and 0.1 for some noise: it means how many annotators would
     mention music. Music and other recordings weigh the same.
 
     Args:
         sounds: see `sound_layer`.
         music, not_music: embedding of patches, `(k, features)`.
     """
-    p = softmax(sounds(np.concatenate([music, not_music]).astype(np.float64)))[:, 0]
-    true = np.repeat([1, 0], [len(music), len(not_music)])
-    log_odds = np.log(p / (1 - p)).reshape(-1, 1)
-    model = LogisticRegression(C=1.0, class_weight="balanced").fit(log_odds, true)
-    scaled = sounds.times(float(model.coef_[0, 0]))
-    return LinearLayer(scaled.weights, scaled.bias + np.eye(len(SOUNDS))[0] * float(model.intercept_[0]))
+    outputs = [sounds(part.astype(np.float64)) for part in (music, not_music)]
+
+    def loss(parameters: np.ndarray) -> float:
+        slope, offset = parameters
+        log_odds = [slope * z[:, 0] + offset - logsumexp(slope * z[:, 1:], axis=1) for z in outputs]
+        means = [float(np.logaddexp(0, sign * z).mean()) for sign, z in zip((-1, 1), log_odds, strict=True)]
+        return sum(means) + float(slope / MAX_SLOPE) ** 2  # the slope has no limit if both are perfectly separated
+
+    slope, offset = minimize(loss, (1.0, 0.0), method="Nelder-Mead").x
+    scaled = sounds.times(float(slope))
+    return LinearLayer(scaled.weights, scaled.bias + np.eye(len(SOUNDS))[0] * float(offset))
 
 
 def _soft_rows(x: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
