@@ -29,8 +29,6 @@ def folded(network: keras.Model, rounded: bool = False) -> Callable[[tf.Tensor],
     layers = keras.layers
     # (layer, the normalisation that follows it or None, keys of its inputs, key of its output)
     steps: list[tuple[Any, Any, list[int], int]] = []
-        tuple[Any, Any, list[int], int]
-    ] = []  # (layer, the normalisation that follows it or None, keys of its inputs, key of its output)
     for layer in network.layers:
         if isinstance(layer, layers.InputLayer):
             continue

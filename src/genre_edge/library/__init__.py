@@ -1,0 +1,1 @@
+"""Music libraries: scanning into SQLite, tagging."""

@@ -1,0 +1,246 @@
+"""`LibraryDatabase`: the results of a scan in SQLite, one row for each file.
+
+A write-ahead log makes each transaction atomic, also if the process is killed: a row is there with all its columns and
+segments, or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from genre_edge.errors import GenreEdgeError
+from genre_edge.library.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
+
+BUSY_S = 30.0  # time to wait for another process's transaction
+JOURNAL_BYTES = 16 << 20  # the write-ahead log is cut to this size after a checkpoint
+
+
+class LibraryError(GenreEdgeError):
+    """Raised if a library's database cannot be opened, read or written; the message names the file."""
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """A file and the last result for it; see the table `files` in docs/library.md.
+
+    Attributes:
+        path: absolute path, with the surrogate escapes of `os.fsdecode`.
+        size, mtime_ns: the file's, when it was scanned.
+        audio_digest: digest of its audio without tags; None if it could not be read.
+        scanned_at: time of the scan, ISO 8601, UTC.
+        model, model_sha256: name and version, and hash of the model.
+        coverage: the share of the audio to classify, 0 to 1.
+        error: why there is no result; None if there is one.
+        warning: what was wrong with the file nevertheless.
+        genre, confidence, reason, sound, music_share: as in a verdict.
+        style: the most probable style that includes no other one.
+        duration_s, classified_s: length of the audio, and of what was classified.
+        genres, styles: JSON, as in a verdict.
+        gone_at: when a scan no longer found the file; None while it is there.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    audio_digest: str | None
+    scanned_at: str
+    model: str
+    model_sha256: str
+    coverage: float
+    error: str | None = None
+    warning: str | None = None
+    genre: str | None = None
+    confidence: float | None = None
+    reason: str | None = None
+    style: str | None = None
+    sound: str | None = None
+    music_share: float | None = None
+    duration_s: float | None = None
+    classified_s: float | None = None
+    genres: str = "[]"
+    styles: str = "[]"
+    gone_at: str | None = None
+
+
+@dataclass(frozen=True)
+class SegmentRow:
+    """The result for a section of a file."""
+
+    start_s: float
+    end_s: float
+    genre: str | None
+    confidence: float | None
+    reason: str | None
+
+
+_COLUMNS = tuple(field.name for field in fields(FileRow))
+_STORED = ("path", "path_bytes", *_COLUMNS[1:])
+_UPSERT = (
+    f"INSERT INTO files ({', '.join(_STORED)}) VALUES ({', '.join('?' * len(_STORED))}) "
+    f"ON CONFLICT (path, path_bytes) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _STORED[2:])} "
+    "RETURNING id"
+)
+
+
+class LibraryDatabase:
+    """A library's database. Use it in one thread; several processes may read it while one writes.
+
+    Args:
+        path: the file; created if it does not exist, unless `must_exist`.
+        must_exist: raise an error if there is no database yet.
+
+    Raises:
+        LibraryError: the file is no library of this version, or cannot be opened.
+    """
+
+    def __init__(self, path: Path, must_exist: bool = False) -> None:
+        self.path = path
+        if must_exist and not path.exists():
+            raise LibraryError(f"{path}: no such database; genre-edge scan makes it")
+        try:
+            self._connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+            self._prepare()
+        except sqlite3.Error as error:
+            raise LibraryError(f"{path}: {error}") from None
+
+    def __enter__(self) -> LibraryDatabase:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; a second call does nothing."""
+        self._connection.close()
+
+    def rows(self, condition: str = "", parameters: tuple[Any, ...] = ()) -> Iterator[FileRow]:
+        """Yield the rows, in the order of their paths.
+
+        Args:
+            condition: an SQL condition on the columns of `files`, with `?` for its parameters; "" for all rows.
+            parameters: of the condition.
+        """
+        where = f"WHERE {condition} " if condition else ""
+        names = ", ".join(("path_bytes", *_COLUMNS))
+        for exact, path, *values in self._execute(f"SELECT {names} FROM files {where}ORDER BY path", parameters):
+            yield FileRow(os.fsdecode(exact) if exact else path, *values)
+
+    def segments(self, path: str) -> list[SegmentRow]:
+        """Return the segments of a file, in order."""
+        found = self._execute(
+            "SELECT start_s, end_s, s.genre, s.confidence, s.reason FROM segments s JOIN files ON file_id = id "
+            "WHERE path = ? AND path_bytes = ? ORDER BY start_s",
+            path_columns(path),
+        )
+        return [SegmentRow(*row) for row in found]
+
+    def write(self, results: Iterable[tuple[FileRow, list[SegmentRow]]]) -> None:
+        """Add or replace rows and their segments, in one transaction.
+
+        Raises:
+            LibraryError: the database cannot be written, for example because the disk is full. It is unchanged.
+        """
+        with self._transaction():
+            for row, segments in results:
+                values = [getattr(row, name) for name in _COLUMNS[1:]]
+                ((file_id,),) = self._connection.execute(_UPSERT, (*path_columns(row.path), *values)).fetchall()
+                self._connection.execute("DELETE FROM segments WHERE file_id = ?", (file_id,))
+                self._connection.executemany(
+                    "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)",
+                    [(file_id, s.start_s, s.end_s, s.genre, s.confidence, s.reason) for s in segments],
+                )
+
+    def move(self, moves: Iterable[tuple[str, str, int]]) -> None:
+        """Give rows another path and time of modification, in one transaction: (old path, new path, mtime_ns)."""
+        with self._transaction():
+            for old, new, mtime_ns in moves:
+                self._connection.execute(
+                    "UPDATE OR REPLACE files SET path = ?, path_bytes = ?, mtime_ns = ?, gone_at = NULL "
+                    "WHERE path = ? AND path_bytes = ?",
+                    (*path_columns(new), mtime_ns, *path_columns(old)),
+                )
+
+    def mark_gone(self, paths: Iterable[str], when: str | None) -> None:
+        """Mark files as gone at a time, or as present again if it is None, in one transaction."""
+        with self._transaction():
+            self._connection.executemany(
+                "UPDATE files SET gone_at = ? WHERE path = ? AND path_bytes = ?",
+                [(when, *path_columns(path)) for path in paths],
+            )
+
+    def _prepare(self) -> None:
+        """Create the tables in a new file; check the schema of another one."""
+        (application_id,), (version,) = (
+            self._connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
+        )
+        is_empty = not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not is_empty and application_id != APPLICATION_ID:
+            raise LibraryError(f"{self.path}: the database of another program")
+        if not is_empty and version != SCHEMA_VERSION:
+            raise LibraryError(f"{self.path}: schema version {version}; this genre-edge reads {SCHEMA_VERSION}")
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        self._connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
+        if is_empty:
+            with self._transaction():
+                if self._connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                    for statement in TABLES.split(";")[:-1]:
+                        self._connection.execute(statement)
+                    self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _execute(self, statement: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, parameters)
+        except sqlite3.Error as error:
+            raise LibraryError(f"{self.path}: {error}") from None
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._connection, self.path)
+
+
+class _Transaction:
+    """Context of a transaction that takes the write lock at its start, and is rolled back by an exception."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection, self._path = connection, path
+
+    def __enter__(self) -> None:
+        self._run("BEGIN IMMEDIATE")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            try:
+                self._connection.execute("COMMIT")
+                return
+            except sqlite3.Error as failure:
+                error = failure
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            raise LibraryError(f"{self._path}: {error}") from None
+
+    def _run(self, statement: str) -> None:
+        try:
+            self._connection.execute(statement)
+        except sqlite3.Error as error:
+            raise LibraryError(f"{self._path}: {error}") from None
+
+
+def path_columns(path: str) -> tuple[str, bytes]:
+    """Return the columns `path` and `path_bytes` of a path."""
+    exact = os.fsencode(path)
+    try:
+        return exact.decode(), b""
+    except UnicodeDecodeError:
+        return exact.decode(errors="backslashreplace"), exact

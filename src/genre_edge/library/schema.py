@@ -1,0 +1,47 @@
+"""The schema of a library's database (docs/library.md). Datasette and sqlite-utils can read it."""
+
+APPLICATION_ID = 0x67656C69  # "geli"
+SCHEMA_VERSION = 1
+
+# `path` is readable text: bytes that are not UTF-8 are escaped as \xNN, and `path_bytes` then has the exact path.
+# `genres` and `styles` are JSON arrays as in a verdict (docs/verdict.md). Times are ISO 8601, UTC.
+TABLES = """
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL,
+    path_bytes BLOB NOT NULL DEFAULT x'',
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    audio_digest TEXT,
+    scanned_at TEXT NOT NULL,
+    gone_at TEXT,
+    model TEXT NOT NULL,
+    model_sha256 TEXT NOT NULL,
+    coverage REAL NOT NULL,
+    error TEXT,
+    warning TEXT,
+    genre TEXT,
+    confidence REAL,
+    reason TEXT,
+    style TEXT,
+    sound TEXT,
+    music_share REAL,
+    duration_s REAL,
+    classified_s REAL,
+    genres TEXT NOT NULL DEFAULT '[]',
+    styles TEXT NOT NULL DEFAULT '[]',
+    UNIQUE (path, path_bytes)
+);
+CREATE INDEX files_by_genre ON files (genre, confidence);
+CREATE INDEX files_by_audio ON files (audio_digest);
+CREATE INDEX files_with_error ON files (path) WHERE error IS NOT NULL;
+CREATE TABLE segments (
+    file_id INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
+    start_s REAL NOT NULL,
+    end_s REAL NOT NULL,
+    genre TEXT,
+    confidence REAL,
+    reason TEXT,
+    PRIMARY KEY (file_id, start_s)
+) WITHOUT ROWID;
+"""
