@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from genre_edge.cli import bench, classify, devices, doctor, models, serve, spectrogram, standard_streams, stream
+from genre_edge.cli import bench, classify, devices, doctor, models, scan, serve, spectrogram, standard_streams, stream
 from genre_edge.cli.messages import log_to_stderr, print_message
 from genre_edge.errors import GenreEdgeError
 
@@ -37,6 +37,7 @@ def _root(
 
 app.command()(classify.classify)
 app.command()(stream.stream)
+app.command()(scan.scan)
 app.command()(serve.serve)
 app.command()(spectrogram.spectrogram)
 app.command()(models.models)

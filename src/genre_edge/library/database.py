@@ -168,6 +168,14 @@ class LibraryDatabase:
                     (*path_columns(new), mtime_ns, *path_columns(old)),
                 )
 
+    def touch(self, files: Iterable[tuple[str, int, int]]) -> None:
+        """Set size and time of modification of rows, in one transaction: (path, size, mtime_ns)."""
+        with self._transaction():
+            self._connection.executemany(
+                "UPDATE files SET size = ?, mtime_ns = ?, gone_at = NULL WHERE path = ? AND path_bytes = ?",
+                [(size, mtime_ns, *path_columns(path)) for path, size, mtime_ns in files],
+            )
+
     def mark_gone(self, paths: Iterable[str], when: str | None) -> None:
         """Mark files as gone at a time, or as present again if it is None, in one transaction."""
         with self._transaction():
