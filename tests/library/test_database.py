@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genre_edge.library.database import FileRow, LibraryDatabase, LibraryError, SegmentRow, path_columns
+from genre_edge.library.database import FileRow, LibraryDatabase, LibraryError, SegmentRow
 
 
 def row(path: str, **values: object) -> FileRow:
@@ -52,11 +52,6 @@ def test_all_paths_come_back(names: list[bytes]) -> None:
     with LibraryDatabase(Path(":memory:")) as database:
         database.write((row(path), []) for path in paths)
         assert {r.path for r in database.rows()} == set(paths)
-
-
-def test_path_columns() -> None:
-    assert path_columns("/é") == ("/é", b"")
-    assert path_columns(os.fsdecode(b"/\xff")) == ("/\\xff", b"/\xff")
 
 
 def test_moves_touches_and_gone(tmp_path: Path) -> None:

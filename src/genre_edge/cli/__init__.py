@@ -7,7 +7,21 @@ import sys
 
 import typer
 
-from genre_edge.cli import bench, classify, devices, doctor, models, scan, serve, spectrogram, standard_streams, stream
+from genre_edge.cli import (
+    bench,
+    classify,
+    devices,
+    doctor,
+    export,
+    models,
+    playlist,
+    report,
+    scan,
+    serve,
+    spectrogram,
+    standard_streams,
+    stream,
+)
 from genre_edge.cli.messages import log_to_stderr, print_message
 from genre_edge.errors import GenreEdgeError
 
@@ -38,6 +52,9 @@ def _root(
 app.command()(classify.classify)
 app.command()(stream.stream)
 app.command()(scan.scan)
+app.command()(report.report)
+app.command()(export.export)
+app.command()(playlist.playlist)
 app.command()(serve.serve)
 app.command()(spectrogram.spectrogram)
 app.command()(models.models)

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 _DURATION = re.compile(r"(\d+)([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 168}
 
-DatabaseOption = Annotated[Path, typer.Option("--db", help="The library's database.")]
-
 
 def scan(
     directories: Annotated[list[Path], typer.Argument(help="Folders of music.")],
