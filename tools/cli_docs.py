@@ -7,6 +7,7 @@ python -m tools.cli_docs --check docs/cli.md
 import argparse
 import inspect
 import sys
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,16 @@ def _section(name: str, command: Any) -> str:
 
 def page() -> str:
     """Return the whole page."""
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return "\n".join([HEAD, *(_section(name, command) for name, command in commands.items())])
+    return "\n".join([HEAD, *(_section(name, command) for name, command in _commands(typer.main.get_command(app)))])
+
+
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the commands of a group with their names, and those of the groups in it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from genre_edge.cli import bench, classify, devices, doctor, models, serve, spectrogram, standard_streams, stream
+from genre_edge.cli import bench, classify, devices, doctor, models, serve, spectrogram, standard_streams, stream, tag
 from genre_edge.cli.messages import log_to_stderr, print_message
 from genre_edge.errors import GenreEdgeError
 
@@ -43,6 +43,7 @@ app.command()(models.models)
 app.command()(devices.devices)
 app.command()(doctor.doctor)
 app.command()(bench.bench)
+app.add_typer(tag.app, name="tag")
 
 
 def main() -> None:

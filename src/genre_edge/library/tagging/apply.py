@@ -1,0 +1,208 @@
+"""Writing and restoring of tags: each file is replaced at once, after the journal has what its undo needs."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from genre_edge.audio.containers.file_bytes import file_peek
+from genre_edge.library.database import LibraryDatabase, path_columns
+from genre_edge.library.tagging.audio_bytes import payload_digest
+from genre_edge.library.tagging.candidates import top_three
+from genre_edge.library.tagging.delta import apply_delta, make_delta
+from genre_edge.library.tagging.evidence import Evidence
+from genre_edge.library.tagging.formats import read_open, write_open
+from genre_edge.library.tagging.journal import APPLIED, UNDOING, UNDONE, Change, TagJournal
+from genre_edge.library.tagging.plan_file import PlanEntry, join_genres
+from genre_edge.library.tagging.replace import Replacement, check_replaceable, remove_leftovers
+from genre_edge.library.tagging.tags import COMMENT_PREFIX, NewTags, TagError
+from genre_edge.system.regular_file import open_regular
+
+_READ_BYTES = 1 << 20
+_DISK_FULL = errno.ENOSPC, errno.EDQUOT
+
+
+@dataclass
+class Outcome:
+    """What a run did: number of files changed, and the messages on files that stay as they are."""
+
+    n_changed: int = 0
+    n_unchanged: int = 0
+    n_failed: int = 0
+
+
+def recover(journal: TagJournal) -> None:
+    """Settle what killed runs left behind: temporary files, and changes of which the journal does not know the end."""
+    remove_leftovers(journal.unfinished_folders())
+    journal.settle(_file_digest)
+
+
+def apply_plan(
+    entries: list[PlanEntry],
+    database: LibraryDatabase,
+    journal: TagJournal,
+    comment: bool,
+    report: Callable[[str], None],
+) -> Outcome:
+    """Write the genres of a plan.
+
+    Args:
+        entries: the plan.
+        database: has the evidence.
+        journal: records the changes; `recover` comes first.
+        comment: write a comment, too.
+        report: is called with a message on each file that stays as it is.
+
+    Raises:
+        JournalError: the journal cannot be written. The files are old or new, none is damaged.
+        OSError: the disk is full.
+    """
+    outcome = Outcome()
+    run = journal.begin(Path(entry.path).resolve().parent for entry in entries)
+    for entry in entries:
+        with _Reported(entry.path, outcome, report):
+            new = _new_tags(entry, database, comment)
+            if _tag(Path(entry.path), entry.old, new, journal, run):
+                outcome.n_changed += 1
+            else:
+                outcome.n_unchanged += 1
+    journal.finish(run)
+    return outcome
+
+
+def undo_run(journal: TagJournal, run: int, report: Callable[[str], None]) -> Outcome:
+    """Restore the files of a run, the last one first, bit for bit.
+
+    Args:
+        journal: has the run; `recover` comes first.
+        run: number of the run.
+        report: is called with a message on each file that stays as it is.
+
+    Raises:
+        JournalError, OSError: as for `apply_plan`.
+    """
+    outcome = Outcome()
+    journal.reopen(run)
+    for change in journal.changes(run, APPLIED):
+        with _Reported(str(change.path), outcome, report):
+            _restore(change, journal)
+            outcome.n_changed += 1
+    journal.finish(run)
+    return outcome
+
+
+def check_entry(entry: PlanEntry, database: LibraryDatabase) -> str | None:
+    """Return the message that writing an entry would cause, as far as reading can tell; None if there is none."""
+    messages: list[str] = []
+    with _Reported(entry.path, Outcome(), messages.append):
+        _new_tags(entry, database, comment=False)
+        with open_regular(Path(entry.path)) as file:
+            _check_genres(file, entry.old)
+        check_replaceable(Path(entry.path))
+    return messages[0] if messages else None
+
+
+def _new_tags(entry: PlanEntry, database: LibraryDatabase, comment: bool) -> NewTags:
+    """Return what to write for an entry. Raises TagError if the database does not know the file."""
+    row = next(database.rows("path = ? AND path_bytes = ?", path_columns(entry.path)), None)
+    if row is None:
+        raise TagError("the database has no such file; scan it, and make a new plan")
+    evidence = Evidence(row.model_sha256, row.scanned_at, top_three(row), entry.new)
+    scores = ", ".join(f"{name} {score:.0%}" for name, score in evidence.top)
+    return NewTags(evidence, f"{COMMENT_PREFIX}{scores}" if comment else None)
+
+
+def _tag(path: Path, old: str, new: NewTags, journal: TagJournal, run: int) -> bool:
+    """Write the tags of a file; return False if its bytes do not change."""
+    with Replacement(path) as replacement:
+        original, file = replacement.original.fileno(), replacement.file.fileno()
+        genres = _check_genres(replacement.original, old)
+        replacement.copy_original()
+        write_open(replacement.file, new)
+        replacement.finish()
+        if payload_digest(original) != payload_digest(file):
+            raise TagError("its audio would not stay the same; the file is not changed")
+        if read_open(replacement.file).genres != new.genres:
+            raise TagError("its format does not keep the new genres; the file is not changed")
+        digests = _digest(original), _digest(file)
+        if digests[0] == digests[1]:
+            return False
+        delta = make_delta(original, file)
+        if _hash(apply_delta(delta, file)) != digests[0]:
+            raise TagError("an undo would not restore it; the file is not changed")
+        change = journal.record(run, replacement.path, digests, (genres, new.genres), delta)
+        replacement.commit()
+        journal.set_state(change, APPLIED)
+        return True
+
+
+def _check_genres(file: IO[bytes], old: str) -> tuple[str, ...]:
+    """Return the genres of an open file. Raises TagError if they are not those of the plan."""
+    genres = read_open(file).genres
+    if join_genres(genres) != old:
+        raise TagError(f"its genre is {join_genres(genres) or 'empty'}, not {old or 'empty'} as in the plan")
+    return genres
+
+
+def _restore(change: Change, journal: TagJournal) -> None:
+    """Restore a file."""
+    with Replacement(change.path) as replacement:
+        original = replacement.original.fileno()
+        found = _digest(original)
+        if found == change.old_digest:
+            journal.set_state(change.id, UNDONE)  # somebody has restored it
+            return
+        if found != change.new_digest:
+            raise TagError("the file has changed since it was tagged; it is not restored")
+        for piece in apply_delta(journal.delta(change.id), original):
+            replacement.file.write(piece)
+        replacement.finish()
+        if _digest(replacement.file.fileno()) != change.old_digest:
+            raise TagError("the journal's record is damaged; the file is not restored")
+        journal.set_state(change.id, UNDOING)
+        replacement.commit()
+        journal.set_state(change.id, UNDONE)
+
+
+class _Reported:
+    """Context that reports a file's error and goes on with the next one, unless the disk is full."""
+
+    def __init__(self, path: str, outcome: Outcome, report: Callable[[str], None]) -> None:
+        self._path, self._outcome, self._report = path, outcome, report
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> bool:
+        if isinstance(error, OSError):
+            if error.errno in _DISK_FULL:
+                raise OSError(error.errno, f"{error.strerror}; the run stops here", self._path) from None
+            self._report(f"{self._path}: {error.strerror or error}")
+        elif isinstance(error, TagError):
+            self._report(f"{self._path}: {error}")
+        else:
+            return False
+        self._outcome.n_failed += 1
+        return True
+
+
+def _file_digest(path: Path) -> str:
+    with open_regular(path) as file:
+        return _digest(file.fileno())
+
+
+def _digest(descriptor: int) -> str:
+    """Return the digest of a whole open file."""
+    size = os.fstat(descriptor).st_size
+    peek = file_peek(descriptor, size)
+    return _hash(peek(at, _READ_BYTES) for at in range(0, size, _READ_BYTES))
+
+
+def _hash(pieces: Iterable[bytes]) -> str:
+    digest = hashlib.blake2b(digest_size=20)
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
