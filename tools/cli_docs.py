@@ -78,7 +78,7 @@ def _default(parameter: Any) -> str:
 
 def _row(parameter: Any) -> str:
     is_option = parameter.param_type_name == "option"
-    name = ", ".join(parameter.opts) if is_option else parameter.name.upper()
+    name = ", ".join([*parameter.opts, *parameter.secondary_opts]) if is_option else parameter.name.upper()
     choices = [choice.value for choice in type(parameter.default)] if isinstance(parameter.default, Enum) else []
     text = parameter.help + (f" One of {', '.join(choices)}." if choices else "")
     return f"| `{name}` | {_default(parameter)} | {text} |"

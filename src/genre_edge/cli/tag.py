@@ -156,7 +156,7 @@ def runs(db: DatabaseOption, journal: JournalOption = None) -> None:
 
 @contextmanager
 def _journal(db: Path, path: Path | None, must_exist: bool = False) -> "Iterator[TagJournal]":
-    """Open the journal and finish what killed runs left behind. Termination signals end the command between files."""
+    """Open the journal and finish what killed runs left behind; termination signals let the command clean up."""
     from genre_edge.library.tagging.apply import recover
     from genre_edge.library.tagging.journal import SUFFIX, TagJournal
     from genre_edge.system.signals import raise_interrupt
@@ -189,7 +189,7 @@ def _notes(summary: "PlanSummary") -> list[str]:
 def _print_outcome(done: str, outcome: "Outcome") -> None:
     parts = [f"{_count(outcome.n_changed)} {done}"]
     if outcome.n_unchanged:
-        parts.append(f"{outcome.n_unchanged} had the genre already")
+        parts.append(f"{outcome.n_unchanged} had these tags already")
     if outcome.n_failed:
         parts.append(f"{outcome.n_failed} failed")
     print(", ".join(parts))

@@ -14,9 +14,8 @@ def test_round_trip_all_formats(invoke: Cli, tmp_path: Path, music: Path, databa
     done = invoke("tag", "apply", plan, "--db", database)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{len(FORMATS)} files tagged\n"
-    assert {path: genres_by_mutagen(path) for path in music.iterdir()} == dict.fromkeys(
-        music.iterdir(), ["rock", "pop"]
-    )
+    for path in music.iterdir():
+        assert genres_by_mutagen(path) == ["rock", "pop"], path
     done = invoke("tag", "undo", "--db", database)
     assert (done.returncode, done.stdout) == (0, f"{len(FORMATS)} files restored\n")
     assert digests(music) == before

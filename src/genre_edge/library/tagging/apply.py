@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from genre_edge.audio.containers.file_bytes import file_peek
 from genre_edge.library.database import LibraryDatabase, path_columns
@@ -14,11 +13,11 @@ from genre_edge.library.tagging.audio_bytes import payload_digest
 from genre_edge.library.tagging.candidates import top_three
 from genre_edge.library.tagging.delta import apply_delta, make_delta
 from genre_edge.library.tagging.evidence import Evidence
-from genre_edge.library.tagging.formats import read_open, write_open
+from genre_edge.library.tagging.formats import read_open, read_tags, write_open
 from genre_edge.library.tagging.journal import APPLIED, UNDOING, UNDONE, Change, TagJournal
 from genre_edge.library.tagging.plan_file import PlanEntry, join_genres
 from genre_edge.library.tagging.replace import Replacement, check_replaceable, remove_leftovers
-from genre_edge.library.tagging.tags import COMMENT_PREFIX, NewTags, TagError
+from genre_edge.library.tagging.tags import COMMENT_PREFIX, NewTags, TagError, Tags
 from genre_edge.system.regular_file import open_regular
 
 _READ_BYTES = 1 << 20
@@ -27,7 +26,7 @@ _DISK_FULL = errno.ENOSPC, errno.EDQUOT
 
 @dataclass
 class Outcome:
-    """What a run did: number of files changed, and the messages on files that stay as they are."""
+    """Numbers of files: changed, with the right tags already, and failed."""
 
     n_changed: int = 0
     n_unchanged: int = 0
@@ -36,8 +35,10 @@ class Outcome:
 
 def recover(journal: TagJournal) -> None:
     """Settle what killed runs left behind: temporary files, and changes of which the journal does not know the end."""
-    remove_leftovers(journal.unfinished_folders())
     journal.settle(_file_digest)
+    for run, folders in journal.unfinished().items():
+        if all([remove_leftovers(folder) for folder in folders]):
+            journal.finish(run)
 
 
 def apply_plan(
@@ -99,8 +100,7 @@ def check_entry(entry: PlanEntry, database: LibraryDatabase) -> str | None:
     messages: list[str] = []
     with _Reported(entry.path, Outcome(), messages.append):
         _new_tags(entry, database, comment=False)
-        with open_regular(Path(entry.path)) as file:
-            _check_genres(file, entry.old)
+        _check_genres(read_tags(Path(entry.path)), entry.old)
         check_replaceable(Path(entry.path))
     return messages[0] if messages else None
 
@@ -119,7 +119,10 @@ def _tag(path: Path, old: str, new: NewTags, journal: TagJournal, run: int) -> b
     """Write the tags of a file; return False if its bytes do not change."""
     with Replacement(path) as replacement:
         original, file = replacement.original.fileno(), replacement.file.fileno()
-        genres = _check_genres(replacement.original, old)
+        tags = read_open(replacement.original)
+        if tags.genres == new.genres and tags.evidence == new.evidence:
+            return False
+        _check_genres(tags, old)
         replacement.copy_original()
         write_open(replacement.file, new)
         replacement.finish()
@@ -128,23 +131,19 @@ def _tag(path: Path, old: str, new: NewTags, journal: TagJournal, run: int) -> b
         if read_open(replacement.file).genres != new.genres:
             raise TagError("its format does not keep the new genres; the file is not changed")
         digests = _digest(original), _digest(file)
-        if digests[0] == digests[1]:
-            return False
         delta = make_delta(original, file)
         if _hash(apply_delta(delta, file)) != digests[0]:
             raise TagError("an undo would not restore it; the file is not changed")
-        change = journal.record(run, replacement.path, digests, (genres, new.genres), delta)
+        change = journal.record(run, replacement.path, digests, (tags.genres, new.genres), delta)
         replacement.commit()
         journal.set_state(change, APPLIED)
         return True
 
 
-def _check_genres(file: IO[bytes], old: str) -> tuple[str, ...]:
-    """Return the genres of an open file. Raises TagError if they are not those of the plan."""
-    genres = read_open(file).genres
-    if join_genres(genres) != old:
-        raise TagError(f"its genre is {join_genres(genres) or 'empty'}, not {old or 'empty'} as in the plan")
-    return genres
+def _check_genres(tags: Tags, old: str) -> None:
+    """Raise a TagError if a file's genres are not those of the plan."""
+    if (found := join_genres(tags.genres)) != old:
+        raise TagError(f"its genre is {found or 'empty'}, not {old or 'empty'} as in the plan; make a new plan")
 
 
 def _restore(change: Change, journal: TagJournal) -> None:

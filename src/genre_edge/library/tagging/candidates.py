@@ -53,9 +53,12 @@ def top_three(row: FileRow) -> tuple[tuple[str, float], ...]:
 
 
 def _parse(text: str, key: str) -> list[Candidate]:
-    """Parse a column of genres or styles."""
-    entries: list[Any] = json.loads(text)
-    return [Candidate(entry[key], entry.get("parent"), float(entry["probability"])) for entry in entries]
+    """Parse a column of genres or styles; none if another program has damaged it."""
+    try:
+        entries: list[Any] = json.loads(text)
+        return [Candidate(str(entry[key]), entry.get("parent"), float(entry["probability"])) for entry in entries]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []
 
 
 def _ranked(found: list[Candidate], best: str | None) -> list[Candidate]:

@@ -85,5 +85,7 @@ def _mutagen_errors() -> Iterator[None]:
         if isinstance(cause, OSError) and cause.errno not in (None, errno.EINVAL):
             raise cause from None
         raise TagError(f"mutagen cannot process the tags: {error}") from None
-    except (ValueError, LookupError, TypeError, AssertionError, EOFError, OverflowError, RecursionError) as error:
-        raise TagError(f"mutagen cannot process the tags: {error}") from None  # its parsers of damaged tags
+    except Exception as error:  # of a parser, for damaged tags
+        if isinstance(error, (OSError, TagError, MemoryError)) and getattr(error, "errno", None) != errno.EINVAL:
+            raise
+        raise TagError(f"mutagen cannot process the tags: {error or type(error).__name__}") from None

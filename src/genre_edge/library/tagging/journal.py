@@ -130,10 +130,13 @@ class TagJournal:
                 self._connection.execute("DELETE FROM folders WHERE run_id = ?", (run,))
                 self._connection.execute("DELETE FROM runs WHERE id = ?", (run,))
 
-    def unfinished_folders(self) -> list[Path]:
-        """Return the folders of runs that did not finish."""
-        query = "SELECT DISTINCT folder FROM folders JOIN runs ON run_id = runs.id WHERE NOT is_finished"
-        return [Path(os.fsdecode(folder)) for (folder,) in self._execute(query)]
+    def unfinished(self) -> dict[int, list[Path]]:
+        """Return the runs that did not finish, with their folders."""
+        query = "SELECT run_id, folder FROM folders JOIN runs ON run_id = runs.id WHERE NOT is_finished"
+        runs: dict[int, list[Path]] = {}
+        for run, folder in self._execute(query):
+            runs.setdefault(run, []).append(Path(os.fsdecode(folder)))
+        return runs
 
     def record(
         self,

@@ -7,7 +7,6 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -94,6 +93,7 @@ class Replacement:
         assert self._temporary is not None
         if _identity(self.path.stat()) != _identity(self._status):
             raise TagError("another program has changed the file meanwhile")
+        os.utime(self._temporary, ns=(self._status.st_atime_ns, self._status.st_mtime_ns))  # reading has changed it
         self._temporary.replace(self.path)
         self._temporary = None
         _sync_folder(self.path.parent)
@@ -108,15 +108,17 @@ def check_replaceable(path: Path) -> None:
         raise TagError("the file is write-protected")
 
 
-def remove_leftovers(folders: Iterable[Path]) -> None:
-    """Remove the temporary files of programs that were killed; those of running programs stay."""
-    for folder in folders:
-        try:
-            names = [entry.name for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name)]
-        except OSError:
-            continue
-        for name in names:
-            _remove_unlocked(folder / name)
+def remove_leftovers(folder: Path) -> bool:
+    """Remove the temporary files of programs that were killed; those of running programs stay.
+
+    Returns:
+        False if one may be left, for example because the disk is not mounted.
+    """
+    try:
+        names = [name for name in os.listdir(folder) if _TEMPORARY.fullmatch(name)]  # noqa: PTH208 (any name)
+        return all([_remove_unlocked(folder / name) for name in names])
+    except OSError:
+        return False
 
 
 def _create(path: Path) -> IO[bytes]:
@@ -138,13 +140,12 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _remove_unlocked(path: Path) -> None:
-    try:
-        with open_regular(path) as file:
-            if _lock(file.fileno()):
-                path.unlink(missing_ok=True)
-    except OSError:
-        return
+def _remove_unlocked(path: Path) -> bool:
+    with open_regular(path) as file:
+        is_unlocked = _lock(file.fileno())
+        if is_unlocked:
+            path.unlink(missing_ok=True)
+    return is_unlocked
 
 
 def _keep_group(descriptor: int, group: int) -> None:
