@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from genre_edge.classify.verdict import GenreProbability, InputInfo, ModelInfo, Segment, StyleProbability, Verdict
 from genre_edge.output.formats import FORMATS
 from genre_edge.output.json_format import JsonRenderer, json_line
-from genre_edge.output.text import portable, printable
+from genre_edge.output.text import from_portable, portable, printable
 from tests.conftest import DATA
 from tests.helpers.audio import ArraySource, Samples, music, tone
 from tests.helpers.bundles import RATE, tiny
@@ -272,6 +272,7 @@ PATHS = st.lists(
 def test_portable_is_reversible(path: bytes) -> None:
     """Any path is written as valid Unicode and can be recovered, so that different paths stay different."""
     shown = portable(os.fsdecode(path))
+    assert from_portable(shown) == os.fsdecode(path)
     assert os.fsencode(original(shown)) == path
     assert json.loads(json.dumps(shown).encode("ascii")) == shown == shown.encode().decode()
     if b"\\x" not in path and os.fsdecode(path).isprintable():

@@ -7,7 +7,22 @@ import sys
 
 import typer
 
-from genre_edge.cli import bench, classify, devices, doctor, models, serve, spectrogram, standard_streams, stream, tag
+from genre_edge.cli import (
+    bench,
+    classify,
+    devices,
+    doctor,
+    export,
+    models,
+    playlist,
+    report,
+    scan,
+    serve,
+    spectrogram,
+    standard_streams,
+    stream,
+    tag,
+)
 from genre_edge.cli.messages import log_to_stderr, print_message
 from genre_edge.errors import GenreEdgeError
 
@@ -37,13 +52,17 @@ def _root(
 
 app.command()(classify.classify)
 app.command()(stream.stream)
+app.command()(scan.scan)
+app.command()(report.report)
+app.command()(export.export)
+app.command()(playlist.playlist)
+app.add_typer(tag.app, name="tag")
 app.command()(serve.serve)
 app.command()(spectrogram.spectrogram)
 app.command()(models.models)
 app.command()(devices.devices)
 app.command()(doctor.doctor)
 app.command()(bench.bench)
-app.add_typer(tag.app, name="tag")
 
 
 def main() -> None:

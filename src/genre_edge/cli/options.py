@@ -77,3 +77,4 @@ TriesOption = Annotated[
         help="Give up after N failed attempts (exit code 3). The count resets after a minute of audio.",
     ),
 ]
+DatabaseOption = Annotated[Path, typer.Option("--db", help="The library's database, which genre-edge scan writes.")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from genre_edge.cli.messages import print_message
-from genre_edge.cli.options import VocabularyName, VocabularyOption
+from genre_edge.cli.options import DatabaseOption, VocabularyName, VocabularyOption
 
 if TYPE_CHECKING:
     from genre_edge.library.database import LibraryDatabase
@@ -28,7 +28,6 @@ class Unit(str, Enum):
     album = "album"
 
 
-DatabaseOption = Annotated[Path, typer.Option("--db", metavar="PATH", help="Database of genre-edge scan.")]
 JournalOption = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(metavar="PATH", help="Journal of the changes (default: the database's path and .tags)."),

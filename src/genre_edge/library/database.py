@@ -6,7 +6,6 @@ segments, or not at all.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -16,6 +15,7 @@ from typing import Any
 
 from genre_edge.errors import GenreEdgeError
 from genre_edge.library.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
+from genre_edge.output.text import from_portable, portable
 
 BUSY_S = 30.0  # time to wait for another process's transaction
 JOURNAL_BYTES = 16 << 20  # the write-ahead log is cut to this size after a checkpoint
@@ -80,10 +80,9 @@ class SegmentRow:
 
 
 _COLUMNS = tuple(field.name for field in fields(FileRow))
-_STORED = ("path", "path_bytes", *_COLUMNS[1:])
 _UPSERT = (
-    f"INSERT INTO files ({', '.join(_STORED)}) VALUES ({', '.join('?' * len(_STORED))}) "
-    f"ON CONFLICT (path, path_bytes) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _STORED[2:])} "
+    f"INSERT INTO files ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
+    f"ON CONFLICT (path) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _COLUMNS[1:])} "
     "RETURNING id"
 )
 
@@ -121,24 +120,31 @@ class LibraryDatabase:
         """Close the database; a second call does nothing."""
         self._connection.close()
 
-    def rows(self, condition: str = "", parameters: tuple[Any, ...] = ()) -> Iterator[FileRow]:
-        """Yield the rows, in the order of their paths.
+    def rows(
+        self, condition: str = "TRUE", parameters: tuple[Any, ...] = (), order: str = "path", limit: int = -1
+    ) -> Iterator[FileRow]:
+        """Yield rows.
 
         Args:
-            condition: an SQL condition on the columns of `files`, with `?` for its parameters; "" for all rows.
+            condition: an SQL condition on the columns of `files`, with `?` for its parameters.
             parameters: of the condition.
+            order: SQL expressions to sort by.
+            limit: maximum number of rows; -1 for all.
         """
-        where = f"WHERE {condition} " if condition else ""
-        names = ", ".join(("path_bytes", *_COLUMNS))
-        for exact, path, *values in self._execute(f"SELECT {names} FROM files {where}ORDER BY path", parameters):
-            yield FileRow(os.fsdecode(exact) if exact else path, *values)
+        statement = f"SELECT {', '.join(_COLUMNS)} FROM files WHERE {condition} ORDER BY {order} LIMIT {limit:d}"
+        for path, *values in self._execute(statement, parameters):
+            yield FileRow(from_portable(path), *values)
+
+    def query(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of an SQL query."""
+        return self._execute(statement, parameters).fetchall()
 
     def segments(self, path: str) -> list[SegmentRow]:
         """Return the segments of a file, in order."""
         found = self._execute(
             "SELECT start_s, end_s, s.genre, s.confidence, s.reason FROM segments s JOIN files ON file_id = id "
-            "WHERE path = ? AND path_bytes = ? ORDER BY start_s",
-            path_columns(path),
+            "WHERE path = ? ORDER BY start_s",
+            (portable(path),),
         )
         return [SegmentRow(*row) for row in found]
 
@@ -151,7 +157,7 @@ class LibraryDatabase:
         with self._transaction():
             for row, segments in results:
                 values = [getattr(row, name) for name in _COLUMNS[1:]]
-                ((file_id,),) = self._connection.execute(_UPSERT, (*path_columns(row.path), *values)).fetchall()
+                ((file_id,),) = self._connection.execute(_UPSERT, (portable(row.path), *values)).fetchall()
                 self._connection.execute("DELETE FROM segments WHERE file_id = ?", (file_id,))
                 self._connection.executemany(
                     "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)",
@@ -163,17 +169,24 @@ class LibraryDatabase:
         with self._transaction():
             for old, new, mtime_ns in moves:
                 self._connection.execute(
-                    "UPDATE OR REPLACE files SET path = ?, path_bytes = ?, mtime_ns = ?, gone_at = NULL "
-                    "WHERE path = ? AND path_bytes = ?",
-                    (*path_columns(new), mtime_ns, *path_columns(old)),
+                    "UPDATE OR REPLACE files SET path = ?, mtime_ns = ?, gone_at = NULL WHERE path = ?",
+                    (portable(new), mtime_ns, portable(old)),
                 )
+
+    def touch(self, files: Iterable[tuple[str, int, int]]) -> None:
+        """Set size and time of modification of rows, in one transaction: (path, size, mtime_ns)."""
+        with self._transaction():
+            self._connection.executemany(
+                "UPDATE files SET size = ?, mtime_ns = ?, gone_at = NULL WHERE path = ?",
+                [(size, mtime_ns, portable(path)) for path, size, mtime_ns in files],
+            )
 
     def mark_gone(self, paths: Iterable[str], when: str | None) -> None:
         """Mark files as gone at a time, or as present again if it is None, in one transaction."""
         with self._transaction():
             self._connection.executemany(
-                "UPDATE files SET gone_at = ? WHERE path = ? AND path_bytes = ?",
-                [(when, *path_columns(path)) for path in paths],
+                "UPDATE files SET gone_at = ? WHERE path = ?",
+                [(when, portable(path)) for path in paths],
             )
 
     def _prepare(self) -> None:
@@ -235,12 +248,3 @@ class _Transaction:
             self._connection.execute(statement)
         except sqlite3.Error as error:
             raise LibraryError(f"{self._path}: {error}") from None
-
-
-def path_columns(path: str) -> tuple[str, bytes]:
-    """Return the columns `path` and `path_bytes` of a path."""
-    exact = os.fsencode(path)
-    try:
-        return exact.decode(), b""
-    except UnicodeDecodeError:
-        return exact.decode(errors="backslashreplace"), exact

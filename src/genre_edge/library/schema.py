@@ -3,13 +3,12 @@
 APPLICATION_ID = 0x67656C69  # "geli"
 SCHEMA_VERSION = 1
 
-# `path` is readable text: bytes that are not UTF-8 are escaped as \xNN, and `path_bytes` then has the exact path.
+# `path` is valid Unicode: a byte that is not UTF-8 is written as \xHH, as in JSON output (docs/cli.md).
 # `genres` and `styles` are JSON arrays as in a verdict (docs/verdict.md). Times are ISO 8601, UTC.
 TABLES = """
 CREATE TABLE files (
     id INTEGER PRIMARY KEY,
-    path TEXT NOT NULL,
-    path_bytes BLOB NOT NULL DEFAULT x'',
+    path TEXT NOT NULL UNIQUE,
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
     audio_digest TEXT,
@@ -29,8 +28,7 @@ CREATE TABLE files (
     duration_s REAL,
     classified_s REAL,
     genres TEXT NOT NULL DEFAULT '[]',
-    styles TEXT NOT NULL DEFAULT '[]',
-    UNIQUE (path, path_bytes)
+    styles TEXT NOT NULL DEFAULT '[]'
 );
 CREATE INDEX files_by_genre ON files (genre, confidence);
 CREATE INDEX files_by_audio ON files (audio_digest);

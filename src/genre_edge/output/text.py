@@ -5,6 +5,7 @@ import re
 from genre_edge.classify.verdict import Segment
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_BYTE = re.compile(r"\\x([0-9a-f]{2})")
 _ESCAPE = re.compile(r"\\x(?=[0-9a-f]{2})")
 
 
@@ -22,6 +23,11 @@ def portable(text: str) -> str:
     case), and a backslash that already begins such an escape as `\\x5c`. Other text is unchanged.
     """
     return _SURROGATE.sub(_escape_bytes, _ESCAPE.sub(r"\\x5cx", text))
+
+
+def from_portable(text: str) -> str:
+    """Return the text, with the surrogate escapes of `os.fsdecode`, that `portable` has written."""
+    return _ESCAPED_BYTE.sub(lambda match: chr(code if (code := int(match[1], 16)) < 0x80 else 0xDC00 + code), text)
 
 
 def printable(text: str) -> str:

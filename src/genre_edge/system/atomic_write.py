@@ -3,31 +3,47 @@
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file atomically: write a temporary file in the same directory, fsync it, and rename it.
-
-    A symbolic link is followed, and an existing file keeps its mode. Devices and named pipes are written in place.
+    """Write a file atomically; see `open_atomically`.
 
     Raises:
         OSError: the file cannot be written; the old content remains. The error names `path`.
     """
+    with open_atomically(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes its place when the context ends: a temporary file in its folder, fsynced and renamed.
+
+    After an exception, the old content remains. A symbolic link is followed, and an existing file keeps its mode.
+    Devices and named pipes are written in place.
+
+    Raises:
+        OSError: the file cannot be written. The error names `path`.
+    """
     if path.exists() and not path.is_file():
-        path.write_bytes(content)
+        with path.open("wb") as stream:
+            yield stream
         return
     path = path.resolve()
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        file = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None  # the caller's file, not the temporary one
     try:
-        with open(file, "wb") as stream:  # noqa: PTH123 (a descriptor)
+        with open(file, "w+b") as stream:  # noqa: PTH123 (a descriptor)
             if path.exists():
                 os.fchmod(file, stat.S_IMODE(path.stat().st_mode))
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(file)
         temporary.replace(path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genre_edge.audio.containers.file_bytes import file_peek
-from genre_edge.library.database import LibraryDatabase, path_columns
+from genre_edge.library.database import LibraryDatabase
 from genre_edge.library.tagging.audio_bytes import payload_digest
 from genre_edge.library.tagging.candidates import top_three
 from genre_edge.library.tagging.delta import apply_delta, make_delta
@@ -18,6 +18,7 @@ from genre_edge.library.tagging.journal import APPLIED, UNDOING, UNDONE, Change,
 from genre_edge.library.tagging.plan_file import PlanEntry, join_genres
 from genre_edge.library.tagging.replace import Replacement, check_replaceable, remove_leftovers
 from genre_edge.library.tagging.tags import COMMENT_PREFIX, NewTags, TagError, Tags
+from genre_edge.output.text import portable
 from genre_edge.system.regular_file import open_regular
 
 _READ_BYTES = 1 << 20
@@ -107,7 +108,7 @@ def check_entry(entry: PlanEntry, database: LibraryDatabase) -> str | None:
 
 def _new_tags(entry: PlanEntry, database: LibraryDatabase, comment: bool) -> NewTags:
     """Return what to write for an entry. Raises TagError if the database does not know the file."""
-    row = next(database.rows("path = ? AND path_bytes = ?", path_columns(entry.path)), None)
+    row = next(database.rows("path = ?", (portable(entry.path),)), None)
     if row is None:
         raise TagError("the database has no such file; scan it, and make a new plan")
     evidence = Evidence(row.model_sha256, row.scanned_at, top_three(row), entry.new)

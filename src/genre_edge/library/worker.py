@@ -1,0 +1,107 @@
+"""Classification of one file after another in a worker process of a scan."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+
+from genre_edge.classify.classifier import Classifier
+from genre_edge.classify.verdict import Verdict
+from genre_edge.errors import AudioError
+from genre_edge.library.audio_digest import audio_digest
+from genre_edge.library.database import FileRow, SegmentRow
+from genre_edge.library.discovery import FoundFile
+
+Scanned = tuple[FileRow, list[SegmentRow]]
+
+
+@dataclass(frozen=True)
+class ScanSettings:
+    """What a row depends on beside its file.
+
+    Attributes:
+        model: name of an installed model, or directory of a bundle.
+        model_name, model_sha256: the model's name with its version, and its hash.
+        segments: whether the result of each patch is kept.
+    """
+
+    model: str
+    model_name: str
+    model_sha256: str
+    segments: bool = False
+
+
+class _Messages(logging.Handler):
+    """Collector of the warnings about a file."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+class FileScanner:
+    """Function from a file to its row, as a worker process calls it. Errors of the file become a row, too."""
+
+    def __init__(self, settings: ScanSettings) -> None:
+        self._settings, self._classifier = settings, Classifier(settings.model)
+        self._messages = _Messages()
+        log = logging.getLogger("genre_edge")
+        log.addHandler(self._messages)
+        log.propagate = False
+
+    def __call__(self, file: FoundFile) -> Scanned:
+        """Return the row of a file and its segments."""
+        self._messages.texts.clear()
+        try:
+            verdict = self._classifier.classify(file.path, self._settings.segments)
+        except AudioError as error:
+            return failed_row(self._settings, file, without_path(str(error), file.path)), []
+        return self._row(file, verdict), [
+            SegmentRow(s.start_s, s.end_s, s.genre, s.confidence, s.reason) for s in verdict.segments
+        ]
+
+    def _row(self, file: FoundFile, verdict: Verdict) -> FileRow:
+        content = asdict(verdict)
+        warning = "; ".join(without_path(text, file.path) for text in self._messages.texts)
+        return FileRow(
+            file.path,
+            file.size,
+            file.mtime_ns,
+            audio_digest(file.path),
+            now(),
+            self._settings.model_name,
+            self._settings.model_sha256,
+            1.0,
+            warning=warning or None,
+            genre=verdict.genre,
+            confidence=verdict.confidence,
+            reason=verdict.reason,
+            style=next((s.style for s in verdict.styles if s.style not in {t.parent for t in verdict.styles}), None),
+            sound=verdict.sound,
+            music_share=verdict.music_share,
+            duration_s=verdict.expected_s or verdict.decoded_s,
+            classified_s=verdict.decoded_s,
+            genres=json.dumps(content["genres"]),
+            styles=json.dumps(content["styles"]),
+        )
+
+
+def failed_row(settings: ScanSettings, file: FoundFile, reason: str) -> FileRow:
+    """Return the row of a file without a result."""
+    model = settings.model_name, settings.model_sha256
+    return FileRow(file.path, file.size, file.mtime_ns, None, now(), *model, 1.0, error=reason)
+
+
+def now() -> str:
+    """Return the time, ISO 8601, UTC."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def without_path(message: str, path: str) -> str:
+    """Return a message about a file without the file's name, which its row has."""
+    return message.removeprefix(f"{path}: ")

@@ -1,0 +1,118 @@
+"""Worker processes: results, failures, limits, and what remains after the pool."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from genre_edge.library.pool import Failure, Limits, run
+from tests.helpers.station import eventually
+
+LIMITS = Limits(60, 512 << 20)
+
+
+def do(task: str) -> str:
+    """Do what the task says."""
+    name, _, argument = task.partition(" ")
+    if name == "sleep":
+        time.sleep(float(argument))
+    elif name == "die":
+        os.kill(os.getpid(), int(argument))
+    elif name == "exit":
+        os._exit(int(argument))
+    elif name == "once":  # die unless the file exists
+        path = Path(argument)
+        if not path.exists():
+            path.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    elif name == "take":
+        return str(len(bytearray(int(argument) << 20)))
+    elif name == "child":
+        subprocess.Popen(["sleep", "600"])
+        Path(argument).write_text(str(os.getpid()))
+        time.sleep(600)
+    return f"{task} done"
+
+
+def start() -> Callable[[str], str]:
+    return do
+
+
+def results(tasks: list[str], n_workers: int = 2, limits: Limits = LIMITS) -> dict[str, str | Failure]:
+    return dict(run(tasks, start, n_workers, limits))
+
+
+def test_all_tasks_have_results() -> None:
+    tasks = [f"task {i}" for i in range(20)]
+    assert results(tasks, 3) == {task: f"{task} done" for task in tasks}
+    assert results([]) == {}
+
+
+def test_dead_worker_costs_its_task_alone() -> None:
+    """A task that kills its worker twice fails with the reason; all others are done."""
+    found = results(["a", f"die {signal.SIGSEGV:d}", "b", "exit 3", "c"])
+    assert {task: found[task] for task in "abc"} == {task: f"{task} done" for task in "abc"}
+    assert found["die 11"] == Failure("the worker process died (SIGSEGV)", True)
+    assert found["exit 3"] == Failure("the worker process died (exit code 3)", True)
+
+
+def test_second_attempt(tmp_path: Path) -> None:
+    """A task whose worker dies once is done by the next worker."""
+    task = f"once {tmp_path / 'file'}"
+    assert results([task]) == {task: f"{task} done"}
+
+
+def test_time_limit() -> None:
+    found = results(["sleep 600", "a"], limits=Limits(1, 512 << 20))
+    assert found == {"sleep 600": Failure("no result after 1 s"), "a": "a done"}
+
+
+def test_memory_limit() -> None:
+    """A task that takes too much fails as its function or its process does; a smaller one succeeds."""
+    found = results(["take 2000", "take 10"], limits=Limits(60, 200 << 20))
+    assert isinstance(found["take 2000"], Failure) and found["take 10"] == str(10 << 20)
+
+
+@pytest.mark.parametrize("ending", ["limit", "close"])
+def test_children_of_workers_end(ending: str, tmp_path: Path) -> None:
+    """The time limit and the end of the pool kill a worker's children, too."""
+    note = tmp_path / "pid"
+    if ending == "limit":
+        results([f"child {note}"], limits=Limits(3, 512 << 20))
+    else:
+        pool = run([f"child {note}", "a"], start, 2, LIMITS)
+        assert next(pool)[0] == "a"
+        eventually(lambda: note.exists() and bool(note.read_text()), 60)
+        pool.close()
+    eventually(lambda: not group_members(int(note.read_text())), 60)
+
+
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    """Workers of a killed process end, even in the middle of a task."""
+    note = tmp_path / "pid"
+    code = f"from tests.library.test_pool import LIMITS, run, start\nlist(run(['child {note}'], start, 1, LIMITS))"
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    eventually(lambda: note.exists() and bool(note.read_text()), 120)
+    parent.kill()
+    parent.wait()
+    worker = int(note.read_text())
+    eventually(lambda: worker not in group_members(worker), 60)
+    os.killpg(worker, signal.SIGKILL)  # the `sleep` that the task started
+
+
+def group_members(group: int) -> list[int]:
+    """Return the processes of a group that are not zombies."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, pgrp = folder.joinpath("stat").read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(pgrp) == group and state != "Z":
+            found.append(int(folder.name))
+    return found
