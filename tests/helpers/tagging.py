@@ -6,12 +6,14 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import mutagen
 import numpy as np
 import pytest
 import soundfile
+from mutagen.id3 import COMM, ID3
+from mutagen.mp4 import MP4
 
 from genre_edge.library.database import FileRow, LibraryDatabase
 
@@ -81,3 +83,24 @@ def genres_by_mutagen(path: Path) -> list[str]:
     tags = mutagen.File(path).tags
     key = {".m4a": "\xa9gen", ".mp3": "TCON", ".wav": "TCON", ".aiff": "TCON"}.get(path.suffix, "genre")
     return list(tags[key]) if tags is not None and key in tags else []
+
+
+def add_long_comment(file: IO[bytes]) -> None:
+    """Add 100 kB of tags to an open file: in Ogg more than a page."""
+    file.seek(0)
+    media = mutagen.File(file)
+    text = "long " * 20_000
+    if isinstance(media.tags, ID3):
+        media.tags.add(COMM(encoding=0, lang="eng", desc="long", text=[text]))
+    else:
+        media.tags["\xa9lyr" if isinstance(media, MP4) else "LYRICS"] = [text]
+    file.seek(0)
+    media.save(file)
+
+
+def decode(path: Path) -> bytes:
+    """Return the samples of a file; of formats that libsndfile does not write, by ffmpeg."""
+    if path.suffix[1:] not in _FFMPEG_ONLY:
+        return soundfile.read(path, dtype="float32")[0].tobytes()
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(path), "-f", "f32le", "-"]
+    return subprocess.run(command, check=True, capture_output=True).stdout

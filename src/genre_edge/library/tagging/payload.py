@@ -6,13 +6,31 @@ from dataclasses import dataclass
 
 from genre_edge.audio.containers.file_bytes import Peek, file_peek
 from genre_edge.audio.containers.layout import Range
+from genre_edge.audio.containers.mpeg import frame_length
 from genre_edge.audio.containers.tags import after_id3v2, before_trailing_tags
 from genre_edge.library.tagging.chunk_payload import aiff_ranges, wav_ranges
 from genre_edge.library.tagging.mp4_payload import Item, is_mp4, mp4_items
 from genre_edge.library.tagging.ogg_payload import ogg_ranges, ogg_start
 
 _MAX_METADATA_BLOCKS = 1000
-_SYNC_BYTES = 1 << 16  # in which an mp3's first frame is searched
+_MIN_FRAMES = 4  # of an mp3 that follow each other
+_MAX_JUNK_BYTES = 1 << 12  # before them: an mp3 may start within a frame
+_SEARCH_BYTES = 1 << 15  # more than that and the longest frames
+_OTHER_MAGICS = b"\x1aE\xdf\xa3", b"RIFF", b"RF64", b"BW64", b"riff", b"FORM", b"OggS", b"caff", b".snd", b"fLaC"
+_OTHER_MAGICS += (
+    b"\0\0\1\xba",
+    b"FLV",
+    b"0&\xb2u",
+    b".RMF",
+    b"DSD ",
+    b"FRM8",
+    b"MAC ",
+    b"wvpk",
+    b"MPCK",
+    b"TTA1",
+    b"tBaK",
+)
+_TS_SYNC, _TS_BYTES = b"G", 188  # the first byte of each packet of an MPEG transport stream, and its length
 
 
 @dataclass(frozen=True)
@@ -40,8 +58,7 @@ def find_payload(descriptor: int) -> Payload:
     size = os.fstat(descriptor).st_size
     peek = file_peek(descriptor, size)
     start, end = after_id3v2(descriptor, 0), before_trailing_tags(descriptor, size)
-    head = peek(0, 12)
-    if head[:4] == b"OggS":
+    if peek(0, 4) == b"OggS":
         if (first := ogg_start(peek, size)) is not None:
             return Payload("ogg", ((first, size),), lambda: ogg_ranges(peek, size))
     elif is_mp4(peek, size):
@@ -53,7 +70,7 @@ def find_payload(descriptor: int) -> Payload:
         return _from_ranges("aiff", ranges)
     elif start < end and (ranges := _flac_ranges(peek, start, end)):
         return _from_ranges("flac", ranges)
-    elif start < end and _has_mpeg_frame(peek(start, min(_SYNC_BYTES, end - start))):
+    elif start < end and _has_mpeg_frames(peek, start, end):
         return _from_ranges("mp3", [(start, end)])
     return _from_ranges("", [(0, size)])
 
@@ -77,13 +94,18 @@ def _flac_ranges(peek: Peek, start: int, end: int) -> list[Range]:
     return []
 
 
-def _has_mpeg_frame(head: bytes) -> bool:
-    """Return True if bytes contain what looks like the header of an MPEG audio frame of layer 1, 2 or 3."""
-    at = head.find(b"\xff")
-    while 0 <= at < len(head) - 2:
-        second, third = head[at + 1], head[at + 2]
-        is_sync = second & 0xE0 == 0xE0 and second >> 3 & 3 != 1 and second & 6
-        if is_sync and third >> 4 not in (0, 15) and third & 0x0C != 0x0C:
+def _has_mpeg_frames(peek: Peek, start: int, end: int) -> bool:
+    """Return True if MPEG audio frames follow each other near a file's start, as in no other container."""
+    head = peek(start, min(_SEARCH_BYTES, end - start))
+    is_ts = head[:1] == head[_TS_BYTES : _TS_BYTES + 1] == _TS_SYNC
+    if is_ts or head.startswith(_OTHER_MAGICS):
+        return False
+    first = head.find(b"\xff")
+    while 0 <= first < _MAX_JUNK_BYTES:
+        at, n_frames = first, 0
+        while n_frames < _MIN_FRAMES and (length := frame_length(head[at : at + 3])):
+            at, n_frames = at + length, n_frames + 1
+        if n_frames == _MIN_FRAMES or (n_frames > 1 and start + at >= end):
             return True
-        at = head.find(b"\xff", at + 1)
+        first = head.find(b"\xff", first + 1)
     return False
