@@ -11,6 +11,8 @@ from mutagen.aiff import _IFFID3
 from mutagen.id3 import COMM, ID3, TCON, TXXX, Encoding, ID3NoHeaderError
 from mutagen.wave import _WaveID3
 
+from genre_edge.library.tagging.ape_tags import read_ape_genres, replace_ape_genres
+from genre_edge.library.tagging.chunk_payload import wav_info_genres
 from genre_edge.library.tagging.evidence import FIELD, Evidence
 from genre_edge.library.tagging.tags import NewTags, Tags, may_replace_comment
 
@@ -22,14 +24,15 @@ _ID3V1_BYTES, _NO_GENRE = 128, 255
 def read_id3(file: IO[bytes], container: str) -> Tags:
     """Read the tags, ID3v1 included. Raises MutagenError."""
     tags = _load(file, container, load_v1=True)
+    other_genres = read_ape_genres(file) if container == "mp3" else wav_info_genres(file) if container == "wav" else ()
     if tags is None:
-        return Tags()
+        return Tags(other_genres)
     genres = [name for frame in tags.getall("TCON") for name in frame.genres]
     if tags.version[1] != 4:
         genres = [name.strip() for value in genres for name in re.split(r"[;\0]", value)]
     found = [Evidence.from_text(str(frame)) for frame in tags.getall(f"TXXX:{FIELD}")]
     album = next((str(frame) for frame in tags.getall("TALB")), "")
-    return Tags(tuple(filter(None, genres)), found[0] if found else None, album)
+    return Tags(tuple(filter(None, genres)) or other_genres, found[0] if found else None, album)
 
 
 def write_id3(file: IO[bytes], container: str, new: NewTags) -> None:
@@ -51,6 +54,7 @@ def write_id3(file: IO[bytes], container: str, new: NewTags) -> None:
     if container == "mp3":
         old_v1 = _id3v1(file)
         tags.save(file, v1=1, **options)
+        replace_ape_genres(file, new.genres, old_v1)
         _restore_id3v1(file, old_v1, new.genres[0])
     else:
         tags.save(file, **options)

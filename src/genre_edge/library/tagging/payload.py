@@ -16,19 +16,9 @@ _MAX_METADATA_BLOCKS = 1000
 _MIN_FRAMES = 4  # of an mp3 that follow each other
 _MAX_JUNK_BYTES = 1 << 12  # before them: an mp3 may start within a frame
 _SEARCH_BYTES = 1 << 15  # more than that and the longest frames
-_OTHER_MAGICS = b"\x1aE\xdf\xa3", b"RIFF", b"RF64", b"BW64", b"riff", b"FORM", b"OggS", b"caff", b".snd", b"fLaC"
-_OTHER_MAGICS += (
-    b"\0\0\1\xba",
-    b"FLV",
-    b"0&\xb2u",
-    b".RMF",
-    b"DSD ",
-    b"FRM8",
-    b"MAC ",
-    b"wvpk",
-    b"MPCK",
-    b"TTA1",
-    b"tBaK",
+_OTHER_MAGICS = (
+    *(b"\x1aE\xdf\xa3", b"RIFF", b"RF64", b"BW64", b"riff", b"FORM", b"OggS", b"caff", b".snd", b"fLaC", b"\0\0\1\xba"),
+    *(b"FLV", b"0&\xb2u", b".RMF", b"DSD ", b"FRM8", b"MAC ", b"wvpk", b"MPCK", b"TTA1"),
 )
 _TS_SYNC, _TS_BYTES = b"G", 188  # the first byte of each packet of an MPEG transport stream, and its length
 
