@@ -89,6 +89,8 @@ def add_long_comment(file: IO[bytes]) -> None:
     """Add 100 kB of tags to an open file: in Ogg more than a page."""
     file.seek(0)
     media = mutagen.File(file)
+    if media.tags is None:
+        media.add_tags()
     text = "long " * 20_000
     if isinstance(media.tags, ID3):
         media.tags.add(COMM(encoding=0, lang="eng", desc="long", text=[text]))
