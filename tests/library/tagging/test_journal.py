@@ -86,6 +86,6 @@ def test_journal_other_files(tmp_path: Path) -> None:
 
 def test_journal_one_process_at_a_time(tmp_path: Path) -> None:
     """A second process gets an error instead of the same files."""
-    with TagJournal(tmp_path / "journal"), pytest.raises(JournalError, match="another genre-edge tag"):
+    with TagJournal(tmp_path / "journal"), pytest.raises(JournalError, match="another process"):
         TagJournal(tmp_path / "journal")
     TagJournal(tmp_path / "journal").__exit__(None, None, None)

@@ -122,14 +122,17 @@ def test_plan_top_and_confidence(files: Files, tmp_path: Path) -> None:
     assert new_genres(rows, tmp_path, top=9) == [("rock", "pop", "jazz")]
     assert new_genres(rows, tmp_path, top=3, min_confidence=0.2) == [("rock", "pop")]
     entries, summary = plan(rows, tmp_path, min_confidence=0.51)
-    assert (entries, dict(summary.skipped)) == ([], {"no genre reaches the limits": 1})
+    assert (entries, dict(summary.skipped)) == ([], {"without a genre that may be written": 1})
 
 
 def test_plan_names(files: Files, tmp_path: Path) -> None:
-    """Own names and the whitelist choose; two genres with the same name count once."""
+    """Own names and the whitelist apply to the best genres; two with the same name are written once."""
     rows = [result(files["a/1"], {"metal": 0.5, "rock": 0.4, "jazz": 0.1})]
     names = NameRules({"metal": ("Rock",), "rock": ("Rock",)}, frozenset(["rock", "jazz"]))
-    assert new_genres(rows, tmp_path, top=2, names=names) == [("Rock", "jazz")]
+    assert new_genres(rows, tmp_path, top=3, names=names) == [("Rock", "jazz")]
+    assert new_genres(rows, tmp_path, top=2, names=names) == [("Rock",)]
+    only_jazz = NameRules(whitelist=frozenset(["jazz"]))
+    assert new_genres(rows, tmp_path, top=2, names=only_jazz) == []  # not a genre that is less likely than others
     assert new_genres(rows, tmp_path, names=NameRules(whitelist=frozenset(["polka"]))) == []
 
 

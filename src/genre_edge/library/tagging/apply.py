@@ -156,7 +156,9 @@ def _restore(change: Change, journal: TagJournal) -> None:
             journal.set_state(change.id, UNDONE)  # somebody has restored it
             return
         if found != change.new_digest:
-            raise TagError("the file has changed since it was tagged; it is not restored")
+            later = journal.later_run(change)
+            hint = f"; undo run {later} first" if later is not None else ""
+            raise TagError(f"the file has changed since it was tagged; it is not restored{hint}")
         for piece in apply_delta(journal.delta(change.id), original):
             replacement.file.write(piece)
         replacement.finish()

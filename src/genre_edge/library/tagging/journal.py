@@ -201,6 +201,12 @@ class TagJournal:
         ((delta,),) = self._execute("SELECT delta FROM changes WHERE id = ?", change)
         return bytes(delta)
 
+    def later_run(self, change: Change) -> int | None:
+        """Return the last run that has changed the same file after a change, and is not undone; None without one."""
+        query = "SELECT max(run_id) FROM changes WHERE path = ? AND id > ? AND state = ?"
+        ((run,),) = self._execute(query, os.fsencode(change.path), change.id, APPLIED)
+        return run if isinstance(run, int) else None
+
     def runs(self) -> Iterator[Run]:
         """Yield the runs, the first one first."""
         query = (
@@ -255,7 +261,7 @@ class TagJournal:
             yield
         except sqlite3.Error as error:
             is_busy = "locked" in str(error)
-            reason = "another genre-edge tag is using this journal" if is_busy else str(error)
+            reason = "another process is using this journal" if is_busy else str(error)
             raise JournalError(f"{self.path}: {reason}") from None
 
 

@@ -47,8 +47,7 @@ def read_whitelist(path: Path) -> frozenset[str]:
     """Read the names that may be written, one a line, and return them without case; `#` begins a comment.
 
     Raises:
-        ParameterError: a line has a name that cannot be written.
-        OSError: the file cannot be read.
+        ParameterError: a line has a name that cannot be written, or the file cannot be read.
     """
     names = set()
     for number, line in _lines(path):
@@ -63,8 +62,7 @@ def read_mapping(path: Path) -> dict[str, tuple[str, ...]]:
         The names to write for each of the model's names, which have no case; none to write no genre.
 
     Raises:
-        ParameterError: a line has a fault.
-        OSError: the file cannot be read.
+        ParameterError: a line has a fault, or the file cannot be read.
     """
     mapping = {}
     for number, line in _lines(path):
@@ -100,6 +98,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ParameterError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
+    except OSError as error:
+        raise ParameterError(f"{path}: {error.strerror}") from None
     for number, line in enumerate(text.splitlines(), 1):
         if content := line.split("#")[0].strip():
             yield number, content

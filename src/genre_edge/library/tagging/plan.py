@@ -71,8 +71,8 @@ def make_plan(database: LibraryDatabase, options: PlanOptions, summary: PlanSumm
     for file in files:
         chosen = _choose(file.candidates, options)
         if not chosen:
-            is_music = bool(file.candidates)
-            summary.skipped["no genre reaches the limits" if is_music else "without a genre"] += 1
+            has_genre = bool(file.candidates)
+            summary.skipped["without a genre that may be written" if has_genre else "without a genre"] += 1
             continue
         genres = tuple(dict.fromkeys(name for _, names in chosen for name in names))
         reason, is_entry = _decide(file, genres, options.force)
@@ -117,14 +117,10 @@ def _is_music(row: FileRow) -> bool:
 
 
 def _choose(found: list[Candidate], options: PlanOptions) -> list[tuple[Candidate, list[str]]]:
-    """Return the best candidates with the names to write for each."""
-    chosen: list[tuple[Candidate, list[str]]] = []
-    for candidate in found:
-        if len(chosen) < options.top and candidate.probability >= options.min_confidence:
-            names = options.names.names(candidate.name, candidate.parent)
-            if names and not any(set(names) <= set(others) for _, others in chosen):
-                chosen.append((candidate, names))
-    return chosen
+    """Return the best candidates with the names to write for each; one without a name has no successor."""
+    likely = [candidate for candidate in found[: options.top] if candidate.probability >= options.min_confidence]
+    named = [(candidate, options.names.names(candidate.name, candidate.parent)) for candidate in likely]
+    return [(candidate, names) for candidate, names in named if names]
 
 
 def _decide(file: _File, genres: tuple[str, ...], force: bool) -> tuple[str, bool]:

@@ -59,13 +59,14 @@ def read_plan(path: Path) -> list[PlanEntry]:
     """Read a plan, edited or not.
 
     Raises:
-        ParameterError: it is no plan, or a line has a fault; the message names file, line and fault.
-        OSError: it cannot be read.
+        ParameterError: it cannot be read, is no plan, or a line has a fault; the message names file, line and fault.
     """
     try:
         lines = path.read_bytes().decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ParameterError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
+    except OSError as error:
+        raise ParameterError(f"{path}: {error.strerror}") from None
     if lines[0].rstrip() != _VERSION:
         raise ParameterError(f"{path}: not a plan of genre-edge tag plan: the first line is not {_VERSION!r}")
     entries: dict[str, PlanEntry] = {}
