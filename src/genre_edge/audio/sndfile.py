@@ -99,6 +99,20 @@ class SndfileDecoder:
             if n < len(buffer):
                 return
 
+    def excerpt(self, start: int, n_samples: int) -> NDArray[np.float32]:
+        """Return up to `n_samples` samples `(n, channels)` from sample `start`; fewer only at the end.
+
+        Raises:
+            AudioError: the position cannot be found, or the stream is damaged there.
+        """
+        buffer = np.empty((n_samples, self.channels), dtype=np.float32)
+        try:
+            with self._lock, self._guard():
+                self._file.seek(start)
+            return buffer[: self._read(buffer)]
+        except soundfile.LibsndfileError as error:
+            raise AudioError(_reason(error)) from None
+
     def _read(self, buffer: NDArray[np.float32]) -> int:
         with self._lock, self._guard():
             return len(self._file.read(out=buffer))

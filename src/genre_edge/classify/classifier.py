@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
+from genre_edge.audio.excerpts import ExcerptFile
 from genre_edge.audio.files import open_file
 from genre_edge.audio.source import Source
 from genre_edge.classify.aggregation import Aggregator, VerdictSchedule
+from genre_edge.classify.excerpts import ExcerptClassifier
 from genre_edge.classify.frontend import FrontEnd, OnFrames, whole_stream
 from genre_edge.classify.inference import Gap, StreamPredictor
 from genre_edge.classify.verdict import InputInfo, ModelInfo, Segment, Verdict
 from genre_edge.classify.vocabulary import Vocabulary
 from genre_edge.classify.voting import Shares
-from genre_edge.errors import ParameterError
+from genre_edge.errors import AudioError, ParameterError
 from genre_edge.mel.spectrogram import Frames, MelSpectrogram, as_array
 from genre_edge.model.prediction import Model
 
@@ -54,21 +56,60 @@ class Classifier:
         self.labels = self._vocabulary.labels
         self._info = ModelInfo(self.bundle.name, self.bundle.version, self.bundle.sha256)
 
-    def classify(self, source: str | Path | Source, segments: bool = False) -> Verdict:
+    def classify(self, source: str | Path | Source, segments: bool = False, coverage: float = 1.0) -> Verdict:
         """Classify a whole file or finite source, and close it.
 
         Args:
             source: a path, or an open source.
             segments: also return a `Segment` for each patch.
+            coverage: the largest share of a file to classify, 0 to 1. Below 1, a long file is classified by excerpts
+                that are spread over it, until its halves agree; the verdict's `decoded_s` is their length. Short
+                files, and those in which no decoder can seek, are classified as a whole.
 
         Raises:
             AudioError: the source cannot be read, has an invalid sample, or contains no audio.
             ModelError: the network cannot be run.
+            ParameterError: the coverage is out of range.
         """
+        if not 0 < coverage <= 1:
+            raise ParameterError(f"coverage must be above 0 and at most 1, got {coverage!r}")
+        if coverage < 1 and isinstance(source, (str, Path)):
+            by_excerpts = self._classify_excerpts(source, segments, coverage)
+            if by_excerpts is not None:
+                return by_excerpts
         audio = open_file(source) if isinstance(source, (str, Path)) else source
         with audio:
             (verdict,) = self.stream(audio, interval_s=math.inf, segments=segments)
         return replace(verdict, lag_ms=None)
+
+    def _classify_excerpts(self, path: str | Path, segments: bool, coverage: float) -> Verdict | None:
+        """Return the verdict on a file's excerpts; None if it must be classified as a whole."""
+        file = ExcerptFile.open(path)
+        if file is None:
+            return None
+        with file:
+            try:
+                results = ExcerptClassifier(self._model, self.mel, self._vocabulary, coverage).results(file)
+            except AudioError:
+                return None  # the whole file's decoder says what is damaged, and uses the rest
+        if results is None:
+            return None
+        aggregator = Aggregator(self._vocabulary, segments)
+        for result in results:
+            aggregator.add(result)
+        segment, shares = aggregator.result()
+        return Verdict(
+            **vars(replace(segment, start_s=0.0, end_s=round(file.length_s, 3))),
+            source=str(path),
+            input=InputInfo(file.rate, file.channels, self.bundle.mel.sr),
+            model=self._info,
+            segments=aggregator.segments,
+            music_share=shares.music,
+            not_music_share=shares.not_music,
+            silence_share=shares.silence,
+            decoded_s=round(sum(result.end_s - result.start_s for result in results), 3),
+            expected_s=round(file.length_s, 3),
+        )
 
     def classify_frames(self, frames: Frames) -> Segment:
         """Classify precomputed mel frames.

@@ -49,6 +49,10 @@ def scan(
         Optional[str],  # noqa: UP045
         typer.Option(help="Only files modified since a date (2026-01-31) or in the last hours, days or weeks (7d)."),
     ] = None,
+    coverage: Annotated[
+        float,
+        typer.Option(min=0.01, max=1, help="Share of a long file to classify at most, in excerpts spread over it."),
+    ] = 1.0,
     segments: Annotated[bool, typer.Option("--segments", help="Also keep the genre of every few seconds.")] = False,
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Try files that failed before again.")] = False,
     time_limit: Annotated[float, typer.Option(min=1, help="Seconds of work on a file before it is given up.")] = 600,
@@ -67,7 +71,7 @@ def scan(
     from genre_edge.model.prediction import Model
 
     bundle = Model(model).bundle  # a bad --model fails before any work
-    settings = ScanSettings(model, f"{bundle.name} {bundle.version}", bundle.sha256, segments)
+    settings = ScanSettings(model, f"{bundle.name} {bundle.version}", bundle.sha256, coverage, segments)
     chosen = Filter(include or [], exclude or [], _since_ns(since))
     if dry_run and not db.exists():
         db = Path(":memory:")

@@ -90,5 +90,5 @@ class Scan:
                 yield result
 
     def _is_current(self, row: FileRow) -> bool:
-        is_same_model = row.model_sha256 == self.settings.model_sha256
-        return is_same_model and not (self.retry_errors and row.error is not None)
+        is_enough = row.model_sha256 == self.settings.model_sha256 and row.coverage >= self.settings.coverage
+        return is_enough and not (self.retry_errors and row.error is not None)

@@ -24,12 +24,14 @@ class ScanSettings:
     Attributes:
         model: name of an installed model, or directory of a bundle.
         model_name, model_sha256: the model's name with its version, and its hash.
+        coverage: the largest share of each file to classify, 0 to 1.
         segments: whether the result of each patch is kept.
     """
 
     model: str
     model_name: str
     model_sha256: str
+    coverage: float = 1.0
     segments: bool = False
 
 
@@ -58,7 +60,7 @@ class FileScanner:
         """Return the row of a file and its segments."""
         self._messages.texts.clear()
         try:
-            verdict = self._classifier.classify(file.path, self._settings.segments)
+            verdict = self._classifier.classify(file.path, self._settings.segments, self._settings.coverage)
         except AudioError as error:
             return failed_row(self._settings, file, without_path(str(error), file.path)), []
         return self._row(file, verdict), [
@@ -76,7 +78,7 @@ class FileScanner:
             now(),
             self._settings.model_name,
             self._settings.model_sha256,
-            1.0,
+            self._settings.coverage,
             warning=warning or None,
             genre=verdict.genre,
             confidence=verdict.confidence,
@@ -94,7 +96,7 @@ class FileScanner:
 def failed_row(settings: ScanSettings, file: FoundFile, reason: str) -> FileRow:
     """Return the row of a file without a result."""
     model = settings.model_name, settings.model_sha256
-    return FileRow(file.path, file.size, file.mtime_ns, None, now(), *model, 1.0, error=reason)
+    return FileRow(file.path, file.size, file.mtime_ns, None, now(), *model, settings.coverage, error=reason)
 
 
 def now() -> str:

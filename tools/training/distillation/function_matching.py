@@ -67,8 +67,8 @@ PHASES = (
     Phase("hints", 2000, views.Batch(24, 256, 0.0), 3e-3),
     Phase("matching", 3065, views.Batch(24, 320, 0.35), 4e-4, steady=True),
     Phase("whole patches", 1400, views.Batch(16, students.PATCH_FRAMES, 0.35), 4e-4),
-    Phase("longer matching", 8000, views.Batch(24, 320, 0.5), 8e-4),
-    Phase("last whole patches", 900, views.Batch(16, students.PATCH_FRAMES, 0.5), 2e-4, rounded=True),
+    Phase("longer matching", 7000, views.Batch(24, 320, 0.5), 8e-4),
+    Phase("last whole patches", 700, views.Batch(16, students.PATCH_FRAMES, 0.5), 2e-4, rounded=True),
 )
 
 

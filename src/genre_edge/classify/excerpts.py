@@ -1,0 +1,85 @@
+"""Classification of a file by excerpts that are spread over it, as many as its verdict needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from genre_edge.audio.excerpts import ExcerptFile
+from genre_edge.classify.frontend import FrontEnd
+from genre_edge.classify.inference import Gap, StreamPredictor
+from genre_edge.classify.patches import PatchResult
+from genre_edge.classify.vocabulary import Vocabulary
+from genre_edge.classify.voting import Outcome, Vote
+from genre_edge.mel.spectrogram import MelSpectrogram
+from genre_edge.model.prediction import Model
+
+FIRST_EXCERPTS, MORE_EXCERPTS = 6, 4  # of one patch each
+
+
+class ExcerptClassifier:
+    """Classifier of the excerpts of one file.
+
+    Args:
+        model, mel, vocabulary: those of a `Classifier`.
+        coverage: the largest share of the file to classify, 0 to 1.
+    """
+
+    def __init__(self, model: Model, mel: MelSpectrogram, vocabulary: Vocabulary, coverage: float) -> None:
+        self._model, self._mel, self._vocabulary, self._coverage = model, mel, vocabulary, coverage
+
+    def results(self, file: ExcerptFile) -> list[PatchResult] | None:
+        """Return the results of the excerpts in the order of time; None if the file is too short for excerpts.
+
+        Raises:
+            AudioError: an excerpt cannot be decoded.
+        """
+        patch_s = self._model.bundle.patch_s
+        n_excerpts = int(file.length_s * self._coverage / patch_s)
+        if n_excerpts < FIRST_EXCERPTS:
+            return None
+        starts = excerpt_starts(file.length_s, patch_s, n_excerpts)
+        results: list[PatchResult] = []
+        n_done, n_next = 0, FIRST_EXCERPTS
+        while n_done < n_excerpts and not self._is_settled(results):
+            results += self._classify(file, sorted(starts[n_done:n_next]))
+            results.sort(key=lambda result: result.start_s)
+            n_done, n_next = n_next, n_next + MORE_EXCERPTS
+        return results
+
+    def _classify(self, file: ExcerptFile, starts_s: list[float]) -> Iterator[PatchResult]:
+        source = file.source(starts_s, self._model.bundle.patch_s)
+        for item in StreamPredictor(self._model, FrontEnd(source, self._mel).chunks()).run():
+            if isinstance(item, Gap):
+                yield from item.tail
+            else:
+                yield item
+
+    def _is_settled(self, results: list[PatchResult]) -> bool:
+        """Return True if each half of the results, every second one, has the same verdict as all."""
+        if not results:
+            return False
+        return len({self._answer(part) for part in (results, results[::2], results[1::2])}) == 1
+
+    def _answer(self, results: list[PatchResult]) -> tuple[str | None, str | None]:
+        """Return genre and reason of a vote."""
+        outcome = Vote(self._vocabulary, results).outcome()
+        return _genre(outcome, self._vocabulary), outcome.reason
+
+
+def _genre(outcome: Outcome, vocabulary: Vocabulary) -> str | None:
+    if outcome.probabilities is None:
+        return None
+    return vocabulary.labels[vocabulary.best(outcome.probabilities)]
+
+
+def excerpt_starts(length_s: float, excerpt_s: float, n_excerpts: int) -> np.ndarray:
+    """Return the starts of excerpts that are spread evenly over a file, in seconds, in an order that spreads early.
+
+    Any first k of them are spread, too: the order is that of the van der Corput sequence.
+    """
+    starts = np.linspace(0, max(0.0, length_s - excerpt_s), n_excerpts)
+    bits = max(1, (n_excerpts - 1).bit_length())
+    order = sorted(range(n_excerpts), key=lambda i: int(f"{i:0{bits}b}"[::-1], 2))
+    return starts[order]

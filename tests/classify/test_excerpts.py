@@ -1,0 +1,71 @@
+"""Classification by excerpts: where they lie, when they suffice, and when the whole file is classified."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genre_edge import Classifier
+from genre_edge.classify.excerpts import FIRST_EXCERPTS, excerpt_starts
+from genre_edge.errors import ParameterError
+from tests.helpers.audio import music
+
+RATE = 22050
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier("nano")
+
+
+@given(st.floats(31, 1e4), st.floats(1, 5), st.integers(1, 200))
+def test_starts_are_spread(length_s: float, excerpt_s: float, n: int) -> None:
+    """All starts are different and evenly spaced within the file; the first two are far apart."""
+    starts = excerpt_starts(length_s, excerpt_s, n)
+    assert len(starts) == n and starts.min() == 0 and starts.max() <= length_s - excerpt_s + 1e-6
+    np.testing.assert_allclose(np.diff(np.sort(starts)), (length_s - excerpt_s) / max(1, n - 1), rtol=1e-6)
+    if n > 2:
+        assert abs(starts[1] - starts[0]) > (length_s - excerpt_s) / 4
+
+
+def test_long_file(classifier: Classifier, tmp_path: Path) -> None:
+    """A file that sounds the same everywhere is settled after the first excerpts, with the verdict of all of it."""
+    soundfile.write(tmp_path / "a.flac", np.tile(music(10, RATE), 24), RATE)
+    whole = classifier.classify(tmp_path / "a.flac")
+    part = classifier.classify(tmp_path / "a.flac", segments=True, coverage=0.25)
+    assert (part.genre, part.reason, part.end_s) == (whole.genre, whole.reason, 240.0)
+    assert part.confidence == pytest.approx(whole.confidence, abs=0.1)
+    assert part.decoded_s == FIRST_EXCERPTS * classifier.bundle.patch_s and part.expected_s == 240.0
+    assert len(part.segments) == FIRST_EXCERPTS
+    starts = [segment.start_s for segment in part.segments]
+    assert starts == sorted(starts) and starts[-1] > 150
+
+
+def test_changing_file_takes_more(classifier: Classifier, tmp_path: Path) -> None:
+    """A file whose halves differ gets as many excerpts as the coverage allows, and no more."""
+    y = np.concatenate([music(10, RATE, seed=i % 2 * 9) * (1 if i % 2 else 1e-6) for i in range(24)])
+    soundfile.write(tmp_path / "a.wav", y, RATE)
+    part = classifier.classify(tmp_path / "a.wav", coverage=0.25)
+    assert FIRST_EXCERPTS * classifier.bundle.patch_s <= part.decoded_s <= 0.25 * 240  # type: ignore[operator]
+
+
+def test_short_and_damaged_files_are_classified_whole(
+    classifier: Classifier, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Their verdicts are those without excerpts, with the same warning."""
+    soundfile.write(tmp_path / "short.wav", music(30, RATE), RATE)
+    soundfile.write(tmp_path / "long.wav", music(200, RATE), RATE)
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "long.wav").read_bytes()[:-1_000_000])
+    for name in ("short", "cut"):
+        path = tmp_path / f"{name}.wav"
+        assert classifier.classify(path, coverage=0.25) == classifier.classify(path)
+    assert caplog.text.count("cut.wav: the file is truncated") == 2
+
+
+@pytest.mark.parametrize("coverage", [0.0, 1.1, -1.0, float("nan")])
+def test_coverage_out_of_range(classifier: Classifier, coverage: float, song: Path) -> None:
+    with pytest.raises(ParameterError, match="coverage must be above 0 and at most 1"):
+        classifier.classify(song, coverage=coverage)
