@@ -67,13 +67,13 @@ def make_library(folder: Path, n_files: int) -> Library:
     with LibraryDatabase(folder / "library.db") as database:
         database.write((_row(file), []) for file in files)
     library.old = {file: _digest(file) for file in files}
-    audio, sound = _all(audio_digest, files), _all(_decode, files)
+    audio, sound = [*map(audio_digest, files)], [*map(_decode, files)]
     for verb in ("plan", "apply"):
         _expect(run(library.command(verb)) == 0, f"{verb} failed")
     library.new = {file: _digest(file) for file in files}
     _expect(all(library.old[file] != library.new[file] for file in files), "a file is not tagged")
-    _expect(_all(audio_digest, files) == audio, "tagging changes the bytes of the audio")
-    _expect(_all(_decode, files) == sound, "tagging changes the decoded audio")
+    _expect([*map(audio_digest, files)] == audio, "tagging changes the bytes of the audio")
+    _expect([*map(_decode, files)] == sound, "tagging changes the decoded audio")
     _expect(run(library.command("undo")) == 0, "undo failed")
     check(library, (library.old,))
     return library
@@ -173,10 +173,6 @@ def _row(file: Path) -> FileRow:
         confidence=0.7,
         genres=genres,
     )
-
-
-def _all(function: "type[str] | object", files: list[Path]) -> list[str]:
-    return [function(file) for file in files]  # type: ignore[operator]
 
 
 def _digest(file: Path) -> str:
