@@ -7,6 +7,7 @@ python -m tools.cli_docs --check docs/cli.md
 import argparse
 import inspect
 import sys
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def _default(parameter: Any) -> str:
 
 def _row(parameter: Any) -> str:
     is_option = parameter.param_type_name == "option"
-    name = ", ".join(parameter.opts) if is_option else parameter.name.upper()
+    name = ", ".join([*parameter.opts, *parameter.secondary_opts]) if is_option else parameter.name.upper()
     choices = [choice.value for choice in type(parameter.default)] if isinstance(parameter.default, Enum) else []
     text = parameter.help + (f" One of {', '.join(choices)}." if choices else "")
     return f"| `{name}` | {_default(parameter)} | {text} |"
@@ -100,8 +101,16 @@ def _section(name: str, command: Any) -> str:
 
 def page() -> str:
     """Return the whole page."""
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return "\n".join([HEAD, *(_section(name, command) for name, command in commands.items())])
+    return "\n".join([HEAD, *(_section(name, command) for name, command in _commands(typer.main.get_command(app)))])
+
+
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the commands of a group with their names, and those of the groups in it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def main() -> None:

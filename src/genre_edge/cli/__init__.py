@@ -21,6 +21,7 @@ from genre_edge.cli import (
     spectrogram,
     standard_streams,
     stream,
+    tag,
 )
 from genre_edge.cli.messages import log_to_stderr, print_message
 from genre_edge.errors import GenreEdgeError
@@ -55,6 +56,7 @@ app.command()(scan.scan)
 app.command()(report.report)
 app.command()(export.export)
 app.command()(playlist.playlist)
+app.add_typer(tag.app, name="tag")
 app.command()(serve.serve)
 app.command()(spectrogram.spectrogram)
 app.command()(models.models)

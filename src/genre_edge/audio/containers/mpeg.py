@@ -200,6 +200,12 @@ def scan(descriptor: int, size: int) -> Layout | None:
     return Layout(() if is_plain else tuple(run.part() for run in runs), available_s, expected_s, problem)
 
 
+def frame_length(head: bytes) -> int:
+    """Return the length in bytes of the frame that starts with `head`, at least three bytes; 0 if none does."""
+    header = _parse(head[:3])
+    return header.length if header else 0
+
+
 def _long_runs(descriptor: int, start: int, end: int) -> tuple[list[_Run], str | None]:
     """Return the runs between two offsets, without accidental ones, and a description of what is left out, if any."""
     frames, runs = _Frames(descriptor, start, end), list[_Run]()

@@ -1,0 +1,1 @@
+"""Genre tags in audio files: a plan, atomic writes, a journal, undo."""

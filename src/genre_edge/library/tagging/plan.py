@@ -1,0 +1,141 @@
+"""`make_plan`: which genres to write into which files of a library, and why."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from genre_edge.library.database import FileRow, LibraryDatabase
+from genre_edge.library.tagging.candidates import Candidate, album_candidates, candidates
+from genre_edge.library.tagging.formats import read_tags
+from genre_edge.library.tagging.names import NameRules
+from genre_edge.library.tagging.plan_file import PlanEntry, join_genres
+from genre_edge.library.tagging.tags import TagError, Tags, UntaggableError
+
+DEFAULT_MIN_CONFIDENCE = 0.1
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What to write.
+
+    Attributes:
+        force: also replace genres that somebody else has set.
+        min_confidence: probability, 0 to 1, that each genre must have.
+        top: maximum number of the model's genres in a file.
+        per_album: let the files of an album vote, and write the same genres into all of them.
+        vocabulary: "genres" or "styles".
+        names: a user's names, and those that may be written.
+    """
+
+    force: bool = False
+    min_confidence: float = DEFAULT_MIN_CONFIDENCE
+    top: int = 1
+    per_album: bool = False
+    vocabulary: str = "genres"
+    names: NameRules = field(default_factory=NameRules)
+
+
+@dataclass
+class PlanSummary:
+    """How many files a plan leaves out, by the reason, and the messages on files that could not be read."""
+
+    skipped: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of the library: its row, its tags and its genres to choose from, best first."""
+
+    row: FileRow
+    tags: Tags
+    candidates: list[Candidate]
+
+
+def make_plan(database: LibraryDatabase, options: PlanOptions, summary: PlanSummary) -> Iterator[PlanEntry]:
+    """Yield an entry for each file whose genres change.
+
+    Args:
+        database: the scanned library.
+        options: what to write.
+        summary: is filled while the entries are read.
+
+    Raises:
+        LibraryError: the database cannot be read.
+    """
+    rows = database.rows("gone_at IS NULL")
+    files = _albums(rows, options, summary) if options.per_album else _files(rows, options.vocabulary, summary)
+    for file in files:
+        chosen = _choose(file.candidates, options)
+        if not chosen:
+            has_genre = bool(file.candidates)
+            summary.skipped["without a genre that may be written" if has_genre else "without a genre"] += 1
+            continue
+        genres = tuple(dict.fromkeys(name for _, names in chosen for name in names))
+        reason, is_entry = _decide(file, genres, options.force)
+        if is_entry:
+            yield PlanEntry(file.row.path, join_genres(file.tags.genres), genres, chosen[0][0].probability, reason)
+        else:
+            summary.skipped[reason] += 1
+
+
+def _files(rows: Iterable[FileRow], vocabulary: str, summary: PlanSummary) -> Iterator[_File]:
+    """Yield the files without errors, with their tags."""
+    for row in rows:
+        if row.error is not None:
+            summary.skipped["with an error in the scan"] += 1
+            continue
+        try:
+            yield _File(row, read_tags(Path(row.path)), candidates(row, vocabulary))
+        except UntaggableError:
+            summary.skipped["in a format without tags"] += 1
+        except FileNotFoundError:
+            summary.skipped["gone since the scan"] += 1
+        except TagError as error:
+            summary.errors.append(f"{row.path}: {error}")
+        except OSError as error:
+            summary.errors.append(f"{row.path}: {error.strerror}")
+
+
+def _albums(rows: Iterable[FileRow], options: PlanOptions, summary: PlanSummary) -> Iterator[_File]:
+    """Yield the files with the candidates of their album: the files of a folder that name the same album."""
+    by_folder = sorted(rows, key=lambda row: os.path.split(row.path))
+    for _, folder in groupby(by_folder, key=lambda row: os.path.dirname(row.path)):  # noqa: PTH120 (any string)
+        files = sorted(_files(folder, options.vocabulary, summary), key=lambda file: file.tags.album)
+        for _, album in groupby(files, key=lambda file: file.tags.album):
+            members = list(album)
+            voted = album_candidates([file.row for file in members], options.vocabulary)
+            for file in members:
+                yield _File(file.row, file.tags, voted if _is_music(file.row) else [])
+
+
+def _is_music(row: FileRow) -> bool:
+    return row.reason in (None, "low_confidence")
+
+
+def _choose(found: list[Candidate], options: PlanOptions) -> list[tuple[Candidate, list[str]]]:
+    """Return the best candidates with the names to write for each; one without a name has no successor."""
+    likely = [candidate for candidate in found[: options.top] if candidate.probability >= options.min_confidence]
+    named = [(candidate, options.names.names(candidate.name, candidate.parent)) for candidate in likely]
+    return [(candidate, names) for candidate, names in named if names]
+
+
+def _decide(file: _File, genres: tuple[str, ...], force: bool) -> tuple[str, bool]:
+    """Return the reason for a file's entry and True, or the reason to leave it out and False."""
+    tags, row = file.tags, file.row
+    if tags.genres == genres:
+        return "that have the genre already", False
+    if force:
+        return ("forced" if tags.genres else "no genre yet"), True
+    if tags.evidence is None:
+        return ("whose genre somebody set", False) if tags.genres else ("no genre yet", True)
+    if not tags.are_ours:
+        return "whose genre somebody changed after genre-edge", False
+    if tags.evidence.model_sha256 == row.model_sha256:
+        return "other options", True
+    if row.scanned_at <= tags.evidence.date:
+        return "tagged after a later scan", False
+    return "newer model", True

@@ -1,0 +1,1 @@
+"""Programs that try the library commands under failures."""
