@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from functools import cached_property
 from optparse import Values
 from pathlib import Path
-from typing import Any
 
 from beets import config, ui
+from beets.exceptions import UserError
 from beets.importer import ImportSession, ImportTask
 from beets.library import Album, Item, Library
 from beets.plugins import BeetsPlugin
@@ -55,7 +55,7 @@ class GenreEdgePlugin(BeetsPlugin):
         try:
             return Classifier(self.config["model"].as_str(), vocabulary=vocabulary)
         except GenreEdgeError as error:
-            raise ui.UserError(f"genreedge: {error}") from None
+            raise UserError(f"genreedge: {error}") from None
 
     @cached_property
     def _rules(self) -> NameRules:
@@ -72,7 +72,14 @@ class GenreEdgePlugin(BeetsPlugin):
         add("-k", "--keep-existing", action="store_true", help="with --force, add to existing genres")
         add("-K", "--no-keep-existing", dest="keep_existing", action="store_false", help="replace them (default)")
         add("-A", "--items", dest="source", action="store_const", const="track", help="classify each item by itself")
-        add("-a", "--albums", dest="source", action="store_const", const="album", help="let an album's items vote (default)")
+        add(
+            "-a",
+            "--albums",
+            dest="source",
+            action="store_const",
+            const="album",
+            help="let albums vote (default)",
+        )
 
         def run(library: Library, options: Values, query: list[str]) -> None:
             self.config.set_args(vars(options))
@@ -134,5 +141,3 @@ class GenreEdgePlugin(BeetsPlugin):
         except AudioError as error:
             self._log.warning("{}", error)
             return None
-
-

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 pytest.importorskip("beets", reason="needs beets (extra 'test')")
-mediafile = pytest.importorskip("mediafile")
+import mediafile
 
 from genre_edge import Classifier
 from genre_edge.library.tagging.names import display_name

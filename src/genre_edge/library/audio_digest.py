@@ -1,20 +1,13 @@
-"""Digest of a file's audio without its tags, cheap enough for a network drive: it notices moved and retagged files."""
+"""Digest of a file's audio without its tags, by which scans notice files that were moved or tagged."""
 
-import hashlib
-import os
 from pathlib import Path
 
-_N_PIECES, _PIECE_BYTES = 16, 64 << 10
+from genre_edge.library.tagging.audio_bytes import sampled_digest
 
 
-def audio_digest(path: str | Path) -> str | None:
-    """Return the digest of the file's length and of 16 pieces of 64 kB, spread evenly; None if it cannot be read."""
+def audio_digest(path: str) -> str | None:
+    """Return the digest of samples of a file's audio; None if it cannot be read."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            size = os.fstat(file.fileno()).st_size
-            digest = hashlib.blake2b(size.to_bytes(8, "big"), digest_size=16)
-            for i in range(_N_PIECES):
-                digest.update(os.pread(file.fileno(), _PIECE_BYTES, max(0, size - _PIECE_BYTES) * i // (_N_PIECES - 1)))
+        return sampled_digest(Path(path))
     except OSError:
         return None
-    return digest.hexdigest()

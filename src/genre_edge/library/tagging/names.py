@@ -9,6 +9,8 @@ from pathlib import Path
 from genre_edge.errors import ParameterError
 
 _SEPARATORS = "/,;"  # at which players split a genre
+_SPELLINGS = {"hiphop": "hip-Hop", "hip hop": "hip-Hop", "a cappella": "a Cappella"}
+_LOWER = frozenset(("and", "of"))
 
 
 def check_name(name: str) -> None:
@@ -74,9 +76,15 @@ def read_mapping(path: Path) -> dict[str, tuple[str, ...]]:
     return mapping
 
 
+def display_name(name: str) -> str:
+    """Return a model's name as players show it: `Rock and Roll`, `Hip-Hop`."""
+    words = _SPELLINGS.get(name.casefold(), name).split(" ")
+    return " ".join(word if i and word in _LOWER else word[:1].upper() + word[1:] for i, word in enumerate(words))
+
+
 def _usable(name: str) -> tuple[str, ...]:
-    """Return a model's name as players accept it; none if it is only a number."""
-    name = " ".join(re.split(f"[{_SEPARATORS}\\s]+", name)).strip()
+    """Return a model's name as players accept and show it; none if it is only a number."""
+    name = display_name(" ".join(re.split(f"[{_SEPARATORS}\\s]+", name)).strip())
     try:
         check_name(name)
     except ValueError:
