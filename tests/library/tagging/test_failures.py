@@ -101,7 +101,7 @@ def test_failing_writes(
             while runs.run(*command).returncode == 0 and name == "undo":
                 pass
             assert digests(runs.music) == (runs.new if name == "apply" else runs.old)
-    assert n_failed >= 4
+    assert n_failed >= 2
 
 
 def test_missing_mutagen(tmp_path: Path, database: Path) -> None:
