@@ -62,10 +62,10 @@ def test_tag_plan_edit_apply_undo(tag: Callable[..., str], tmp_path: Path, music
     plan = tmp_path / "plan"
     lines = plan.read_text().splitlines()
     assert [line.split("\t")[1:4] for line in lines if not line.startswith("#")] == [
-        ["rock", "60%", "no genre yet"],
-        ["pop", "90%", "no genre yet"],
+        ["Rock", "60%", "no genre yet"],
+        ["Pop", "90%", "no genre yet"],
     ]
-    plan.write_text("\n".join(line.replace("\tpop\t", "\tSynth Pop; Pop\t") for line in lines if "1.flac" not in line))
+    plan.write_text("\n".join(line.replace("\tPop\t", "\tSynth Pop; Pop\t") for line in lines if "1.flac" not in line))
     dry = tag("apply", "plan", "--dry-run")
     assert dry == f"- -> Synth Pop; Pop  {music / '2.mp3'}\n"
     assert digests(music) == before
@@ -84,14 +84,14 @@ def test_tag_plan_edit_apply_undo(tag: Callable[..., str], tmp_path: Path, music
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ((), [["rock"], ["pop"]]),
-        (("--top", "2"), [["rock", "pop"], ["pop", "rock"]]),
-        (("--min-confidence", "0.7"), [[], ["pop"]]),
-        (("--per", "album"), [["pop"], ["pop"]]),
-        (("--vocabulary", "styles"), [["techno"], ["techno"]]),
+        ((), [["Rock"], ["Pop"]]),
+        (("--top", "2"), [["Rock", "Pop"], ["Pop", "Rock"]]),
+        (("--min-confidence", "0.7"), [[], ["Pop"]]),
+        (("--per", "album"), [["Pop"], ["Pop"]]),
+        (("--vocabulary", "styles"), [["Techno"], ["Techno"]]),
         (("--vocabulary", "styles", "--mapping", "names"), [["Electronic"], ["Electronic"]]),
-        (("--mapping", "names"), [["Rock", "Loud"], ["pop"]]),
-        (("--whitelist", "allowed"), [[], ["pop"]]),
+        (("--mapping", "names"), [["Rock", "Loud"], ["Pop"]]),
+        (("--whitelist", "allowed"), [[], ["Pop"]]),
     ],
 )
 def test_tag_plan_options(
@@ -115,7 +115,7 @@ def test_tag_plan_keep_existing_and_force(tag: Callable[..., str], tmp_path: Pat
     assert media_before == [["Polka"], []]
     assert tag("plan", "--out", "plan", "--force") == "plan: 2 files to tag\n"
     tag("apply", "plan")
-    assert genres(music) == [["rock"], ["pop"]]
+    assert genres(music) == [["Rock"], ["Pop"]]
 
 
 @pytest.mark.parametrize(
@@ -174,5 +174,5 @@ def test_tag_odd_name_in_messages(tag: Callable[..., str], tmp_path: Path, music
     write_database(tmp_path / "library.db", [result(music / name)])
     tag("plan", "--out", "plan")
     dry = tag("apply", "plan", "--dry-run")
-    assert dry.splitlines()[0] == f"- -> rock  {music}/\N{REPLACEMENT CHARACTER}[31m\\xff\N{REPLACEMENT CHARACTER}.flac"
+    assert dry.splitlines()[0] == f"- -> Rock  {music}/\N{REPLACEMENT CHARACTER}[31m\\xff\N{REPLACEMENT CHARACTER}.flac"
     assert tag("apply", "plan") == "2 files tagged\n"

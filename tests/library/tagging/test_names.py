@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from genre_edge.errors import ParameterError
-from genre_edge.library.tagging.names import NameRules, check_name, read_mapping, read_whitelist
+from genre_edge.library.tagging.names import NameRules, check_name, display_name, read_mapping, read_whitelist
 
 
 @pytest.mark.parametrize("name", ["rock", "Drum & Bass", "80s", "2-Step", "Rock (live)", "Électro", "日本"])
@@ -61,6 +61,21 @@ def test_name_rules() -> None:
     assert NameRules(mapping).names("vocal") == []
     rules = NameRules(mapping, frozenset(["electronic", "jazz"]))
     assert rules.names("techno") == ["Electronic"]
-    assert rules.names("house", "electronic") == ["electronic"]
-    assert rules.names("swing", "jazz") == ["jazz"]
+    assert rules.names("house", "electronic") == ["Electronic"]
+    assert rules.names("swing", "jazz") == ["Jazz"]
     assert rules.names("rock") == rules.names("metal", "rock") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("jazz", "Jazz"),
+        ("hiphop", "Hip-Hop"),
+        ("rock and roll", "Rock and Roll"),
+        ("Middle Eastern", "Middle Eastern"),
+        ("children's music", "Children's Music"),
+        ("a cappella", "A Cappella"),
+    ],
+)
+def test_display_name(name: str, shown: str) -> None:
+    assert display_name(name) == shown

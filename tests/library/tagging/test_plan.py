@@ -81,7 +81,7 @@ def test_plan_keeps_genres_of_others(files: Files, tmp_path: Path) -> None:
     entries, summary = plan(rows, tmp_path)
     assert (entries, dict(summary.skipped)) == ([], {"whose genre somebody set": 1})
     ((entry,), _) = plan(rows, tmp_path, force=True)
-    assert (entry.old, entry.new, entry.confidence, entry.reason) == ("Polka; a\\tb", ("rock",), 0.7, "forced")
+    assert (entry.old, entry.new, entry.confidence, entry.reason) == ("Polka; a\\tb", ("Rock",), 0.7, "forced")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_plan_renews_ours(
 ) -> None:
     """Our own genre is renewed by a newer model, not by an older scan."""
     with files["a/1"].open("r+b") as file:
-        write_open(file, NewTags(Evidence(MODEL_SHA256, SCANNED_AT, (), ("rock",))))
+        write_open(file, NewTags(Evidence(MODEL_SHA256, SCANNED_AT, (), ("Rock",))))
     row = result(files["a/1"], genres, model_sha256=model, scanned_at=scanned)
     assert [entry.reason for entry in plan([row], tmp_path)[0]] == [reason] * (reason is not None)
 
@@ -118,9 +118,9 @@ def test_plan_keeps_ours_that_somebody_changed(genres: list[str], files: Files, 
 def test_plan_top_and_confidence(files: Files, tmp_path: Path) -> None:
     """Several genres, best first, each with the confidence."""
     rows = [result(files["a/1"], {"rock": 0.5, "pop": 0.3, "jazz": 0.15, "metal": 0.05})]
-    assert new_genres(rows, tmp_path, top=3) == [("rock", "pop", "jazz")]
-    assert new_genres(rows, tmp_path, top=9) == [("rock", "pop", "jazz")]
-    assert new_genres(rows, tmp_path, top=3, min_confidence=0.2) == [("rock", "pop")]
+    assert new_genres(rows, tmp_path, top=3) == [("Rock", "Pop", "Jazz")]
+    assert new_genres(rows, tmp_path, top=9) == [("Rock", "Pop", "Jazz")]
+    assert new_genres(rows, tmp_path, top=3, min_confidence=0.2) == [("Rock", "Pop")]
     entries, summary = plan(rows, tmp_path, min_confidence=0.51)
     assert (entries, dict(summary.skipped)) == ([], {"without a genre that may be written": 1})
 
@@ -129,7 +129,7 @@ def test_plan_names(files: Files, tmp_path: Path) -> None:
     """Own names and the whitelist apply to the best genres; two with the same name are written once."""
     rows = [result(files["a/1"], {"metal": 0.5, "rock": 0.4, "jazz": 0.1})]
     names = NameRules({"metal": ("Rock",), "rock": ("Rock",)}, frozenset(["rock", "jazz"]))
-    assert new_genres(rows, tmp_path, top=3, names=names) == [("Rock", "jazz")]
+    assert new_genres(rows, tmp_path, top=3, names=names) == [("Rock", "Jazz")]
     assert new_genres(rows, tmp_path, top=2, names=names) == [("Rock",)]
     only_jazz = NameRules(whitelist=frozenset(["jazz"]))
     assert new_genres(rows, tmp_path, top=2, names=only_jazz) == []  # not a genre that is less likely than others
@@ -140,12 +140,12 @@ def test_plan_styles(files: Files, tmp_path: Path) -> None:
     """The vocabulary of styles: the most special ones; a parent stands for them if only it may be written."""
     styles = [{"style": name, "parent": parent, "probability": p} for name, parent, p in STYLES]
     rows = [result(files["a/1"], styles=json.dumps(styles), style="techno")]
-    assert new_genres(rows, tmp_path, vocabulary="styles") == [("techno",)]
-    assert new_genres(rows, tmp_path, vocabulary="styles", top=3) == [("techno", "house", "pop")]
+    assert new_genres(rows, tmp_path, vocabulary="styles") == [("Techno",)]
+    assert new_genres(rows, tmp_path, vocabulary="styles", top=3) == [("Techno", "House", "Pop")]
     names = NameRules({"techno": ("Techno", "Electronic")})
     assert new_genres(rows, tmp_path, vocabulary="styles", names=names) == [("Techno", "Electronic")]
     names = NameRules(whitelist=frozenset(["electronic"]))
-    assert new_genres(rows, tmp_path, vocabulary="styles", names=names, top=2) == [("electronic",)]
+    assert new_genres(rows, tmp_path, vocabulary="styles", names=names, top=2) == [("Electronic",)]
 
 
 def test_plan_per_album(files: Files, tmp_path: Path) -> None:
@@ -162,9 +162,9 @@ def test_plan_per_album(files: Files, tmp_path: Path) -> None:
     ]
     entries, summary = plan(rows, tmp_path, per_album=True)
     assert {Path(entry.path): (entry.new, entry.confidence) for entry in entries} == {
-        files["a/1"]: (("pop",), pytest.approx(0.65)),
-        files["a/2"]: (("pop",), pytest.approx(0.65)),
-        files["b/2"]: (("blues",), pytest.approx(0.8)),
+        files["a/1"]: (("Pop",), pytest.approx(0.65)),
+        files["a/2"]: (("Pop",), pytest.approx(0.65)),
+        files["b/2"]: (("Blues",), pytest.approx(0.8)),
     }
     assert dict(summary.skipped) == {"without a genre": 2}
 

@@ -15,7 +15,7 @@ def test_round_trip_all_formats(invoke: Cli, tmp_path: Path, music: Path, databa
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{len(FORMATS)} files tagged\n"
     for path in music.iterdir():
-        assert genres_by_mutagen(path) == ["rock", "pop"], path
+        assert genres_by_mutagen(path) == ["Rock", "Pop"], path
     done = invoke("tag", "undo", "--db", database)
     assert (done.returncode, done.stdout) == (0, f"{len(FORMATS)} files restored\n")
     assert digests(music) == before

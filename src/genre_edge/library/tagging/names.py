@@ -9,7 +9,7 @@ from pathlib import Path
 from genre_edge.errors import ParameterError
 
 _SEPARATORS = "/,;"  # at which players split a genre
-_SPELLINGS = {"hiphop": "hip-Hop", "hip hop": "hip-Hop", "a cappella": "a Cappella"}
+_SPELLINGS = {"hiphop": "Hip-Hop", "hip hop": "Hip-Hop"}
 _LOWER = frozenset(("and", "of"))
 
 
