@@ -85,7 +85,7 @@ def best(paths: list[Path], count: int) -> list[str]:
 
 
 def test_import_sets_genres(beets: Beets, album: Path) -> None:
-    """An imported album and its songs get the genres that they vote for; beets writes no tags of what it imports as is."""
+    """An imported album and its songs get the genres that they vote for; `beet write` writes them."""
     beets.configure("    count: 2\n")
     beets.run("import", album)
     expected = best(sorted(album.iterdir()), 2)
