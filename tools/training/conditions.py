@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+from scipy.fft import next_fast_len
 
 # (mono samples, sample rate, path without suffix) -> the file written
 Condition = Callable[[np.ndarray, int, Path], Path]
@@ -85,7 +86,7 @@ def reverberate(y: np.ndarray, rate: int, decay_s: float, rng: np.random.Generat
     tail = rng.standard_normal(len(t)) * 10 ** (-3 * t / decay_s) * (t > 0.005)
     tail /= np.sqrt((tail**2).sum())
     tail[0] = 1
-    n = len(y) + len(t) - 1
+    n = next_fast_len(len(y) + len(t) - 1, real=True)  # a prime length would take several times as long
     wet: np.ndarray = np.fft.irfft(np.fft.rfft(y, n) * np.fft.rfft(tail, n), n)[: len(y)].astype(np.float32)
     return wet
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ class DistilledStudent:
         self._job, self._student, self._backbone = job, student, backbone
         self._examples, self._metrics = views_of_all, metrics
         self._embed = Int8Features(backbone)
-        self._copies: dict[str, Outputs] = {}  # by the track's name: embedding of its patches, for each copy
+        self._copies: dict[Path, Outputs] = {}  # by the track's path: embedding of its patches, for each copy
 
     def fit(self, tracks: list[Track]) -> TrainedNetwork:
         """Return the student with heads that are fitted to `tracks`, whether or not they were used before.
@@ -126,10 +127,11 @@ class DistilledStudent:
         return layer, (float(outputs.min()), float(outputs.max())), temperature, metrics
 
     def _embedded_copies(self, track: Track) -> Outputs:
-        if track.name not in self._copies:
+        assert track.path
+        if track.path not in self._copies:
             frames = track_copies.copies(track, self._job.seed)
-            self._copies[track.name] = examples.track_outputs(self._embed, frames, self._job.architecture)
-        return self._copies[track.name]
+            self._copies[track.path] = examples.track_outputs(self._embed, frames, self._job.architecture)
+        return self._copies[track.path]
 
     def _genres(self, copies: list[Outputs], tracks: list[Track]) -> tuple[LinearLayer, float, dict[str, Any]]:
         job, classes = self._job, self._job.classes(tracks)
