@@ -100,6 +100,21 @@ def test_filters_do_not_declare_files_missing(cli: Cli, library: Path, tmp_path:
     )
 
 
+def test_missing_files_beside_errors(cli: Cli, library: Path, tmp_path: Path) -> None:
+    """A broken link does not hide that a file is gone; an empty folder, as of an unmounted disk, marks nothing."""
+    (library / "link.ogg").symlink_to("nowhere")
+    command = ("scan", f"{library}/../music", "--db", tmp_path / "a.db", "--model", MODEL)
+    cli(*command)
+    (library / "album 0" / "0.wav").unlink()
+    assert cli(*command).stdout == "0 classified, 0 moved, 1 gone, 7 unchanged, 1 failed\n"
+    library.rename(tmp_path / "away")
+    library.mkdir()
+    assert cli(*command).stdout == "0 classified, 0 moved, 0 gone, 0 unchanged, 1 failed\n"
+    library.rmdir()
+    (tmp_path / "away").rename(library)
+    assert cli(*command).stdout == "0 classified, 0 moved, 0 gone, 7 unchanged, 1 failed\n"
+
+
 def test_dry_run_writes_nothing(cli: Cli, library: Path, tmp_path: Path) -> None:
     done = cli("scan", library, "--db", tmp_path / "a.db", "--model", MODEL, "--dry-run")
     assert done.stdout.endswith("8 to classify, 0 moved, 0 gone, 0 unchanged\n") and done.returncode == 0

@@ -111,3 +111,12 @@ def test_full_disk(tmp_path: Path) -> None:
         with pytest.raises(LibraryError, match=r"a\.db: database or disk is full"):
             database.write((row(f"/{i}", styles="x" * 5000), []) for i in range(20))
         assert [r.path for r in database.rows()] == ["/a"]
+
+
+@pytest.mark.parametrize("column", ["genre", "style"])
+def test_counts_need_no_rows(column: str) -> None:
+    """The numbers of a report come from an index alone."""
+    statement = f"SELECT {column}, count(*) FROM files WHERE gone_at IS NULL AND error IS NULL GROUP BY {column}"
+    with LibraryDatabase(Path(":memory:")) as database:
+        plan = " ".join(row[-1] for row in database.query(f"EXPLAIN QUERY PLAN {statement}"))
+    assert f"USING COVERING INDEX files_by_{column}" in plan

@@ -64,7 +64,7 @@ def scan(
     Exit code 1 if a file fails; the other files are still classified.
     """
     from genre_edge.library.database import LibraryDatabase
-    from genre_edge.library.discovery import Filter, FoundFile, discover
+    from genre_edge.library.discovery import Filter, FolderError, FoundFile, discover
     from genre_edge.library.pool import Limits
     from genre_edge.library.scan import Scan
     from genre_edge.library.worker import ScanSettings
@@ -78,14 +78,15 @@ def scan(
     signals.raise_interrupt()
     with LibraryDatabase(db) as database:
         this = Scan(database, directories, settings, retry_errors)
-        found, n_failed = [], 0
+        found, n_failed, is_partial = [], 0, bool(include or exclude or since)
         for item in discover(directories, chosen):
             if isinstance(item, FoundFile):
                 found.append(item)
             else:
                 n_failed += 1
+                is_partial |= isinstance(item, FolderError)
                 print_message(item)
-        changes = this.plan(found, is_partial=bool(include or exclude or since or n_failed))
+        changes = this.plan(found, is_partial)
         if dry_run:
             _print_plan(changes)
             return

@@ -12,6 +12,10 @@ from genre_edge.audio.paths import expand_all
 from genre_edge.errors import AudioError
 
 
+class FolderError(AudioError):
+    """A folder could not be searched, or is empty as an unmounted disk is: files that are not found may be there."""
+
+
 @dataclass(frozen=True)
 class FoundFile:
     """A file with an audio suffix: its absolute path, size in bytes and time of modification in ns."""
@@ -48,13 +52,13 @@ def _matches(path: str, patterns: Sequence[str]) -> bool:
 
 
 def discover(roots: Iterable[Path], chosen: Filter) -> Iterator[FoundFile | AudioError]:
-    """Yield the chosen files below some folders, and an error for each folder or file that cannot be examined.
+    """Yield the chosen files below some folders, a `FolderError` for each folder and an AudioError for each bad link.
 
     A file with several names is yielded once. Links to folders are followed; loops end.
     """
     for item in expand_all(os.path.abspath(root) for root in roots):  # noqa: PTH100 (links keep their names)
         if isinstance(item, AudioError):
-            yield item
+            yield FolderError(str(item))
             continue
         try:
             info = os.stat(item)  # noqa: PTH116

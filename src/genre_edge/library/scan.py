@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Scan:
             found: the files that are there.
             is_partial: whether other files may be there, too, which are then not missing.
         """
-        prefixes = tuple(f"{root.absolute()}".rstrip("/") + "/" for root in self.roots)
+        prefixes = tuple(os.path.abspath(root).rstrip("/") + "/" for root in self.roots)  # noqa: PTH100
         return compare(
             found,
             self.database.rows(),
