@@ -119,4 +119,4 @@ def test_counts_need_no_rows(column: str) -> None:
     statement = f"SELECT {column}, count(*) FROM files WHERE gone_at IS NULL AND error IS NULL GROUP BY {column}"
     with LibraryDatabase(Path(":memory:")) as database:
         plan = " ".join(row[-1] for row in database.query(f"EXPLAIN QUERY PLAN {statement}"))
-    assert f"USING COVERING INDEX files_by_{column}" in plan
+    assert "USING COVERING INDEX files_by_state" in plan

@@ -30,9 +30,8 @@ CREATE TABLE files (
     genres TEXT NOT NULL DEFAULT '[]',
     styles TEXT NOT NULL DEFAULT '[]'
 );
-CREATE INDEX files_by_genre ON files (genre, confidence, gone_at, error);
-CREATE INDEX files_by_style ON files (style, gone_at, error);
-CREATE INDEX files_by_state ON files (gone_at, error, classified_s);
+CREATE INDEX files_by_genre ON files (genre, confidence);
+CREATE INDEX files_by_state ON files (gone_at, error, genre, style, classified_s);
 CREATE INDEX files_by_audio ON files (audio_digest);
 CREATE INDEX files_with_error ON files (path) WHERE error IS NOT NULL;
 CREATE TABLE segments (
