@@ -6,19 +6,17 @@ segments, or not at all.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from genre_edge.errors import GenreEdgeError
 from genre_edge.library.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
+from genre_edge.library.sqlite_file import Schema, SqliteFile
 from genre_edge.output.text import from_portable, portable
 
 BUSY_S = 30.0  # time to wait for another process's transaction
-JOURNAL_BYTES = 16 << 20  # the write-ahead log is cut to this size after a checkpoint
 
 
 class LibraryError(GenreEdgeError):
@@ -86,8 +84,20 @@ _UPSERT = (
     "RETURNING id"
 )
 
+_SCHEMA = Schema(
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    TABLES,
+    LibraryError,
+    missing="no such database; genre-edge scan makes it",
+    foreign="the database of another program",
+    busy="another process is writing to this database",
+    busy_s=BUSY_S,
+    pragmas=("foreign_keys = ON",),
+)
 
-class LibraryDatabase:
+
+class LibraryDatabase(SqliteFile):
     """A library's database. Use it in one thread; several processes may read it while one writes.
 
     Args:
@@ -99,26 +109,7 @@ class LibraryDatabase:
     """
 
     def __init__(self, path: Path, must_exist: bool = False) -> None:
-        self.path = path
-        if must_exist and not path.exists():
-            raise LibraryError(f"{path}: no such database; genre-edge scan makes it")
-        try:
-            self._connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-            self._prepare()
-        except sqlite3.Error as error:
-            raise LibraryError(f"{path}: {error}") from None
-
-    def __enter__(self) -> LibraryDatabase:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the database; a second call does nothing."""
-        self._connection.close()
+        super().__init__(path, _SCHEMA, must_exist)
 
     def rows(
         self, condition: str = "TRUE", parameters: tuple[Any, ...] = (), order: str = "path", limit: int = -1
@@ -132,16 +123,13 @@ class LibraryDatabase:
             limit: maximum number of rows; -1 for all.
         """
         statement = f"SELECT {', '.join(_COLUMNS)} FROM files WHERE {condition} ORDER BY {order} LIMIT {limit:d}"
-        for path, *values in self._execute(statement, parameters):
-            yield FileRow(from_portable(path), *values)
-
-    def query(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Return all rows of an SQL query."""
-        return self._execute(statement, parameters).fetchall()
+        with self._errors():
+            for path, *values in self._connection.execute(statement, parameters):
+                yield FileRow(from_portable(path), *values)
 
     def segments(self, path: str) -> list[SegmentRow]:
         """Return the segments of a file, in order."""
-        found = self._execute(
+        found = self.query(
             "SELECT start_s, end_s, s.genre, s.confidence, s.reason FROM segments s JOIN files ON file_id = id "
             "WHERE path = ? ORDER BY start_s",
             (portable(path),),
@@ -188,63 +176,3 @@ class LibraryDatabase:
                 "UPDATE files SET gone_at = ? WHERE path = ?",
                 [(when, portable(path)) for path in paths],
             )
-
-    def _prepare(self) -> None:
-        """Create the tables in a new file; check the schema of another one."""
-        (application_id,), (version,) = (
-            self._connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
-        )
-        is_empty = not self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if not is_empty and application_id != APPLICATION_ID:
-            raise LibraryError(f"{self.path}: the database of another program")
-        if not is_empty and version != SCHEMA_VERSION:
-            raise LibraryError(f"{self.path}: schema version {version}; this genre-edge reads {SCHEMA_VERSION}")
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        self._connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
-        if is_empty:
-            with self._transaction():
-                if self._connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    for statement in TABLES.split(";")[:-1]:
-                        self._connection.execute(statement)
-                    self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                    self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _execute(self, statement: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        try:
-            return self._connection.execute(statement, parameters)
-        except sqlite3.Error as error:
-            raise LibraryError(f"{self.path}: {error}") from None
-
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._connection, self.path)
-
-
-class _Transaction:
-    """Context of a transaction that takes the write lock at its start, and is rolled back by an exception."""
-
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection, self._path = connection, path
-
-    def __enter__(self) -> None:
-        self._run("BEGIN IMMEDIATE")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            try:
-                self._connection.execute("COMMIT")
-                return
-            except sqlite3.Error as failure:
-                error = failure
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        if isinstance(error, sqlite3.Error):
-            raise LibraryError(f"{self._path}: {error}") from None
-
-    def _run(self, statement: str) -> None:
-        try:
-            self._connection.execute(statement)
-        except sqlite3.Error as error:
-            raise LibraryError(f"{self._path}: {error}") from None

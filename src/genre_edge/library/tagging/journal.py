@@ -6,23 +6,17 @@ says whether that happened.
 
 import json
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 from genre_edge.errors import GenreEdgeError
+from genre_edge.library.sqlite_file import Schema, SqliteFile
 
 SUFFIX = ".tags"  # of a journal, behind the name of the library's database
 APPLYING, APPLIED, UNDOING, UNDONE = "applying", "applied", "undoing", "undone"
 
-_APPLICATION_ID, _SCHEMA_VERSION = 0x67656C74, 1  # "gelt"
-_BUSY_S = 2.0
-_LOG_BYTES = 16 << 20  # the write-ahead log is cut to this size after a checkpoint
 _TABLES = """
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY,
@@ -48,6 +42,19 @@ CREATE INDEX changes_unsettled ON changes (state) WHERE state IN ('applying', 'u
 
 class JournalError(GenreEdgeError):
     """Raised if the journal cannot be opened, read or written; the message names it."""
+
+
+_SCHEMA = Schema(
+    application_id=0x67656C74,  # "gelt"
+    version=1,
+    tables=_TABLES,
+    error=JournalError,
+    missing="no such journal; genre-edge tag apply makes it",
+    foreign="not a journal of genre-edge tag",
+    busy="another process is using this journal",
+    busy_s=2.0,
+    pragmas=("locking_mode = EXCLUSIVE", "synchronous = FULL"),
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class Run:
     n_undone: int
 
 
-class TagJournal:
+class TagJournal(SqliteFile):
     """A journal; one process at a time can use it.
 
     Args:
@@ -88,25 +95,13 @@ class TagJournal:
     """
 
     def __init__(self, path: Path, must_exist: bool = False) -> None:
-        self.path = path
-        if must_exist and not path.exists():
-            raise JournalError(f"{path}: no such journal; genre-edge tag apply makes it")
-        with self._errors():
-            self._connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+        super().__init__(path, _SCHEMA, must_exist)
         try:
-            with self._errors():
-                self._prepare()
+            with self._transaction():
+                pass  # the lock is taken by the first access
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
-
-    def __enter__(self) -> "TagJournal":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._connection.close()
 
     def begin(self, folders: Iterable[Path]) -> int:
         """Record a new run and the folders in which it changes files; return its number."""
@@ -134,7 +129,7 @@ class TagJournal:
         """Return the runs that did not finish, with their folders."""
         query = "SELECT run_id, folder FROM folders JOIN runs ON run_id = runs.id WHERE NOT is_finished"
         runs: dict[int, list[Path]] = {}
-        for run, folder in self._execute(query):
+        for run, folder in self.query(query):
             runs.setdefault(run, []).append(Path(os.fsdecode(folder)))
         return runs
 
@@ -193,18 +188,18 @@ class TagJournal:
             "WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR state = ?2) ORDER BY id DESC"
         )
         return [
-            Change(number, Path(os.fsdecode(path)), *rest) for number, path, *rest in self._execute(query, run, state)
+            Change(number, Path(os.fsdecode(path)), *rest) for number, path, *rest in self.query(query, (run, state))
         ]
 
     def delta(self, change: int) -> bytes:
         """Return the delta of a change."""
-        ((delta,),) = self._execute("SELECT delta FROM changes WHERE id = ?", change)
+        ((delta,),) = self.query("SELECT delta FROM changes WHERE id = ?", (change,))
         return bytes(delta)
 
     def later_run(self, change: Change) -> int | None:
         """Return the last run that has changed the same file after a change, and is not undone; None without one."""
         query = "SELECT max(run_id) FROM changes WHERE path = ? AND id > ? AND state = ?"
-        ((run,),) = self._execute(query, os.fsencode(change.path), change.id, APPLIED)
+        ((run,),) = self.query(query, (os.fsencode(change.path), change.id, APPLIED))
         return run if isinstance(run, int) else None
 
     def runs(self) -> Iterator[Run]:
@@ -213,56 +208,8 @@ class TagJournal:
             "SELECT runs.id, started_at, coalesce(sum(state != ?1), 0), coalesce(sum(state = ?1), 0) "
             "FROM runs LEFT JOIN changes ON run_id = runs.id GROUP BY runs.id ORDER BY runs.id"
         )
-        for row in self._execute(query, UNDONE):
+        for row in self.query(query, (UNDONE,)):
             yield Run(*row)
-
-    def _prepare(self) -> None:
-        """Lock the file, create the tables in a new one, and check the schema of another one."""
-        execute = self._connection.execute
-        execute("PRAGMA locking_mode = EXCLUSIVE")
-        execute("PRAGMA synchronous = FULL")
-        (application_id,), (version,) = (
-            execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
-        )
-        is_empty = not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if not is_empty and application_id != _APPLICATION_ID:
-            raise JournalError(f"{self.path}: not a journal of genre-edge tag")
-        if not is_empty and version != _SCHEMA_VERSION:
-            raise JournalError(f"{self.path}: schema version {version}; this genre-edge reads {_SCHEMA_VERSION}")
-        execute("PRAGMA journal_mode = WAL")
-        execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
-        with self._transaction():
-            if is_empty:
-                for statement in _TABLES.split(";")[:-1]:
-                    execute(statement)
-                execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-
-    def _execute(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with self._errors():
-            return self._connection.execute(query, parameters).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Take the write lock; commit at the end, or roll back after an error."""
-        with self._errors():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            is_busy = "locked" in str(error)
-            reason = "another process is using this journal" if is_busy else str(error)
-            raise JournalError(f"{self.path}: {reason}") from None
 
 
 def _now() -> str:
