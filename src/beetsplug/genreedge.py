@@ -20,9 +20,8 @@ from beets.plugins import BeetsPlugin
 from genre_edge import Classifier
 from genre_edge.classify.verdict import Verdict
 from genre_edge.errors import AudioError, GenreEdgeError
-from genre_edge.library.tagging.names import NameRules, display_name, read_whitelist
-
-_CAN_VOTE = (None, "low_confidence")  # reasons of files that are music
+from genre_edge.library.tagging.candidates import CAN_VOTE, Candidate, means
+from genre_edge.library.tagging.names import NameRules, read_whitelist
 
 
 class GenreEdgePlugin(BeetsPlugin):
@@ -38,7 +37,6 @@ class GenreEdgePlugin(BeetsPlugin):
                 "count": 1,
                 "whitelist": "",
                 "source": "album",
-                "title_case": True,
                 "pretend": False,
                 "model": "edge",
                 "vocabulary": "genres",
@@ -60,7 +58,10 @@ class GenreEdgePlugin(BeetsPlugin):
     @cached_property
     def _rules(self) -> NameRules:
         file = self.config["whitelist"].get()
-        return NameRules(whitelist=read_whitelist(Path(file).expanduser()) if file else None)
+        try:
+            return NameRules(whitelist=read_whitelist(Path(file).expanduser()) if file else None)
+        except (OSError, GenreEdgeError) as error:
+            raise UserError(f"genreedge: {error}") from None
 
     def commands(self) -> list[ui.Subcommand]:
         """Return the command `genreedge`."""
@@ -122,17 +123,11 @@ class GenreEdgePlugin(BeetsPlugin):
     def _genres(self, obj: Album | Item) -> list[str]:
         """Return the genres to set, the best first: the means of the items that are music."""
         verdicts = [self._classify(item) for item in (obj.items() if isinstance(obj, Album) else [obj])]
-        voters = [v for v in verdicts if v is not None and v.genres and v.reason in _CAN_VOTE]
-        sums: dict[str, float] = {}
-        for verdict in voters:
-            for entry in verdict.genres:
-                sums[entry.genre] = sums.get(entry.genre, 0.0) + entry.probability / len(voters)
+        voters = [v for v in verdicts if v is not None and v.genres and v.reason in CAN_VOTE]
+        found = means([[Candidate(entry.genre, None, entry.probability) for entry in v.genres] for v in voters])
         limit = self.config["min_confidence"].get()
         limit = self._classifier.bundle.threshold if limit is None else float(limit)
-        likely = [name for name in sorted(sums, key=lambda name: -sums[name]) if sums[name] >= limit]
-        named = [name for style in likely for name in self._rules.names(style)]
-        if self.config["title_case"].get(bool):
-            named = [display_name(name) for name in named]
+        named = [name for each in found if each.probability >= limit for name in self._rules.names(each.name)]
         return named[: self.config["count"].get(int)]
 
     def _classify(self, item: Item) -> Verdict | None:

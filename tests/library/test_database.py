@@ -120,3 +120,18 @@ def test_counts_need_no_rows(column: str) -> None:
     with LibraryDatabase(Path(":memory:")) as database:
         plan = " ".join(row[-1] for row in database.query(f"EXPLAIN QUERY PLAN {statement}"))
     assert "USING COVERING INDEX files_by_state" in plan
+
+
+def test_damaged_database(tmp_path: Path) -> None:
+    """Damage that is found while rows are read gives an error with the file's name."""
+    path = tmp_path / "a.db"
+    with LibraryDatabase(path) as database:
+        database.write((row(f"/{i}", styles="x" * 1000), []) for i in range(200))
+    content = bytearray(path.read_bytes())
+    content[8 * 4096 :] = b"\xff" * (len(content) - 8 * 4096)
+    path.write_bytes(content)
+    with (
+        LibraryDatabase(path) as database,
+        pytest.raises(LibraryError, match=r"a\.db: database disk image is malformed"),
+    ):
+        list(database.rows(order="id"))

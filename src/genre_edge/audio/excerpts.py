@@ -10,7 +10,7 @@ from types import TracebackType
 from genre_edge.audio.block import Block
 from genre_edge.audio.containers.scanning import scan
 from genre_edge.audio.downmix import Downmixer
-from genre_edge.audio.files import open_regular
+from genre_edge.audio.files import open_descriptor
 from genre_edge.audio.sndfile import SndfileDecoder
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError
@@ -40,7 +40,7 @@ class ExcerptFile:
             AudioError: the file cannot be read.
         """
         path = Path(path)
-        descriptor = open_regular(path)
+        descriptor = open_descriptor(path)
         try:
             layout = scan(descriptor, os.fstat(descriptor).st_size)
             duplicate = os.dup(descriptor)

@@ -272,10 +272,10 @@ def open_file(path: str | Path) -> Source:
         AudioError: the file cannot be read or is not audio; the message names the file and the reason.
     """
     path = Path(path)
-    return FileSource(open_regular(path), path)
+    return FileSource(open_descriptor(path), path)
 
 
-def open_regular(path: Path) -> int:
+def open_descriptor(path: Path) -> int:
     """Open a regular, non-empty file; return its descriptor. Raises AudioError."""
     try:
         # Non-blocking: opening a FIFO would wait for a writer.

@@ -82,6 +82,7 @@ _COMPANION_SUFFIXES = _suffixes(
         "ass idx lrc srt ssa sub sup vtt",  # lyrics and subtitles
         "accurip asc ffp md5 par2 sfv sha1 sha256 sig st5 torrent",  # checksums
         "asd bup db ifo ini ovw peak pek pk reapeaks sfk sqlite",  # indexes and caches of other programs
+        "db-journal db-shm db-wal tags tags-shm tags-wal",  # databases of SQLite, ours among them
         "bat desktop exe lnk py sh url webloc",
     ]
 )

@@ -1,12 +1,14 @@
 """The genres or styles that a file may get by its row in the database, best first."""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from genre_edge.library.database import FileRow
 
-_CAN_VOTE = (None, "low_confidence")  # reasons of files that are music
+CAN_VOTE = (None, "low_confidence")  # reasons of files that are music
 
 
 @dataclass(frozen=True)
@@ -28,23 +30,27 @@ def candidates(row: FileRow, vocabulary: str) -> list[Candidate]:
         vocabulary: "genres" or "styles".
     """
     if vocabulary == "styles":
-        return _ranked(_without_parents(_parse(row.styles, "style")), row.style) if row.reason in _CAN_VOTE else []
+        return _ranked(_without_parents(_parse(row.styles, "style")), row.style) if row.reason in CAN_VOTE else []
     return _ranked(_parse(row.genres, "genre"), row.genre) if row.genre is not None else []
 
 
 def album_candidates(rows: list[FileRow], vocabulary: str) -> list[Candidate]:
     """Return the candidates of an album: the means over its files that are music; none if no file has a candidate."""
-    voters = [row for row in rows if row.reason in _CAN_VOTE and row.error is None]
+    voters = [row for row in rows if row.reason in CAN_VOTE and row.error is None]
     if not any(candidates(row, vocabulary) for row in voters):
         return []
+    if vocabulary == "styles":
+        return _ranked(_without_parents(means([_parse(row.styles, "style") for row in voters])), None)
+    return means([_parse(row.genres, "genre") for row in voters])
+
+
+def means(files: Sequence[Iterable[Candidate]]) -> list[Candidate]:
+    """Return the mean of each candidate's probability over all files, best first; 0 where a file does not have it."""
     sums: dict[str, Candidate] = {}
-    for row in voters:
-        key = "style" if vocabulary == "styles" else "genre"
-        for found in _parse(row.styles if key == "style" else row.genres, key):
-            sum_before = sums[found.name].probability if found.name in sums else 0.0
-            sums[found.name] = Candidate(found.name, found.parent, sum_before + found.probability)
-    means = [Candidate(found.name, found.parent, found.probability / len(voters)) for found in sums.values()]
-    return _ranked(means if vocabulary == "genres" else _without_parents(means), None)
+    for found in chain.from_iterable(files):
+        sum_before = sums[found.name].probability if found.name in sums else 0.0
+        sums[found.name] = Candidate(found.name, found.parent, sum_before + found.probability)
+    return _ranked([Candidate(c.name, c.parent, c.probability / len(files)) for c in sums.values()], None)
 
 
 def top_three(row: FileRow) -> tuple[tuple[str, float], ...]:
