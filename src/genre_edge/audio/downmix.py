@@ -36,11 +36,11 @@ class Downmixer:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self.signs: Samples | None = None
-        self._window: Samples = np.empty((0, 0), dtype=np.float32)  # the samples of the present window
+        self._window: Samples = np.empty((0, 0), dtype=np.float32)  # `(channels, n)`: the present window
 
     def _reset(self, channels: int) -> None:
         n = max(_MIN_WINDOW, min(round(self._rate * WINDOW_S), _MAX_VALUES // channels))
-        self._window = np.empty((n, channels), dtype=np.float32)
+        self._window = np.empty((channels, n), dtype=np.float32)
         self._filled = 0
         self._mean_power = self._power = 0.0  # of the plain mean; mean of the channels' powers
         self.signs = None
@@ -50,7 +50,7 @@ class Downmixer:
         channels = samples.shape[1]
         if channels == 1:
             return to_mono(samples)
-        if self._window.shape[1] != channels:
+        if len(self._window) != channels:
             self._reset(channels)
         runs = list(self._runs(samples))
         with np.errstate(invalid="ignore"):  # NaN
@@ -62,12 +62,12 @@ class Downmixer:
 
     def _runs(self, samples: Samples) -> Iterator[tuple[int, int, Samples | None]]:
         """Add samples to the window; yield the stretches with the same signs."""
-        first, start, signs = 0, 0, self.signs
+        first, start, signs, n_window = 0, 0, self.signs, self._window.shape[1]
         while start < len(samples):
-            stop = min(len(samples), start + len(self._window) - self._filled)
-            self._window[self._filled : self._filled + stop - start] = samples[start:stop]
+            stop = min(len(samples), start + n_window - self._filled)
+            self._window[:, self._filled : self._filled + stop - start] = samples[start:stop].T
             self._filled += stop - start
-            if self._filled == len(self._window):
+            if self._filled == n_window:
                 self._decide()
                 self._filled = 0
             if self.signs is not signs:
@@ -80,11 +80,13 @@ class Downmixer:
     def _decide(self) -> None:
         """Choose the signs for the next window."""
         window = self._window  # overwritten by the next one
-        n, channels = window.shape
+        channels, n = window.shape
         with np.errstate(all="ignore"):  # invalid samples
-            window -= window.mean(axis=0, dtype=np.float64).astype(np.float32)
-            mean_power = _sum_of_squares(to_mono(window)) / n
-            power = _sum_of_squares(window.reshape(-1)) / (n * channels)
+            window -= window.mean(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)
+            powers = [_product(channel, channel) for channel in window]
+            power = sum(powers) / (n * channels)
+            mid = to_mono(window.T)
+            mean_power = _product(mid, mid) / n
         if not np.isfinite(power):
             return
         self._mean_power = _DECAY * self._mean_power + mean_power
@@ -94,13 +96,12 @@ class Downmixer:
         if self._mean_power * ratio >= self._power * 2 / channels:
             self.signs = None
         elif self.signs is None:
-            powers = [_sum_of_squares(column) for column in window.T]
-            loudest = window[:, np.argmax(powers)]
-            products = np.array([(loudest * column).sum(dtype=np.float64) for column in window.T])
+            loudest = window[np.argmax(powers)]
+            products = np.array([_product(loudest, channel) for channel in window])
             signs = np.where(products < 0, -1, 1).astype(np.float32)
             self.signs = signs * signs[0]  # the first channel is not inverted
 
 
-def _sum_of_squares(samples: Samples) -> float:
-    """Return the sum of squares of `(n,)` samples. einsum uses one thread and no temporary array, unlike np.dot."""
-    return float(np.einsum("i,i->", samples, samples))
+def _product(a: Samples, b: Samples) -> float:
+    """Return the inner product of `(n,)` samples. einsum uses one thread and no temporary array, unlike np.dot."""
+    return float(np.einsum("i,i->", a, b))
