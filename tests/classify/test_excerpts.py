@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genre_edge import Classifier
-from genre_edge.classify.excerpts import FIRST_EXCERPTS, excerpt_starts
+from genre_edge.audio.excerpts import ExcerptFile
+from genre_edge.classify.excerpts import FIRST_EXCERPTS, ExcerptClassifier, excerpt_starts
+from genre_edge.classify.patches import PatchResult
 from genre_edge.errors import ParameterError
 from tests.helpers.audio import music
 
@@ -51,6 +53,46 @@ def test_changing_file_takes_more(classifier: Classifier, song_samples: np.ndarr
     soundfile.write(tmp_path / "a.wav", y, RATE)
     part = classifier.classify(tmp_path / "a.wav", coverage=0.25)
     assert FIRST_EXCERPTS * classifier.bundle.patch_s < part.decoded_s <= 0.25 * 240  # type: ignore[operator]
+
+
+class LongFile(ExcerptFile):
+    """Stands for a file of four minutes that is not read."""
+
+    def __init__(self) -> None:
+        self.length_s = 240.0
+
+
+@pytest.mark.parametrize(
+    ("confidences", "is_settled"),
+    [
+        ([0.9], True),
+        ([0.12], True),  # clearly too low for a genre
+        ([0.30, 0.36], False),  # around the threshold
+        ([0.9, 0.0], False),  # "blues" and "rock" by turns
+    ],
+)
+def test_settled_verdict(
+    classifier: Classifier, confidences: list[float], is_settled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first excerpts suffice only if the best genre and the naming of it would hardly change."""
+    assert 0.31 < classifier.bundle.threshold < 0.36
+    layout, n = classifier.bundle.layout, len(classifier.labels)
+
+    def result(start_s: float) -> PatchResult:
+        confidence = confidences[round(start_s / 5) % len(confidences)]
+        probabilities = np.zeros(layout.n_probabilities)
+        probabilities[layout.labels] = (1 - confidence) / (n - 1)
+        probabilities[0] = confidence
+        if confidence == 0:
+            probabilities[layout.labels] = 0.1 / (n - 1)
+            probabilities[n - 1] = 0.9
+        return PatchResult(start_s, start_s + 5, probabilities)
+
+    monkeypatch.setattr(ExcerptClassifier, "_classify", lambda self, file, starts: [*map(result, starts)])
+    excerpts = ExcerptClassifier(classifier._model, classifier.mel, classifier._vocabulary, 0.99)
+    results = excerpts.results(LongFile())
+    assert results is not None
+    assert (len(results) == FIRST_EXCERPTS) == is_settled
 
 
 def test_short_and_damaged_files_are_classified_whole(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,13 +10,14 @@ import numpy as np
 from genre_edge.audio.excerpts import ExcerptFile
 from genre_edge.classify.frontend import FrontEnd
 from genre_edge.classify.inference import Gap, StreamPredictor
-from genre_edge.classify.patches import PatchResult
+from genre_edge.classify.patches import PatchResult, Probabilities
 from genre_edge.classify.vocabulary import Vocabulary
 from genre_edge.classify.voting import Outcome, Vote
 from genre_edge.mel.spectrogram import MelSpectrogram
 from genre_edge.model.prediction import Model
 
 FIRST_EXCERPTS, MORE_EXCERPTS = 6, 4  # of one patch each
+_PRIOR_DEVIATION = 0.05  # of a genre's probability: a few excerpts may agree by chance
 
 
 class ExcerptClassifier:
@@ -42,7 +44,7 @@ class ExcerptClassifier:
         starts = excerpt_starts(file.length_s, patch_s, n_excerpts)
         results: list[PatchResult] = []
         n_done, n_next = 0, FIRST_EXCERPTS
-        while n_done < n_excerpts and not self._is_settled(results):
+        while n_done < n_excerpts and not self._is_settled(results, file.length_s):
             results += self._classify(file, sorted(starts[n_done:n_next]))
             results.sort(key=lambda result: result.start_s)
             n_done, n_next = n_next, n_next + MORE_EXCERPTS
@@ -56,22 +58,37 @@ class ExcerptClassifier:
             else:
                 yield item
 
-    def _is_settled(self, results: list[PatchResult]) -> bool:
-        """Return True if each half of the results, every second one, has the same verdict as all."""
+    def _is_settled(self, results: list[PatchResult], length_s: float) -> bool:
+        """Return True if more excerpts would hardly change the verdict.
+
+        Each half of the results, every second one, must have the same verdict as all, and the confidence must be more
+        than its standard error away from the threshold. Without a genre, a confidence below the threshold suffices.
+        """
         if not results:
             return False
-        return len({self._answer(part) for part in (results, results[::2], results[1::2])}) == 1
-
-    def _answer(self, results: list[PatchResult]) -> tuple[str | None, str | None]:
-        """Return genre and reason of a vote."""
         outcome = Vote(self._vocabulary, results).outcome()
-        return _genre(outcome, self._vocabulary), outcome.reason
+        halves = (Vote(self._vocabulary, half).outcome() for half in (results[::2], results[1::2]))
+        answer = self._answer(outcome)
+        agree = all(self._answer(half) == answer for half in halves)
+        if outcome.probabilities is None or outcome.reason not in (None, "low_confidence"):
+            return agree
+        distance = self._vocabulary.distance(outcome.probabilities)
+        is_clear = abs(distance) > self._standard_error(results, outcome.probabilities, length_s)
+        return is_clear and (agree if outcome.reason is None else distance < 0)
 
+    def _standard_error(self, results: list[PatchResult], mean: Probabilities, length_s: float) -> float:
+        """Return the standard error of the best genre's mean probability; 0 once the whole file is classified."""
+        best = self._vocabulary.best(mean)
+        values = [self._vocabulary.part(r.probabilities)[best] for r in results if r.probabilities is not None]
+        n, n_whole = len(values), max(1.0, length_s / self._model.bundle.patch_s)
+        variance = float(np.var(values, ddof=min(1, n - 1))) + _PRIOR_DEVIATION**2
+        return math.sqrt(variance / n * max(0.0, 1 - n / n_whole))
 
-def _genre(outcome: Outcome, vocabulary: Vocabulary) -> str | None:
-    if outcome.probabilities is None:
-        return None
-    return vocabulary.labels[vocabulary.best(outcome.probabilities)]
+    def _answer(self, outcome: Outcome) -> tuple[str | None, str | None]:
+        """Return the best genre and the reason of an outcome."""
+        if outcome.probabilities is None:
+            return None, outcome.reason
+        return self._vocabulary.genre(outcome.probabilities).genre, outcome.reason
 
 
 def excerpt_starts(length_s: float, excerpt_s: float, n_excerpts: int) -> np.ndarray:

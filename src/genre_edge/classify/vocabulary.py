@@ -76,6 +76,15 @@ class Vocabulary:
         """Return the best genre with its probability."""
         return self._genre(probabilities[self._part], self.best(probabilities))
 
+    def part(self, probabilities: Probabilities) -> Probabilities:
+        """Return the probabilities of the labels."""
+        part: Probabilities = probabilities[self._part]
+        return part
+
+    def distance(self, probabilities: Probabilities) -> float:
+        """Return by how much the best genre's probability exceeds the threshold; below 0 if it does not reach it."""
+        return float(probabilities[self._part][self.best(probabilities)]) - self._threshold
+
     def names(self, probabilities: Probabilities, label: int) -> bool:
         """Return True if a genre is the best one and reaches the threshold."""
         is_likely = probabilities[self._part][label] >= self._threshold
