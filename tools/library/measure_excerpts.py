@@ -19,7 +19,7 @@ from genre_edge.audio.suffixes import is_audio_name
 from genre_edge.classify.verdict import Verdict
 from genre_edge.errors import AudioError
 
-COVERAGES = (0.15, 0.25, 0.35, 0.5, 0.7, 0.9)
+COVERAGES = (0.25, 0.35, 0.5, 0.7, 0.9)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from genre_edge.library.changes import Changes
     from genre_edge.library.database import FileRow
 
+DEFAULT_COVERAGE = 0.5  # see the measurements in docs/library.md
 _DURATION = re.compile(r"(\d+)([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 168}
 
@@ -51,8 +52,12 @@ def scan(
     ] = None,
     coverage: Annotated[
         float,
-        typer.Option(min=0.01, max=1, help="Share of a long file to classify at most, in excerpts spread over it."),
-    ] = 1.0,
+        typer.Option(
+            min=0.01,
+            max=1,
+            help="Share of a long file to classify at most, in excerpts spread over it; 1 for all of it.",
+        ),
+    ] = DEFAULT_COVERAGE,
     segments: Annotated[bool, typer.Option("--segments", help="Also keep the genre of every few seconds.")] = False,
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Try files that failed before again.")] = False,
     time_limit: Annotated[float, typer.Option(min=1, help="Seconds of work on a file before it is given up.")] = 600,
