@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -21,19 +20,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import soundfile
 
 from genre_edge import cli
 from genre_edge.library.database import FileRow, LibraryDatabase
 from genre_edge.library.tagging.audio_bytes import audio_digest
-
-_RATE = 48000
-_FORMATS = {"mp3": {}, "flac": {}, "ogg": {}, "opus": {"format": "OGG", "subtype": "OPUS"}, "wav": {}, "aiff": {}}
-
-
-class DamageError(Exception):
-    """Raised if a kill has damaged something; the message says what."""
+from tools.library.kills import FORMATS, DamageError, expect, write_audio
 
 
 @dataclass
@@ -63,18 +55,18 @@ def make_library(folder: Path, n_files: int) -> Library:
     """
     library = Library(folder, {}, {})
     library.music.mkdir()
-    files = [_write_audio(library.music, number) for number in range(n_files)]
+    files = [write_audio(library.music, number) for number in range(n_files)]
     with LibraryDatabase(folder / "library.db") as database:
         database.write((_row(file), []) for file in files)
     library.old = {file: _digest(file) for file in files}
     audio, sound = [*map(audio_digest, files)], [*map(_decode, files)]
     for verb in ("plan", "apply"):
-        _expect(run(library.command(verb)) == 0, f"{verb} failed")
+        expect(run(library.command(verb)) == 0, f"{verb} failed")
     library.new = {file: _digest(file) for file in files}
-    _expect(all(library.old[file] != library.new[file] for file in files), "a file is not tagged")
-    _expect([*map(audio_digest, files)] == audio, "tagging changes the bytes of the audio")
-    _expect([*map(_decode, files)] == sound, "tagging changes the decoded audio")
-    _expect(run(library.command("undo")) == 0, "undo failed")
+    expect(all(library.old[file] != library.new[file] for file in files), "a file is not tagged")
+    expect([*map(audio_digest, files)] == audio, "tagging changes the bytes of the audio")
+    expect([*map(_decode, files)] == sound, "tagging changes the decoded audio")
+    expect(run(library.command("undo")) == 0, "undo failed")
     check(library, (library.old,))
     return library
 
@@ -90,7 +82,7 @@ def kill_once(library: Library, verb: str, delay_s: float) -> bool:
     """
     was_killed = run(library.command(verb), delay_s) == -signal.SIGKILL
     check(library, (library.old, library.new), may_have_leftovers=True)
-    _expect(run(library.command(verb)) in (0, 2), f"{verb} fails after a kill")  # 2: nothing is left to undo
+    expect(run(library.command(verb)) in (0, 2), f"{verb} fails after a kill")  # 2: nothing is left to undo
     if verb == "undo":
         while run(library.command(verb)) == 0:
             pass  # a killed apply and its successor are two runs
@@ -103,9 +95,9 @@ def check(library: Library, states: tuple[dict[Path, str], ...], may_have_leftov
     """Raise a DamageError unless each file has its digest in one of the states, and no other file is there."""
     for file in library.old:
         digest = _digest(file)
-        _expect(any(state[file] == digest for state in states), f"{file.name} is neither old nor new")
+        expect(any(state[file] == digest for state in states), f"{file.name} is neither old nor new")
     others = {path.name for path in library.music.iterdir()} - {file.name for file in library.old}
-    _expect(may_have_leftovers or not others, f"left behind: {others}")
+    expect(may_have_leftovers or not others, f"left behind: {others}")
 
 
 def run(arguments: list[str], kill_after_s: float | None = None) -> int:
@@ -137,30 +129,9 @@ def _check_journal(library: Library, n_applied: int) -> None:
         ((n_open,),) = connection.execute("SELECT count(*) FROM runs WHERE NOT is_finished").fetchall()
     finally:
         connection.close()
-    _expect(intact == "ok", f"the journal is damaged: {intact}")
-    _expect(set(states) <= {"applied", "undone"} and not n_open, f"the journal has open changes: {states}")
-    _expect(states.get("applied", 0) == n_applied, f"the journal has {states} where {n_applied} are applied")
-
-
-def _expect(is_fulfilled: bool, message: str) -> None:
-    if not is_fulfilled:
-        raise DamageError(message)
-
-
-def _write_audio(folder: Path, number: int) -> Path:
-    suffixes = [*_FORMATS, *(["m4a"] if shutil.which("ffmpeg") else [])]
-    suffix = suffixes[number % len(suffixes)]
-    time_s = np.arange(_RATE // 2) / _RATE
-    samples = 0.3 * np.sin(2 * np.pi * (200 + number) * time_s)
-    path = folder / f"{number:03d}.{suffix}"
-    if suffix in _FORMATS:
-        soundfile.write(path, samples, _RATE, **_FORMATS[suffix])
-        return path
-    wav = folder.parent / "source.wav"
-    soundfile.write(wav, samples, _RATE)
-    command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(wav), "-c:a", "aac", str(path)]
-    subprocess.run(command, check=True)
-    return path
+    expect(intact == "ok", f"the journal is damaged: {intact}")
+    expect(set(states) <= {"applied", "undone"} and not n_open, f"the journal has open changes: {states}")
+    expect(states.get("applied", 0) == n_applied, f"the journal has {states} where {n_applied} are applied")
 
 
 def _row(file: Path) -> FileRow:
@@ -181,7 +152,7 @@ def _digest(file: Path) -> str:
 
 def _decode(file: Path) -> str:
     """Return the digest of the decoded audio; of an m4a, by ffmpeg."""
-    if file.suffix[1:] in _FORMATS:
+    if file.suffix[1:] in FORMATS:
         return hashlib.sha256(soundfile.read(file, dtype="float32")[0].tobytes()).hexdigest()
     command = ["ffmpeg", "-v", "error", "-nostdin", "-i", str(file), "-f", "f32le", "-"]
     return hashlib.sha256(subprocess.run(command, check=True, capture_output=True).stdout).hexdigest()
