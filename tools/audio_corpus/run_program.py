@@ -1,11 +1,13 @@
 """Run a program with a time limit; measure its memory and that of its children; find children that outlive it."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +47,7 @@ def run(command: list[str], limit_s: float, environment: dict[str, str]) -> Run:
         memory_mb = children_mb = 0.0
         while process.poll() is None and time.monotonic() - start_s < limit_s:
             memory_mb = max(memory_mb, _peak_mb(process.pid))
-            children_mb = max([children_mb, *map(_peak_mb, _children(process.pid))])
+            children_mb = max([children_mb, *map(_peak_mb, _descendants(process.pid))])
             time.sleep(_POLL_S)
         seconds, code = time.monotonic() - start_s, process.poll()
         left = _kill_session(process.pid, 0.0 if code is None else _GRACE_S)
@@ -58,21 +60,26 @@ def run(command: list[str], limit_s: float, environment: dict[str, str]) -> Run:
 def _kill_session(leader: int, grace_s: float) -> bool:
     """Wait for the processes of a session, then kill them; return True if any was left."""
     end_s = time.monotonic() + grace_s
-    while _is_running(leader):
+    while left := session_processes(leader):
         if time.monotonic() >= end_s:
-            os.killpg(leader, signal.SIGKILL)
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             return True
         time.sleep(_POLL_S)
     return False
 
 
-def _is_running(leader: int) -> bool:
-    """Return True if a process group has a member."""
-    try:
-        os.killpg(leader, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def session_processes(leader: int) -> list[int]:
+    """Return the processes of a session that have not ended; a process group may hold only some of them."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                state, _, _, session, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(session) == leader and state not in "ZX":
+                    found.append(int(entry.name))
+    return found
 
 
 def _peak_mb(pid: int) -> float:
@@ -84,10 +91,12 @@ def _peak_mb(pid: int) -> float:
     return int(found[1]) * 1024 / 1e6 if found else 0.0
 
 
-def _children(pid: int) -> list[int]:
-    """Return the children that a process's threads have started."""
+def _descendants(pid: int) -> Iterator[int]:
+    """Yield the children that a process's threads have started, and theirs."""
     try:
         lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
     except OSError:
-        return []
-    return [int(child) for children in lists for child in children.split()]
+        return
+    for child in (int(child) for children in lists for child in children.split()):
+        yield child
+        yield from _descendants(child)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genre_edge.library.schema import TABLES
+from tools.audio_corpus.run_program import session_processes
 from tools.library.kills import DamageError, expect, write_audio
 
 _PROCESSES_S = 60.0  # until all processes of a killed scan have ended
@@ -114,7 +115,7 @@ def kill_once(process: "subprocess.Popen[bytes]", delay_s: float, worker_delay_s
     if worker_delay_s is not None:
         time.sleep(worker_delay_s)
         delay_s -= worker_delay_s
-        workers = [pid for pid in _session(process.pid) if b"spawn_main" in _command(pid)]
+        workers = [pid for pid in session_processes(process.pid) if b"spawn_main" in _command(pid)]
         if workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(random.choice(workers), signal.SIGKILL)
@@ -123,22 +124,10 @@ def kill_once(process: "subprocess.Popen[bytes]", delay_s: float, worker_delay_s
     process.kill()
     was_killed = process.wait() == -signal.SIGKILL
     deadline_s = time.monotonic() + _PROCESSES_S
-    while _session(process.pid):
+    while session_processes(process.pid):
         expect(time.monotonic() < deadline_s, "a process of the killed scan goes on")
         time.sleep(0.01)
     return was_killed
-
-
-def _session(session: int) -> list[int]:
-    """Return the processes of a session that have not ended."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                state, _, _, own, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
-                if int(own) == session and state not in "ZX":
-                    found.append(int(entry.name))
-    return found
 
 
 def _command(pid: int) -> bytes:
