@@ -1,6 +1,8 @@
 """`write_atomically`: complete files, kept modes, errors."""
 
+import errno
 import os
+import re
 import stat
 import threading
 from pathlib import Path
@@ -65,3 +67,15 @@ def test_write_error_names_path(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file or directory") as caught:
         write_atomically(tmp_path / "none" / "file", b"")
     assert caught.value.filename == str(tmp_path / "none" / "file")
+
+
+def test_write_failing_disk_names_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's error for a descriptor has no name; the user gets that of the file."""
+
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match=re.escape(f"Input/output error: '{tmp_path / 'a'}'")):
+        write_atomically(tmp_path / "a", b"new")
+    assert not [*tmp_path.iterdir()]

@@ -23,12 +23,23 @@ def write_atomically(path: Path, content: bytes) -> None:
 def open_atomically(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes its place when the context ends: a temporary file in its folder, fsynced and renamed.
 
-    After an exception, the old content remains. A symbolic link is followed, and an existing file keeps its mode.
-    Devices and named pipes are written in place.
+    After an exception, the old content remains, unless the disk fails when the new one is in place. A symbolic link is
+    followed, and an existing file keeps its mode. Devices and named pipes are written in place.
 
     Raises:
         OSError: the file cannot be written. The error names `path`.
     """
+    try:
+        with _opened(path) as stream:
+            yield stream
+    except OSError as error:
+        if error.errno is None or error.filename is not None:  # of another file, or not by the system
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     if path.exists() and not path.is_file():
         with path.open("wb") as stream:
             yield stream
@@ -38,7 +49,7 @@ def open_atomically(path: Path) -> Iterator[BinaryIO]:
     try:
         file = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None  # the caller's file, not the temporary one
+        raise OSError(error.errno, error.strerror) from None  # without the temporary file's name
     try:
         with open(file, "w+b") as stream:  # noqa: PTH123 (a descriptor)
             if path.exists():

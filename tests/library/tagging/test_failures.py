@@ -3,7 +3,6 @@
 import errno
 import os
 import random
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,17 +27,6 @@ def test_kills_at_random_moments(tmp_path: Path) -> None:
     n_killed = sum(kill_once(library, verb, generator.uniform(0, 0.3)) for _ in range(6) for verb in ("apply", "undo"))
     assert n_killed > 0
     assert run(library.command("undo")) == 2  # nothing is left
-
-
-@pytest.fixture(scope="module")
-def fail_io(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled library that lets writes fail."""
-    if (compiler := shutil.which("gcc") or shutil.which("cc")) is None:
-        pytest.skip("a C compiler is missing: it builds the library that lets writes fail")
-    library = tmp_path_factory.mktemp("fail_io") / "fail_io.so"
-    source = Path(__file__).with_name("fail_io.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True)
-    return library
 
 
 class FailingRuns:

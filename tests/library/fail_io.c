@@ -1,5 +1,5 @@
 /* Preloaded library: the FAIL_AT-th write or fsync of a regular file fails with FAIL_ERRNO, and with FAIL_ALL all later
-   ones. At exit, the number of such calls is written to the file FAIL_COUNT. */
+   ones. At exit, the number of such calls is written to the file FAIL_COUNT if there were any. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -42,7 +42,7 @@ WRAP(fdatasync, (int fd), (fd), int)
 __attribute__((destructor)) static void report(void)
 {
     const char *path = getenv("FAIL_COUNT");
-    FILE *file = path ? fopen(path, "w") : NULL;
+    FILE *file = path && n_calls ? fopen(path, "w") : NULL;
     if (file) {
         fprintf(file, "%ld", n_calls);
         fclose(file);
