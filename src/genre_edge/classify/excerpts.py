@@ -17,6 +17,7 @@ from genre_edge.classify.voting import Outcome, Vote
 from genre_edge.mel.spectrogram import MelSpectrogram
 from genre_edge.model.prediction import Model
 
+MIN_LENGTH_S = 60.0  # of a file that is excerpted
 FIRST_EXCERPTS, MORE_EXCERPTS = 5, 1  # of one patch each
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 _FIRST_POSITION = 0.8  # relative to the file; the next ones are 0.42, 0.04, 0.65, 0.27
@@ -42,7 +43,7 @@ class ExcerptClassifier:
         """
         patch_s = self._model.bundle.patch_s
         n_excerpts = int(file.length_s * self._coverage / patch_s)
-        if n_excerpts < FIRST_EXCERPTS:
+        if file.length_s < MIN_LENGTH_S or n_excerpts < FIRST_EXCERPTS:
             return None
         starts = excerpt_starts(file.length_s, patch_s, n_excerpts)
         results: list[PatchResult] = []

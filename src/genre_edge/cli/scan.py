@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from genre_edge.library.changes import Changes
     from genre_edge.library.database import FileRow
 
-DEFAULT_COVERAGE = 0.5  # see the measurements in docs/library.md
+DEFAULT_COVERAGE = 0.9  # see the measurements in docs/library.md
 _DURATION = re.compile(r"(\d+)([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 168}
 
