@@ -204,3 +204,28 @@ def test_interrupt_keeps_what_is_done(cli: Cli, library: Path, tmp_path: Path) -
     assert n_done == 8 or process.returncode == 130
     expected = f"{8 - n_done} classified, 0 moved, 0 gone, {n_done} unchanged, 0 failed\n"
     assert cli("scan", library, "--db", tmp_path / "a.db", "--model", MODEL).stdout == expected
+
+
+@pytest.mark.slow
+def test_watch(songs: Path, library: Path, tmp_path: Path) -> None:
+    """New, moved, damaged and removed files are scanned while the command waits; a signal is its normal end."""
+    database = library / "a.db"
+    command = [sys.executable, "-m", "genre_edge", "scan", library, "--db", database, "--model", MODEL, "--watch"]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "8 classified, 0 moved, 0 gone, 0 unchanged, 0 failed\n"
+        shutil.copy(songs / "album 0" / "0.wav", library / "new.wav")
+        (library / "bad.mp3").write_text("no audio")
+        assert eventually(lambda: {"music/new.wav", "music/bad.mp3"} <= rows(database).keys(), 240)
+        (library / "album 1").rename(library / "album 2")
+        (library / "new.wav").unlink()
+        eventually(lambda: "album 2/1.flac" in rows(database), 240)
+        eventually(lambda: rows(database)["music/new.wav"].gone_at is not None, 240)
+        assert "album 1/1.flac" not in rows(database)
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=240)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert stderr == f"genre-edge: {library}/bad.mp3: not an audio file that can be read\n"

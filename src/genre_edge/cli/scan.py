@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from genre_edge.library.changes import Changes
     from genre_edge.library.database import FileRow
+    from genre_edge.library.discovery import Filter
+    from genre_edge.library.pool import Limits
+    from genre_edge.library.scan import Scan
 
 DEFAULT_COVERAGE = 0.9  # see the measurements in docs/library.md
 _DURATION = re.compile(r"(\d+)([hdw])")
@@ -62,6 +66,9 @@ def scan(
     retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Try files that failed before again.")] = False,
     time_limit: Annotated[float, typer.Option(min=1, help="Seconds of work on a file before it is given up.")] = 600,
     memory_limit: Annotated[int, typer.Option(min=64, help="MB of memory that a file may take.")] = 1024,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on with new and changed files as they are saved, until Ctrl-C.")
+    ] = False,
     model: ModelOption = "edge",
 ) -> None:
     """Classify a music library into a database. Unchanged files are skipped, so a scan can be repeated or resumed.
@@ -69,7 +76,7 @@ def scan(
     Exit code 1 if a file fails; the other files are still classified.
     """
     from genre_edge.library.database import LibraryDatabase
-    from genre_edge.library.discovery import Filter, FolderError, FoundFile, discover
+    from genre_edge.library.discovery import Filter
     from genre_edge.library.pool import Limits
     from genre_edge.library.scan import Scan
     from genre_edge.library.worker import ScanSettings
@@ -82,33 +89,86 @@ def scan(
         db = Path(":memory:")
     signals.raise_interrupt()
     with LibraryDatabase(db) as database:
+        scanner = _Scanner(chosen, jobs or os.cpu_count() or 1, Limits(time_limit, memory_limit << 20))
         this = Scan(database, directories, settings, retry_errors)
-        found, n_failed, is_partial = [], 0, bool(include or exclude or since)
-        for item in discover(directories, chosen):
-            if isinstance(item, FoundFile):
-                found.append(item)
-            else:
-                n_failed += 1
-                is_partial |= isinstance(item, FolderError)
-                print_message(item)
-        changes = this.plan(found, is_partial)
+        changes = scanner.plan(this)
         if dry_run:
             _print_plan(changes)
             return
+        n_classified = scanner.run(this, changes)
+        print(_summary(changes, n_classified, scanner.n_failed), flush=True)
+        if watch:
+            _watch(scanner, this, directories, db)
+    raise typer.Exit(1 if scanner.n_failed else 0)
+
+
+class _Scanner:
+    """Runs scans, shows their progress and prints their messages.
+
+    Attributes:
+        n_failed: number of files and folders that failed.
+    """
+
+    def __init__(self, chosen: Filter, n_workers: int, limits: Limits) -> None:
+        self._chosen, self._n_workers, self._limits = chosen, n_workers, limits
+        self.n_failed = 0
+
+    def plan(self, this: Scan) -> Changes:
+        """Find the files of a scan, and return what is to be done. Roots that do not exist are errors."""
+        from genre_edge.library.discovery import FolderError, FoundFile, discover
+
+        found, is_partial = [], self._chosen.is_partial
+        for item in discover(this.roots, self._chosen):
+            if isinstance(item, FoundFile):
+                found.append(item)
+            else:
+                self.n_failed += 1
+                is_partial |= isinstance(item, FolderError)
+                print_message(item)
+        return this.plan(found, is_partial)
+
+    def plan_part(self, this: Scan) -> Changes:
+        """Find the files of a scan whose roots have just changed. Some may be gone, and new folders empty."""
+        from genre_edge.library.discovery import FoundFile, discover
+
+        found, is_partial = [], self._chosen.is_partial
+        for item in discover((root for root in this.roots if os.path.lexists(root)), self._chosen):
+            if isinstance(item, FoundFile):
+                found.append(item)
+            else:
+                is_partial = True
+        return this.plan(found, is_partial)
+
+    def run(self, this: Scan, changes: Changes) -> int:
+        """Do what is to be done; return the number of classified files."""
         this.apply(changes)
-        rows = this.classify(changes.classify, jobs or os.cpu_count() or 1, Limits(time_limit, memory_limit << 20))
         n_classified = 0
         with _progress(len(changes.classify)) as advance:
-            for row in rows:
+            for row in this.classify(changes.classify, self._n_workers, self._limits):
                 advance(row)
                 n_classified += 1
                 if row.error is not None:
-                    n_failed += 1
+                    self.n_failed += 1
                     print_message(AudioError(f"{row.path}: {row.error}"))
                 elif row.warning is not None:
                     print_message(GenreEdgeError(f"{row.path}: {row.warning}"))
-    print(_summary(changes, n_classified, n_failed))
-    raise typer.Exit(1 if n_failed else 0)
+        return n_classified
+
+
+def _watch(scanner: _Scanner, this: Scan, directories: list[Path], db: Path) -> None:
+    """Scan what changes until a signal ends the program, which is the normal end."""
+    from genre_edge.library.watching import steady_changes
+
+    try:
+        for paths in steady_changes(directories, db):
+            part = replace(this, roots=sorted(paths)) if paths else this
+            changes = scanner.plan_part(part)
+            n_failed = scanner.n_failed
+            n_classified = scanner.run(part, changes)
+            if n_classified or changes.moved or changes.gone or changes.returned or changes.touched:
+                print(_summary(changes, n_classified, scanner.n_failed - n_failed), flush=True)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
 
 
 def _since_ns(text: str | None) -> int:

@@ -39,6 +39,11 @@ class Filter:
     exclude: Sequence[str] = ()
     since_ns: int = 0
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether some files are left out."""
+        return bool(self.include or self.exclude or self.since_ns)
+
     def accepts(self, file: FoundFile) -> bool:
         """Return True if the file is chosen."""
         if file.mtime_ns < self.since_ns or _matches(file.path, self.exclude):
@@ -51,7 +56,7 @@ def _matches(path: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch(path, pattern) or fnmatch(name, pattern) for pattern in patterns)
 
 
-def discover(roots: Iterable[Path], chosen: Filter) -> Iterator[FoundFile | AudioError]:
+def discover(roots: Iterable[Path | str], chosen: Filter) -> Iterator[FoundFile | AudioError]:
     """Yield the chosen files below some folders, a `FolderError` for each folder and an AudioError for each bad link.
 
     A file with several names is yielded once. Links to folders are followed; loops end.

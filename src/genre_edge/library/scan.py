@@ -22,17 +22,17 @@ BATCH_ROWS, BATCH_S = 64, 2.0  # a transaction has at most so many rows, and a r
 
 @dataclass(frozen=True)
 class Scan:
-    """A scan of some folders into a database.
+    """A scan of some folders or files into a database.
 
     Attributes:
         database: the database.
-        roots: the folders.
+        roots: the folders, and files.
         settings: what rows depend on.
         retry_errors: whether unchanged files without a result are tried again.
     """
 
     database: LibraryDatabase
-    roots: Sequence[Path]
+    roots: Sequence[Path | str]
     settings: ScanSettings
     retry_errors: bool = False
 
@@ -43,12 +43,13 @@ class Scan:
             found: the files that are there.
             is_partial: whether other files may be there, too, which are then not missing.
         """
-        prefixes = tuple(os.path.abspath(root).rstrip("/") + "/" for root in self.roots)  # noqa: PTH100
+        roots = {os.path.abspath(root) for root in self.roots}  # noqa: PTH100
+        prefixes = tuple(root.rstrip("/") + "/" for root in roots)
         return compare(
             found,
             self.database.rows(),
             self._is_current,
-            lambda path: not is_partial and path.startswith(prefixes),
+            lambda path: not is_partial and (path in roots or path.startswith(prefixes)),
             audio_digest,
         )
 
