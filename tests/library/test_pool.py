@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from genre_edge.library.pool import Failure, Limits, run
+from genre_edge.library.pool import Pool
+from genre_edge.library.worker_process import Failure, Limits
 from tests.helpers.station import eventually
 
 LIMITS = Limits(60, 512 << 20)
@@ -44,7 +45,8 @@ def start() -> Callable[[str], str]:
 
 
 def results(tasks: list[str], n_workers: int = 2, limits: Limits = LIMITS) -> dict[str, str | Failure]:
-    return dict(run(tasks, start, n_workers, limits))
+    with Pool(start, n_workers, limits) as pool:
+        return dict(pool.run(tasks))
 
 
 def test_all_tasks_have_results() -> None:
@@ -59,6 +61,17 @@ def test_dead_worker_costs_its_task_alone() -> None:
     assert {task: found[task] for task in "abc"} == {task: f"{task} done" for task in "abc"}
     assert found["die 11"] == Failure("the worker process died (SIGSEGV)", True)
     assert found["exit 3"] == Failure("the worker process died (exit code 3)", True)
+
+
+def test_workers_stay() -> None:
+    """The next tasks find the workers of the first ones, and those that died replaced."""
+    with Pool(start, 2, LIMITS) as pool:
+        for _ in range(3):
+            assert dict(pool.run(["a", "b"])) == {"a": "a done", "b": "b done"}
+        workers = [worker._process.pid for worker in pool._workers]
+        assert len(workers) <= 2
+        assert isinstance(dict(pool.run([f"die {signal.SIGKILL:d}"]))[f"die {signal.SIGKILL:d}"], Failure)
+        assert dict(pool.run(["a", "b"])) == {"a": "a done", "b": "b done"}
 
 
 def test_second_attempt(tmp_path: Path) -> None:
@@ -85,17 +98,16 @@ def test_children_of_workers_end(ending: str, tmp_path: Path) -> None:
     if ending == "limit":
         results([f"child {note}"], limits=Limits(3, 512 << 20))
     else:
-        pool = run([f"child {note}", "a"], start, 2, LIMITS)
-        assert next(pool)[0] == "a"
-        eventually(lambda: note.exists() and bool(note.read_text()), 60)
-        pool.close()
+        with Pool(start, 2, LIMITS) as pool:
+            assert next(pool.run([f"child {note}", "a"]))[0] == "a"
+            eventually(lambda: note.exists() and bool(note.read_text()), 60)
     eventually(lambda: not group_members(int(note.read_text())), 60)
 
 
 def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     """Workers of a killed process end, even in the middle of a task."""
     note = tmp_path / "pid"
-    code = f"from tests.library.test_pool import LIMITS, run, start\nlist(run(['child {note}'], start, 1, LIMITS))"
+    code = f"from tests.library.test_pool import results\nresults(['child {note}'])"
     parent = subprocess.Popen([sys.executable, "-c", code])
     eventually(lambda: note.exists() and bool(note.read_text()), 120)
     parent.kill()

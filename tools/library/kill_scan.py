@@ -115,7 +115,7 @@ def kill_once(process: "subprocess.Popen[bytes]", delay_s: float, worker_delay_s
     if worker_delay_s is not None:
         time.sleep(worker_delay_s)
         delay_s -= worker_delay_s
-        workers = [pid for pid in session_processes(process.pid) if b"spawn_main" in _command(pid)]
+        workers = [pid for pid in session_processes(process.pid) if b"worker_process" in _command(pid)]
         if workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(random.choice(workers), signal.SIGKILL)

@@ -20,15 +20,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from genre_edge.audio.files import open_file
-from genre_edge.audio.resample import Resampler
 from genre_edge.audio.suffixes import is_audio_name
 from genre_edge.errors import AudioError
-from genre_edge.library import pool
 from genre_edge.library.discovery import FoundFile
-from genre_edge.library.pool import Failure, Limits
+from genre_edge.library.pool import Pool
 from genre_edge.library.worker import FileScanner, ScanSettings
+from genre_edge.library.worker_process import Failure, Limits
 from genre_edge.model.prediction import Model
+from tools.library.decoder import Decoder
 
 FORMATS: dict[str, dict[str, str]] = {
     "wav": {},
@@ -40,24 +39,6 @@ FORMATS: dict[str, dict[str, str]] = {
 }
 _RATE = 48000  # one that Opus has
 _LIMITS = Limits(600, 1 << 30)
-
-
-class Decoder:
-    """Function that decodes a file and resamples it to `sr` Hz, as a scan does, and returns the number of samples."""
-
-    def __init__(self, sr: float) -> None:
-        self._sr = sr
-
-    def __call__(self, file: FoundFile) -> int:
-        """Return the number of resampled samples.
-
-        Raises:
-            AudioError: the file cannot be read.
-        """
-        with open_file(file.path) as source:
-            resampler = Resampler(source.rate, self._sr)
-            n_samples = sum(len(resampler.push(block.samples)) for block in source.blocks())
-            return n_samples + len(resampler.flush())
 
 
 def write_songs(music: Path, folder: Path, n_files: int, seconds: float) -> list[FoundFile]:
@@ -115,11 +96,12 @@ def rate(files: list[FoundFile], start: Callable[[], Callable[[FoundFile], objec
         AudioError: a file fails.
     """
     first_s, n_done = 0.0, 0
-    for file, result in pool.run(files, start, n_workers, _LIMITS):
-        if isinstance(result, Failure):
-            raise AudioError(f"{file.path}: {result.reason}")
-        first_s = first_s or time.monotonic()
-        n_done += 1
+    with Pool[FoundFile, object](start, n_workers, _LIMITS) as pool:
+        for file, result in pool.run(files):
+            if isinstance(result, Failure):
+                raise AudioError(f"{file.path}: {result.reason}")
+            first_s = first_s or time.monotonic()
+            n_done += 1
     return (n_done - 1) / (time.monotonic() - first_s)
 
 

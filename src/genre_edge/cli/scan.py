@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from genre_edge.library.changes import Changes
     from genre_edge.library.database import FileRow
     from genre_edge.library.discovery import Filter
-    from genre_edge.library.pool import Limits
     from genre_edge.library.scan import Scan
+    from genre_edge.library.worker_process import Limits
 
 DEFAULT_COVERAGE = 0.9  # see the measurements in docs/library.md
 _DURATION = re.compile(r"(\d+)([hdw])")
@@ -77,9 +77,9 @@ def scan(
     """
     from genre_edge.library.database import LibraryDatabase
     from genre_edge.library.discovery import Filter
-    from genre_edge.library.pool import Limits
     from genre_edge.library.scan import Scan
     from genre_edge.library.worker import ScanSettings
+    from genre_edge.library.worker_process import Limits
     from genre_edge.model.prediction import Model
 
     bundle = Model(model).bundle  # a bad --model fails before any work

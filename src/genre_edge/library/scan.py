@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from genre_edge.library import pool
 from genre_edge.library.audio_digest import audio_digest
 from genre_edge.library.changes import Changes, compare
 from genre_edge.library.database import FileRow, LibraryDatabase
 from genre_edge.library.discovery import FoundFile
-from genre_edge.library.pool import Failure, Limits
+from genre_edge.library.pool import Pool
 from genre_edge.library.worker import FileScanner, Scanned, ScanSettings, failed_row, now
+from genre_edge.library.worker_process import Failure, Limits
 
 BATCH_ROWS, BATCH_S = 64, 2.0  # a transaction has at most so many rows, and a row waits at most so long
 
@@ -63,15 +63,15 @@ class Scan:
     def classify(self, files: Sequence[FoundFile], n_workers: int, limits: Limits) -> Iterator[FileRow]:
         """Classify files, and yield their rows when they are written."""
         start = functools.partial(FileScanner, self.settings)
-        results = pool.run(files, start, min(n_workers, max(1, len(files))), limits)
         batch: list[Scanned] = []
         written_s = time.monotonic()
         try:
-            for result in self._scanned(results):
-                batch.append(result)
-                if len(batch) >= BATCH_ROWS or time.monotonic() - written_s >= BATCH_S:
-                    yield from self._write(batch)
-                    written_s = time.monotonic()
+            with Pool[FoundFile, Scanned](start, n_workers, limits) as pool:
+                for result in self._scanned(pool.run(files)):
+                    batch.append(result)
+                    if len(batch) >= BATCH_ROWS or time.monotonic() - written_s >= BATCH_S:
+                        yield from self._write(batch)
+                        written_s = time.monotonic()
         except KeyboardInterrupt:
             self.database.write(batch)
             raise
