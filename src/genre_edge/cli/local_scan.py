@@ -1,0 +1,111 @@
+"""The scan of `genre-edge scan` on this computer: its messages, its progress, and how it goes on with --watch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from genre_edge.cli.messages import print_message
+from genre_edge.cli.progress import progress_bar
+from genre_edge.errors import AudioError, GenreEdgeError
+from genre_edge.library.changes import Changes
+from genre_edge.library.discovery import Filter, FolderError, FoundFile, discover
+from genre_edge.library.scan import Scan
+from genre_edge.library.watching import steady_changes
+from genre_edge.library.worker_process import Limits
+
+
+class LocalScanner:
+    """Runs a scan, shows its progress and prints its messages.
+
+    Attributes:
+        n_failed: number of files and folders that failed.
+    """
+
+    def __init__(self, this: Scan, chosen: Filter, jobs: int | None, limits: Limits) -> None:
+        self._scan, self._chosen = this, chosen
+        self._n_workers, self._limits = jobs or os.cpu_count() or 1, limits
+        self.n_failed = 0
+
+    def scan(self, dry_run: bool) -> None:
+        """Scan the folders, and print a summary; or only print what is to be done."""
+        changes = self._plan()
+        if dry_run:
+            _print_plan(changes)
+        else:
+            n_classified = self._run(self._scan, changes)
+            print(_summary(changes, n_classified, self.n_failed), flush=True)
+
+    def watch(self, folders: Sequence[Path], db: Path) -> None:
+        """Scan what changes in the folders until a signal ends the program, which is the normal end."""
+        try:
+            for paths in steady_changes(folders, db):
+                part = replace(self._scan, roots=sorted(paths)) if paths else self._scan
+                changes, n_failed = self._plan_part(part), self.n_failed
+                n_classified = self._run(part, changes)
+                if n_classified or changes.moved or changes.gone or changes.returned or changes.touched:
+                    print(_summary(changes, n_classified, self.n_failed - n_failed), flush=True)
+        except KeyboardInterrupt:
+            raise typer.Exit from None
+
+    def _plan(self) -> Changes:
+        """Find the files, print what cannot be searched, and return what is to be done."""
+        found, is_partial = [], self._chosen.is_partial
+        for item in discover(self._scan.roots, self._chosen):
+            if isinstance(item, FoundFile):
+                found.append(item)
+            else:
+                self.n_failed += 1
+                is_partial |= isinstance(item, FolderError)
+                print_message(item)
+        return self._scan.plan(found, is_partial)
+
+    def _plan_part(self, part: Scan) -> Changes:
+        """Find the files of a scan whose roots have just changed. Some may be gone, and new folders empty."""
+        found, is_partial = [], self._chosen.is_partial
+        for item in discover((root for root in part.roots if os.path.lexists(root)), self._chosen):
+            if isinstance(item, FoundFile):
+                found.append(item)
+            else:
+                is_partial = True
+        return part.plan(found, is_partial)
+
+    def _run(self, this: Scan, changes: Changes) -> int:
+        """Do what is to be done; return the number of classified files."""
+        this.apply(changes)
+        n_classified = 0
+        with progress_bar(len(changes.classify)) as advance:
+            for row in this.classify(changes.classify, self._n_workers, self._limits):
+                advance(1, row.classified_s or 0.0, int(row.error is not None))
+                n_classified += 1
+                if row.error is not None:
+                    self.n_failed += 1
+                    print_message(AudioError(f"{row.path}: {row.error}"))
+                elif row.warning is not None:
+                    print_message(GenreEdgeError(f"{row.path}: {row.warning}"))
+        return n_classified
+
+
+def _print_plan(changes: Changes) -> None:
+    for file in changes.classify:
+        print(f"classify {file.path}")
+    for old, file in changes.moved:
+        print(f"moved {old} -> {file.path}")
+    for path in changes.gone:
+        print(f"gone {path}")
+    print(
+        f"{len(changes.classify)} to classify, {len(changes.moved)} moved, {len(changes.gone)} gone, "
+        f"{changes.n_unchanged + len(changes.touched) + len(changes.returned)} unchanged"
+    )
+
+
+def _summary(changes: Changes, n_classified: int, n_failed: int) -> str:
+    n_unchanged = changes.n_unchanged + len(changes.touched) + len(changes.returned)
+    return (
+        f"{n_classified} classified, {len(changes.moved)} moved, {len(changes.gone)} gone, {n_unchanged} unchanged, "
+        f"{n_failed} failed"
+    )

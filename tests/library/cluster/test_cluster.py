@@ -1,0 +1,197 @@
+"""The scan by Dask workers: equal to the local one, whatever happens to a worker, and exactly once."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dask
+import pytest
+import soundfile
+from distributed import LocalCluster
+from pyarrow import parquet
+
+from tests.conftest import TIMEOUT_S, Cli
+from tests.helpers.audio import music
+
+MODEL = "nano"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    """Two worker processes."""
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "120s", "distributed.admin.tick.limit": "60s"}),
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as started,
+    ):
+        yield started
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty short songs in four formats, two bad files, and a name that is not UTF-8."""
+    folder = tmp_path_factory.mktemp("cluster") / "music"
+    for i in range(40):
+        name = folder / f"album {i % 4}" / f"{i:02d}.{('wav', 'flac', 'ogg', 'mp3')[i % 4]}"
+        name.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(name, music(3, 22050, seed=i), 22050)
+    (folder / "text.mp3").write_text("no audio")
+    (folder / "empty.flac").touch()
+    (folder / os.fsdecode(b"\xff.wav")).write_bytes((folder / "album 0" / "00.wav").read_bytes())
+    return folder
+
+
+def read(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the rows of all partitions by path, without the time of the scan; each path must be there once."""
+    rows = [row for path in sorted(folder.glob("*.parquet")) for row in parquet.read_table(path).to_pylist()]
+    assert len({row["path"] for row in rows}) == len(rows)
+    return {row["path"]: {key: value for key, value in row.items() if key != "scanned_at"} for row in rows}
+
+
+@pytest.fixture(scope="module")
+def local_rows(library: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The rows of a scan on this computer, by the export."""
+    folder = tmp_path_factory.mktemp("local")
+    command = [sys.executable, "-m", "genre_edge"]
+    subprocess.run([*command, "scan", library, "--db", folder / "a.db", "--model", MODEL], stderr=subprocess.DEVNULL)
+    export = [*command, "export", "--db", folder / "a.db", "--format", "parquet", "--out", folder / "a.parquet"]
+    subprocess.run(export, check=True)
+    return read(folder)
+
+
+@pytest.mark.slow
+def test_rows_equal_local_ones(
+    cli: Cli, cluster: LocalCluster, library: Path, local_rows: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Bad files are rows with an error and one message each; a second scan computes nothing; no other file is left."""
+    command = ("scan", library, "--scheduler", cluster.scheduler_address, "--out", tmp_path / "out", "--model", MODEL)
+    done = cli(*command)
+    assert (done.returncode, done.stdout) == (1, "43 classified, 0 unchanged, 2 failed\n")
+    assert sorted(done.stderr.splitlines()) == [
+        f"genre-edge: {library}/empty.flac: the file is empty",
+        f"genre-edge: {library}/text.mp3: not an audio file that can be read",
+    ]
+    assert read(tmp_path / "out") == local_rows
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert all(name.endswith(".parquet") for name in before)
+    assert cli(*command).stdout == "0 classified, 43 unchanged, 0 failed\n"
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.slow
+def test_killed_worker(
+    cli: Cli, cluster: LocalCluster, library: Path, local_rows: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """A Dask worker that is killed in the middle of its work costs no row and doubles none."""
+    killed: list[int] = []
+
+    def kill() -> None:
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < deadline_s and not killed:
+            for worker in list(cluster.workers.values()):
+                if worker.pid and scanners(worker.pid):
+                    os.kill(worker.pid, signal.SIGKILL)
+                    killed.append(worker.pid)
+                    return
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    # Another coverage, so that the workers start processes for it.
+    options = ("--out", tmp_path / "out", "--model", MODEL, "--coverage", 1)
+    done = cli("scan", library, "--scheduler", cluster.scheduler_address, *options)
+    thread.join()
+    assert killed and done.returncode == 1, done
+    rows = read(tmp_path / "out")
+    assert rows == {path: row | {"coverage": 1.0} for path, row in local_rows.items()}
+
+
+def scanners(pid: int) -> list[str]:
+    """Return the scanning processes that a Dask worker has started."""
+    try:
+        lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+        return [child for children in lists for child in children.split() if is_scanner(child)]
+    except OSError:
+        return []
+
+
+def is_scanner(pid: str) -> bool:
+    return b"worker_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+@pytest.mark.slow
+def test_bucket(
+    cli: Cli, library: Path, local_rows: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files and results in a bucket: the same rows, with URLs as paths; a bad file is a row there, too."""
+    moto_server = pytest.importorskip("moto.server", reason="moto is missing: it is the bucket")
+    s3fs = pytest.importorskip("s3fs", reason="s3fs is missing: it reads buckets")
+    server = moto_server.ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    options = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in (options | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"}).items():
+        monkeypatch.setenv(name, value)
+    try:
+        fs = s3fs.S3FileSystem(skip_instance_cache=True)
+        fs.mkdir("songs")
+        names = ["album 0/00.wav", "album 1/01.flac", "album 3/03.mp3", "text.mp3"]
+        for name in names:
+            fs.put_file(str(library / name), f"songs/{name}")
+        with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as started:
+            command = ("scan", "s3://songs", "--scheduler", started.scheduler_address, "--out", "s3://songs/results")
+            done = cli(*command, "--model", MODEL)
+            assert (done.returncode, done.stdout) == (1, "4 classified, 0 unchanged, 1 failed\n"), done
+            assert done.stderr == "genre-edge: s3://songs/text.mp3: not an audio file that can be read\n"
+            assert cli(*command, "--model", MODEL).stdout == "0 classified, 4 unchanged, 0 failed\n"
+        fs.invalidate_cache()
+        fs.get("songs/results/", str(tmp_path), recursive=True)
+    finally:
+        server.stop()
+    rows = read(tmp_path)
+    own = ("path", "mtime_ns")
+    assert {url: {k: v for k, v in row.items() if k not in own} for url, row in rows.items()} == {
+        f"s3://songs/{name}": {k: v for k, v in local_rows[str(library / name)].items() if k not in own}
+        for name in names
+    }
+
+
+def test_wrong_usage(invoke: Cli, library: Path, tmp_path: Path) -> None:
+    """Options of the two kinds of scan do not mix."""
+    address = ("--scheduler", "tcp://127.0.0.1:9")
+    for arguments, message in (
+        (address, "--scheduler needs --out"),
+        ((*address, "--out", tmp_path, "--db", tmp_path / "a.db"), "--db is not available with --scheduler"),
+        ((*address, "--out", tmp_path, "--watch"), "--watch is not available with --scheduler"),
+        ((), "--db is needed, or --scheduler and --out"),
+        (("--db", tmp_path / "a.db", "--out", tmp_path), "--db is needed, or --scheduler and --out"),
+    ):
+        done = invoke("scan", library, *arguments)
+        assert (done.returncode, done.stderr) == (2, f"genre-edge: {message}\n")
+
+
+def test_no_scheduler(cli: Cli, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler that does not answer is one line."""
+    program = (
+        "from genre_edge.library.cluster import client\nclient.CONNECT_S = 1.0\n"
+        "from genre_edge.__main__ import main\nmain()"
+    )
+    arguments = ["scan", str(library), "--scheduler", "tcp://127.0.0.1:9", "--out", str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("genre-edge: tcp://127.0.0.1:9: no Dask scheduler with a worker answers: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("module", "message"), [("distributed", "--scheduler needs Dask"), ("fsspec", "needs fsspec")])
+def test_missing_package(module: str, message: str, library: Path, tmp_path: Path) -> None:
+    program = f"import sys; sys.modules['{module}'] = None; from genre_edge.__main__ import main; main()"
+    arguments = ["scan", str(library), "--scheduler", "tcp://127.0.0.1:9", "--out", str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
+    assert done.returncode == 1 and message in done.stderr and "pip install 'genre-edge[cluster]'" in done.stderr
+    assert done.stderr.count("\n") == 1
