@@ -113,7 +113,8 @@ def serve(
         mqtt_state = broker.state if broker else lambda: None
         station = Station(classifier, audio, VerdictHistory(history), interval, window, mqtt_state)
         http_server = server.Server(web.create_app(station, secret, hosts), listener)
-        _run(Service(station, http_server, MqttPublisher(station, broker) if broker else None), http_server.url)
+        publisher = MqttPublisher(station, broker, http_server.network_url) if broker else None
+        _run(Service(station, http_server, publisher), http_server.url)
 
 
 def _run(service: "Service", url: str) -> None:

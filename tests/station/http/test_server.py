@@ -134,6 +134,16 @@ def test_url() -> None:
             assert server.url == f"http://[::1]:{listener.getsockname()[1]}/"
 
 
+def test_network_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loopback address is no address for other machines; a server on all addresses has this machine's name."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "Pi.example.org")
+    station = make_station(ArraySource(music(1, RATE), RATE))
+    for host, url in (("127.0.0.1", None), ("0.0.0.0", "http://pi.local:{}/")):
+        with bind(host, 0) as listener:
+            found = Server(create_app(station, None, None), listener).network_url
+            assert found == (url and url.format(listener.getsockname()[1]))
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_bind_public_address(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An address of other machines is refused before a socket is opened."""

@@ -44,7 +44,7 @@ def by_name(messages: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def test_messages_valid() -> None:
     """Each message has the documented schema; ids are unique and the device is the same."""
     messages = entities()
-    assert len(messages) == 8
+    assert len(messages) == 9
     for topic, content in messages.items():
         match = TOPIC.fullmatch(topic)
         assert match
@@ -91,6 +91,28 @@ def test_no_temperature_sensor() -> None:
     """A machine without a temperature sensor has no temperature entity."""
     names = {topic.split("/")[3] for topic in entities()} - {topic.split("/")[3] for topic in entities("p", False)}
     assert names == {"temperature"}
+
+
+@pytest.mark.parametrize(
+    ("heard", "state"),
+    [("blues", "ON"), ("low_confidence", "ON"), ("silence", "OFF"), ("not_music", "OFF"), ("too_short", "OFF")],
+)
+def test_music_sensor(heard: str, state: str) -> None:
+    """Music of an unknown genre is music. Home Assistant renders templates with Jinja."""
+    jinja2 = pytest.importorskip("jinja2", reason="jinja2 is missing: it renders Home Assistant's templates")
+    music = by_name(entities())["music"]
+    assert music["device_class"] == "sound"
+    assert jinja2.Template(music["value_template"]).render(value_json={"heard": heard}) == state
+
+
+def test_page_url() -> None:
+    """The device links to the station's page, if other machines can open it."""
+    assert "configuration_url" not in by_name(entities())["music"]["device"]
+    url = "http://pi.local:8765/"
+    messages = home_assistant.discovery_messages("node", "p", LABELS, "edge 2", False, page_url=url)
+    for topic, content in messages.items():
+        validate(content, topic.split("/")[1])
+        assert content["device"]["configuration_url"] == url
 
 
 SILENCE = make_verdict(1e9, None, "silence")

@@ -129,6 +129,16 @@ class Server:
         return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
     @property
+    def network_url(self) -> str | None:
+        """URL of the web page for other machines; None if the server is bound to a loopback address."""
+        host, port = self._listener.getsockname()[:2]
+        if is_loopback(host):
+            return None
+        if not ipaddress.ip_address(host.partition("%")[0]).is_unspecified:
+            return self.url
+        return f"http://{socket.gethostname().lower().partition('.')[0]}.local:{port}/"
+
+    @property
     def started(self) -> bool:
         """True once the server accepts connections."""
         return self._server.started

@@ -40,6 +40,7 @@ def discovery_messages(
     has_temperature: bool,
     styles: Sequence[str] = (),
     sounds: Sequence[str] = (),
+    page_url: str | None = None,
 ) -> dict[str, Config]:
     """Return the discovery messages of a station as {topic: content}.
 
@@ -51,16 +52,18 @@ def discovery_messages(
         has_temperature: True if the machine has a temperature sensor.
         styles: styles of the model.
         sounds: what the model may hear, music and silence included; empty if it does not tell sounds apart.
+        page_url: address of the station's web page for the "Visit" link of the device; None without one.
     """
     release = version("genre-edge")
+    device = {
+        "identifiers": [node],
+        "name": f"genre-edge {socket.gethostname()}",
+        "manufacturer": "genre-edge",
+        "model": f"model {model}",
+        "sw_version": release,
+    }
     common: Config = {
-        "device": {
-            "identifiers": [node],
-            "name": f"genre-edge {socket.gethostname()}",
-            "manufacturer": "genre-edge",
-            "model": f"model {model}",
-            "sw_version": release,
-        },
+        "device": device | ({"configuration_url": page_url} if page_url else {}),
         "origin": {"name": "genre-edge", "sw_version": release},
         "availability_mode": "all",
         "qos": 1,
@@ -92,6 +95,7 @@ def _entities(
             "genre",
             verdict | _template("heard") | _enum(*labels, *REASONS) | _attributes(prefix, styles, sounds),
         ),
+        ("binary_sensor", "music", verdict | _music_template() | {"device_class": "sound"}),
         ("sensor", "confidence", verdict | _template("confidence_percent") | gauge | {"unit_of_measurement": "%"}),
         ("sensor", "level", health | _template("level_db") | gauge | {"unit_of_measurement": "dBFS"}),
         (
@@ -134,6 +138,12 @@ def _attributes(prefix: str, styles: Sequence[str], sounds: Sequence[str]) -> Co
         "json_attributes_topic": f"{prefix}/verdict",
         "json_attributes_template": f"{{{{ {{{values}}} | tojson }}}}",
     }
+
+
+def _music_template() -> Config:
+    """Return the template of the state ON while there is music, even of an unknown genre."""
+    others = [reason for reason in REASONS if reason != "low_confidence"]
+    return {"value_template": f"{{{{ 'OFF' if value_json.heard in {others} else 'ON' }}}}"}
 
 
 def _template(name: str) -> Config:

@@ -34,10 +34,11 @@ class MqttPublisher:
     Args:
         station: source of verdicts and health.
         client: connection to the broker; started and closed by the publisher.
+        page_url: address of the station's web page in the network; None without one.
     """
 
-    def __init__(self, station: Station, client: BrokerClient) -> None:
-        self._station, self._client = station, client
+    def __init__(self, station: Station, client: BrokerClient, page_url: str | None = None) -> None:
+        self._station, self._client, self._page_url = station, client, page_url
         self._wake = threading.Event()
         self._stopping = False
         self._subscription = station.hub.subscribe({"verdict"}, self._wake.set)
@@ -80,6 +81,7 @@ class MqttPublisher:
             has_temperature=status["temperature_c"] is not None,
             styles=[style.name for style in bundle.styles],
             sounds=[*bundle.sounds, SILENCE] if bundle.sounds else [],
+            page_url=self._page_url,
         )
         for topic, content in messages.items():
             self._client.publish_to(topic, content)
