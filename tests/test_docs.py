@@ -27,6 +27,7 @@ SKIPPED = {
     "genre-edge serve": "needs a microphone; tests/cli/test_cli_serve.py uses a pipe",
     "GENRE_EDGE_SOURCE": "needs a radio; tests/cli/test_source_name.py",
     "GENRE_EDGE_TOKEN": "needs a microphone; tests/cli/test_cli_serve.py uses a pipe",
+    "snapclient": "needs a Snapcast server; tests/recipes/test_live_pipes.py",
     "genre-edge devices": "needs PortAudio; tests/audio/test_portaudio.py",
     "arecord": "needs a microphone",
     "python -m tools.fetch_sounds": "downloads several GB; tests/tools/test_fetch_sounds.py",

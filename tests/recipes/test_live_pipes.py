@@ -1,0 +1,114 @@
+"""MPD and Snapcast into `genre-edge stream`: docs/recipes.md, with the real programs and without a sound card."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+from tests.helpers.station import eventually
+
+START_S = 240.0
+STREAM = [sys.executable, "-m", "genre_edge", "stream", "-", "--raw"]
+
+
+def program(name: str, package: str) -> str:
+    """Return the path of a program, or skip the test."""
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
+    if path is None:
+        pytest.skip(f"{name} is missing (Debian package {package})")
+    return path
+
+
+@pytest.fixture
+def processes() -> Iterator[ExitStack]:
+    """A stack whose processes are ended after the test."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def start(stack: ExitStack, command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+    process: subprocess.Popen[bytes] = subprocess.Popen(command, **options)
+    stack.callback(process.wait)
+    stack.callback(process.send_signal, signal.SIGKILL)
+    return process
+
+
+def first_genre(stream: "subprocess.Popen[bytes]") -> str:
+    """Return the genre of the first verdict that names one."""
+    assert stream.stdout is not None
+    for line in stream.stdout:
+        if genre := json.loads(line)["genre"]:
+            return str(genre)
+    pytest.fail("the stream ended without a genre")
+
+
+@pytest.mark.slow
+def test_mpd(song: Path, tmp_path: Path, processes: ExitStack) -> None:
+    """The output of docs/recipes.md plays the shipped song into a named pipe."""
+    mpd, mpc = program("mpd", "mpd"), program("mpc", "mpc")
+    (tmp_path / "music").mkdir()
+    shutil.copy(song, tmp_path / "music" / "song.ogg")
+    pipe, control = tmp_path / "genre-edge.fifo", tmp_path / "socket"
+    (tmp_path / "mpd.conf").write_text(
+        f'music_directory "{tmp_path}/music"\ndb_file "{tmp_path}/db"\nbind_to_address "{control}"\n'
+        'zeroconf_enabled "no"\naudio_output {\ntype "fifo"\nname "genre-edge"\n'
+        f'path "{pipe}"\nformat "44100:16:2"\n}}\n'
+    )
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    start(processes, [mpd, "--no-daemon", str(tmp_path / "mpd.conf")], **quiet)
+    eventually(control.exists, START_S)
+    for arguments in (["update", "--wait"], ["add", "song.ogg"], ["repeat", "on"], ["play"]):
+        subprocess.run([mpc, "-h", str(control), *arguments], check=True, timeout=START_S, **quiet)  # type: ignore[call-overload]
+    with open(os.open(pipe, os.O_RDWR), "rb") as source:  # noqa: PTH123 (as the shell's <>)
+        stream = start(processes, [*STREAM, "s16le:44100:2"], stdin=source, stdout=subprocess.PIPE)
+    assert first_genre(stream) == "classical"
+
+
+@pytest.mark.slow
+def test_snapcast(song: Path, tmp_path: Path, processes: ExitStack) -> None:
+    """A client without a sound card passes on what the server plays."""
+    server, client = program("snapserver", "snapserver"), program("snapclient", "snapclient")
+    samples, rate = soundfile.read(song, dtype="int16", always_2d=True)
+    pipe = tmp_path / "snap.fifo"
+    os.mkfifo(pipe)
+    port, control = free_port(), free_port()
+    (tmp_path / "snapserver.conf").write_text(
+        f"[server]\ndatadir = {tmp_path}\n[stream]\nport = {port}\nbind_to_address = 127.0.0.1\n"
+        f"source = pipe://{pipe}?name=default&sampleformat={rate}:16:{samples.shape[1]}&codec=pcm\n"
+        f"[tcp]\nport = {control}\nbind_to_address = 127.0.0.1\n[http]\nenabled = false\n"
+    )
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    start(processes, [server, "-c", str(tmp_path / "snapserver.conf")], **quiet)
+    writer = "import sys; data = open(sys.argv[1], 'rb').read()\nwhile True: open(sys.argv[2], 'wb', 0).write(data)"
+    (tmp_path / "pcm").write_bytes(samples.tobytes() * 20)
+    start(processes, [sys.executable, "-c", writer, str(tmp_path / "pcm"), str(pipe)], **quiet)
+    eventually(lambda: is_open(port), START_S)
+    tap = start(
+        processes,
+        [client, "-h", "127.0.0.1", "-p", str(port), "--player", "file:filename=stdout", "--logsink", "stderr"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    raw = f"s16le:{rate}:{samples.shape[1]}"
+    stream = start(processes, [*STREAM, raw], stdin=tap.stdout, stdout=subprocess.PIPE)
+    assert first_genre(stream) == "classical"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0
