@@ -10,10 +10,12 @@ import typer
 
 from genre_edge.cli.messages import print_message
 from genre_edge.cli.options import DatabaseOption, VocabularyName, VocabularyOption
+from genre_edge.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from genre_edge.cli.progress import Advance
     from genre_edge.library.database import LibraryDatabase
-    from genre_edge.library.tagging.apply import Outcome
+    from genre_edge.library.tagging.apply import Outcome, Report
     from genre_edge.library.tagging.journal import TagJournal
     from genre_edge.library.tagging.plan import PlanSummary
     from genre_edge.library.tagging.plan_file import PlanEntry
@@ -113,8 +115,8 @@ def apply(
     with LibraryDatabase(db, must_exist=True) as database:
         if dry_run:
             raise typer.Exit(_list_changes(entries, database))
-        with _journal(db, journal) as opened:
-            outcome = apply_plan(entries, database, opened, comment, print_message)
+        with _journal(db, journal) as opened, progress_bar(len(entries), has_audio=False) as advance:
+            outcome = apply_plan(entries, database, opened, comment, _reporter(advance))
     _print_outcome("tagged", outcome)
 
 
@@ -136,11 +138,12 @@ def undo(
 
     with _journal(db, journal, must_exist=True) as opened:
         runs = list(opened.runs())
-        chosen = [each.id for each in runs if each.id == run or (run is None and each.n_applied)]
+        chosen = [each for each in runs if each.id == run or (run is None and each.n_applied)]
         if not chosen:
             number = "no run to undo" if run is None else f"no run {run}"
             raise ParameterError(f"{opened.path}: {number}; genre-edge tag runs lists them")
-        outcome = undo_run(opened, chosen[-1], print_message)
+        with progress_bar(chosen[-1].n_applied, has_audio=False) as advance:
+            outcome = undo_run(opened, chosen[-1].id, _reporter(advance))
     _print_outcome("restored", outcome)
 
 
@@ -179,6 +182,17 @@ def _list_changes(entries: "list[PlanEntry]", database: "LibraryDatabase") -> in
         else:
             print(printable(f"{entry.old or '-'} -> {'; '.join(entry.new)}  {entry.path}"))
     return 1 if n_failed else 0
+
+
+def _reporter(advance: "Advance") -> "Report":
+    """Return a function that counts a file, and prints a message if there is one."""
+
+    def report(message: str | None) -> None:
+        if message is not None:
+            print_message(message)
+        advance(n_failed=int(message is not None))
+
+    return report
 
 
 def _notes(summary: "PlanSummary") -> list[str]:

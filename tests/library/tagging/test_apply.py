@@ -27,15 +27,22 @@ class Tagger:
         database = write_database(folder / "library.db", map(result, paths))
         self.database, self.journal = LibraryDatabase(database), TagJournal(folder / "journal")
         self.messages: list[str] = []
+        self.n_reports = 0
+
+    def report(self, message: str | None) -> None:
+        """Count a file, and keep the message on it if there is one."""
+        self.n_reports += 1
+        if message is not None:
+            self.messages.append(message)
 
     def apply(self, *entries: PlanEntry, comment: bool = False) -> Outcome:
         """Apply entries."""
-        return apply_plan(list(entries), self.database, self.journal, comment, self.messages.append)
+        return apply_plan(list(entries), self.database, self.journal, comment, self.report)
 
     def undo(self) -> Outcome:
         """Undo the last run that is not undone."""
         run = [run.id for run in self.journal.runs() if run.n_applied][-1]
-        return undo_run(self.journal, run, self.messages.append)
+        return undo_run(self.journal, run, self.report)
 
     def __enter__(self) -> "Tagger":
         return self
@@ -98,6 +105,7 @@ def test_apply_odd_names(tmp_path: Path, audio_files: dict[str, bytes]) -> None:
     before = digests(folder)
     with Tagger(tmp_path, paths) as tagger:
         assert tagger.apply(*map(entry, paths)) == Outcome(n_changed=len(paths))
+        assert tagger.n_reports == len(paths)
         assert all(read_tags(path).genres == ("rock",) for path in paths)
         assert tagger.undo() == Outcome(n_changed=len(paths))
     assert digests(folder) == before
@@ -203,7 +211,7 @@ def test_undo_of_earlier_run(tmp_path: Path, music: Path) -> None:
             tagger.apply(entry(path, new, old=old))
             states.append(path.read_bytes())
         first = min(run.id for run in tagger.journal.runs())
-        assert undo_run(tagger.journal, first, tagger.messages.append) == Outcome(n_failed=1)
+        assert undo_run(tagger.journal, first, tagger.report) == Outcome(n_failed=1)
         assert "undo run 2 first" in tagger.messages[0]
         for state in states[1::-1]:
             assert tagger.undo() == Outcome(n_changed=1)

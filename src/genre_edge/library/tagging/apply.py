@@ -34,6 +34,9 @@ class Outcome:
     n_failed: int = 0
 
 
+Report = Callable[["str | None"], None]
+
+
 def recover(journal: TagJournal) -> None:
     """Settle what killed runs left behind: temporary files, and changes of which the journal does not know the end."""
     journal.settle(_file_digest)
@@ -47,7 +50,7 @@ def apply_plan(
     database: LibraryDatabase,
     journal: TagJournal,
     comment: bool,
-    report: Callable[[str], None],
+    report: Report,
 ) -> Outcome:
     """Write the genres of a plan.
 
@@ -56,7 +59,7 @@ def apply_plan(
         database: has the evidence.
         journal: records the changes; `recover` comes first.
         comment: write a comment, too.
-        report: is called with a message on each file that stays as it is.
+        report: is called after each file, with a message if it stays as it is.
 
     Raises:
         JournalError: the journal cannot be written. The files are old or new, none is damaged.
@@ -75,13 +78,13 @@ def apply_plan(
     return outcome
 
 
-def undo_run(journal: TagJournal, run: int, report: Callable[[str], None]) -> Outcome:
+def undo_run(journal: TagJournal, run: int, report: Report) -> Outcome:
     """Restore the files of a run, the last one first, bit for bit.
 
     Args:
         journal: has the run; `recover` comes first.
         run: number of the run.
-        report: is called with a message on each file that stays as it is.
+        report: as for `apply_plan`.
 
     Raises:
         JournalError, OSError: as for `apply_plan`.
@@ -98,12 +101,12 @@ def undo_run(journal: TagJournal, run: int, report: Callable[[str], None]) -> Ou
 
 def check_entry(entry: PlanEntry, database: LibraryDatabase) -> str | None:
     """Return the message that writing an entry would cause, as far as reading can tell; None if there is none."""
-    messages: list[str] = []
+    messages: list[str | None] = []
     with _Reported(entry.path, Outcome(), messages.append):
         _new_tags(entry, database, comment=False)
         _check_genres(read_tags(Path(entry.path)), entry.old)
         check_replaceable(Path(entry.path))
-    return messages[0] if messages else None
+    return messages[0]
 
 
 def _new_tags(entry: PlanEntry, database: LibraryDatabase, comment: bool) -> NewTags:
@@ -172,7 +175,7 @@ def _restore(change: Change, journal: TagJournal) -> None:
 class _Reported:
     """Context that reports a file's error and goes on with the next one, unless the disk is full."""
 
-    def __init__(self, path: str, outcome: Outcome, report: Callable[[str], None]) -> None:
+    def __init__(self, path: str, outcome: Outcome, report: Report) -> None:
         self._path, self._outcome, self._report = path, outcome, report
 
     def __enter__(self) -> None:
@@ -186,6 +189,8 @@ class _Reported:
         elif isinstance(error, TagError):
             self._report(f"{self._path}: {error}")
         else:
+            if error is None:
+                self._report(None)
             return False
         self._outcome.n_failed += 1
         return True
