@@ -80,7 +80,9 @@ def _encode(source: Path, seconds: float, path: Path) -> None:
     if path.suffix == ".opus":
         rate = _RATE  # libsndfile does not resample; the song is a little faster then
     if path.suffix != ".m4a":
-        soundfile.write(path, np.clip(samples, -1, 1), rate, **FORMATS[path.suffix[1:]])
+        with soundfile.SoundFile(path, "w", rate, samples.shape[1], **FORMATS[path.suffix[1:]]) as file:
+            for start in range(0, len(samples), rate):  # libsndfile 1.2 crashes if it gets minutes of Vorbis at once
+                file.write(np.clip(samples[start : start + rate], -1, 1))
         return
     wav = path.with_suffix(".source.wav")
     soundfile.write(wav, samples, rate)

@@ -63,7 +63,7 @@ class Classifier:
             source: a path, or an open source.
             segments: also return a `Segment` for each patch.
             coverage: the largest share of a file to classify, 0 to 1. Below 1, a long file is classified by excerpts
-                that are spread over it, until its halves agree; the verdict's `decoded_s` is their length. Short
+                that are spread over it, until the verdict is settled; its `decoded_s` is their length. Short
                 files, and those in which no decoder can seek, are classified as a whole.
 
         Raises:

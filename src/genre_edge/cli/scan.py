@@ -10,6 +10,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from genre_edge.audio.ffmpeg.url import redact_url
 from genre_edge.cli.options import ModelOption
 from genre_edge.errors import ParameterError
 from genre_edge.system import signals
@@ -94,6 +95,8 @@ def scan(
         from genre_edge.library.database import LibraryDatabase
         from genre_edge.library.scan import Scan
 
+        if urls := [directory for directory in directories if "://" in directory]:
+            raise ParameterError(f"{redact_url(urls[0])}: a URL needs --scheduler and --out")
         folders = [Path(directory) for directory in directories]
         with LibraryDatabase(Path(":memory:") if dry_run and not db.exists() else db) as database:
             scanner = LocalScanner(Scan(database, folders, settings, retry_errors), chosen, jobs, limits)

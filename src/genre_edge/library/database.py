@@ -127,6 +127,12 @@ class LibraryDatabase(SqliteFile):
             for path, *values in self._connection.execute(statement, parameters):
                 yield FileRow(from_portable(path), *values)
 
+    def rows_below(self, paths: Iterable[str]) -> Iterator[FileRow]:
+        """Yield the rows of some files, and of all files in some folders: absolute paths without a slash at the end."""
+        for path in map(portable, paths):
+            # "0" follows "/" in the order of the index.
+            yield from self.rows("path = ? OR path >= ? AND path < ?", (path, f"{path}/", f"{path}0"))
+
     def segments(self, path: str) -> list[SegmentRow]:
         """Return the segments of a file, in order."""
         found = self.query(

@@ -43,11 +43,11 @@ class Scan:
             found: the files that are there.
             is_partial: whether other files may be there, too, which are then not missing.
         """
-        roots = {os.path.abspath(root) for root in self.roots}  # noqa: PTH100
-        prefixes = tuple(root.rstrip("/") + "/" for root in roots)
+        roots = {os.path.abspath(root).rstrip("/") for root in self.roots}  # noqa: PTH100
+        prefixes = tuple(root + "/" for root in roots)
         return compare(
             found,
-            self.database.rows(),
+            self.database.rows_below(sorted(roots)),
             self._is_current,
             lambda path: not is_partial and (path in roots or path.startswith(prefixes)),
             audio_digest,

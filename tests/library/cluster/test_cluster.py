@@ -173,6 +173,8 @@ def test_wrong_usage(invoke: Cli, library: Path, tmp_path: Path) -> None:
     ):
         done = invoke("scan", library, *arguments)
         assert (done.returncode, done.stderr) == (2, f"genre-edge: {message}\n")
+    done = invoke("scan", "s3://key:secret@songs/a", "--db", tmp_path / "a.db")
+    assert done.returncode == 2 and "a URL needs --scheduler and --out" in done.stderr and "secret" not in done.stderr
 
 
 def test_no_scheduler(cli: Cli, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +186,7 @@ def test_no_scheduler(cli: Cli, library: Path, tmp_path: Path, monkeypatch: pyte
     arguments = ["scan", str(library), "--scheduler", "tcp://127.0.0.1:9", "--out", str(tmp_path / "out")]
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.startswith("genre-edge: tcp://127.0.0.1:9: no Dask scheduler with a worker answers: ")
+    assert done.stderr.startswith("genre-edge: tcp://127.0.0.1:9: no Dask scheduler answers: ")
     assert done.stderr.count("\n") == 1
 
 

@@ -24,7 +24,7 @@ class Cluster:
         address: of the scheduler, such as tcp://192.168.1.5:8786.
 
     Raises:
-        GenreEdgeError: Dask is not installed, or no scheduler with a worker answers.
+        GenreEdgeError: Dask is not installed, no scheduler answers, or it has no worker.
     """
 
     def __init__(self, address: str) -> None:
@@ -35,10 +35,13 @@ class Cluster:
         logging.getLogger("distributed").setLevel(logging.ERROR)
         try:
             self._client = Client(address, timeout=CONNECT_S, set_as_default=False)
-            self._client.wait_for_workers(1, timeout=CONNECT_S)
         except (OSError, TimeoutError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise GenreEdgeError(f"{address}: no Dask scheduler with a worker answers: {reason}") from None
+            raise GenreEdgeError(f"{address}: no Dask scheduler answers: {' '.join(str(error).split())}") from None
+        try:
+            self._client.wait_for_workers(1, timeout=CONNECT_S)
+        except TimeoutError:
+            self._client.close()
+            raise GenreEdgeError(f"{address}: the Dask scheduler has no worker") from None
 
     def __enter__(self) -> Cluster:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import shutil
 import tempfile
 import threading
 from dataclasses import dataclass, replace
@@ -95,11 +96,14 @@ def scan_batch(
         out: folder of the partitions, a path or a URL.
         folder: for temporary files; None for the Dask worker's own.
     """
-    folder = folder or _worker_folder()
-    pool = _pool(settings, folder, limits)
+    own = Path(folder or _worker_folder()) / f"songs-{threading.get_ident()}"
+    own.mkdir(exist_ok=True)
+    pool = _pool(settings, str(own), limits)
     rows: dict[FoundFile, FileRow] = {}
     for file, result in pool.run(batch.files):
         rows[file] = failed_row(settings, file, result.reason) if isinstance(result, Failure) else result[0]
+    for leftover in own.iterdir():  # of processes that were killed
+        shutil.rmtree(leftover, ignore_errors=True)
     in_order = [rows[file] for file in batch.files]
     content = io.BytesIO()
     write_parquet(in_order, content)

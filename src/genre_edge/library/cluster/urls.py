@@ -12,6 +12,7 @@ from typing import Any
 from genre_edge.audio.suffixes import is_audio_name
 from genre_edge.errors import AudioError, GenreEdgeError
 from genre_edge.library.discovery import Filter, FolderError, FoundFile, discover
+from genre_edge.system.atomic_write import write_atomically
 
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")  # names in fsspec's file systems
 _CHUNK = 1 << 20
@@ -40,7 +41,7 @@ def find(roots: Iterable[str], chosen: Filter) -> Iterator[FoundFile | AudioErro
 def _find_below(root: str, chosen: Filter) -> Iterator[FoundFile | AudioError]:
     fs, folder = _file_system(root)
     n_files = 0
-    for path, info in sorted(fs.find(folder, detail=True).items()):
+    for path, info in _list(fs, folder):
         if is_audio_name(path):
             file = FoundFile(fs.unstrip_protocol(path), int(info.get("size") or 0), _mtime_ns(info))
             n_files += 1
@@ -48,6 +49,16 @@ def _find_below(root: str, chosen: Filter) -> Iterator[FoundFile | AudioError]:
                 yield file
     if not n_files:
         yield FolderError(f"{root}: no audio files")
+
+
+def _list(fs: Any, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield paths and descriptions of the files below a folder; of one of its folders at a time, to save memory."""
+    for entry in sorted(fs.ls(folder, detail=True), key=lambda entry: str(entry["name"])):
+        if entry["type"] == "directory":
+            yield from sorted(fs.find(entry["name"], detail=True).items())
+        else:
+            yield entry["name"], entry
+        fs.invalidate_cache()
 
 
 def _mtime_ns(info: dict[str, Any]) -> int:
@@ -94,26 +105,33 @@ class Folder:
         self._is_local = not is_url(location) or location.startswith(("file://", "local://"))
 
     def names(self) -> set[str]:
-        """Return the names of the files in the folder; none if it does not exist."""
+        """Return the names of the files in the folder; none if it does not exist.
+
+        Raises:
+            GenreEdgeError: the folder cannot be listed.
+        """
         self._fs.invalidate_cache()
         try:
             return {path.rsplit("/", 1)[-1] for path in self._fs.ls(self._path, detail=False)}
         except FileNotFoundError:
             return set()
+        except Exception as error:  # each file system has errors of its own
+            raise GenreEdgeError(f"{self.location}: {_one_line(error)}") from None
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file. Two writers of one name write one after the other; neither leaves a part.
 
         Raises:
-            OSError: the file cannot be written.
+            GenreEdgeError: the file cannot be written.
         """
-        if self._is_local:
-            from genre_edge.system.atomic_write import write_atomically
-
-            Path(self._path).mkdir(parents=True, exist_ok=True)
-            write_atomically(Path(self._path) / name, content)
-        else:
-            self._fs.pipe_file(f"{self._path}/{name}", content)  # object stores show an object when it is complete
+        try:
+            if self._is_local:
+                Path(self._path).mkdir(parents=True, exist_ok=True)
+                write_atomically(Path(self._path) / name, content)
+            else:
+                self._fs.pipe_file(f"{self._path}/{name}", content)  # object stores show an object when it is complete
+        except Exception as error:  # each file system has errors of its own
+            raise GenreEdgeError(f"{self.location}/{name}: {_one_line(error)}") from None
 
 
 def _file_system(url: str) -> tuple[Any, str]:
@@ -123,7 +141,7 @@ def _file_system(url: str) -> tuple[Any, str]:
         raise GenreEdgeError("a scan on a cluster needs fsspec; run: pip install 'genre-edge[cluster]'") from None
     try:
         fs, path = url_to_fs(url if is_url(url) else os.path.abspath(url))  # noqa: PTH100 (may be no path)
-    except (ImportError, ValueError) as error:  # the package of its file system is not installed, or unknown
+    except Exception as error:  # its package is not installed, or one of its own errors
         raise GenreEdgeError(f"{url}: {_one_line(error)}") from None
     return fs, str(path).rstrip("/")
 
