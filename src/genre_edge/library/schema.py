@@ -31,7 +31,8 @@ CREATE TABLE files (
     styles TEXT NOT NULL DEFAULT '[]'
 );
 CREATE INDEX files_by_genre ON files (genre, confidence);
-CREATE INDEX files_by_state ON files (gone_at, error, genre, style, classified_s);
+CREATE INDEX files_by_state ON files (gone_at, error, genre, style, reason, sound, model, classified_s);
+CREATE INDEX files_by_doubt ON files (gone_at, error, reason IS NULL, confidence, path);
 CREATE INDEX files_by_audio ON files (audio_digest);
 CREATE INDEX files_with_error ON files (path) WHERE error IS NOT NULL;
 CREATE TABLE segments (
