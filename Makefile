@@ -60,7 +60,7 @@ $(VENV)/.installed-for-release: $(BUILD_INPUTS) | $(VENV)/bin/python
 CONSTRAINTS := packaging/constraints.txt
 constraints: $(VENV)/.installed-for-release
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate \
-		--custom-compile-command "make constraints" --extra picture --extra live --extra station --extra library \
+		--custom-compile-command "make constraints" --extra picture --extra live --extra station --extra library --extra cluster \
 		--constraint packaging/constraints.in --output-file $(CONSTRAINTS) pyproject.toml
 
 # Software bill of materials (CycloneDX) of genre-edge with the versions of packaging/constraints.txt.

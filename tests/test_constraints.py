@@ -16,7 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     tomllib = pytest.importorskip("tomli")
 
-EXTRAS = ("picture", "live", "station")
+EXTRAS = ("picture", "live", "station", "library", "cluster")
 MACHINES = [
     {"python_version": python, "python_full_version": f"{python}.0", "platform_machine": machine, "extra": ""}
     for python in ("3.10", "3.11", "3.12", "3.13")
