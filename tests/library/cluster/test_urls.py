@@ -32,6 +32,7 @@ def test_find(memory: object) -> None:
         f"memory:///music/{name}" for name in ("a.ogg", "b/1.flac", "b/2.mp3", "c/d/e/deep.wav")
     ]
     assert [item.size for item in found if isinstance(item, FoundFile)] == [5, 8, 7, 14]
+    assert list(find(["memory://music/b", "memory://music/", "memory://music"], ALL)) == found  # each file once
     (only,) = find(["memory://music"], Filter(include=["*.mp3"]))
     assert isinstance(only, FoundFile) and only.path.endswith("2.mp3")
 

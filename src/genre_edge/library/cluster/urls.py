@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from genre_edge.system.atomic_write import write_atomically
 
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")  # names in fsspec's file systems
 _CHUNK = 1 << 20
+# Stores that show an object when it is complete
+_OBJECT_STORES = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://", "adl://", "oci://")
 
 
 def is_url(path: str) -> bool:
@@ -26,12 +29,13 @@ def is_url(path: str) -> bool:
 def find(roots: Iterable[str], chosen: Filter) -> Iterator[FoundFile | AudioError]:
     """Yield the chosen audio files below folders and URLs, in an order that is the same each time.
 
-    Local folders are searched as a local scan does. A URL that cannot be listed is a `FolderError`.
+    Local folders come first, and are searched as a local scan does. A URL that cannot be listed is a `FolderError`.
     """
-    for root in roots:
-        if not is_url(root):
-            yield from discover([root], chosen)
-            continue
+    roots = list(dict.fromkeys(roots))
+    yield from discover([root for root in roots if not is_url(root)], chosen)
+    for root in filter(is_url, roots):
+        if any(root != other and root.startswith(f"{other.rstrip('/')}/") for other in roots):
+            continue  # a part of another one
         try:
             yield from _find_below(root, chosen)
         except Exception as error:  # each file system has errors of its own
@@ -128,10 +132,24 @@ class Folder:
             if self._is_local:
                 Path(self._path).mkdir(parents=True, exist_ok=True)
                 write_atomically(Path(self._path) / name, content)
+            elif self.location.startswith(_OBJECT_STORES):
+                self._fs.pipe_file(f"{self._path}/{name}", content)
             else:
-                self._fs.pipe_file(f"{self._path}/{name}", content)  # object stores show an object when it is complete
+                self._replace(name, content)
         except Exception as error:  # each file system has errors of its own
             raise GenreEdgeError(f"{self.location}/{name}: {_one_line(error)}") from None
+
+    def _replace(self, name: str, content: bytes) -> None:
+        """Write a file under another name, and rename it."""
+        self._fs.makedirs(self._path, exist_ok=True)
+        temporary = f"{self._path}/.{secrets.token_hex(8)}.tmp"
+        try:
+            self._fs.pipe_file(temporary, content)
+            self._fs.mv(temporary, f"{self._path}/{name}")
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self._fs.rm_file(temporary)
+            raise
 
 
 def _file_system(url: str) -> tuple[Any, str]:
