@@ -111,6 +111,8 @@ def _check_options(scheduler: str | None, out: str | None, db: Path | None, only
     """Raise a ParameterError unless the options are those of a scan on this computer, or of one on a cluster."""
     if scheduler is None and (db is None or out is not None):
         raise ParameterError("--db is needed, or --scheduler and --out")
+    if only_local["--watch"] and only_local["--dry-run"]:
+        raise ParameterError("--watch and --dry-run exclude each other")
     if scheduler is not None:
         if out is None:
             raise ParameterError("--scheduler needs --out")

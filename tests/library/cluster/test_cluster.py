@@ -173,6 +173,11 @@ def test_wrong_usage(invoke: Cli, library: Path, tmp_path: Path) -> None:
     ):
         done = invoke("scan", library, *arguments)
         assert (done.returncode, done.stderr) == (2, f"genre-edge: {message}\n")
+    for address in ("nonsense", "tcp://host", "http://host:1", "tcp://:8786"):
+        done = invoke("scan", library, "--scheduler", address, "--out", tmp_path)
+        assert done.returncode == 2 and "--scheduler must be an address such as" in done.stderr
+    done = invoke("scan", library, "--db", tmp_path / "a.db", "--watch", "--dry-run")
+    assert (done.returncode, done.stderr) == (2, "genre-edge: --watch and --dry-run exclude each other\n")
     done = invoke("scan", "s3://key:secret@songs/a", "--db", tmp_path / "a.db")
     assert done.returncode == 2 and "a URL needs --scheduler and --out" in done.stderr and "secret" not in done.stderr
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from genre_edge.errors import GenreEdgeError
+from genre_edge.errors import GenreEdgeError, ParameterError
 from genre_edge.library.cluster.batches import Batch
 from genre_edge.library.cluster.task import BatchResult, scan_batch
 from genre_edge.library.worker import ScanSettings
 from genre_edge.library.worker_process import Limits
 
 CONNECT_S = 30.0
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss)://(\[[0-9a-fA-F:.%]+\]|[\w.-]+):[0-9]{1,5}")
 BATCHES_PER_THREAD = 3  # in work or waiting at a worker; more would only take memory of the scheduler
 _RETRIES = 2  # of a batch that fails, for example because the results cannot be written
 
@@ -24,6 +26,7 @@ class Cluster:
         address: of the scheduler, such as tcp://192.168.1.5:8786.
 
     Raises:
+        ParameterError: the address has another form.
         GenreEdgeError: Dask is not installed, no scheduler answers, or it has no worker.
     """
 
@@ -32,10 +35,12 @@ class Cluster:
             from distributed import Client
         except ImportError:
             raise GenreEdgeError("--scheduler needs Dask; run: pip install 'genre-edge[cluster]'") from None
+        if not _ADDRESS.fullmatch(address):  # Dask would leave a client half made, and print a traceback
+            raise ParameterError(f"--scheduler must be an address such as tcp://192.168.1.5:8786, got {address!r}")
         logging.getLogger("distributed").setLevel(logging.ERROR)
         try:
             self._client = Client(address, timeout=CONNECT_S, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError) as error:
             raise GenreEdgeError(f"{address}: no Dask scheduler answers: {' '.join(str(error).split())}") from None
         try:
             self._client.wait_for_workers(1, timeout=CONNECT_S)
