@@ -96,6 +96,25 @@ def test_settled_verdict(
     assert (len(results) == FIRST_EXCERPTS) == is_settled
 
 
+def test_long_file_takes_few_votes(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mix of ten hours that is never settled is not voted on after each of its thousands of excerpts."""
+    file, n_votes = LongFile(), 0
+    file.length_s = 36_000.0
+    silence = PatchResult(0.0, 5.0, None)
+    monkeypatch.setattr(ExcerptClassifier, "_classify", lambda self, file, starts: [silence for _ in starts])
+
+    def is_settled(self: ExcerptClassifier, results: list[PatchResult], length_s: float) -> bool:
+        nonlocal n_votes
+        n_votes += 1
+        return False
+
+    monkeypatch.setattr(ExcerptClassifier, "_is_settled", is_settled)
+    excerpts = ExcerptClassifier(classifier._model, classifier.mel, classifier._vocabulary, 0.9)
+    results = excerpts.results(file)
+    assert results is not None and len(results) == int(36_000 * 0.9 / classifier.bundle.patch_s)
+    assert n_votes < 150
+
+
 def test_short_and_damaged_files_are_classified_whole(
     classifier: Classifier, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -18,7 +18,8 @@ from genre_edge.mel.spectrogram import MelSpectrogram
 from genre_edge.model.prediction import Model
 
 MIN_LENGTH_S = 60.0  # of a file that is excerpted
-FIRST_EXCERPTS, MORE_EXCERPTS = 5, 1  # of one patch each
+FIRST_EXCERPTS = 5  # of one patch each
+_MORE = 16  # then one more, or a sixteenth of those so far: the number of votes must not grow with the length
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 _FIRST_POSITION = 0.8  # relative to the file; the next ones are 0.42, 0.04, 0.65, 0.27
 _PRIOR_DEVIATION = 0.05  # of a genre's probability: a few excerpts may agree by chance
@@ -51,7 +52,7 @@ class ExcerptClassifier:
         while n_done < n_excerpts and not self._is_settled(results, file.length_s):
             results += self._classify(file, sorted(starts[n_done:n_next]))
             results.sort(key=lambda result: result.start_s)
-            n_done, n_next = n_next, n_next + MORE_EXCERPTS
+            n_done, n_next = n_next, n_next + max(1, n_next // _MORE)
         return results
 
     def _classify(self, file: ExcerptFile, starts_s: list[float]) -> Iterator[PatchResult]:
