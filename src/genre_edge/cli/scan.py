@@ -10,7 +10,6 @@ from typing import Annotated, Optional
 
 import typer
 
-from genre_edge.audio.ffmpeg.url import redact_url
 from genre_edge.cli.options import ModelOption
 from genre_edge.errors import ParameterError
 from genre_edge.system import signals
@@ -91,6 +90,7 @@ def scan(
 
         n_failed = scan_on_cluster(scheduler, directories, chosen, settings, limits, out)
     elif db is not None:
+        from genre_edge.audio.ffmpeg.url import redact_url
         from genre_edge.cli.local_scan import LocalScanner
         from genre_edge.library.database import LibraryDatabase
         from genre_edge.library.scan import Scan
