@@ -229,3 +229,13 @@ def test_watch(songs: Path, library: Path, tmp_path: Path) -> None:
         process.kill()
     assert process.returncode == 0
     assert stderr == f"genre-edge: {library}/bad.mp3: not an audio file that can be read\n"
+
+
+def test_watch_without_watchfiles(library: Path, tmp_path: Path) -> None:
+    """What --watch needs is checked before the first scan, which may take all night."""
+    program = "import sys; sys.modules['watchfiles'] = None; from genre_edge.__main__ import main; main()"
+    command = [sys.executable, "-c", program, "scan", str(library), "--db", str(tmp_path / "a.db"), "--watch"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    message = "genre-edge: --watch needs watchfiles; run: pip install 'genre-edge[library]'\n"
+    assert (done.returncode, done.stderr, done.stdout) == (1, message, "")
+    assert not (tmp_path / "a.db").exists()

@@ -39,10 +39,11 @@ def test_new_moved_and_removed_files(folder: Path) -> None:
     """Audio files, folders and missing paths are reported; the database and other files are not."""
     changes = watching.steady_changes([folder], folder / "a.db")
     assert next(changes) == set()
+    (folder / "a.db2").mkdir()
     for name in ("a.db", "a.db-wal", "cover.jpg", "song.mp3.part", "a.mp3", "b.flac"):
         (folder / name).write_bytes(b"x")
-    a, b = str(folder / "a.mp3"), str(folder / "b.flac")
-    assert collect(changes, {a, b}) == {a, b}
+    a, b, other = str(folder / "a.mp3"), str(folder / "b.flac"), str(folder / "a.db2")
+    assert collect(changes, {a, b, other}) == {a, b, other}
     (folder / "album").mkdir()
     (folder / "a.mp3").rename(folder / "album" / "c.mp3")
     (folder / "b.flac").unlink()
@@ -91,7 +92,7 @@ def test_missing_folder(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     thread = threading.Thread(target=restore, daemon=True)
     thread.start()
     assert next(changes) == set()
-    assert caplog.messages == ["a watched folder is missing; waiting for it"]
+    assert caplog.messages == [f"{folder}: the watched folder is missing; waiting for it"]
 
 
 def test_missing_library(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,8 @@ class LocalScanner:
 
     def _plan_part(self, part: Scan) -> Changes:
         """Find the files of a scan whose roots have just changed. Some may be gone, and new folders empty."""
-        found, is_partial = [], self._chosen.is_partial
+        # A watched folder that has just gone, such as a network share, has not lost its files.
+        found, is_partial = [], self._chosen.is_partial or not all(map(os.path.isdir, self._scan.roots))
         for item in discover((root for root in part.roots if os.path.lexists(root)), self._chosen):
             if isinstance(item, FoundFile):
                 found.append(item)

@@ -57,7 +57,7 @@ def scan(
     time_limit: Annotated[float, typer.Option(min=1, help="Seconds of work on a file before it is given up.")] = 600,
     memory_limit: Annotated[int, typer.Option(min=64, help="MB of memory that a file may take.")] = 1024,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on with new and changed files as they are saved, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Go on with files as they are saved, until Ctrl-C; compare all each hour.")
     ] = False,
     scheduler: Annotated[
         Optional[str],  # noqa: UP045
@@ -80,6 +80,10 @@ def scan(
 
     only_local = {"--db": db is not None, "--watch": watch, "--segments": segments, "--dry-run": dry_run}
     _check_options(scheduler, out, db, only_local | {"--retry-errors": retry_errors, "--jobs": jobs is not None})
+    if watch:
+        from genre_edge.library.watching import require_watchfiles
+
+        require_watchfiles()
     bundle = Model(model).bundle  # a bad --model fails before any work
     settings = ScanSettings(model, f"{bundle.name} {bundle.version}", bundle.sha256, coverage, segments)
     chosen = Filter(include or [], exclude or [], _since_ns(since))

@@ -41,7 +41,7 @@ def steady_changes(folders: Sequence[Path], database: Path) -> Iterator[set[str]
         try:
             yield from _until_missing(folders, database)
         except _FoldersMissingError:
-            log.warning("a watched folder is missing; waiting for it")
+            log.warning("%s: the watched folder is missing; waiting for it", _first_missing(folders))
             while not _all_exist(folders):
                 time.sleep(_STEP_MS / 1000)
 
@@ -50,13 +50,25 @@ def _all_exist(folders: Sequence[Path]) -> bool:
     return all(folder.is_dir() for folder in folders)
 
 
-def _until_missing(folders: Sequence[Path], database: Path) -> Iterator[set[str]]:
+def _first_missing(folders: Sequence[Path]) -> Path:
+    return next((folder for folder in folders if not folder.is_dir()), folders[0])
+
+
+def require_watchfiles() -> None:
+    """Raise a GenreEdgeError if watchfiles is not installed."""
     try:
-        import watchfiles
+        import watchfiles  # noqa: F401
     except ImportError:
         raise GenreEdgeError("--watch needs watchfiles; run: pip install 'genre-edge[library]'") from None
+
+
+def _until_missing(folders: Sequence[Path], database: Path) -> Iterator[set[str]]:
+    require_watchfiles()
+    import watchfiles
+
     pending = _Pending()
-    own = os.path.abspath(database)  # noqa: PTH100 (as watchfiles spells it)
+    path = os.path.abspath(database)  # noqa: PTH100 (as watchfiles spells it)
+    own = {path + suffix for suffix in ("", "-wal", "-shm", "-journal")}
     full_s = time.monotonic()  # at once: files may have come before the system began to watch
     events = watchfiles.watch(
         *map(os.path.abspath, folders),
@@ -69,7 +81,7 @@ def _until_missing(folders: Sequence[Path], database: Path) -> Iterator[set[str]
         for changes in events:
             if not _all_exist(folders):
                 raise _FoldersMissingError
-            pending.add(path for _, path in changes if not path.startswith(own) and _is_relevant(path))
+            pending.add(path for _, path in changes if path not in own and _is_relevant(path))
             if steady := pending.steady():
                 yield steady
             if time.monotonic() >= full_s:
