@@ -54,3 +54,18 @@ def test_refused_files(tmp_path: Path) -> None:
     assert ExcerptFile.open(tmp_path / "joined.ogg") is None
     with pytest.raises(AudioError, match=r"none\.wav: No such file"):
         ExcerptFile.open(tmp_path / "none.wav")
+
+
+@pytest.mark.parametrize("damage", ["zeros", "noise", "cut"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_damaged_flac_is_refused(damage: str, channels: int, tmp_path: Path) -> None:
+    """A FLAC with damage anywhere between its frames is decoded as a whole, which gives the warning."""
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.stack([music(20, RATE)] * channels, axis=1), RATE)
+    content = path.read_bytes()
+    with ExcerptFile.open(path) as file:  # type: ignore[union-attr]
+        assert file.length_s == 20.0
+    start, end = len(content) // 2, len(content) * 6 // 10
+    noise = np.random.default_rng(0).bytes(end - start)
+    path.write_bytes(content[:start] + {"zeros": bytes(end - start), "noise": noise, "cut": b""}[damage] + content[end:])
+    assert ExcerptFile.open(path) is None

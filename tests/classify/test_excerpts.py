@@ -1,5 +1,6 @@
 """Classification by excerpts: where they lie, when they suffice, and when the whole file is classified."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +35,9 @@ def test_starts_are_spread(length_s: float, excerpt_s: float, data: st.DataObjec
     assert gaps.max() <= 2.7 * length_s / n + 2 * excerpt_s
 
 
-def test_long_file(classifier: Classifier, tmp_path: Path) -> None:
+def test_long_file(classifier: Classifier, song_samples: np.ndarray, tmp_path: Path) -> None:
     """A file that sounds the same everywhere is settled after the first excerpts, with the verdict of all of it."""
-    soundfile.write(tmp_path / "a.flac", np.tile(music(10, RATE), 24), RATE)
+    soundfile.write(tmp_path / "a.flac", np.tile(song_samples[: 10 * RATE], 24), RATE)
     whole = classifier.classify(tmp_path / "a.flac")
     part = classifier.classify(tmp_path / "a.flac", segments=True, coverage=0.25)
     assert (part.genre, part.reason, part.end_s) == (whole.genre, whole.reason, 240.0)
@@ -47,6 +48,13 @@ def test_long_file(classifier: Classifier, tmp_path: Path) -> None:
     assert starts == sorted(starts) and starts[-1] > 150
 
 
+def test_low_coverage(classifier: Classifier, tmp_path: Path) -> None:
+    """The first excerpts are always classified, so a low limit does not mean the whole file."""
+    soundfile.write(tmp_path / "a.flac", np.tile(music(10, RATE), 10), RATE)
+    part = classifier.classify(tmp_path / "a.flac", coverage=0.05)
+    assert part.decoded_s == FIRST_EXCERPTS * classifier.bundle.patch_s
+
+
 def test_changing_file_takes_more(classifier: Classifier, song_samples: np.ndarray, tmp_path: Path) -> None:
     """A file that is music in its first half and noise in the other gets more excerpts, as the coverage allows."""
     noise = 0.1 * np.random.default_rng(0).standard_normal(10 * RATE)
@@ -54,6 +62,37 @@ def test_changing_file_takes_more(classifier: Classifier, song_samples: np.ndarr
     soundfile.write(tmp_path / "a.wav", y, RATE)
     part = classifier.classify(tmp_path / "a.wav", coverage=0.25)
     assert FIRST_EXCERPTS * classifier.bundle.patch_s < part.decoded_s <= 0.25 * 240  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("begin", [0.06, 0.45, 0.83])
+@pytest.mark.parametrize("kind", ["silence", "noise"])
+def test_short_music_is_found(
+    classifier: Classifier, song_samples: np.ndarray, begin: float, kind: str, tmp_path: Path
+) -> None:
+    """Music in less than a fifth of a file that is otherwise silence or noise has the verdict of the whole file."""
+    y = np.zeros(300 * RATE, np.float32)
+    if kind == "noise":
+        y[:] = 0.1 * np.random.default_rng(0).standard_normal(len(y))
+    start, piece = round(begin * len(y)), np.tile(song_samples, 3)[: 50 * RATE]
+    y[start : start + len(piece)] = piece
+    soundfile.write(tmp_path / "a.wav", y, RATE)
+    whole, part = classifier.classify(tmp_path / "a.wav"), classifier.classify(tmp_path / "a.wav", coverage=0.9)
+    assert whole.genre is not None
+    assert (part.genre, part.reason) == (whole.genre, None)
+
+
+@pytest.mark.parametrize("kind", ["silence", "noise"])
+def test_file_without_music_is_settled(classifier: Classifier, kind: str, tmp_path: Path) -> None:
+    """No passage of half a minute of a file without music is left out, and not all of it is classified."""
+    y = np.zeros(600 * RATE, np.float32)
+    if kind == "noise":
+        y[:] = 0.1 * np.random.default_rng(0).standard_normal(len(y))
+    soundfile.write(tmp_path / "a.wav", y, RATE)
+    part = classifier.classify(tmp_path / "a.wav", segments=True, coverage=0.9)
+    assert part.reason == {"silence": "silence", "noise": "not_music"}[kind]
+    edges = [(0.0, 0.0), *((segment.start_s, segment.end_s) for segment in part.segments), (600.0, 600.0)]
+    assert max(after[0] - before[1] for before, after in itertools.pairwise(edges)) <= 30.0
+    assert part.decoded_s is not None and part.decoded_s < 300
 
 
 class LongFile(ExcerptFile):

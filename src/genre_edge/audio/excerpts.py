@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from genre_edge.audio.block import Block
+from genre_edge.audio.containers import flac
 from genre_edge.audio.containers.scanning import scan
 from genre_edge.audio.downmix import Downmixer
 from genre_edge.audio.files import open_descriptor
@@ -42,7 +43,8 @@ class ExcerptFile:
         path = Path(path)
         descriptor = open_descriptor(path)
         try:
-            layout = scan(descriptor, os.fstat(descriptor).st_size)
+            size = os.fstat(descriptor).st_size
+            layout, is_damaged = scan(descriptor, size), flac.lacks_frames(descriptor, size)
             duplicate = os.dup(descriptor)
         except OSError as error:
             raise AudioError(f"{path}: {error.strerror}") from None
@@ -57,7 +59,7 @@ class ExcerptFile:
         is_whole = layout is None or (not layout.parts and layout.problem is None and layout.undecodable_s == 0)
         lengths = [] if layout is None else [layout.available_s, layout.expected_s]
         agrees = all(length is None or abs(length - file.length_s) <= _TOLERANCE_S for length in lengths)
-        if decoder.format not in _SEEKABLE or not is_whole or not agrees or not file.length_s:
+        if decoder.format not in _SEEKABLE or is_damaged or not is_whole or not agrees or not file.length_s:
             file.close()
             return None
         return file

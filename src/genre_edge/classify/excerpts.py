@@ -22,6 +22,7 @@ FIRST_EXCERPTS = 5  # of one patch each
 _MORE = 16  # then one more, or a sixteenth of those so far: the number of votes must not grow with the length
 _GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 _FIRST_POSITION = 0.8  # relative to the file; the next ones are 0.42, 0.04, 0.65, 0.27
+_MAX_UNSEEN_S = 30.0  # between excerpts of a file without music: a longer passage may be the music
 _PRIOR_DEVIATION = 0.05  # of a genre's probability: a few excerpts may agree by chance
 
 
@@ -43,9 +44,9 @@ class ExcerptClassifier:
             AudioError: an excerpt cannot be decoded.
         """
         patch_s = self._model.bundle.patch_s
-        n_excerpts = int(file.length_s * self._coverage / patch_s)
-        if file.length_s < MIN_LENGTH_S or n_excerpts < FIRST_EXCERPTS:
+        if file.length_s < MIN_LENGTH_S:
             return None
+        n_excerpts = max(FIRST_EXCERPTS, int(file.length_s * self._coverage / patch_s))
         starts = excerpt_starts(file.length_s, patch_s, n_excerpts)
         results: list[PatchResult] = []
         n_done, n_next = 0, FIRST_EXCERPTS
@@ -68,6 +69,7 @@ class ExcerptClassifier:
 
         Each half of the results, every second one, must have the same verdict as all, and the confidence must be more
         than its standard error away from the threshold. Without a genre, a confidence below the threshold suffices.
+        A file has no music if no excerpt has any, and no passage between them is long.
         """
         if not results:
             return False
@@ -76,7 +78,7 @@ class ExcerptClassifier:
         answer = self._answer(outcome)
         agree = all(self._answer(half) == answer for half in halves)
         if outcome.probabilities is None or outcome.reason not in (None, "low_confidence"):
-            return agree
+            return not outcome.shares.music and agree and _longest_gap(results, length_s) <= _MAX_UNSEEN_S
         distance = self._vocabulary.distance(outcome.probabilities)
         is_clear = abs(distance) > self._standard_error(results, outcome.probabilities, length_s)
         return is_clear and (agree if outcome.reason is None else distance < 0)
@@ -94,6 +96,12 @@ class ExcerptClassifier:
         if outcome.probabilities is None:
             return None, outcome.reason
         return self._vocabulary.genre(outcome.probabilities).genre, outcome.reason
+
+
+def _longest_gap(results: list[PatchResult], length_s: float) -> float:
+    """Return the length in seconds of the longest passage without a result."""
+    ends, starts = [0.0, *(result.end_s for result in results)], [*(result.start_s for result in results), length_s]
+    return max(start - end for start, end in zip(starts, ends, strict=True))
 
 
 def excerpt_starts(length_s: float, excerpt_s: float, n_excerpts: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from genre_edge.audio.containers.flac_frames import (
     find_frames,
     find_streams,
     frame_ends,
+    has_all_frames,
     parse_header,
 )
 from genre_edge.audio.containers.layout import Layout, Part
@@ -88,6 +89,17 @@ def scan(descriptor: int, size: int) -> Layout | None:
     if not parts:
         return None
     return Layout(tuple(parts) if needs_parts else (), available_s or None, expected_s or None)
+
+
+def lacks_frames(descriptor: int, size: int) -> bool:
+    """Return True if frames are missing in a file of one FLAC stream; False for other files.
+
+    Args:
+        descriptor: open file descriptor; its position is not changed.
+        size: size of the file in bytes.
+    """
+    stream = _stream(descriptor, size, None)
+    return stream is not None and not has_all_frames(descriptor, stream.info, stream.first, stream.end)
 
 
 def resume(descriptor: int, size: int, part: Part | None, sample: int, offset: int = 0) -> Rest | None:
