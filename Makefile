@@ -56,12 +56,14 @@ $(VENV)/.installed-for-release: $(BUILD_INPUTS) | $(VENV)/bin/python
 	$(BIN)/pip install --quiet -e '.[release]'
 	@touch $@
 
-# Update packaging/constraints.txt to the newest versions: Python 3.10 to 3.13 on x86_64 and aarch64, hashes of all files.
+# Update packaging/constraints.txt to the newest versions: Python 3.10 to 3.14 on x86_64 and aarch64, hashes of all files.
 CONSTRAINTS := packaging/constraints.txt
 constraints: $(VENV)/.installed-for-release
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate \
 		--custom-compile-command "make constraints" --extra picture --extra live --extra station --extra library --extra cluster \
 		--constraint packaging/constraints.in --output-file $(CONSTRAINTS) pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes --no-annotate \
+		--custom-compile-command "make constraints" --output-file packaging/build.txt packaging/build.in
 
 # Software bill of materials (CycloneDX) of genre-edge with the versions of packaging/constraints.txt.
 SBOM := dist/genre-edge.cdx.json

@@ -1,11 +1,18 @@
 """Build of the C extension. All other settings of the package are in pyproject.toml."""
 
+import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
 
 CORE = [path for folder in ("csrc", "csrc/kernels") for path in sorted(Path(folder).glob("*.[ch]"))]
 SOURCES = ["src/genre_edge/mel/_logmel.pyx", *(str(path) for path in CORE if path.suffix == ".c")]
+
+# One wheel for Python 3.11 and all later versions. Buffers are part of the limited API since 3.11; free-threaded builds
+# do not have it.
+IS_LIMITED = sys.version_info >= (3, 11) and not sysconfig.get_config_var("Py_GIL_DISABLED")
+MACROS = [("_POSIX_C_SOURCE", "200809L")] + ([("Py_LIMITED_API", "0x030B0000")] if IS_LIMITED else [])
 
 setup(
     ext_modules=[
@@ -14,10 +21,12 @@ setup(
             SOURCES,
             include_dirs=["csrc"],
             depends=[str(path) for path in CORE if path.suffix == ".h"],
-            define_macros=[("_POSIX_C_SOURCE", "200809L")],
+            define_macros=MACROS,
+            py_limited_api=IS_LIMITED,
             # -std=c11 disables fused multiply-add by default; on Arm it is faster and more accurate.
             extra_compile_args=["-std=c11", "-O3", "-ffp-contract=fast", "-fvisibility=hidden"],
             libraries=["m", "dl", "pthread"],
         )
-    ]
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}} if IS_LIMITED else {},
 )

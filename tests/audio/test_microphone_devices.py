@@ -108,7 +108,7 @@ def test_missing_sounddevice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(AudioError) as caught:
         Microphone()
-    assert str(caught.value) == "a microphone needs sounddevice: in genre-edge's folder, run: pip install '.[live]'"
+    assert str(caught.value) == "a microphone needs sounddevice; run: pip install 'genre-edge[live]'"
 
 
 def test_portaudio_import_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -148,7 +148,7 @@ def test_serve_without_extra(cli: Cli, tmp_path: Path) -> None:
     done = cli("serve", "-", *RAW, env=os.environ | {"PYTHONPATH": path})
     assert (done.returncode, done.stderr) == (
         1,
-        "genre-edge: serve needs starlette: in genre-edge's folder, run: pip install '.[station]'\n",
+        "genre-edge: serve needs starlette; run: pip install 'genre-edge[station]'\n",
     )
 
 

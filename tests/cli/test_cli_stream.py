@@ -147,7 +147,7 @@ def test_stream_microphone_without_sounddevice(cli: Cli, tmp_path: Path) -> None
     done = cli("stream", env={"PYTHONPATH": path, "PATH": "/usr/bin"})
     assert (done.returncode, done.stderr) == (
         1,
-        "genre-edge: a microphone needs sounddevice: in genre-edge's folder, run: pip install '.[live]'\n",
+        "genre-edge: a microphone needs sounddevice; run: pip install 'genre-edge[live]'\n",
     )
 
 

@@ -158,7 +158,7 @@ def import_sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError:
-        raise AudioError("a microphone needs sounddevice: in genre-edge's folder, run: pip install '.[live]'") from None
+        raise AudioError("a microphone needs sounddevice; run: pip install 'genre-edge[live]'") from None
     except OSError:
         raise AudioError("a microphone needs PortAudio (apt install libportaudio2)") from None
     except Exception as error:  # PortAudioError, which cannot be imported if this import fails

@@ -90,8 +90,7 @@ def serve(
         from genre_edge.station.mqtt.publisher import MqttPublisher
         from genre_edge.station.service import Service
     except ImportError as error:
-        advice = "in genre-edge's folder, run: pip install '.[station]'"
-        raise GenreEdgeError(f"serve needs {error.name}: {advice}") from None
+        raise GenreEdgeError(f"serve needs {error.name}; run: pip install 'genre-edge[station]'") from None
     from genre_edge.audio.live.reconnect import RetryPolicy
     from genre_edge.audio.opening import open_source
     from genre_edge.classify.classifier import Classifier

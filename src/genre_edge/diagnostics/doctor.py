@@ -16,8 +16,7 @@ from genre_edge.errors import AudioError, GenreEdgeError
 
 State = Literal["ok", "warn", "bad"]
 
-# From the source folder, because a package index may have an unrelated package of this name.
-REINSTALL = "reinstall genre-edge; in its folder, run: pip install --force-reinstall ."
+REINSTALL = "run: pip install --force-reinstall --no-deps genre-edge"
 SIMD_NAMES = {1: "none", 4: "SSE2 or NEON", 8: "AVX2"}  # by lanes
 LOW_MEMORY_MB, MIN_MEMORY_MB = 150, 80
 SLOW, TOO_SLOW = 3, 1  # times real time
@@ -215,7 +214,7 @@ def devices() -> Finding:
     try:
         inputs = microphone.devices()
     except AudioError as error:
-        advice = "for microphones only: apt install libportaudio2; in genre-edge's folder, run: pip install '.[live]'"
+        advice = "for microphones only: apt install libportaudio2; pip install 'genre-edge[live]'"
         return Finding("warn", str(error), advice)
     if not inputs:
         advice = "connect a microphone or sound card, or use `genre-edge stream` with a URL or a pipe"

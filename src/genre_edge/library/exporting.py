@@ -55,7 +55,7 @@ def write_parquet(rows: Iterable[FileRow], out: BinaryIO) -> None:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        raise GenreEdgeError("Parquet needs pyarrow: pip install pyarrow") from None
+        raise GenreEdgeError("Parquet needs pyarrow; run: pip install 'genre-edge[library]'") from None
     types = {"int": pyarrow.int64(), "float": pyarrow.float64(), "str": pyarrow.string()}
     fields = FileRow.__dataclass_fields__.values()
     schema = pyarrow.schema([(field.name, types[str(field.type).split(" ")[0]]) for field in fields])

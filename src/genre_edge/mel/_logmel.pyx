@@ -14,9 +14,16 @@ from cpython.buffer cimport (
     PyBUF_FORMAT,
     PyBUF_WRITABLE,
     PyBuffer_Release,
-    PyObject_GetBuffer,
 )
+from cpython.exc cimport PyErr_Clear
+from cpython.ref cimport PyObject
 from libc.stddef cimport size_t
+
+
+cdef extern from "Python.h":
+    object PyObject_Call(object callable, tuple args, PyObject *kwargs)
+    # Declared without `except`: a try statement that saves the current exception takes longer than the call.
+    int PyObject_GetBuffer(object exporter, Py_buffer *view, int flags)
 
 
 cdef extern from "logmel.h":
@@ -87,6 +94,9 @@ cdef extern from "logmel.h":
     void logmel_power_to_db(const float *power, size_t n, float amin, float *db) nogil
 
 
+cdef object empty = np.empty
+cdef object float32 = np.dtype(np.float32)
+
 MAX_FFT = LOGMEL_MAX_FFT
 MAX_MFCC = LOGMEL_MAX_MFCC
 MAX_SAMPLE = LOGMEL_MAX_SAMPLE
@@ -110,14 +120,33 @@ def needs_fftw(int n_fft):
     return bool(logmel_needs_fftw(n_fft))
 
 
-def power_to_db(const float[::1] power, float amin):
-    """Return 10 * log10(max(amin, power)) as a new float32 array."""
-    db = np.empty(power.shape[0], dtype=np.float32)
-    cdef float[::1] view = db
-    if power.shape[0]:
+cdef int get_floats(object array, int ndim, int flags, Py_buffer *view) except -1:
+    """Get a contiguous, aligned float32 buffer, which the caller releases. Raises TypeError for any other object."""
+    if PyObject_GetBuffer(array, view, flags | PyBUF_FORMAT) != 0:
+        PyErr_Clear()
+        raise TypeError("expected a contiguous float32 array")
+    if view.ndim != ndim or view.itemsize != sizeof(float) or view.format[0] != b"f" or view.format[1] != 0:
+        PyBuffer_Release(view)
+        raise TypeError(f"expected a contiguous float32 array with {ndim} dimensions")
+    if view.len and <size_t>view.buf % sizeof(float):
+        PyBuffer_Release(view)
+        raise TypeError("expected an aligned float32 array")
+    return 0
+
+
+def power_to_db(power, float amin):
+    """Return 10 * log10(max(amin, power)), a new float32 array, of a contiguous one with one dimension."""
+    cdef Py_buffer values, decibels
+    get_floats(power, 1, PyBUF_C_CONTIGUOUS, &values)
+    try:
+        db = empty(values.shape[0], float32)
+        get_floats(db, 1, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, &decibels)
         with nogil:
-            logmel_power_to_db(&power[0], power.shape[0], amin, &view[0])
-    return db
+            logmel_power_to_db(<const float *>values.buf, <size_t>values.shape[0], amin, <float *>decibels.buf)
+        PyBuffer_Release(&decibels)
+        return db
+    finally:
+        PyBuffer_Release(&values)
 
 
 cdef class Plan:
@@ -179,25 +208,12 @@ cdef class Plan:
 
     def filterbank(self):
         """Return the weights, (n_mels, 1 + n_fft // 2) float32."""
-        weights = np.empty((self.n_mels, self.n_fft // 2 + 1), dtype=np.float32)
-        cdef float[:, ::1] view = weights
-        logmel_filterbank(self.plan, &view[0, 0])
+        cdef Py_buffer view
+        weights = empty((self.n_mels, self.n_fft // 2 + 1), float32)
+        get_floats(weights, 2, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, &view)
+        logmel_filterbank(self.plan, <float *>view.buf)
+        PyBuffer_Release(&view)
         return weights
-
-
-cdef int get_floats(object array, int ndim, int flags, Py_buffer *view) except -1:
-    """Get a contiguous, aligned float32 buffer, which the caller releases. Raises TypeError for any other object."""
-    try:
-        PyObject_GetBuffer(array, view, flags | PyBUF_FORMAT)
-    except (BufferError, ValueError) as error:
-        raise TypeError(f"expected a contiguous float32 array: {error}") from None
-    if view.ndim != ndim or view.itemsize != sizeof(float) or view.format[0] != b"f" or view.format[1] != 0:
-        PyBuffer_Release(view)
-        raise TypeError(f"expected a contiguous float32 array with {ndim} dimensions")
-    if view.len and <size_t>view.buf % sizeof(float):
-        PyBuffer_Release(view)
-        raise TypeError("expected an aligned float32 array")
-    return 0
 
 
 cdef class Stream:
@@ -210,9 +226,12 @@ cdef class Stream:
     cdef logmel *lm
     cdef readonly Plan plan
     cdef bint busy
+    cdef size_t capacity  # of the last new array
+    cdef tuple arguments  # of numpy.empty for that capacity
 
     def __cinit__(self, Plan plan not None):
         self.plan = plan
+        self.capacity = <size_t>-1
         if logmel_create(plan.plan, &self.lm) != LOGMEL_OK:
             raise MemoryError(f"out of memory for a stream with n_fft={plan.n_fft}")
 
@@ -244,6 +263,12 @@ cdef class Stream:
         """Pad the end of the signal and return the remaining frames, written to `out` if set."""
         return self.run(NULL, 0, True, out)
 
+    cdef object new_frames(self, size_t capacity):
+        if capacity != self.capacity:
+            self.arguments = ((self.plan.frame_length, capacity), float32, "F")
+            self.capacity = capacity
+        return PyObject_Call(empty, self.arguments, NULL)
+
     cdef object run(self, const float *y, size_t n, bint at_end, object out):
         cdef Py_buffer frames
         cdef size_t n_frames = 0, capacity
@@ -252,7 +277,7 @@ cdef class Stream:
         try:
             capacity = logmel_frames_after_flush(self.lm) if at_end else logmel_frames_after_push(self.lm, n)
             if out is None:
-                out = np.empty((capacity, self.plan.frame_length), np.float32).T
+                out = self.new_frames(capacity)
             get_floats(out, 2, PyBUF_F_CONTIGUOUS | PyBUF_WRITABLE, &frames)
             try:
                 if <size_t>frames.shape[0] != self.plan.frame_length or <size_t>frames.shape[1] < capacity:
@@ -277,18 +302,25 @@ cdef class Stream:
         logmel_reset(self.lm)
         self.busy = False
 
-    def mfcc(self, const float[:, ::1] db not None):
+    def mfcc(self, db):
         """Return the MFCC of frames in dB, (k, n_mels) -> (k, n_mfcc), without changing the stream."""
-        if <int>db.shape[1] != self.plan.n_mels:
-            raise ValueError(f"frames must have {self.plan.n_mels} bands, got {db.shape[1]}")
-        out = np.empty((db.shape[0], self.plan.frame_length), np.float32)
-        cdef float[:, ::1] view = out
-        self.enter()
-        if db.shape[0]:
-            with nogil:
-                logmel_mfcc(self.lm, &db[0, 0], <size_t>db.shape[0], &view[0, 0])
-        self.busy = False
-        return out
+        cdef Py_buffer frames, coefficients
+        get_floats(db, 2, PyBUF_C_CONTIGUOUS, &frames)
+        try:
+            if <int>frames.shape[1] != self.plan.n_mels:
+                raise ValueError(f"frames must have {self.plan.n_mels} bands, got {frames.shape[1]}")
+            out = empty((frames.shape[0], self.plan.frame_length), float32)
+            self.enter()
+            try:
+                get_floats(out, 2, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, &coefficients)
+                with nogil:
+                    logmel_mfcc(self.lm, <const float *>frames.buf, <size_t>frames.shape[0], <float *>coefficients.buf)
+                PyBuffer_Release(&coefficients)
+                return out
+            finally:
+                self.busy = False
+        finally:
+            PyBuffer_Release(&frames)
 
 
 cdef int raise_for_status(logmel_status status, const float *y, size_t n) except -1:

@@ -3,6 +3,7 @@
 Only the shared library is used. pyFFTW itself is not imported: the import takes 0.1 s.
 """
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,9 +31,12 @@ def _load_from_pyfftw() -> str:
     for path in map(str, _pyfftw_libraries()):
         if _logmel.load_fftw(path):
             return path
-    raise GenreEdgeError(
-        "FFTW was not found: pip install pyfftw, or install the system's library (apt install libfftw3-single3)"
-    )
+    advice = "install the system's library (apt install libfftw3-single3)"
+    if sys.version_info < (3, 15):
+        advice = f"pip install pyfftw, or {advice}"
+    else:
+        advice = f"pyfftw has no wheel for this version of Python; {advice}"
+    raise GenreEdgeError(f"FFTW, which FFTs of odd sizes and with prime factors above 5 need, was not found: {advice}")
 
 
 def _pyfftw_libraries() -> list[Path]:

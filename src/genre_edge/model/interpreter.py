@@ -1,33 +1,33 @@
-"""The TensorFlow Lite runtime: ai-edge-litert or tflite-runtime, whichever is installed."""
+"""The TensorFlow Lite runtime, LiteRT."""
 
-from importlib import import_module
 from importlib.metadata import version
+from types import ModuleType
 from typing import Any
 
 from genre_edge.errors import GenreEdgeError
 
+_NAME = "ai-edge-litert"
 
-def _interpreter_class() -> Any:
+
+def _litert() -> ModuleType:
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert import interpreter
     except ImportError:
-        try:
-            from tflite_runtime.interpreter import Interpreter
-        except ImportError:
-            raise GenreEdgeError(
-                "no TensorFlow Lite runtime: pip install ai-edge-litert (or tflite-runtime on 32-bit Arm)"
-            ) from None
-    return Interpreter
+        raise GenreEdgeError(
+            f"the TensorFlow Lite runtime is not installed: pip install {_NAME} (it has wheels for Python 3.10 to 3.14 on "
+            "64-bit Linux and on macOS for Apple silicon; spectrograms need no runtime)"
+        ) from None
+    return interpreter  # type: ignore[no-any-return]
 
 
 def runtime() -> tuple[str, str]:
     """Return the runtime's name and version.
 
     Raises:
-        GenreEdgeError: no runtime is installed.
+        GenreEdgeError: the runtime is not installed.
     """
-    name = _interpreter_class().__module__.partition(".")[0].replace("_", "-")
-    return name, version(name)
+    _litert()
+    return _NAME, version(_NAME)
 
 
 def create(content: bytes, *, reference: bool = False) -> Any:
@@ -38,13 +38,12 @@ def create(content: bytes, *, reference: bool = False) -> Any:
         reference: use the reference kernels (`BUILTIN_REF`), which are slow and return the same values on every CPU.
 
     Raises:
-        GenreEdgeError: no runtime is installed.
+        GenreEdgeError: the runtime is not installed.
         ValueError, RuntimeError: the runtime rejects the content.
     """
-    interpreter_class, options = _interpreter_class(), {}
+    litert, options = _litert(), {}
     if reference:
-        resolvers = import_module(interpreter_class.__module__).OpResolverType
-        options["experimental_op_resolver_type"] = resolvers.BUILTIN_REF
-    interpreter = interpreter_class(model_content=content, num_threads=1, **options)
+        options["experimental_op_resolver_type"] = litert.OpResolverType.BUILTIN_REF
+    interpreter = litert.Interpreter(model_content=content, num_threads=1, **options)
     interpreter.allocate_tensors()
     return interpreter

@@ -92,7 +92,7 @@ def require_pillow() -> None:
         GenreEdgeError: Pillow is not installed.
     """
     if find_spec("PIL") is None:
-        raise GenreEdgeError("a spectrogram image needs Pillow: in genre-edge's folder, run: pip install '.[picture]'")
+        raise GenreEdgeError("a spectrogram image needs Pillow; run: pip install 'genre-edge[picture]'")
 
 
 def draw(overview: Overview, mel: MelConfig, top_db: float, title: str) -> bytes:

@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Build genre-edge's sdist and wheels for x86-64 and 64-bit Arm in dist/, twice, and compare the bytes; then install them
+# in new environments and check them there.
+#
+#     tools/release.sh                    # in the host's Pythons
+#     sudo tools/release.sh --roots DIR   # also in Debian 12 and 13 without a compiler, which are created in DIR
+#
+# Needs python3.11, gcc and gcc-aarch64-linux-gnu; with python3.10, the wheels for it are built, too. The commit that is
+# checked out is built, not the working tree. build/release/report.md has the sizes and the table of results.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+. tools/release/root.sh
+work=$PWD/build/release report=$PWD/build/release/report.md
+ROOTS=
+case "${1:-}" in
+    --roots) ROOTS=$(realpath -m "${2:?--roots needs a folder}") ;;
+    "") ;;
+    *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit 2 ;;
+esac
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH PIP_DISABLE_PIP_VERSION_CHECK=1
+
+# build_tools VERSION: an environment of this Python with the pinned build tools; prints its folder.
+build_tools() {
+    local tools="$work/tools-$1"
+    if [ ! -e "$tools/.installed" ] || [ packaging/build.txt -nt "$tools/.installed" ]; then
+        "python$1" -m venv --clear "$tools"
+        "$tools/bin/pip" install --quiet --require-hashes --requirement packaging/build.txt >&2
+        touch "$tools/.installed"
+    fi
+    printf '%s\n' "$tools"
+}
+
+# build_wheel FOLDER PYTHON ARCHITECTURE: build the sources in FOLDER/source; auditwheel decides whether the tag is true.
+build_wheel() {
+    local bin include="$work/include"
+    bin=$(build_tools "$2")/bin
+    # Debian's pyconfig.h includes that of the target's package; both processors have the same sizes and byte order.
+    mkdir -p "$include"
+    ln -sfn "/usr/include/$(uname -m)-linux-gnu" "$include/$3-linux-gnu"
+    rm -rf "$1/source/build" "$1/raw"
+    (
+        cd "$1/source"
+        export CC="$3-linux-gnu-gcc" LDSHARED="$3-linux-gnu-gcc -shared" LDFLAGS=-s _PYTHON_HOST_PLATFORM="linux-$3"
+        export CFLAGS="-g0 -I$include -include $work/old_glibc.h" SETUPTOOLS_EXT_SUFFIX=".cpython-${2/./}-$3-linux-gnu.so"
+        "$bin/python" -m build --no-isolation --wheel --outdir "$1/raw" . >"$1/log" 2>&1 || { cat "$1/log" && exit 1; }
+    )
+    PATH="$bin:$PATH" "$bin/auditwheel" repair --only-plat --plat "manylinux_2_17_$3" --wheel-dir "$1/dist" "$1"/raw/*.whl >"$1/log" 2>&1 ||
+        { cat "$1/log" && exit 1; }
+}
+
+# build_all FOLDER: build the sdist, and the wheels from it, in FOLDER/dist.
+build_all() {
+    local architecture python bin
+    bin=$(build_tools 3.11)/bin
+    rm -rf "$1" && mkdir -p "$1/checkout" "$1/source" "$1/dist"
+    git archive HEAD | tar -x -C "$1/checkout"
+    (cd "$1/checkout" && "$bin/python" -m build --no-isolation --sdist --outdir "$1/dist" . >"$1/log" 2>&1) || { cat "$1/log" && exit 1; }
+    "$bin/python" tools/release/repack_sdist.py "$1"/dist/*.tar.gz
+    tar -x -C "$1/source" --strip-components 1 -f "$1"/dist/*.tar.gz
+    for architecture in x86_64 aarch64; do
+        for python in "${build_pythons[@]}"; do build_wheel "$1" "$python" "$architecture"; done
+    done
+}
+
+# check NAME PYTHON: install the wheels' release in a new environment of this Python and check it; add a line to the report.
+check() {
+    local result="works" environment="$work/environment"
+    "$2" -m venv --clear "$environment"
+    "$environment/bin/pip" install --quiet --only-binary :all: --find-links dist genre-edge
+    "$environment/bin/python" tools/release/check_install.py demo/song.ogg "$work/expected.json" || result="**fails**"
+    report_line "$1" "$("$2" -c 'import platform; print(platform.python_version())')" "$environment" "$result"
+}
+
+# check_root ARCHITECTURE SUITE: the same in a Debian, which must have no compiler.
+check_root() {
+    local root="$ROOTS/$1-$2" result="works" version
+    create_root "$1" "$2" ca-certificates,python3,python3-venv
+    mount_root "$root"
+    ! in_root "$root" sh -c 'command -v gcc cc' || die "$root has a compiler"
+    rm -rf "$root/release" && mkdir "$root/release"
+    cp -r dist demo/song.ogg tools/release/check_install.py "$work/expected.json" "$root/release"
+    version=$(in_root "$root" python3 -c 'import platform; print(platform.python_version())')
+    in_root "$root" python3 -m venv --clear /release/environment
+    in_root "$root" /release/environment/bin/pip install --quiet --only-binary :all: --find-links /release/dist genre-edge
+    in_root "$root" /release/environment/bin/python /release/check_install.py /release/song.ogg /release/expected.json || result="**fails**"
+    report_line "Debian $2, $1${QEMU_CPU:+ ($QEMU_CPU, emulated)}" "$version" "$root/release/environment" "$result"
+    rm -rf "$root/release"
+    unmount_root "$root"
+}
+
+# report_line MACHINE PYTHON ENVIRONMENT RESULT
+report_line() {
+    printf '| %s | %s | %s MB | %s |\n' "$1" "$2" "$(du -sm "$3" | cut -f 1)" "$4" | tee -a "$report"
+}
+
+for program in x86_64-linux-gnu-gcc aarch64-linux-gnu-gcc python3.11; do
+    command -v $program >/dev/null || die "$program is missing"
+done
+build_pythons=(3.11)
+! python3.10 -c '' 2>/dev/null || build_pythons=(3.10 3.11)
+mkdir -p "$work"
+cp tools/release/old_glibc.h "$work" # outside of the folders that are compared
+
+say "building twice"
+(umask 022 && build_all "$work/first")
+(umask 077 && TZ=Asia/Tokyo LC_ALL=C build_all "$work/second/in another folder")
+for file in "$work"/first/dist/*; do
+    cmp "$file" "$work/second/in another folder/dist/$(basename "$file")" || die "the two builds differ"
+done
+rm -rf dist && cp -r "$work/first/dist" dist
+{
+    printf '| file | bytes | SHA-256 |\n| --- | --- | --- |\n'
+    for file in dist/*; do printf '| %s | %s | %s |\n' "$(basename "$file")" "$(stat -c %s "$file")" "$(sha256sum "$file" | cut -c -16)..."; done
+    printf '\n| machine | Python | installed | result |\n| --- | --- | --- | --- |\n'
+} | tee "$report"
+
+python3.11 -m venv --clear "$work/environment"
+"$work/environment/bin/pip" install --quiet --only-binary :all: --find-links dist genre-edge
+for model in edge nano paper; do
+    "$work/environment/bin/genre-edge" classify --model $model --format jsonl demo/song.ogg
+done >"$work/expected.json"
+for python in 3.10 3.11 3.12 3.13 3.14; do
+    if "python$python" -c '' 2>/dev/null; then check "$(uname -m), host" "python$python"; fi
+done
+if [ -n "$ROOTS" ]; then
+    [ "$(id -u)" = 0 ] || die "must run as root: chroot needs it"
+    require_packages mmdebstrap arch-test debian-archive-keyring
+    trap clean_up_roots EXIT
+    enable_arm64
+    for suite in bookworm trixie; do
+        check_root amd64 $suite
+        QEMU_CPU=cortex-a72 check_root arm64 $suite
+    done
+fi
+! grep -q fails "$report" || die "a check failed; see $report"
