@@ -46,8 +46,9 @@ build_wheel() {
         export CFLAGS="-g0 -I$include -include $work/old_glibc.h" SETUPTOOLS_EXT_SUFFIX=".cpython-${2/./}-$3-linux-gnu.so"
         "$bin/python" -m build --no-isolation --wheel --outdir "$1/raw" . >"$1/log" 2>&1 || { cat "$1/log" && exit 1; }
     )
-    PATH="$bin:$PATH" "$bin/auditwheel" repair --only-plat --plat "manylinux_2_17_$3" --wheel-dir "$1/dist" "$1"/raw/*.whl >"$1/log" 2>&1 ||
+    PATH="$bin:$PATH" "$bin/auditwheel" repair --only-plat --plat auto --wheel-dir "$1/dist" "$1"/raw/*.whl >"$1/log" 2>&1 ||
         { cat "$1/log" && exit 1; }
+    compgen -G "$1/dist/*manylinux_2_17_$3.whl" >/dev/null || { cat "$1/log" && die "the wheel needs a newer glibc than 2.17"; }
 }
 
 # build_all FOLDER: build the sdist, and the wheels from it, in FOLDER/dist.
