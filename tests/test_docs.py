@@ -135,8 +135,8 @@ def test_docs_generated_page_up_to_date(tool: str, page: str) -> None:
 
 def test_docs_links() -> None:
     """Links inside the project lead to a file."""
-    for page in PAGES:
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+    for page in [*PAGES, *(ROOT / "docs").glob("*.ipynb")]:
+        for target in re.findall(r"\]\(([^)#:]+)[#)]", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
