@@ -17,35 +17,36 @@ CSS_ADDRESS = re.compile(r"(?:url\(|@import)\s*[\"']?([^\"')\s]+)")
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
-    """The pages of the site, by path."""
-    site = tmp_path_factory.mktemp("site")
-    done = build_site(site)
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built site."""
+    folder = tmp_path_factory.mktemp("site")
+    done = build_site(folder)
     assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[Path, Page]:
+    """The pages of the site, by path."""
     return {path: Page(path) for path in site.rglob("*.html") if path.name != "404.html"}
 
 
-def site_of(pages: dict[Path, Page]) -> Path:
-    return min(pages, key=lambda path: len(path.parts)).parent
-
-
-def test_site_has_all_documents(pages: dict[Path, Page]) -> None:
+def test_site_has_all_documents(site: Path, pages: dict[Path, Page]) -> None:
     """Each document of the project has a page, README the first one."""
-    site = site_of(pages)
     names = [path.relative_to(ROOT).with_suffix(".html").as_posix() for path in DOCUMENTS]
     expected = {site / (name if name != "README.html" else "index.html") for name in names}
     assert expected | {site / "demo" / "index.html"} == set(pages)
 
 
-def test_site_shows_notebook_with_figures(pages: dict[Path, Page]) -> None:
+def test_site_shows_notebook_with_figures(site: Path, pages: dict[Path, Page]) -> None:
     """The notebook's page has its figures."""
-    figures = [address for address in pages[site_of(pages) / "docs" / "tutorial.html"].fetched if "_files/" in address]
+    figures = [address for address in pages[site / "docs" / "tutorial.html"].fetched if "_files/" in address]
     assert len(figures) >= 8 and len(set(figures)) == len(figures)
 
 
-def test_site_fetches_nothing_from_other_hosts(pages: dict[Path, Page]) -> None:
+def test_site_fetches_nothing_from_other_hosts(site: Path, pages: dict[Path, Page]) -> None:
     """Scripts, styles, fonts and images of all pages are part of the site."""
-    sheets = {path: path.read_text() for path in site_of(pages).rglob("*.css")}
+    sheets = {path: path.read_text() for path in site.rglob("*.css")}
     assert sheets
     for path, page in pages.items():
         addresses = [*page.fetched, *CSS_ADDRESS.findall(page.styles)]

@@ -3,7 +3,7 @@
     python -m tools.execute_notebook docs/tutorial.ipynb
 
 The file then has no metadata that differ from run to run or from machine to machine, nothing of standard error, and
-figures with few colours, which are small.
+figures with a palette, which makes them small.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from PIL import Image
 from genre_edge.system.atomic_write import write_atomically
 
 TIMEOUT_S = 600  # for one cell, and for the kernel's start
-N_COLOURS = 64  # of a figure
+N_COLOURS = 256  # of a figure
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -57,11 +57,11 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             for output in cell.outputs:
                 if "image/png" in output.get("data", {}):
-                    output.data["image/png"] = with_few_colours(output.data["image/png"])
+                    output.data["image/png"] = with_palette(output.data["image/png"])
     return notebook
 
 
-def with_few_colours(png: str) -> str:
+def with_palette(png: str) -> str:
     """Return a figure, PNG in base64, with a palette."""
     packed = io.BytesIO()
     with Image.open(io.BytesIO(base64.b64decode(png))) as image:
