@@ -6,7 +6,7 @@ BUILD_INPUTS := pyproject.toml setup.py $(wildcard csrc/*.[ch] csrc/kernels/*.[c
 SONG := demo/song.ogg
 WORKERS ?= 2
 
-.PHONY: demo test test-fast check format docs fuzz constraints sbom clean
+.PHONY: demo test test-fast check format docs site fuzz constraints sbom clean
 
 # Classify the shipped song.
 demo: $(VENV)/.installed
@@ -39,6 +39,10 @@ docs: $(VENV)/.installed-for-tests
 	$(BIN)/python -m tools.cli_docs --write docs/cli.md
 	$(BIN)/python -m tools.golden --write src/genre_edge/diagnostics/golden.json
 	$(BIN)/genre-edge spectrogram $(SONG) -o docs/spectrogram.png
+
+# Build the docs as a website in build/site/.
+site: $(VENV)/.installed-for-tests
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

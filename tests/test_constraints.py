@@ -18,8 +18,8 @@ else:
 
 EXTRAS = ("picture", "live", "station", "library", "cluster")
 MACHINES = [
-    {"python_version": python, "python_full_version": f"{python}.0", "platform_machine": machine, "extra": ""}
-    for python in ("3.10", "3.11", "3.12", "3.13")
+    {"python_version": python, "python_full_version": f"{python}.0", "platform_machine": machine, "sys_platform": "linux", "extra": ""}
+    for python in ("3.10", "3.11", "3.12", "3.13", "3.14")
     for machine in ("x86_64", "aarch64")
 ]
 

@@ -20,6 +20,7 @@ case "${1:-}" in
 esac
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH PIP_DISABLE_PIP_VERSION_CHECK=1
+umask 022 # wheels keep the modes of files
 
 # build_tools VERSION: an environment of this Python with the pinned build tools; prints its folder.
 build_tools() {
@@ -105,8 +106,8 @@ mkdir -p "$work"
 cp tools/release/old_glibc.h "$work" # outside of the folders that are compared
 
 say "building twice"
-(umask 022 && build_all "$work/first")
-(umask 077 && TZ=Asia/Tokyo LC_ALL=C build_all "$work/second/in another folder")
+build_all "$work/first"
+(export TZ=Asia/Tokyo LC_ALL=C && build_all "$work/second/in another folder")
 for file in "$work"/first/dist/*; do
     cmp "$file" "$work/second/in another folder/dist/$(basename "$file")" || die "the two builds differ"
 done

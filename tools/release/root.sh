@@ -1,7 +1,7 @@
 # Functions for Debian systems in folders, sourced by tools/release.sh and tools/arm64.sh. They need root on Debian.
 # shellcheck shell=bash
 #
-#     ROOTS          folder with the systems, named ARCHITECTURE-SUITE, and with qemu
+#     ROOTS          folder with the systems, named ARCHITECTURE-SUITE
 #     DEBIAN_MIRROR  mirror for new systems (default: the one that apt uses)
 #     QEMU_CPU       processor that qemu emulates
 
@@ -28,23 +28,13 @@ debian_mirror() {
 # Let the kernel run Arm programs with Debian 13's qemu: that of Debian 12, version 7.2, crashes LiteRT 2.2 and later.
 # With flag F the kernel keeps qemu open, so the systems need no copy. A later registration has priority.
 enable_arm64() {
-    local binfmt=/proc/sys/fs/binfmt_misc apt="$ROOTS/apt" options
-    if [ ! -x "$ROOTS/qemu/usr/bin/qemu-aarch64" ]; then
-        say "downloading qemu of Debian 13"
-        mkdir -p "$apt"/{lists/partial,cache/archives/partial}
-        : >"$apt/status"
-        printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s trixie main\n' "$(debian_mirror)" >"$apt/sources"
-        options=(-qq -o "Dir::Etc::sourcelist=$apt/sources" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$apt/lists"
-            -o "Dir::Cache=$apt/cache" -o "Dir::State::status=$apt/status" -o APT::Sandbox::User=root)
-        apt-get "${options[@]}" update
-        (cd "$apt" && apt-get "${options[@]}" download qemu-user qemu-system-arm)
-        for package in qemu-user qemu-system-arm; do dpkg -x "$apt"/${package}_*.deb "$ROOTS/qemu"; done
-    fi
+    local binfmt=/proc/sys/fs/binfmt_misc
+    create_root amd64 trixie qemu-user,qemu-system-arm,e2fsprogs emulator
     [ -e $binfmt/register ] || mount -t binfmt_misc binfmt_misc $binfmt
-    [ ! -e $binfmt/genre-edge-arm64 ] || echo -1 >$binfmt/genre-edge-arm64
+    disable_arm64
     printf '%s' ':genre-edge-arm64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:' \
         '\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:' \
-        "$ROOTS/qemu/usr/bin/qemu-aarch64:FOC" >$binfmt/register
+        "$ROOTS/emulator/usr/bin/qemu-aarch64:FOC" | cat >$binfmt/register
 }
 
 disable_arm64() {
@@ -52,10 +42,10 @@ disable_arm64() {
     [ ! -e $entry ] || echo -1 >$entry
 }
 
-# create_root ARCHITECTURE SUITE PACKAGES: a Debian with these packages, comma-separated, unless it is there already.
+# create_root ARCHITECTURE SUITE PACKAGES [NAME]: a Debian with these packages, comma-separated, unless it is there already.
 # An interrupted run leaves no incomplete one.
 create_root() {
-    local root="$ROOTS/$1-$2"
+    local root="$ROOTS/${4:-$1-$2}"
     [ ! -d "$root" ] || return 0
     say "creating Debian $2 for $1"
     rm -rf --one-file-system "$root.partial"
