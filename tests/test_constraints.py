@@ -18,8 +18,14 @@ else:
 
 EXTRAS = ("picture", "live", "station", "library", "cluster")
 MACHINES = [
-    {"python_version": python, "python_full_version": f"{python}.0", "platform_machine": machine, "sys_platform": "linux", "extra": ""}
-    for python in ("3.10", "3.11", "3.12", "3.13", "3.14")
+    {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "platform_machine": machine,
+        "sys_platform": "linux",
+        "extra": "",
+    }
+    for python in ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
     for machine in ("x86_64", "aarch64")
 ]
 

@@ -1,5 +1,6 @@
 """The sdist and the wheel: their content, and the wheel in a new environment."""
 
+import json
 import os
 import subprocess
 import sys
@@ -61,8 +62,20 @@ def test_wheel_content(distributions: tuple[Path, Path]) -> None:
     )
     for name in expected:
         assert f"genre_edge/{name}" in names
+    for unit in ("genre-edge.service", "genre-edge-scan.service", "genre-edge-scan.timer"):
+        assert any(name.endswith(f".data/data/share/genre-edge/{unit}") for name in names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if "fftw3" in name or name.endswith((".c", ".pyx"))]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="the limited API has buffers from Python 3.11 on")
+def test_wheel_is_abi3(distributions: tuple[Path, Path]) -> None:
+    """The wheel serves Python 3.11 and all later versions: it uses nothing but the limited API."""
+    assert "-cp311-abi3-" in distributions[1].name
+    done = run(sys.executable, "-m", "abi3audit", "--strict", "--report", distributions[1])
+    (wheel,) = json.loads(done)["specs"].values()
+    (extension,) = [part["result"] for part in wheel["wheel"]]
+    assert extension["is_abi3"] and extension["is_abi3_baseline_compatible"] and not extension["non_abi3_symbols"]
 
 
 def test_wheel_in_new_environment(distributions: tuple[Path, Path], tmp_path: Path, song: Path) -> None:

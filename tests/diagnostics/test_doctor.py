@@ -267,7 +267,6 @@ def test_soundfile_old_libsndfile(monkeypatch: pytest.MonkeyPatch) -> None:
     assert matches(doctor.soundfile(), "warn", "cannot decode mp3", "--upgrade soundfile")
 
 
-
 def test_run_check_exception() -> None:
     """An exception of a check becomes a finding."""
 
