@@ -1,7 +1,6 @@
 """`genre-edge doctor`: findings and advice of each check."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
