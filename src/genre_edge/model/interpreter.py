@@ -14,7 +14,7 @@ def _litert() -> ModuleType:
         from ai_edge_litert import interpreter
     except ImportError:
         raise GenreEdgeError(
-            f"the TensorFlow Lite runtime is not installed: pip install {_NAME} (there are wheels for Python 3.10 to 3.14 "
+            f"the TensorFlow Lite runtime is not installed: pip install {_NAME} (it has wheels for Python 3.10 to 3.14 "
             "on 64-bit Linux, and on macOS for Apple silicon; spectrograms need no runtime)"
         ) from None
     return interpreter  # type: ignore[no-any-return]
