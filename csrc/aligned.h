@@ -11,13 +11,13 @@ static inline size_t aligned_length(size_t n)
     return (n + 15) / 16 * 16;
 }
 
-/* Allocate n zeroed floats on a 64-byte boundary; the caller frees them with free(). Return NULL if out of memory. */
+/* Allocate n zeroed floats on a 64-byte boundary; the caller frees them with free(). Return NULL if out of memory.
+ * Not aligned_alloc: macOS has it since 10.15 only. */
 static inline float *aligned_floats(size_t n)
 {
     size_t bytes = aligned_length(n ? n : 1) * sizeof(float);
-    float *p = aligned_alloc(64, bytes);
-    if (p) memset(p, 0, bytes);
-    return p;
+    void *p = NULL;
+    return posix_memalign(&p, 64, bytes) ? NULL : memset(p, 0, bytes);
 }
 
 #endif

@@ -5,6 +5,12 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#if defined(__APPLE__)
+#define SYSTEM_LIBRARY "libfftw3f.3.dylib"
+#else
+#define SYSTEM_LIBRARY "libfftw3f.so.3"
+#endif
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static fftw_api api;
 static int is_bound = 0;
@@ -38,7 +44,7 @@ int fftw_api_load(const char *path)
     pthread_mutex_lock(&lock);
     if (!is_bound) {
         /* RTLD_LAZY: pyFFTW's extension module also has references to Python functions, which are never called here. */
-        void *library = dlopen(path ? path : "libfftw3f.so.3", RTLD_LAZY | RTLD_LOCAL);
+        void *library = dlopen(path ? path : SYSTEM_LIBRARY, RTLD_LAZY | RTLD_LOCAL);
         if (library) {
             is_bound = bind_symbols(library);
             if (!is_bound) dlclose(library);

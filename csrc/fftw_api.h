@@ -14,8 +14,8 @@ typedef struct {
     const char *version;
 } fftw_api;
 
-/* Load the FFTW library at `path` (NULL: libfftw3f.so.3) and bind its functions. Return 1 on success or if a library
- * is already bound, else 0. */
+/* Load the FFTW library at `path` (NULL: the system's, libfftw3f.so.3 or libfftw3f.3.dylib) and bind its functions.
+ * Return 1 on success or if a library is already bound, else 0. */
 int fftw_api_load(const char *path);
 
 /* Return the bound functions, or NULL if no library is bound. */

@@ -67,7 +67,7 @@ typedef struct logmel_plan logmel_plan;
 typedef struct logmel logmel;
 
 /* Load single-precision FFTW for the process. `path` names a library with the fftwf_* functions; NULL means the
- * system's libfftw3f.so.3. Once a library is bound, further calls do nothing. */
+ * system's, libfftw3f.so.3 or libfftw3f.3.dylib. Once a library is bound, further calls do nothing. */
 logmel_status logmel_load_fftw(const char *path);
 
 /* Return the version string of the bound FFTW library, or NULL. */

@@ -1,5 +1,6 @@
 /* Tests that no function allocates, frees or locks between create and destroy, and that each failed allocation is
  * reported without a leak. Linked with --wrap for the functions below. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,13 +20,13 @@ static int should_fail(void)
 void *__real_calloc(size_t n, size_t size);
 void *__real_malloc(size_t size);
 void *__real_realloc(void *p, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
+int __real_posix_memalign(void **p, size_t alignment, size_t size);
 void __real_free(void *p);
 int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_realloc(void *p, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
+int __wrap_posix_memalign(void **p, size_t alignment, size_t size);
 void __wrap_free(void *p);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
 
@@ -49,11 +50,11 @@ void *__wrap_realloc(void *p, size_t size)
     return __real_realloc(p, size);
 }
 
-void *__wrap_aligned_alloc(size_t alignment, size_t size)
+int __wrap_posix_memalign(void **p, size_t alignment, size_t size)
 {
-    void *p = should_fail() ? NULL : __real_aligned_alloc(alignment, size);
-    n_allocated += p != NULL;
-    return p;
+    int error = should_fail() ? ENOMEM : __real_posix_memalign(p, alignment, size);
+    n_allocated += error == 0;
+    return error;
 }
 
 void __wrap_free(void *p)

@@ -79,6 +79,17 @@ def test_child_of_dead_parent_is_not_run(tmp_path: Path) -> None:
         assert subprocess.run(command, capture_output=True, text=True).stdout == ("run\n" if runs else "")
 
 
+def test_child_without_prctl(tmp_path: Path) -> None:
+    """On a system without a parent-death signal, the program is run and ends when nobody reads its output any more."""
+    stub = "import ctypes, runpy, sys, types; ctypes.CDLL = lambda name: types.SimpleNamespace(); "
+    code = f"{stub}sys.argv = [{process._CHILD!r}, {str(os.getpid())!r}, '/bin/cat', '/dev/zero']; "
+    code += f"runpy.run_path({process._CHILD!r}, run_name='__main__')"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None and len(child.stdout.read(100_000)) == 100_000
+        child.stdout.close()
+        assert child.wait(TIMEOUT_S) == -signal.SIGPIPE
+
+
 def test_child_restores_signals() -> None:
     """The program does not inherit the signals that Python ignores."""
     command = [sys.executable, process._CHILD, str(os.getpid()), "/bin/grep", "SigIgn", "/proc/self/status"]

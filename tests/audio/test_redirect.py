@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +83,9 @@ def test_redirect_close(server: Redirect) -> None:
 def test_is_supported(url: str, supported: bool) -> None:
     """Only protocols with redirections that ffmpeg follows are supported."""
     assert Redirect.is_supported(url) == supported
+
+
+def test_is_supported_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system does not tell whose a connection is, nothing is redirected."""
+    monkeypatch.setattr(redirect, "_SOCKETS", Path("/nowhere"))
+    assert not Redirect.is_supported("https://a")

@@ -1,5 +1,6 @@
 """StderrTail: keeps the end of a child's standard error without blocking the child."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -34,6 +35,17 @@ def test_full_pipe_does_not_block_child() -> None:
     with start(program, stderr) as process:
         assert process.wait(TIMEOUT_S) == 0
     assert stderr.last_line() == "x" * 999
+    stderr.close()
+
+
+def test_pipe_of_default_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where pipes cannot be enlarged, the child is not blocked either, and what the pipe holds is kept."""
+    monkeypatch.delattr(fcntl, "F_SETPIPE_SZ")
+    stderr = StderrTail()
+    with pytest.raises(BlockingIOError):
+        for i in range(10_000):
+            os.write(stderr.write_fd, b"%0999d\n" % i)
+    assert 10 < i < 1000 and stderr.last_line() == f"{i - 1:0999d}"
     stderr.close()
 
 

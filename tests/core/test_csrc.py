@@ -29,7 +29,7 @@ SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 LIBRARIES = ["-lm", "-ldl", "-lpthread"]
 SYSTEM_FFTW = "libfftw3f.so.3"
 REDUCED = "20000"  # second argument of a test program: less work, because valgrind and QEMU are 30 times slower
-WRAPPED = ("malloc", "calloc", "realloc", "aligned_alloc", "free", "pthread_mutex_lock")  # in test_memory.c
+WRAPPED = ("malloc", "calloc", "realloc", "posix_memalign", "free", "pthread_mutex_lock")  # in test_memory.c
 
 BUILDS = {
     "sanitized": ("gcc", ["-O1", *SANITIZERS]),  # -O2 compiles three times as long

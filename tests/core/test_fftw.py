@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -74,3 +75,15 @@ def test_spectrogram_without_fftw() -> None:
         "except RuntimeError as error:\n    print(error)"
     )
     assert "FFTW is not loaded" in done.stdout, done.stderr
+
+
+def test_pyfftw_libraries_on_macos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wheels for macOS have the library in `pyfftw/.dylibs`; those of other precisions are not taken."""
+    libraries = [f".dylibs/libfftw3{kind}.3.dylib" for kind in ("", "f", "f_omp", "l")]
+    for name in ("__init__.py", *libraries, "pyfftw.cpython-311-darwin.so"):
+        (tmp_path / "pyfftw" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pyfftw" / name).touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "pyfftw", raising=False)
+    expected = [".dylibs/libfftw3f.3.dylib", "pyfftw.cpython-311-darwin.so"]
+    assert fftw._pyfftw_libraries() == [tmp_path / "pyfftw" / name for name in expected]

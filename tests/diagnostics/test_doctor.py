@@ -212,6 +212,12 @@ def test_memory_states(monkeypatch: pytest.MonkeyPatch, free: float, state: str)
     assert (finding.state, finding.measured) == (state, free)
 
 
+def test_memory_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that does not report its free memory is no problem."""
+    monkeypatch.setattr(machine, "free_memory_mb", lambda: None)
+    assert doctor.memory() == Finding("ok", "not reported by this system")
+
+
 def test_simd_without_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     """A core without SIMD is a warning."""
     monkeypatch.setattr(MelSpectrogram, "lanes", 1)

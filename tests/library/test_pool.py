@@ -12,6 +12,7 @@ import pytest
 
 from genre_edge.library.pool import Pool
 from genre_edge.library.worker_process import Failure, Limits
+from genre_edge.system import process
 from tests.helpers.station import eventually
 
 LIMITS = Limits(60, 512 << 20)
@@ -33,6 +34,10 @@ def do(task: str) -> str:
             os.kill(os.getpid(), signal.SIGKILL)
     elif name == "take":
         return str(len(bytearray(int(argument) << 20)))
+    elif name == "keep":
+        memory = bytearray(int(argument) << 20)
+        time.sleep(600)
+        return str(len(memory))
     elif name == "child":
         subprocess.Popen(["sleep", "600"])
         Path(argument).write_text(str(os.getpid()))
@@ -89,6 +94,18 @@ def test_memory_limit() -> None:
     """A task that takes too much fails as its function or its process does; a smaller one succeeds."""
     found = results(["take 2000", "take 10"], limits=Limits(60, 200 << 20))
     assert isinstance(found["take 2000"], Failure) and found["take 10"] == str(10 << 20)
+
+
+def start_without_proc() -> Callable[[str], str]:
+    process._PROC = Path("/nowhere")
+    return do
+
+
+def test_memory_limit_without_proc() -> None:
+    """Where the kernel enforces no limit, the task fails with the same reason, and the others are done."""
+    with Pool(start_without_proc, 1, Limits(120, 200 << 20)) as pool:
+        found = dict(pool.run(["keep 400", "take 10"]))
+    assert found == {"keep 400": Failure("the limit of memory is reached"), "take 10": str(10 << 20)}
 
 
 @pytest.mark.parametrize("ending", ["limit", "close"])

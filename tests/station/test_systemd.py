@@ -21,6 +21,18 @@ def test_notify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "NOTIFY_SOCKET" not in os.environ
 
 
+def test_notify_without_linux_constants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full socket costs no time and no error, also on systems that set its mode by a call of its own."""
+    monkeypatch.delattr(socket, "SOCK_NONBLOCK")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        notifier = Notifier()
+        for _ in range(10_000):  # more than a socket holds
+            notifier.notify("WATCHDOG=1")
+        assert systemd.recv(4096) == b"WATCHDOG=1"
+
+
 @pytest.mark.parametrize("address", ["", "/nowhere/notify", "@genre-edge-nowhere"])
 def test_notify_without_systemd(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a listening socket, `notify` raises no error, and the variable is still removed."""

@@ -1,5 +1,6 @@
 """Facts about the computer."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,13 @@ def test_free_memory_mb_reads_meminfo(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_free_memory_mb_without_meminfo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without /proc/meminfo, another figure of the system is used."""
+    """Without /proc/meminfo, another figure of the system is used; macOS reports none."""
     monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "none")
-    assert machine.free_memory_mb() > 0
+    free = machine.free_memory_mb()
+    assert free is not None and free > 0
+    sysconf = os.sysconf
+    monkeypatch.setattr(os, "sysconf", lambda name: sysconf(name.replace("AVPHYS", "NONE")))
+    assert machine.free_memory_mb() is None
 
 
 def test_processor_falls_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -36,9 +36,21 @@ def test_memory_mb_counts_mapped_pages() -> None:
 
 
 def test_memory_mb_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without /proc the figure is 0."""
+    """Without /proc the figure is the peak for this process, and 0 for others; the address space is unknown."""
+    resident = process.memory_mb()
     monkeypatch.setattr(process, "_PROC", Path("/nowhere"))
-    assert process.memory_mb() == 0.0
+    assert resident * 0.95 < process.memory_mb() < 1e5
+    assert process.memory_mb(os.getppid()) == 0.0
+    assert process.address_space_bytes() is None
+
+
+@pytest.mark.parametrize(("platform", "unit"), [("darwin", 1), ("linux", 1024), ("freebsd14", 1024)])
+def test_memory_mb_units(platform: str, unit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS reports the peak in bytes, other systems in kilobytes."""
+    monkeypatch.setattr(process, "_PROC", Path("/nowhere"))
+    monkeypatch.setattr(process.resource, "getrusage", lambda who: SimpleNamespace(ru_maxrss=204_800_000 // unit))
+    monkeypatch.setattr(process.sys, "platform", platform)
+    assert process.memory_mb() == 204.8
 
 
 def test_usage_of_own_pid_equals_default() -> None:

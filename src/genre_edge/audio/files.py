@@ -5,7 +5,6 @@ the audio is; the header is a hint (see `genre_edge.audio.containers`). If libsn
 before its end, ffmpeg decodes the file, or the rest of it, where it is installed.
 """
 
-import errno
 import logging
 import os
 import stat
@@ -28,6 +27,7 @@ from genre_edge.audio.sndfile import NOT_AUDIO
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError
 from genre_edge.system import signals
+from genre_edge.system.regular_file import SOCKET_ERRNOS
 
 log = logging.getLogger("genre_edge")
 
@@ -282,7 +282,7 @@ def open_descriptor(path: Path) -> int:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         broken = isinstance(error, FileNotFoundError) and path.is_symlink()
-        reason = explain_unreadable(path) if error.errno == errno.ENXIO else error.strerror  # ENXIO: a socket
+        reason = explain_unreadable(path) if error.errno in SOCKET_ERRNOS else error.strerror
         raise AudioError(f"{path}: {'broken link' if broken else reason}") from None
     except ValueError as error:
         raise AudioError(f"{path}: {error}") from None

@@ -228,6 +228,8 @@ def memory() -> Finding:
     from genre_edge.system import machine
 
     free = machine.free_memory_mb()
+    if free is None:
+        return Finding("ok", "not reported by this system")
     if free >= LOW_MEMORY_MB:
         return Finding("ok", f"{free:.0f} MB free", measured=free)
     state: State = "bad" if free < MIN_MEMORY_MB else "warn"

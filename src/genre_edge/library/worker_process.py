@@ -6,9 +6,7 @@ It is started by subprocess, not by multiprocessing, which allows no children in
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -19,12 +17,14 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
+from genre_edge.system import self_limits
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Process = Callable[[Task], Result]
 
 START_S = 300.0  # until a worker is ready
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h: the worker gets a signal when the thread that started it ends
+_MEMORY_LIMIT_REACHED = "the limit of memory is reached"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class WorkerProcess(Generic[Task, Result]):
                     return message
                 self._is_ready, self._deadline = True, time.monotonic() + self._limits.time_s
                 return None
-            return Failure(_death(self._process.wait()), may_succeed=True)
+            return _death(self._process.wait())
         if time.monotonic() > self._deadline:
             self.kill()
             return Failure(f"no result after {self._limits.time_s if self._is_ready else START_S:g} s")
@@ -122,20 +122,23 @@ def _start_process(descriptor: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _death(code: int) -> str:
+def _death(code: int) -> Failure:
+    if code == self_limits.MEMORY_EXIT_CODE:
+        return Failure(_MEMORY_LIMIT_REACHED)
+    reason = f"exit code {code}"
     if code < 0:
         with contextlib.suppress(ValueError):
-            return f"the worker process died ({signal.Signals(-code).name})"
-    return f"the worker process died (exit code {code})"
+            reason = signal.Signals(-code).name
+    return Failure(f"the worker process died ({reason})", may_succeed=True)
 
 
 def _work(connection: Connection) -> None:
     """Do tasks until the connection is closed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    self_limits.end_with_parent()
     with contextlib.suppress(EOFError, OSError):
         start, memory_bytes = connection.recv()
         process = start()
-        _limit_memory(memory_bytes)
+        self_limits.limit_memory(memory_bytes)
         connection.send(_Ready())
         while True:
             connection.send(_do(process, connection.recv()))
@@ -145,16 +148,9 @@ def _do(process: Process[Task, Result], task: Task) -> Result | Failure:
     try:
         return process(task)
     except MemoryError:
-        return Failure("the limit of memory is reached")
+        return Failure(_MEMORY_LIMIT_REACHED)
     except Exception as error:  # a fault must cost one task, not all of them
         return Failure(f"{type(error).__name__}: {error}")
-
-
-def _limit_memory(memory_bytes: int) -> None:
-    with open("/proc/self/statm") as statm:  # noqa: PTH123
-        n_pages = int(statm.read().split()[0])
-    limit = n_pages * os.sysconf("SC_PAGE_SIZE") + memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 if __name__ == "__main__":

@@ -44,5 +44,6 @@ def _pyfftw_libraries() -> list[Path]:
     if spec is None or not spec.submodule_search_locations:
         return []
     package = Path(spec.submodule_search_locations[0])
-    # Wheels have the library beside the package; a local build may link it into the extension module.
-    return [*sorted((package.parent / "pyfftw.libs").glob("libfftw3f-*.so*")), *sorted(package.glob("pyfftw*.so"))]
+    # Wheels have the library beside the package, for macOS within it; a local build may link it into the extension.
+    linux, macos = package.parent.glob("pyfftw.libs/libfftw3f-*.so*"), package.glob(".dylibs/libfftw3f.*.dylib")
+    return [*sorted(linux), *sorted(macos), *sorted(package.glob("pyfftw*.so"))]

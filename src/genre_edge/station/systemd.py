@@ -29,6 +29,7 @@ class Notifier:
             return
         with (
             contextlib.suppress(OSError),
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as channel,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel,
         ):
+            channel.setblocking(False)
             channel.sendto("\n".join(states).encode(), self._address)

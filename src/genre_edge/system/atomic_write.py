@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from genre_edge.system.sync import sync
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file atomically; see `open_atomically`.
@@ -56,13 +58,13 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
                 os.fchmod(file, stat.S_IMODE(path.stat().st_mode))
             yield stream
             stream.flush()
-            os.fsync(file)
+            sync(file)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     directory = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        sync(directory)
     finally:
         os.close(directory)

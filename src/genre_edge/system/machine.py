@@ -24,17 +24,16 @@ def operating_system() -> str:
     return f"{platform.system()} {platform.machine()}"
 
 
-def free_memory_mb() -> float:
-    """Return the memory available to programs without swapping, in MB (10^6 bytes).
-
-    Raises:
-        ValueError: the operating system does not report it.
-    """
+def free_memory_mb() -> float | None:
+    """Return the memory available to programs without swapping, in MB (10^6 bytes); None if the system reports none."""
     if _MEMINFO.exists():
         match = re.search(r"^MemAvailable:\s+(\d+) kB$", _MEMINFO.read_text(), re.MULTILINE)
         if match:
             return int(match[1]) * 1024 / 1e6
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except ValueError:
+        return None  # macOS
 
 
 def temperature_c() -> float | None:

@@ -1,6 +1,8 @@
-"""Memory and CPU usage of a process, from Linux's /proc."""
+"""Memory and CPU usage of a process, from Linux's /proc; of this process also on other systems."""
 
 import os
+import resource
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -11,7 +13,9 @@ _MIN_INTERVAL_S = 1.0  # over a shorter interval, the CPU usage is noise
 
 
 def memory_mb(pid: int | None = None) -> float:
-    """Return the resident memory in MB (10^6 bytes); 0 where the system does not report it.
+    """Return the resident memory in MB (10^6 bytes).
+
+    Without /proc, this is the largest amount so far for this process, and 0 for other ones.
 
     Args:
         pid: process ID; None for this process.
@@ -20,7 +24,20 @@ def memory_mb(pid: int | None = None) -> float:
         pages = (_directory(pid) / "statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
     except (OSError, ValueError, IndexError):
-        return 0.0
+        return _peak_memory_mb() if pid is None else 0.0
+
+
+def _peak_memory_mb() -> float:
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, kilobytes on Linux and BSD
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def address_space_bytes() -> int | None:
+    """Return the size of this process's address space; None without /proc."""
+    try:
+        return int((_directory(None) / "statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None
 
 
 def cpu_s(pid: int | None = None) -> float:

@@ -6,6 +6,8 @@ import stat
 from pathlib import Path
 from typing import IO
 
+SOCKET_ERRNOS = (errno.ENXIO, errno.EOPNOTSUPP)  # of opening a socket: on Linux, on macOS and BSD
+
 
 def open_regular(path: Path) -> IO[bytes]:
     """Open a regular file for reading, without waiting.
@@ -16,7 +18,7 @@ def open_regular(path: Path) -> IO[bytes]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno != errno.ENXIO:
+        if error.errno not in SOCKET_ERRNOS:
             raise
         raise OSError(errno.EINVAL, "not a regular file", str(path)) from None  # a socket
     mode = os.fstat(descriptor).st_mode

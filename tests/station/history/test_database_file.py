@@ -1,5 +1,7 @@
 """DatabaseFile: what a file is, from its bytes alone."""
 
+import ctypes
+import fcntl
 import os
 import sqlite3
 import tarfile
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from genre_edge.station.history import database_file
 from genre_edge.station.history.database_file import DatabaseFile
 from genre_edge.station.history.schema import APPLICATION_ID, ForeignFileError, UnavailableError
 from genre_edge.station.history.verdict_history import VerdictHistory
@@ -147,3 +150,23 @@ def test_symbolic_link(tmp_path: Path) -> None:
     create(path)
     assert path.is_symlink() and kind(path) == "history"
     assert (tmp_path / "data" / "real.db.damaged").is_file()
+
+
+class MacosLock(ctypes.Structure):
+    """`struct flock` of macOS."""
+
+    _fields_ = (
+        ("start", ctypes.c_int64),
+        ("size", ctypes.c_int64),
+        ("pid", ctypes.c_int32),
+        ("type", ctypes.c_short),
+        ("whence", ctypes.c_short),
+    )
+
+
+def test_lock_on_macos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock that keeps SQLite before Python 3.12 from a checkpoint has the layout of macOS."""
+    monkeypatch.setattr(database_file.sys, "platform", "darwin")
+    lock = MacosLock.from_buffer_copy(database_file._read_lock(0x40000002, 510))
+    assert (lock.start, lock.size, lock.pid) == (0x40000002, 510, 0)
+    assert (lock.type, lock.whence) == (fcntl.F_RDLCK, os.SEEK_SET)

@@ -4,15 +4,16 @@ import asyncio
 import http.client
 import inspect
 import select
+from pathlib import Path
 
 import pytest
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from genre_edge.station.http import connection_limits
+from genre_edge.station.http import acceptor, connection_limits
 from genre_edge.station.http import server as server_module
-from genre_edge.station.http.acceptor import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS
+from genre_edge.station.http.acceptor import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, ConnectionLimits
 from genre_edge.station.http.connection_limits import (
     IDLE_TIMEOUT_S,
     MAX_SERVED_CONNECTIONS,
@@ -227,3 +228,13 @@ def is_refused_from(running: RunningServer, address: str) -> bool:
             return is_refused(client)
     except ConnectionError:
         return True
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(256, MAX_CONNECTIONS), (100, 36), (40, 4)])
+def test_limits_without_list_of_descriptors(limit: int, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system does not list the open descriptors, a plausible number of them is assumed."""
+    assert acceptor._count_open_descriptors() > 3
+    monkeypatch.setattr(acceptor, "_DESCRIPTORS", Path("/nowhere"))
+    monkeypatch.setattr(acceptor.resource, "getrlimit", lambda which: (limit, limit))
+    limits = ConnectionLimits.from_descriptors()
+    assert limits == ConnectionLimits(expected, max(2, min(MAX_CONNECTIONS_PER_ADDRESS, expected // 2)))

@@ -1,7 +1,8 @@
 """ffmpeg as a child process: finding the program, starting it, and its end at the end of this program.
 
-On Linux the kernel kills a child when its parent ends, however that happens (`child.py`). The signal follows the
-thread that started the child, so one thread, which lasts as long as the program, starts all children.
+A child ends when its parent ends, however that happens (`child.py`): on Linux the kernel kills it, on other systems its
+next write fails. The kernel's signal follows the thread that started the child, so one thread, which lasts as long as
+the program, starts all children.
 """
 
 import atexit
@@ -64,8 +65,8 @@ def kill_child_processes() -> None:
 
 
 def _dies_with_parent(command: list[str]) -> list[str]:
-    """Return a command that runs `command`, and that the kernel kills when this process ends (Linux only)."""
-    if not sys.platform.startswith("linux") or not sys.executable:
+    """Return a command that runs `command`, and that ends when this process ends; see `child.py`."""
+    if not sys.executable:
         return command
     return [sys.executable, "-I", "-S", _CHILD, str(os.getpid()), *command]
 

@@ -12,7 +12,9 @@ from types import TracebackType
 from typing import IO
 
 from genre_edge.library.tagging.tags import TagError
+from genre_edge.system.file_attributes import copy_attributes
 from genre_edge.system.regular_file import open_regular
+from genre_edge.system.sync import sync
 
 _TEMPORARY = re.compile(r"\.genre-edge-[0-9a-f]{16}\.tmp")
 
@@ -78,10 +80,10 @@ class Replacement:
             os.fchown(descriptor, self._status.st_uid, self._status.st_gid)
         except PermissionError:
             _keep_group(descriptor, self._status.st_gid)
-        shutil.copystat(self.path, self._temporary)
+        copy_attributes(self.path, self._temporary)
         os.fchmod(descriptor, stat.S_IMODE(self._status.st_mode))
         os.utime(self._temporary, ns=(self._status.st_atime_ns, self._status.st_mtime_ns))
-        os.fsync(descriptor)
+        sync(descriptor)
 
     def commit(self) -> None:
         """Replace the file; after a `finish`.
@@ -162,6 +164,6 @@ def _identity(status: os.stat_result) -> tuple[int, ...]:
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)

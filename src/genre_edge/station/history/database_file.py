@@ -11,6 +11,7 @@ import re
 import sqlite3
 import stat
 import struct
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -190,13 +191,15 @@ class DatabaseFile:
         except FileNotFoundError:
             return 0
 
-    def prevent_checkpoint(self) -> None:
+    def prevent_checkpoint(self, database: sqlite3.Connection) -> None:
         """Keep SQLite from writing its WAL into the file when the connection closes.
 
-        A lock of the open file description conflicts with SQLite's lock, also within one process.
+        Before Python 3.12, a lock of the open file description does, which conflicts with SQLite's own lock.
         """
-        lock = struct.pack("hhqqi", fcntl.F_RDLCK, os.SEEK_SET, _SHARED_FIRST, _SHARED_SIZE, 0)
-        fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, lock)
+        if sys.version_info >= (3, 12):
+            database.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)
+        else:
+            fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _read_lock(_SHARED_FIRST, _SHARED_SIZE))
 
     def remove(self, *suffixes: str) -> None:
         """Delete WAL or shared memory, unless others have replaced them: SQLite would apply them to the next file."""
@@ -207,6 +210,13 @@ class DatabaseFile:
     def _is_same(self, suffix: str) -> bool:
         seen, now = self._seen.get(suffix), _state(f"{self.path}{suffix}", suffix)
         return seen is not None and now is not None and seen[:2] == now[:2]
+
+
+def _read_lock(first: int, size: int) -> bytes:
+    """Return a `struct flock` of fcntl(2) for `size` bytes from `first`."""
+    if sys.platform == "darwin":
+        return struct.pack("qqihh", first, size, 0, fcntl.F_RDLCK, os.SEEK_SET)
+    return struct.pack("hhqqi", fcntl.F_RDLCK, os.SEEK_SET, first, size, 0)
 
 
 def _is_valid_header(page: bytes) -> bool:

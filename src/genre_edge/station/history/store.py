@@ -294,4 +294,4 @@ def _prepare_close(database: sqlite3.Connection, file: DatabaseFile, change: Cha
         if file.is_linked():  # moved: complete the file under its new name
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     elif change in ("emptied", "overwritten") or (change == "modified" and file.has_wal()):
-        file.prevent_checkpoint()  # the next connection recovers the intact part of the WAL
+        file.prevent_checkpoint(database)  # the next connection recovers the intact part of the WAL

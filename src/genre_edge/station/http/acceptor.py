@@ -24,6 +24,7 @@ MAX_CONNECTIONS = 128  # further connections wait
 MAX_CONNECTIONS_PER_ADDRESS = 32  # further ones are closed, so that one client cannot lock out the others
 MIN_CONNECTIONS = 4  # even if descriptors are scarce
 RESERVED_DESCRIPTORS = 32  # for ffmpeg's pipes, the history, MQTT and files of the page
+_DESCRIPTORS = Path("/dev/fd")  # on Linux a link to /proc/self/fd
 _BATCH = 32  # connections accepted before other events of the loop are handled
 _CALM_S = 10.0  # without an incident, after which a condition has ended
 
@@ -53,9 +54,9 @@ class ConnectionLimits:
 
 def _count_open_descriptors() -> int:
     try:
-        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+        return sum(1 for _ in _DESCRIPTORS.iterdir())
     except OSError:
-        return 32  # not Linux
+        return 32  # a plausible number
 
 
 class Condition:

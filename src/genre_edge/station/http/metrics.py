@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.registry import Collector
@@ -25,6 +25,7 @@ class StationCollector(Collector):
 
     def __init__(self, station: Station, throttle: TokenThrottle | None = None) -> None:
         self._station, self._throttle = station, throttle
+        self._process = ProcessCollector(registry=None)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -63,10 +64,6 @@ class StationCollector(Collector):
             "lag_seconds", "Seconds from the last audio of a verdict to the verdict.", _scaled(status["lag_ms"], 1e-3)
         )
         yield _gauge("level_dbfs", "RMS level in dB relative to a full-scale square wave.", status["level_db"])
-        yield _counter("cpu_seconds", "CPU time of the process in seconds.", process.cpu_s())
-        yield _gauge(
-            "resident_memory_bytes", "Resident memory of the process in bytes.", _scaled(status["memory_mb"], 1e6)
-        )
         yield _gauge("temperature_celsius", "Temperature of the machine's hottest sensor.", status["temperature_c"])
         yield _gauge(
             "history_failing", "1 if the history file cannot be written, else 0.", _is_failing(status["history"])
@@ -81,6 +78,16 @@ class StationCollector(Collector):
         if self._throttle is not None:
             yield _counter("wrong_tokens", "Requests with a wrong token.", self._throttle.wrong)
             yield _counter("throttled_tokens", "Requests refused after too many wrong tokens.", self._throttle.refused)
+        yield from list(self._process.collect()) or _process_metrics()
+
+
+def _process_metrics() -> Iterator[Metric]:
+    """Yield what `ProcessCollector` does not report without /proc, under its names."""
+    yield CounterMetricFamily(
+        "process_cpu_seconds", "Total user and system CPU time spent in seconds.", process.cpu_s()
+    )
+    memory = process.memory_mb() * 1e6
+    yield GaugeMetricFamily("process_resident_memory_bytes", "Resident memory size in bytes.", memory)
 
 
 def _is_failing(state: str | None) -> float | None:

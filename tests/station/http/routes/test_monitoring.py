@@ -1,13 +1,17 @@
 """/healthz, /metrics and /openapi.json."""
 
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+from prometheus_client import ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from genre_edge.station.http.app import create_app
 from genre_edge.station.http.metrics import StationCollector
+from genre_edge.station.http.token_throttle import TokenThrottle
 from genre_edge.station.station import Station
 from tests.helpers.bundles import STYLED, edited_bundle
 from tests.helpers.openapi import OPENAPI, validate_response
@@ -42,8 +46,34 @@ def test_metrics(client: TestClient, station: Station) -> None:
     assert samples["genre_edge_audio_seconds_total", None] == 4.0
     verdicts = {label: n for (name, label), n in samples.items() if name == "genre_edge_verdicts_total"}
     assert verdicts == station.verdict_counts
-    assert 5e6 < samples["genre_edge_resident_memory_bytes", None] < 1e11
     assert samples["genre_edge_model_info", None] == 1 and samples["genre_edge_lost_events_total", None] == 0
+
+
+@pytest.mark.parametrize(
+    ("proc", "names"),
+    [
+        ("/proc", ["cpu_seconds_total", "max_fds", "open_fds", "resident_memory_bytes", "start_time_seconds"]),
+        ("/nowhere", ["cpu_seconds_total", "resident_memory_bytes"]),
+    ],
+)
+def test_metrics_of_process(proc: str, names: list[str], station: Station) -> None:
+    """CPU time and memory have prometheus_client's names, also on systems without /proc."""
+    collector = StationCollector(station)
+    collector._process = ProcessCollector(proc=proc, registry=None)
+    text = collector.exposition().decode()
+    families = text_string_to_metric_families(text)
+    samples = {sample.name: sample.value for family in families for sample in family.samples}
+    found = {name.removeprefix("process_"): samples[name] for name in samples if name.startswith("process_")}
+    assert set(names) <= set(found) and text.count("# TYPE process_resident_memory_bytes ") == 1
+    assert found["cpu_seconds_total"] > 0 and 5e6 < found["resident_memory_bytes"] < 1e11
+
+
+def test_metrics_are_documented(station: Station) -> None:
+    """docs/live.md names every metric."""
+    page = (Path(__file__).parents[4] / "docs" / "live.md").read_text()
+    text = StationCollector(station, TokenThrottle()).exposition().decode()
+    names = re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE)
+    assert len(names) > 20 and [name for name in names if f"`{name}`" not in page] == []
 
 
 def samples(station: Station, name: str) -> dict[str, float]:
