@@ -19,7 +19,7 @@ cd "$(dirname "$0")/.."
 work=$PWD/build/release report=$PWD/build/release/guide.md
 compgen -G "dist/*-abi3-*aarch64.whl" >/dev/null || die "dist/ has no wheel for 64-bit Arm: run tools/release.sh"
 # The guide's packages are there already, which saves hours of emulated unpacking; its apt commands find nothing to do.
-packages=ca-certificates,systemd-sysv,systemd-resolved,udev,dbus,sudo,iproute2,procps,linux-image-cloud-arm64,initramfs-tools,zstd
+packages=ca-certificates,systemd-sysv,udev,dbus,sudo,iproute2,procps,linux-image-cloud-arm64,initramfs-tools,zstd
 packages+=,python3,python3-venv,libportaudio2,ffmpeg
 
 # make_image SUITE: the disk of a Debian with a user `pi` who may use sudo, as the Raspberry Pi Imager makes it, and with a
@@ -34,6 +34,7 @@ make_image() {
     echo 'pi ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/pi"
     echo hifi >"$root/etc/hostname"
     printf '127.0.0.1 localhost hifi\n' >"$root/etc/hosts"
+    echo 'nameserver 10.0.2.3' >"$root/etc/resolv.conf" # qemu's
     printf '[Match]\nName=en* eth*\n[Network]\nDHCP=yes\n' >"$root/etc/systemd/network/guide.network"
     printf '%s\n' '[Unit]' 'Wants=network-online.target' 'After=network-online.target' '[Service]' Type=oneshot TimeoutStartSec=infinity \
         StandardOutput=tty StandardError=tty TTYPath=/dev/ttyAMA0 'ExecStart=/bin/bash -c "mkdir -p /run/guide && tar -x -C /run/guide -f /dev/vdb && bash /run/guide/machine.sh"' \
