@@ -103,7 +103,7 @@ def require_watchfiles() -> None:
 def require_folders(names: Iterable[str]) -> None:
     """Raise a ParameterError for a file or a pattern. A folder may be missing: its disk may be mounted later."""
     for name in names:
-        if not os.path.isdir(name) and (os.path.exists(name) or glob.glob(name)):  # noqa: PTH
+        if not Path(name).is_dir() and glob.glob(name):  # noqa: PTH207 (absolute patterns too)
             raise ParameterError(f"--watch needs folders, got {name}")
 
 
