@@ -111,12 +111,10 @@ def test_failed_start_once(tmp_path: Path) -> None:
 
 
 def test_missing_interpreter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One error names what cannot be started, and no socket is left open."""
+    """The error names the program that cannot be started."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    before = os.listdir("/proc/self/fd")  # noqa: PTH208
     with Pool(start, 1, LIMITS) as pool, pytest.raises(StartError, match=f"cannot be started: .*{tmp_path}/python"):
         list(pool.run(["a"]))
-    assert os.listdir("/proc/self/fd") == before  # noqa: PTH208
 
 
 @pytest.mark.parametrize("flags", [[], ["-I"]], ids=["default", "isolated"])
