@@ -16,7 +16,7 @@ from genre_edge.errors import GenreEdgeError, ParameterError
 log = logging.getLogger("genre_edge")
 
 STEADY_S = 5.0  # without a change: a ripper writes on
-RESTART_S = 60.0  # between the starts of watchfiles, if it fails again and again
+RESTART_S = 20.0  # between the starts of watchfiles, if it fails again and again
 FULL_S = 3600.0  # the system may lose events: on network shares, or if there are too many
 _STEP_MS = 1000
 
