@@ -67,7 +67,5 @@ def test_damaged_flac_is_refused(damage: str, channels: int, tmp_path: Path) -> 
         assert file.length_s == 20.0
     start, end = len(content) // 2, len(content) * 6 // 10
     noise = np.random.default_rng(0).bytes(end - start)
-    path.write_bytes(
-        content[:start] + {"zeros": bytes(end - start), "noise": noise, "cut": b""}[damage] + content[end:]
-    )
+    path.write_bytes(content[:start] + {"zeros": bytes(end - start), "noise": noise, "cut": b""}[damage] + content[end:])
     assert ExcerptFile.open(path) is None
