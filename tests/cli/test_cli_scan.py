@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import soundfile
 
 from genre_edge import Classifier
 from genre_edge.library.database import FileRow, LibraryDatabase
-from tests.conftest import Cli
+from tests.conftest import TIMEOUT_S, Cli
 from tests.helpers.audio import music
 from tests.helpers.station import eventually
 
@@ -94,25 +96,44 @@ def test_filters_do_not_declare_files_missing(cli: Cli, library: Path, tmp_path:
     assert cli(*command, "--exclude", "*/album 0/*").stdout.startswith("2 classified, 0 moved, 0 gone, 2 unchanged")
     assert cli(*command, "--since", "1h").stdout.startswith("2 classified, 0 moved, 0 gone, 6 unchanged")
     assert cli(*command, "--since", "2999-01-01").stdout.startswith("0 classified, 0 moved, 0 gone, 0 unchanged")
-    bad = cli(*command, "--since", "yesterday")
-    assert bad.returncode == 2 and bad.stderr == (
-        "genre-edge: --since must be a date, as 2026-01-31, or 12h, 7d or 2w, got 'yesterday'\n"
-    )
+    for since in ("yesterday", "99999999999w", "9" * 5000 + "h"):
+        bad = cli(*command, "--since", since)
+        assert bad.returncode == 2 and bad.stderr == (
+            f"genre-edge: --since must be a date, as 2026-01-31, or 12h, 7d or 2w, got {since!r}\n"
+        )
 
 
 def test_missing_files_beside_errors(cli: Cli, library: Path, tmp_path: Path) -> None:
-    """A broken link does not hide that a file is gone; an empty folder, as of an unmounted disk, marks nothing."""
+    """A broken link does not hide a missing file; an empty or missing folder, as of an unmounted disk, marks none."""
     (library / "link.ogg").symlink_to("nowhere")
     command = ("scan", f"{library}/../music", "--db", tmp_path / "a.db", "--model", MODEL)
     cli(*command)
     (library / "album 0" / "0.wav").unlink()
     assert cli(*command).stdout == "0 classified, 0 moved, 1 gone, 7 unchanged, 1 failed\n"
     library.rename(tmp_path / "away")
+    assert cli(*command).stdout == "0 classified, 0 moved, 0 gone, 0 unchanged, 1 failed\n"
     library.mkdir()
     assert cli(*command).stdout == "0 classified, 0 moved, 0 gone, 0 unchanged, 1 failed\n"
     library.rmdir()
     (tmp_path / "away").rename(library)
     assert cli(*command).stdout == "0 classified, 0 moved, 0 gone, 7 unchanged, 1 failed\n"
+
+
+def test_patterns(cli: Cli, library: Path, tmp_path: Path) -> None:
+    """Files that a pattern names are skipped when they are done, as those of a folder are."""
+    command = ("scan", f"{library}/*/*.wav", "--db", tmp_path / "a.db", "--model", MODEL)
+    assert cli(*command).stdout == "2 classified, 0 moved, 0 gone, 0 unchanged, 0 failed\n"
+    assert cli(*command).stdout == "0 classified, 0 moved, 0 gone, 2 unchanged, 0 failed\n"
+
+
+def test_modules_in_the_current_directory(library: Path, tmp_path: Path) -> None:
+    """A scan from a folder that holds Python modules, too, does not import them."""
+    for name in ("soundfile", "socket", "genre_edge"):
+        (library / f"{name}.py").write_text("raise SystemExit(f'{__file__} is imported')")
+    program = "import sys; sys.path.remove(''); from genre_edge.__main__ import main; main()"  # as the script has it
+    command = [sys.executable, "-c", program, "scan", ".", "--db", str(tmp_path / "a.db"), "--model", MODEL]
+    done = subprocess.run(command, cwd=library, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert (done.stderr, done.stdout) == ("", "8 classified, 0 moved, 0 gone, 0 unchanged, 0 failed\n")
 
 
 def test_dry_run_writes_nothing(cli: Cli, library: Path, tmp_path: Path) -> None:
@@ -206,29 +227,80 @@ def test_interrupt_keeps_what_is_done(cli: Cli, library: Path, tmp_path: Path) -
     assert cli("scan", library, "--db", tmp_path / "a.db", "--model", MODEL).stdout == expected
 
 
-@pytest.mark.slow
-def test_watch(songs: Path, library: Path, tmp_path: Path) -> None:
-    """New, moved, damaged and removed files are scanned while the command waits; a signal is its normal end."""
-    database = library / "a.db"
-    command = [sys.executable, "-m", "genre_edge", "scan", library, "--db", database, "--model", MODEL, "--watch"]
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@contextmanager
+def watch(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
+    """Run `genre-edge scan --watch ARGUMENTS` in the context."""
+    command = [sys.executable, "-m", "genre_edge", "scan", *map(str, arguments), "--model", MODEL, "--watch"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "8 classified, 0 moved, 0 gone, 0 unchanged, 0 failed\n"
-        shutil.copy(songs / "album 0" / "0.wav", library / "new.wav")
-        (library / "bad.mp3").write_text("no audio")
-        assert eventually(lambda: {"music/new.wav", "music/bad.mp3"} <= rows(database).keys(), 240)
-        (library / "album 1").rename(library / "album 2")
-        (library / "new.wav").unlink()
-        eventually(lambda: "album 2/1.flac" in rows(database), 240)
-        eventually(lambda: rows(database)["music/new.wav"].gone_at is not None, 240)
-        assert "album 1/1.flac" not in rows(database)
-        process.send_signal(signal.SIGTERM)
-        _, stderr = process.communicate(timeout=240)
+        yield process
     finally:
         process.kill()
+        process.communicate()
+
+
+def summary(process: "subprocess.Popen[str]") -> str:
+    """Return the next line of standard output."""
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+@pytest.mark.slow
+def test_watch(songs: Path, library: Path, tmp_path: Path) -> None:
+    """New, changed, moved, damaged and removed files are scanned while the command waits; hidden ones are not."""
+    database = library / "a.db"
+    with watch(library, "--db", database) as process:
+        assert summary(process) == "8 classified, 0 moved, 0 gone, 0 unchanged, 0 failed\n"
+        before = rows(database)["album 0/0.wav"]
+        (library / ".hidden.wav").touch()
+        shutil.copy(songs / "album 0" / "0.wav", library / "new.wav")
+        (library / "bad.mp3").write_text("no audio")
+        soundfile.write(library / "album 0" / "0.wav", music(2 * SECONDS, 22050, seed=9), 22050)
+        eventually(lambda: {"music/new.wav", "music/bad.mp3"} <= rows(database).keys(), TIMEOUT_S)
+        eventually(lambda: rows(database)["album 0/0.wav"].audio_digest != before.audio_digest, TIMEOUT_S)
+        assert rows(database)["album 0/0.wav"].duration_s == pytest.approx(2 * SECONDS, abs=0.1)
+        (library / "album 1").rename(library / "album 2")
+        (library / "new.wav").unlink()
+        eventually(lambda: "album 2/1.flac" in rows(database), TIMEOUT_S)
+        eventually(lambda: rows(database)["music/new.wav"].gone_at is not None, TIMEOUT_S)
+        assert not {"album 1/1.flac", "music/.hidden.wav"} & rows(database).keys()
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
     assert stderr == f"genre-edge: {library}/bad.mp3: not an audio file that can be read\n"
+
+
+@pytest.mark.slow
+def test_watch_with_a_filter(songs: Path, library: Path, tmp_path: Path) -> None:
+    """--include holds for files that are saved later, too, and Ctrl-C is a normal end."""
+    database = tmp_path / "a.db"
+    with watch(library, "--db", database, "--include", "*.wav") as process:
+        assert summary(process) == "2 classified, 0 moved, 0 gone, 0 unchanged, 0 failed\n"
+        shutil.copy(songs / "album 1" / "1.flac", library / "other.flac")
+        shutil.copy(songs / "album 0" / "0.wav", library / "new.wav")  # steady after the other one
+        assert summary(process).startswith("1 classified, 0 moved, 0 gone")
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, stderr) == (0, "")
+    assert rows(database).keys() == {"album 0/0.wav", "album 0/4.wav", "music/new.wav"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_watch_ends_in_the_first_scan(number: signal.Signals, library: Path, tmp_path: Path) -> None:
+    """A signal is the normal end of --watch also during the first scan; the next one goes on."""
+    with watch(library, "--db", tmp_path / "a.db") as process:
+        eventually((tmp_path / "a.db").exists, TIMEOUT_S)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, stderr) == (0, "")
+
+
+def test_watch_of_a_file(cli: Cli, library: Path, tmp_path: Path) -> None:
+    """--watch refuses files and patterns before the first scan."""
+    for name in (library / "album 0" / "0.wav", library / "*" / "*.wav"):
+        done = cli("scan", name, "--db", tmp_path / "a.db", "--watch")
+        assert (done.returncode, done.stderr) == (2, f"genre-edge: --watch needs folders, got {name}\n")
+    assert not (tmp_path / "a.db").exists()
 
 
 def test_watch_without_watchfiles(library: Path, tmp_path: Path) -> None:

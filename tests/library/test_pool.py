@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from genre_edge.library.pool import Pool
-from genre_edge.library.worker_process import Failure, Limits
+from genre_edge.library.worker_process import Failure, Limits, StartError
 from genre_edge.system import process
+from tests.conftest import TIMEOUT_S
 from tests.helpers.station import eventually
 
 LIMITS = Limits(60, 512 << 20)
@@ -46,6 +48,17 @@ def do(task: str) -> str:
 
 
 def start() -> Callable[[str], str]:
+    return do
+
+
+def start_badly(ending: str, argument: str) -> Callable[[str], str]:
+    """Fail as a worker's start may: "raise" an error, "exit", or exit "once", unless a file exists."""
+    path = Path(argument)
+    if ending == "raise":
+        raise OSError(28, "No space left on device")
+    if ending == "exit" or not path.exists():
+        path.touch()
+        os._exit(3)
     return do
 
 
@@ -83,6 +96,54 @@ def test_second_attempt(tmp_path: Path) -> None:
     """A task whose worker dies once is done by the next worker."""
     task = f"once {tmp_path / 'file'}"
     assert results([task]) == {task: f"{task} done"}
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason"),
+    [("raise", r"OSError: \[Errno 28\] No space left on device"), ("exit", r"the worker process died \(exit code 3\)")],
+)
+def test_failed_start(ending: str, reason: str, tmp_path: Path) -> None:
+    """A worker that cannot start ends the run, as it is not the fault of the task."""
+    start = partial(start_badly, ending, str(tmp_path / "file"))
+    with Pool(start, 2, LIMITS) as pool, pytest.raises(StartError, match=f"cannot be started: {reason}"):
+        list(pool.run(["a", "b", "c"]))
+
+
+def test_failed_start_once(tmp_path: Path) -> None:
+    """The task of a worker that dies at its start gets another worker."""
+    with Pool(partial(start_badly, "once", str(tmp_path / "file")), 1, LIMITS) as pool:
+        assert dict(pool.run(["a", "b"])) == {"a": "a done", "b": "b done"}
+
+
+def test_missing_interpreter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The error names the program that cannot be started."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with Pool(start, 1, LIMITS) as pool, pytest.raises(StartError, match=f"cannot be started: .*{tmp_path}/python"):
+        list(pool.run(["a"]))
+
+
+@pytest.mark.parametrize("flags", [[], ["-I"]], ids=["default", "isolated"])
+def test_modules_of_workers(flags: list[str], tmp_path: Path) -> None:
+    """Workers import what their parent does: nothing from the current directory, and from paths with a colon."""
+    music, modules = tmp_path / "music", tmp_path / "a:b"
+    music.mkdir()
+    for name in ("ctypes", "socket", "soundfile", "sitecustomize"):
+        (music / f"{name}.py").write_text("raise SystemExit(f'{__file__} is imported')")
+    modules.mkdir()
+    (modules / "own.py").write_text("def start(): return str.upper")
+    program = f"""
+import sys
+sys.path[:] = {[*filter(None, sys.path), str(modules)]!r}
+import own
+from genre_edge.library.pool import Pool
+from genre_edge.library.worker_process import Limits
+with Pool(own.start, 1, Limits(60, 512 << 20)) as pool:
+    print(dict(pool.run(["a"])))
+"""
+    environment = os.environ | ({"PYTHONPATH": str(music)} if flags else {})
+    command = [sys.executable, *flags, "-c", program]
+    done = subprocess.run(command, cwd=music, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert (done.stdout, done.stderr) == ("{'a': 'A'}\n", "")
 
 
 def test_time_limit() -> None:

@@ -19,6 +19,10 @@ _MAX_SUFFIX = 8  # characters; longer "suffixes" are parts of a title
 _MAX_SUFFIXES = 5  # that a message lists
 
 
+class NoAudioFilesError(AudioError):
+    """No audio file is in a directory, or matches a pattern."""
+
+
 def expand_all(arguments: Iterable[str]) -> Iterator[str | AudioError]:
     """Expand all arguments, as `expand` does. Each file is yielded once, under its first name.
 
@@ -54,9 +58,10 @@ def expand(argument: str) -> Iterator[str | AudioError]:
             `**` matches directories recursively.
 
     Yields:
-        Paths, or an AudioError for a directory that cannot be read, for an argument that matches no audio file and for
-        a URL. A path without wildcards is yielded unchecked: opening it gives the best error message. One warning is
-        logged for each directory and pattern with files that may be audio but have no known suffix.
+        Paths, or an AudioError for a directory that cannot be read and for a URL, and a NoAudioFilesError for an
+        argument that matches no audio file. A path without wildcards is yielded unchecked: opening it gives the best
+        error message. One warning is logged for each directory and pattern with files that may be audio but have no
+        known suffix.
     """
     if not argument:
         yield AudioError("'': No such file or directory")
@@ -114,7 +119,11 @@ def _walk(directory: str) -> Iterator[str | AudioError]:
         errors.append(AudioError(f"{error.filename}: {error.strerror}"))
 
     for folder, subfolders, names in os.walk(directory, onerror=on_error, followlinks=True):
-        info = Path(folder).stat()
+        try:
+            info = Path(folder).stat()
+        except OSError as error:  # removed meanwhile
+            on_error(error)
+            continue
         if (info.st_dev, info.st_ino) in visited:
             subfolders.clear()  # a cycle of links, or a second link to the same folder
             continue
@@ -136,7 +145,7 @@ def _may_be_audio(name: str) -> bool:
 def _report(argument: str, skipped: list[str], failure: str, failed: bool) -> Iterator[AudioError]:
     """Say in one line how many files were skipped: as a part of the failure, or as a warning."""
     if not skipped:
-        yield from [AudioError(f"{argument}: {failure}")] if failed else []
+        yield from [NoAudioFilesError(f"{argument}: {failure}")] if failed else []
         return
     suffixes = sorted({Path(name).suffix.lower() for name in skipped})
     listed = [suffix for suffix in suffixes if 0 < len(suffix) <= _MAX_SUFFIX][:_MAX_SUFFIXES]
@@ -144,6 +153,6 @@ def _report(argument: str, skipped: list[str], failure: str, failed: bool) -> It
     kinds = f" ({', '.join(listed)}{'' if listed == suffixes else ', ...'})" if listed else ""
     note = f"skipping {count} without a known audio suffix{kinds}; give their names to classify them"
     if failed:
-        yield AudioError(f"{argument}: {failure}; {note}")
+        yield NoAudioFilesError(f"{argument}: {failure}; {note}")
     else:
         log.warning("%s: %s", argument, note)

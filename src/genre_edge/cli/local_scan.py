@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import typer
-
 from genre_edge.cli.messages import print_message
 from genre_edge.cli.progress import progress_bar
 from genre_edge.errors import AudioError, GenreEdgeError
 from genre_edge.library.changes import Changes
-from genre_edge.library.discovery import Filter, FolderError, FoundFile, discover
+from genre_edge.library.discovery import EmptyFolderError, Filter, FolderError, FoundFile, discover
 from genre_edge.library.scan import Scan
-from genre_edge.library.watching import steady_changes
+from genre_edge.library.watching import SteadyChanges, steady_changes
 from genre_edge.library.worker_process import Limits
 
 
@@ -29,11 +27,12 @@ class LocalScanner:
     def __init__(self, this: Scan, chosen: Filter, jobs: int | None, limits: Limits) -> None:
         self._scan, self._chosen = this, chosen
         self._n_workers, self._limits = jobs or os.cpu_count() or 1, limits
+        self._reported: set[str] = set()
         self.n_failed = 0
 
     def scan(self, dry_run: bool) -> None:
         """Scan the folders, and print a summary; or only print what is to be done."""
-        changes = self._plan()
+        changes = self._plan(self._scan)
         if dry_run:
             _print_plan(changes)
         else:
@@ -41,39 +40,45 @@ class LocalScanner:
             print(_summary(changes, n_classified, self.n_failed), flush=True)
 
     def watch(self, folders: Sequence[Path], db: Path) -> None:
-        """Scan what changes in the folders until a signal ends the program, which is the normal end."""
-        try:
-            for paths in steady_changes(folders, db):
-                part = replace(self._scan, roots=sorted(paths)) if paths else self._scan
-                changes, n_failed = self._plan_part(part), self.n_failed
-                n_classified = self._run(part, changes)
-                if n_classified or changes.moved or changes.gone or changes.returned or changes.touched:
-                    print(_summary(changes, n_classified, self.n_failed - n_failed), flush=True)
-        except KeyboardInterrupt:
-            raise typer.Exit from None
+        """Scan what changes in the folders until a signal raises KeyboardInterrupt."""
+        for changed in steady_changes(folders, db):
+            self._scan_changed(changed)
 
-    def _plan(self) -> Changes:
-        """Find the files, print what cannot be searched, and return what is to be done."""
+    def _scan_changed(self, changed: SteadyChanges) -> None:
+        """Scan what has changed, but not the files that still change, and print a summary of what was done."""
+        part = replace(self._scan, roots=sorted(changed.paths)) if changed.paths else self._scan
+        n_failed = self.n_failed
+        changes = self._plan(part)
+        changes.classify = [file for file in changes.classify if file.path not in changed.pending]
+        n_classified = self._run(part, changes)
+        if n_classified or changes.moved or changes.gone or changes.returned or changes.touched:
+            print(_summary(changes, n_classified, self.n_failed - n_failed), flush=True)
+
+    def _plan(self, this: Scan) -> Changes:
+        """Find the files of a scan, print what cannot be searched, and return what is to be done.
+
+        Args:
+            this: the scan of all folders, or of paths in them that have changed: some may be gone, or empty folders.
+        """
+        is_part = this is not self._scan
+        roots = [root for root in this.roots if not is_part or os.path.lexists(root)]
         found, is_partial = [], self._chosen.is_partial
-        for item in discover(self._scan.roots, self._chosen):
+        for item in discover(roots, self._chosen):
             if isinstance(item, FoundFile):
                 found.append(item)
-            else:
-                self.n_failed += 1
+            elif not (is_part and isinstance(item, EmptyFolderError)):
                 is_partial |= isinstance(item, FolderError)
-                print_message(item)
-        return self._scan.plan(found, is_partial)
+                self._report(item)
+        if is_part:  # a folder that has just gone, such as a network share, has not lost its files
+            is_partial |= not all(map(os.path.isdir, self._scan.roots))
+        return this.plan(found, is_partial)
 
-    def _plan_part(self, part: Scan) -> Changes:
-        """Find the files of a scan whose roots have just changed. Some may be gone, and new folders empty."""
-        # A watched folder that has just gone, such as a network share, has not lost its files.
-        found, is_partial = [], self._chosen.is_partial or not all(map(os.path.isdir, self._scan.roots))
-        for item in discover((root for root in part.roots if os.path.lexists(root)), self._chosen):
-            if isinstance(item, FoundFile):
-                found.append(item)
-            else:
-                is_partial = True
-        return part.plan(found, is_partial)
+    def _report(self, error: AudioError) -> None:
+        """Count and print an error, unless an earlier comparison of the files has found it."""
+        if str(error) not in self._reported:
+            self._reported.add(str(error))
+            self.n_failed += 1
+            print_message(error)
 
     def _run(self, this: Scan, changes: Changes) -> int:
         """Do what is to be done; return the number of classified files."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Optional
@@ -81,9 +83,10 @@ def scan(
     only_local = {"--db": db is not None, "--watch": watch, "--segments": segments, "--dry-run": dry_run}
     _check_options(scheduler, out, db, only_local | {"--retry-errors": retry_errors, "--jobs": jobs is not None})
     if watch:
-        from genre_edge.library.watching import require_watchfiles
+        from genre_edge.library.watching import require_folders, require_watchfiles
 
         require_watchfiles()
+        require_folders(directories)
     bundle = Model(model).bundle  # a bad --model fails before any work
     settings = ScanSettings(model, f"{bundle.name} {bundle.version}", bundle.sha256, coverage, segments)
     chosen = Filter(include or [], exclude or [], _since_ns(since))
@@ -102,13 +105,25 @@ def scan(
         if urls := [directory for directory in directories if "://" in directory]:
             raise ParameterError(f"{redact_url(urls[0])}: a URL needs --scheduler and --out")
         folders = [Path(directory) for directory in directories]
-        with LibraryDatabase(Path(":memory:") if dry_run and not db.exists() else db) as database:
+        file = Path(":memory:") if dry_run and not db.exists() else db
+        with _signal_is_end(watch), LibraryDatabase(file) as database:
             scanner = LocalScanner(Scan(database, folders, settings, retry_errors), chosen, jobs, limits)
             scanner.scan(dry_run)
             if watch:
                 scanner.watch(folders, db)
         n_failed = scanner.n_failed
     raise typer.Exit(1 if n_failed else 0)
+
+
+@contextmanager
+def _signal_is_end(is_normal: bool) -> Iterator[None]:
+    """Exit with code 0 at Ctrl-C or SIGTERM if that is the normal end."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if is_normal:
+            raise typer.Exit from None
+        raise
 
 
 def _check_options(scheduler: str | None, out: str | None, db: Path | None, only_local: dict[str, bool]) -> None:
@@ -128,9 +143,10 @@ def _since_ns(text: str | None) -> int:
     """Return the time of a date or of so many hours, days or weeks ago, in ns; 0 if there is none."""
     if text is None:
         return 0
-    if duration := _DURATION.fullmatch(text):
-        return time.time_ns() - int(timedelta(hours=int(duration[1]) * _HOURS[duration[2]]).total_seconds() * 1e9)
     try:
+        if duration := _DURATION.fullmatch(text):
+            hours = int(duration[1]) * _HOURS[duration[2]]
+            return time.time_ns() - int(timedelta(hours=hours).total_seconds() * 1e9)
         return int(datetime.fromisoformat(text).timestamp() * 1e9)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ParameterError(f"--since must be a date, as 2026-01-31, or 12h, 7d or 2w, got {text!r}") from None

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from genre_edge.audio.paths import expand_all
+from genre_edge.audio.paths import NoAudioFilesError, expand_all
+from genre_edge.audio.suffixes import is_audio_name
 from genre_edge.errors import AudioError
 
 
 class FolderError(AudioError):
-    """A folder could not be searched, or is empty as an unmounted disk is: files that are not found may be there."""
+    """A folder could not be searched, or is missing as an unmounted disk is: files that are not found may be there."""
+
+
+class EmptyFolderError(FolderError):
+    """A folder has no audio files. A folder to scan may be that of an unmounted disk."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +62,19 @@ def _matches(path: str, patterns: Sequence[str]) -> bool:
 
 
 def discover(roots: Iterable[Path | str], chosen: Filter) -> Iterator[FoundFile | AudioError]:
-    """Yield the chosen files below some folders, a `FolderError` for each folder and an AudioError for each bad link.
+    """Yield the chosen files below some folders, a `FolderError` for each bad folder, an AudioError for each bad file.
 
     A file with several names is yielded once. Links to folders are followed; loops end.
     """
     for item in expand_all(os.path.abspath(root) for root in roots):  # noqa: PTH100 (links keep their names)
         if isinstance(item, AudioError):
-            yield FolderError(str(item))
+            yield (EmptyFolderError if isinstance(item, NoAudioFilesError) else FolderError)(str(item))
             continue
         try:
             info = os.stat(item)  # noqa: PTH116
         except OSError as error:
-            yield AudioError(f"{item}: {'broken link' if os.path.islink(item) else error.strerror}")  # noqa: PTH114
+            kind = AudioError if is_audio_name(item) else FolderError
+            yield kind(f"{item}: {'broken link' if os.path.islink(item) else error.strerror}")  # noqa: PTH114
             continue
         file = FoundFile(item, info.st_size, info.st_mtime_ns)
         if chosen.accepts(file):

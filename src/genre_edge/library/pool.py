@@ -11,7 +11,7 @@ from multiprocessing.connection import wait
 from types import TracebackType
 from typing import Generic
 
-from genre_edge.library.worker_process import Failure, Limits, Process, Result, Task, WorkerProcess
+from genre_edge.library.worker_process import Failure, Limits, Process, Result, StartError, Task, WorkerProcess
 
 ATTEMPTS = 2  # of a task whose worker dies: the reason may be another one, such as the system's lack of memory
 _POLL_S = 1.0
@@ -44,7 +44,11 @@ class Pool(Generic[Task, Result]):
             self._workers.pop().kill()
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Result | Failure]]:
-        """Yield each task with its result, in the order in which they are done. Tasks must be picklable."""
+        """Yield each task with its result, in the order in which they are done. Tasks must be picklable.
+
+        Raises:
+            StartError: workers cannot be started, or fail before they are ready for a task.
+        """
         remaining, again = iter(tasks), deque[tuple[Task, int]]()
         while True:
             self._assign(remaining, again)
@@ -63,6 +67,8 @@ class Pool(Generic[Task, Result]):
                     self._workers.remove(worker)
                 if isinstance(result, Failure) and result.may_succeed and worker.n_attempts < ATTEMPTS:
                     again.append((task, worker.n_attempts + 1))
+                elif isinstance(result, Failure) and result.at_start:
+                    raise StartError(f"a worker process cannot be started: {result.reason}")
                 else:
                     yield task, result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,9 +16,9 @@ from genre_edge.library.database import FileRow, LibraryDatabase
 from genre_edge.library.discovery import FoundFile
 from genre_edge.library.pool import Pool
 from genre_edge.library.worker import FileScanner, Scanned, ScanSettings, failed_row, now
-from genre_edge.library.worker_process import Failure, Limits
+from genre_edge.library.worker_process import Failure, Limits, StartError
 
-BATCH_ROWS, BATCH_S = 64, 2.0  # a transaction has at most so many rows, and a row waits at most so long
+BATCH_ROWS, BATCH_S = 64, 2.0  # a result completes a transaction if there are so many rows, or after so long
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,19 @@ class Scan:
             found: the files that are there.
             is_partial: whether other files may be there, too, which are then not missing.
         """
+        found = list(found)
         roots = {os.path.abspath(root).rstrip("/") for root in self.roots}  # noqa: PTH100
         prefixes = tuple(root + "/" for root in roots)
+
+        def is_below(path: str) -> bool:
+            return path in roots or path.startswith(prefixes)
+
+        outside = (file.path for file in found if not is_below(file.path))  # from a root that is a pattern
         return compare(
             found,
-            self.database.rows_below(sorted(roots)),
+            itertools.chain(self.database.rows_below(sorted(roots)), self.database.rows_below(outside)),
             self._is_current,
-            lambda path: not is_partial and (path in roots or path.startswith(prefixes)),
+            lambda path: not is_partial and is_below(path),
             audio_digest,
         )
 
@@ -61,18 +68,27 @@ class Scan:
         self.database.mark_gone(changes.gone, now())
 
     def classify(self, files: Sequence[FoundFile], n_workers: int, limits: Limits) -> Iterator[FileRow]:
-        """Classify files, and yield their rows when they are written."""
+        """Classify files, and yield their rows when they are written.
+
+        The failure of a file that is no longer there is not written: its folder may be on a disk that is not mounted.
+
+        Raises:
+            StartError: workers cannot be started. What was done before is written.
+        """
         start = functools.partial(FileScanner, self.settings)
         batch: list[Scanned] = []
         written_s = time.monotonic()
         try:
             with Pool[FoundFile, Scanned](start, n_workers, limits) as pool:
-                for result in self._scanned(pool.run(files)):
-                    batch.append(result)
+                for row, segments in self._scanned(pool.run(files)):
+                    if row.error is not None and not os.path.exists(row.path):  # noqa: PTH110
+                        yield row
+                        continue
+                    batch.append((row, segments))
                     if len(batch) >= BATCH_ROWS or time.monotonic() - written_s >= BATCH_S:
                         yield from self._write(batch)
                         written_s = time.monotonic()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StartError):
             self.database.write(batch)
             raise
         yield from self._write(batch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 
@@ -57,24 +58,31 @@ class FileScanner:
         log.propagate = False
 
     def __call__(self, file: FoundFile) -> Scanned:
-        """Return the row of a file and its segments."""
+        """Return the row of a file and its segments.
+
+        A file that is saved meanwhile has no digest, so that the next scan classifies it again.
+        """
         self._messages.texts.clear()
+        before = _state(file.path)
         try:
             verdict = self._classifier.classify(file.path, self._settings.segments, self._settings.coverage)
         except AudioError as error:
             return failed_row(self._settings, file, without_path(str(error), file.path)), []
-        return self._row(file, verdict), [
+        digest = audio_digest(file.path)
+        if before is None or _state(file.path) != before:
+            digest = None
+        return self._row(file, verdict, digest), [
             SegmentRow(s.start_s, s.end_s, s.genre, s.confidence, s.reason) for s in verdict.segments
         ]
 
-    def _row(self, file: FoundFile, verdict: Verdict) -> FileRow:
+    def _row(self, file: FoundFile, verdict: Verdict, digest: str | None) -> FileRow:
         content = asdict(verdict)
         warning = "; ".join(without_path(text, file.path) for text in self._messages.texts)
         return FileRow(
             file.path,
             file.size,
             file.mtime_ns,
-            audio_digest(file.path),
+            digest,
             now(),
             self._settings.model_name,
             self._settings.model_sha256,
@@ -91,6 +99,15 @@ class FileScanner:
             genres=json.dumps(content["genres"]),
             styles=json.dumps(content["styles"]),
         )
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    """Return size and time of modification of a file; None if it cannot be found."""
+    try:
+        info = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return info.st_size, info.st_mtime_ns
 
 
 def failed_row(settings: ScanSettings, file: FoundFile, reason: str) -> FileRow:
