@@ -1,7 +1,6 @@
 """The TensorFlow Lite runtime: ai-edge-litert or tflite-runtime, whichever is installed."""
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 from genre_edge.errors import GenreEdgeError
@@ -26,6 +25,8 @@ def runtime() -> tuple[str, str]:
     Raises:
         GenreEdgeError: no runtime is installed.
     """
+    from importlib.metadata import version  # slow, and needed by `doctor` only
+
     name = _interpreter_class().__module__.partition(".")[0].replace("_", "-")
     return name, version(name)
 
