@@ -11,9 +11,11 @@ COMMANDS = {
     "classify": "Classify the genre of music files.",
     "stream": "Classify a live source continuously: a live view on a terminal, otherwise JSON lines.",
     "scan": "Classify a music library into a database.",
-    "report": "Show the genres and styles of a scanned library, doubtful files first, and what could not be classified.",
+    "report": "Show the genres and styles of a scanned library, doubtful files first, "
+    "and what could not be classified.",
     "export": "Write the results of a scanned library, a row for each file, missing and failed files included.",
-    "playlist": "Write a playlist (.m3u8) for each genre or style of a scanned library, the most confident files first.",
+    "playlist": "Write a playlist (.m3u8) for each genre or style of a scanned library, "
+    "the most confident files first.",
     "tag": "Write genres into the tags of music files: plan, apply, undo.",
     "serve": "Classify a live source and show the results on a web page, until Ctrl-C.",
     "spectrogram": "Draw the model's input, a mel spectrogram, with axes in seconds and Hz, to a PNG file.",
