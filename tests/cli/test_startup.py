@@ -21,8 +21,8 @@ OTHER_FORMATS = {f"genre_edge.audio.containers.{name}" for name in ("asf", "flac
 def after_command(arguments: list[str], expression: str) -> str:
     """Return the value of an expression in a new process that has run a command."""
     program = (
-        f"import os, sys; sys.argv = ['genre-edge', *{arguments!r}]\n"
-        "from genre_edge.cli import main\n"
+        f"import gc, os, sys; sys.argv = ['genre-edge', *{arguments!r}]\n"
+        "from genre_edge.__main__ import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
         f"print({expression})"
@@ -74,6 +74,14 @@ def test_classify_starts_no_thread(song_wav: Path, monkeypatch: pytest.MonkeyPat
     """One file is classified in one thread: numpy's OpenBLAS starts none, which would spin."""
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     assert after_command(["classify", str(song_wav)], "len(os.listdir('/proc/self/task'))") == "1"
+
+
+@pytest.mark.slow
+def test_classify_collects_little_garbage(song_wav: Path) -> None:
+    """The garbage collector hardly runs during imports, and leaves all objects alone when the interpreter ends."""
+    counts = "sum(each['collections'] for each in gc.get_stats()), len(gc.get_objects()), gc.get_freeze_count()"
+    n_collections, n_objects, n_frozen = after_command(["classify", str(song_wav)], f"*[{counts}]").split()
+    assert int(n_collections) <= 50 and int(n_frozen) > 10 * int(n_objects)
 
 
 def test_blas_threads_of_user_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
