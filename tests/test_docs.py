@@ -42,6 +42,7 @@ SKIPPED = {
     "python -m tools.reproduce_paper": "takes an hour; tests/tools/test_reproduce_paper.py uses a small corpus",
     "python -m tools.soak": "takes a quarter of an hour; tests/tools/test_soak.py",
     "python -m tools.live_cost": "takes an hour; tests/tools/test_soak.py",
+    "python -m tools.startup": "its limits need an idle machine; tests/tools/test_startup.py",
     "python -m pytest": "`make test` runs these tests",
     ".venv/bin/python -m pytest": "`make test` runs these tests",
     "GENRE_EDGE_MOMENTS": "takes minutes; tests/tools/test_endurance_process.py with fewer moments",

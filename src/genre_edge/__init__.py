@@ -31,6 +31,8 @@ __all__ = [
     "power_to_db",
 ]
 
+__version__ = "0.1.0"  # here, because importlib.metadata is slow to import
+
 _MODULES = {
     "AudioError": "errors",
     "Classifier": "classify.classifier",

@@ -198,38 +198,6 @@ def test_wrong_usage(invoke: Cli, arguments: list[str], message: str) -> None:
     assert done.stdout == ""
 
 
-def loaded_modules(arguments: list[str], modules: set[str]) -> list[str]:
-    """Return which of the modules a new process has loaded after a command."""
-    program = (
-        f"import sys; sys.argv = ['genre-edge', *{arguments!r}]\n"
-        "import genre_edge\n"
-        "from genre_edge.cli import main\n"
-        "try: main()\n"
-        "except SystemExit as end: assert not end.code\n"
-        f"print('loaded:', *sorted({modules!r} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=TIMEOUT_S
-    )
-    assert done.stderr == ""
-    name, *loaded = done.stdout.splitlines()[-1].split()
-    assert name == "loaded:"
-    return loaded
-
-
-def test_help_loads_nothing_heavy() -> None:
-    """`--help` imports no numerical, audio or web package."""
-    heavy = {"numpy", "soundfile", "soxr", "ai_edge_litert", "PIL", "sounddevice", "tensorflow", "pyfftw"}
-    heavy |= {"starlette", "uvicorn", "paho", "prometheus_client", "sqlite3"}
-    assert loaded_modules(["classify", "--help"], heavy) == []
-
-
-@pytest.mark.slow
-def test_classify_loads_no_tensorflow_or_pyfftw(song: Path) -> None:
-    """`classify` imports no package of training or of optional features."""
-    assert loaded_modules(["classify", str(song)], {"tensorflow", "pyfftw", "librosa", "scipy", "PIL"}) == []
-
-
 def test_classify_closed_pipe(song: Path) -> None:
     """A reader that closes the pipe early, as `head` does, causes no error message."""
     command = [sys.executable, "-m", "genre_edge", "classify", *[str(song)] * 3, "--format", "jsonl"]

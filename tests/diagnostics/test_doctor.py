@@ -294,19 +294,3 @@ def test_doctor_without_core() -> None:
     assert (done.returncode, done.stderr) == (1, "")
     assert checks["simd"]["state"] == "bad" and "_logmel" in checks["simd"]["value"]
     assert [checks[name]["state"] for name in ("system", "runtime", "soundfile")] == ["ok"] * 3
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("command", ["doctor", "bench"])
-def test_help_imports_nothing_heavy(command: str) -> None:
-    """`--help` imports no numerical or audio package."""
-    program = (
-        f"import sys; sys.argv = ['genre-edge', {command!r}, '--help']\n"
-        "from genre_edge.cli import main\n"
-        "try: main()\n"
-        "except SystemExit as end: assert not end.code\n"
-        "heavy = {'numpy', 'soundfile', 'soxr', 'ai_edge_litert', 'sounddevice', 'timeit'}\n"
-        "print('loaded:', sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "loaded: []"

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from genre_edge.audio.containers import flac
 from genre_edge.audio.containers.layout import Part, PartView
 from genre_edge.audio.sndfile import SndfileDecoder
 from genre_edge.errors import AudioError
@@ -77,6 +76,10 @@ class PartDecoder:
         Returns:
             The number of its first sample in the part, None if nothing follows, and the offset of the next search.
         """
+        if self._decoder.format != "FLAC":
+            return None, offset
+        from genre_edge.audio.containers import flac  # slow to import, see `containers.scanning.scan`
+
         while self.n_resumes < self._max_resumes:
             self.n_resumes += 1
             try:
@@ -98,6 +101,10 @@ class PartDecoder:
 
     def next_part(self) -> Part | None:
         """Return the FLAC stream that follows the decoded part, if its header is damaged."""
+        if self._decoder.format != "FLAC":
+            return None
+        from genre_edge.audio.containers import flac  # slow to import, see `containers.scanning.scan`
+
         try:
             # Duplicates of a descriptor share its offset.
             offset = self._view.file_offset() if self._view else os.lseek(self._descriptor, 0, os.SEEK_CUR)

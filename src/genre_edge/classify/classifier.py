@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from genre_edge.audio.excerpts import ExcerptFile
 from genre_edge.audio.files import open_file
 from genre_edge.audio.source import Source
 from genre_edge.classify.aggregation import Aggregator, VerdictSchedule
-from genre_edge.classify.excerpts import ExcerptClassifier
 from genre_edge.classify.frontend import FrontEnd, OnFrames, whole_stream
 from genre_edge.classify.inference import Gap, StreamPredictor
 from genre_edge.classify.verdict import InputInfo, ModelInfo, Segment, Verdict
@@ -84,6 +82,10 @@ class Classifier:
 
     def _classify_excerpts(self, path: str | Path, segments: bool, coverage: float) -> Verdict | None:
         """Return the verdict on a file's excerpts; None if it must be classified as a whole."""
+        # Imported here, because a library scan needs them only.
+        from genre_edge.audio.excerpts import ExcerptFile
+        from genre_edge.classify.excerpts import ExcerptClassifier
+
         file = ExcerptFile.open(path)
         if file is None:
             return None

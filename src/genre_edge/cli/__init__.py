@@ -3,43 +3,31 @@
 Heavy modules are imported inside the commands, so that `--help` is fast.
 """
 
+import os
 import sys
 
 import typer
 
-from genre_edge.cli import (
-    bench,
-    classify,
-    devices,
-    doctor,
-    export,
-    models,
-    playlist,
-    report,
-    scan,
-    serve,
-    spectrogram,
-    standard_streams,
-    stream,
-    tag,
-)
+from genre_edge import __version__
+from genre_edge.cli import standard_streams
+from genre_edge.cli.command_group import CommandGroup
 from genre_edge.cli.messages import log_to_stderr, print_message
 from genre_edge.errors import GenreEdgeError
 
 app = typer.Typer(
     name="genre-edge",
+    cls=CommandGroup,
     help="Classifies the genre of music, offline.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # plain text: importing rich takes as long as the rest of `--help`
     pretty_exceptions_enable=False,
 )
 
 
 def _print_version(requested: bool) -> None:
     if requested:
-        from importlib.metadata import version
-
-        print(f"genre-edge {version('genre-edge')}")
+        print(f"genre-edge {__version__}")
         raise typer.Exit
 
 
@@ -50,27 +38,14 @@ def _root(
     pass
 
 
-app.command()(classify.classify)
-app.command()(stream.stream)
-app.command()(scan.scan)
-app.command()(report.report)
-app.command()(export.export)
-app.command()(playlist.playlist)
-app.add_typer(tag.app, name="tag")
-app.command()(serve.serve)
-app.command()(spectrogram.spectrogram)
-app.command()(models.models)
-app.command()(devices.devices)
-app.command()(doctor.doctor)
-app.command()(bench.bench)
-
-
 def main() -> None:
     """Set up the standard streams and the log, run the command and exit with its code."""
     standard_streams.open_closed_streams()
     standard_streams.escape_unencodable_output()
     standard_streams.silence_libraries()
     log_to_stderr()
+    # OpenBLAS starts a spinning thread for each core when numpy is imported; no command multiplies large matrices.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(_run())
 
 

@@ -5,7 +5,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +25,8 @@ from genre_edge.errors import AudioError, ParameterError
 from genre_edge.system import signals
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from genre_edge.classify.classifier import Classifier
     from genre_edge.classify.verdict import Verdict
 
@@ -123,6 +124,8 @@ def _ordered_map(
     if jobs == 1:
         yield from map(process, items)
         return
+    from concurrent.futures import ThreadPoolExecutor  # imports logging and more; one job needs none of it
+
     pool = ThreadPoolExecutor(jobs)  # threads suffice: the C core, the decoders and the network release the GIL
     pending: deque[Future[Verdict | AudioError]] = deque()
     try:

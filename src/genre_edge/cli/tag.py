@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from genre_edge.library.tagging.plan import PlanSummary
     from genre_edge.library.tagging.plan_file import PlanEntry
 
-app = typer.Typer(no_args_is_help=True, help="Write genres into the tags of music files: plan, apply, undo.")
+tag = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Write genres into the tags of music files: plan, apply, undo.",
+)
 
 
 class Unit(str, Enum):
@@ -37,7 +42,7 @@ JournalOption = Annotated[
 PlanArgument = Annotated[Path, typer.Argument(metavar="PLAN", help="File of genre-edge tag plan, edited or not.")]
 
 
-@app.command()
+@tag.command()
 def plan(
     db: DatabaseOption,
     out: Annotated[Path, typer.Option(metavar="PLAN", help="File for the plan.")],
@@ -88,7 +93,7 @@ def plan(
     raise typer.Exit(1 if summary.errors else 0)
 
 
-@app.command()
+@tag.command()
 def apply(
     plan: PlanArgument,
     db: DatabaseOption,
@@ -120,7 +125,7 @@ def apply(
     _print_outcome("tagged", outcome)
 
 
-@app.command()
+@tag.command()
 def undo(
     db: DatabaseOption,
     run: Annotated[
@@ -147,7 +152,7 @@ def undo(
     _print_outcome("restored", outcome)
 
 
-@app.command()
+@tag.command()
 def runs(db: DatabaseOption, journal: JournalOption = None) -> None:
     """List the runs of apply: number, start, and how many files are tagged and how many restored."""
     with _journal(db, journal, must_exist=True) as opened:

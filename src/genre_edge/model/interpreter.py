@@ -1,6 +1,5 @@
 """The TensorFlow Lite runtime, LiteRT."""
 
-from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +25,8 @@ def runtime() -> tuple[str, str]:
     Raises:
         GenreEdgeError: the runtime is not installed.
     """
+    from importlib.metadata import version  # slow, and needed by `doctor` only
+
     _litert()
     return _NAME, version(_NAME)
 

@@ -1,8 +1,10 @@
 """Text for terminals and parsers: valid Unicode; for terminals, without control characters."""
 
 import re
+from typing import TYPE_CHECKING
 
-from genre_edge.classify.verdict import Segment
+if TYPE_CHECKING:
+    from genre_edge.classify.verdict import Segment
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_BYTE = re.compile(r"\\x([0-9a-f]{2})")
@@ -44,6 +46,6 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split("\n")))
 
 
-def style_names(part: Segment) -> list[str]:
+def style_names(part: "Segment") -> list[str]:
     """Return the names of the likely styles, without the one that is the genre itself."""
     return [entry.style for entry in part.styles if entry.style != part.genre]

@@ -1,7 +1,6 @@
 """Atomic file writes: readers see the old or the new content, also after a power failure."""
 
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +46,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             yield stream
         return
     path = path.resolve()
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
         file = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:

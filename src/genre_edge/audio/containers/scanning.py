@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-from genre_edge.audio.containers import asf, flac, mpeg, ogg, truncation
 from genre_edge.audio.containers.header import scan_header
 from genre_edge.audio.containers.layout import Layout
 from genre_edge.audio.containers.tags import after_id3v2
@@ -36,7 +35,13 @@ def scan(descriptor: int, size: int) -> Layout | None:
     """
     if is_mpeg_film(descriptor):
         return None
-    for scan_container in (scan_header, ogg.scan, flac.scan, asf.scan, truncation.scan, mpeg.scan):
+    layout = scan_header(descriptor, size)
+    if layout is not None:
+        return layout
+    # Imported here, because a WAV file needs none of them, and they are a fifth of the package.
+    from genre_edge.audio.containers import asf, flac, mpeg, ogg, truncation
+
+    for scan_container in (ogg.scan, flac.scan, asf.scan, truncation.scan, mpeg.scan):
         layout = scan_container(descriptor, size)
         if layout is not None:
             return layout
