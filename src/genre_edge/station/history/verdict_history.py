@@ -8,6 +8,7 @@ at the next batch; a damaged file is renamed and replaced. A file that is not a 
 
 import json
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -80,15 +81,25 @@ class VerdictHistory:
         """Return the newest `limit` verdicts at or after `since` (unix seconds), in insertion order."""
         return [json.loads(content) for content in self.verdicts_json(since, limit)]
 
-    def verdicts_json(self, since: float = 0.0, limit: int = 1000) -> list[str]:
-        """Return the same as `verdicts`, each as JSON text."""
+    def find_json(self, identifier: str, time: float) -> list[str]:
+        """Return the verdict with an identifier as JSON text in a list, or an empty list.
+
+        Args:
+            identifier: the value of `id`.
+            time: its time, see `verdict_id.parse_time`.
+        """
+        contents = self.verdicts_json(since=time, until=time)
+        return [content for content in contents if json.loads(content).get("id") == identifier]
+
+    def verdicts_json(self, since: float = 0.0, limit: int = 1000, until: float = math.inf) -> list[str]:
+        """Return the same as `verdicts`, each as JSON text, and none after `until` (unix seconds)."""
         with self._store_lock:
             try:
-                contents = self._store.newest(since, limit)
+                contents = self._store.newest(since, until, limit)
             except _ERRORS as error:
                 self._report_failure(error)
                 contents = []
-            contents += [row.content for row in self._queue.rows() if row.time >= since]
+            contents += [row.content for row in self._queue.rows() if since <= row.time <= until]
         return [content for content in contents[-limit:] if is_valid_row(content)]
 
     def day_bins(self, now: float | None = None) -> list[dict[str, Any]]:

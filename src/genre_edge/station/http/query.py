@@ -6,6 +6,7 @@ import math
 from starlette.requests import Request
 
 from genre_edge.errors import ParameterError
+from genre_edge.station.history import verdict_id
 
 _MAX_LENGTH = 40  # characters: of a number, and of a value in an error message
 
@@ -54,6 +55,18 @@ def parse_integer(name: str, text: str, maximum: int) -> int:
     if not 1 <= number <= maximum:
         raise ParameterError(f"{name} must be an integer from 1 to {maximum}, got {text[:_MAX_LENGTH]!r}")
     return number
+
+
+def parse_verdict_id(name: str, text: str) -> tuple[str, float]:
+    """Return the identifier of a verdict, and the time in it (unix seconds).
+
+    Raises:
+        ParameterError: `text` is no identifier; the message contains `name`.
+    """
+    time = verdict_id.parse_time(text)
+    if time is None:
+        raise ParameterError(f"{name} must be the id of a verdict, got {text[:_MAX_LENGTH]!r}")
+    return text, time
 
 
 def _is_short_ascii(text: str) -> bool:
