@@ -18,6 +18,7 @@ from typing import Any, Literal
 from genre_edge.station.history.queue import MAX_PENDING, WriteBehindQueue
 from genre_edge.station.history.repair import is_valid_row
 from genre_edge.station.history.store import NO_GENRE, BinCounts, Row, VerdictStore, count_by_bin
+from genre_edge.station.history.verdict_id import parse_time
 
 log = logging.getLogger("genre_edge")
 
@@ -81,21 +82,19 @@ class VerdictHistory:
         """Return the newest `limit` verdicts at or after `since` (unix seconds), in insertion order."""
         return [json.loads(content) for content in self.verdicts_json(since, limit)]
 
-    def find_json(self, identifier: str, time: float) -> list[str]:
-        """Return the verdict with an identifier as JSON text in a list, or an empty list.
-
-        Args:
-            identifier: the value of `id`.
-            time: its time, see `verdict_id.parse_time`.
-        """
-        contents = self.verdicts_json(since=time, until=time)
+    def find_json(self, identifier: str, since: float = 0.0) -> list[str]:
+        """Return a list of the verdict with this `id`, as JSON text; empty if there is none at or after `since`."""
+        when = parse_time(identifier)
+        if when is None or when < since:
+            return []
+        contents = self.verdicts_json(since=when, until=when)
         return [content for content in contents if json.loads(content).get("id") == identifier]
 
     def verdicts_json(self, since: float = 0.0, limit: int = 1000, until: float = math.inf) -> list[str]:
         """Return the same as `verdicts`, each as JSON text, and none after `until` (unix seconds)."""
         with self._store_lock:
             try:
-                contents = self._store.newest(since, until, limit)
+                contents = self._store.newest(since, limit, until)
             except _ERRORS as error:
                 self._report_failure(error)
                 contents = []

@@ -57,16 +57,15 @@ def parse_integer(name: str, text: str, maximum: int) -> int:
     return number
 
 
-def parse_verdict_id(name: str, text: str) -> tuple[str, float]:
-    """Return the identifier of a verdict, and the time in it (unix seconds).
+def parse_verdict_id(name: str, text: str) -> str:
+    """Return the identifier of a verdict.
 
     Raises:
         ParameterError: `text` is no identifier; the message contains `name`.
     """
-    time = verdict_id.parse_time(text)
-    if time is None:
+    if verdict_id.parse_time(text) is None:
         raise ParameterError(f"{name} must be the id of a verdict, got {text[:_MAX_LENGTH]!r}")
-    return text, time
+    return text
 
 
 def _is_short_ascii(text: str) -> bool:

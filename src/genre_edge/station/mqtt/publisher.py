@@ -2,8 +2,8 @@
 
 Topics:
     PREFIX/availability   online or offline; offline is also the last will
-    PREFIX/verdict        {"heard": genre or reason, "genre", "reason", "confidence", "confidence_percent", "id", "time",
-                          ...}
+    PREFIX/verdict        {"id", "time", "heard": genre or reason, "genre", "reason", "confidence",
+                          "confidence_percent", ...}
                           "styles" {name: probability}, "style" (the first that includes no other of them, or null),
                           if the model has styles;
                           "sound", "heard_sound" (the sound or "music"), if it tells sounds apart
@@ -128,7 +128,7 @@ class MqttPublisher:
         for topic in topics:
             self._client.publish_to(topic, home_assistant.MIGRATE, retain=False)
         if topics:
-            time.sleep(_POLL_S)  # Home Assistant releases the entities
+            time.sleep(_POLL_S)  # while Home Assistant releases the entities
         node = self._client.address.node_id
         self._client.publish_to(home_assistant.discovery_topic(node), self._discovery_message())
         for topic in topics:

@@ -28,16 +28,15 @@ async def status(request: Request) -> Response:
 
 
 async def history(request: Request) -> Response:
-    """Return the newest `limit` verdicts at or after `since` (unix seconds), or the verdict `id`."""
+    """Return the newest `limit` verdicts at or after `since` (unix seconds), or the one with an `id`."""
+    parameters = query_parameters(request, "since", "limit", "id")
+    since = parse_number("since", parameters.get("since", "0"))
+    limit = parse_integer("limit", parameters.get("limit", str(MAX_VERDICTS)), MAX_VERDICTS)
     station: Station = request.app.state.station
-    if "id" in request.query_params:
-        parameters = query_parameters(request, "id")
-        identifier, time = parse_verdict_id("id", parameters["id"])
-        verdicts = await _run_in_reader(request, station.history.find_json, identifier, time)
+    if "id" in parameters:
+        identifier = parse_verdict_id("id", parameters["id"])
+        verdicts = await _run_in_reader(request, station.history.find_json, identifier, since)
     else:
-        parameters = query_parameters(request, "since", "limit")
-        since = parse_number("since", parameters.get("since", "0"))
-        limit = parse_integer("limit", parameters.get("limit", str(MAX_VERDICTS)), MAX_VERDICTS)
         verdicts = await _run_in_reader(request, station.history.verdicts_json, since, limit)
     return Response(f'{{"verdicts":[{",".join(verdicts)}]}}', media_type="application/json")
 
