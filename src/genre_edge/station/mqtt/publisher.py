@@ -53,7 +53,7 @@ class MqttPublisher:
         self._station, self._client, self._page_url = station, client, page_url
         self._wake = threading.Event()
         self._stopping = False
-        self._discovery_due = False
+        self._all_due = False  # there is a new connection
         self._entity_topics = SimpleQueue[str]()  # of retained discovery messages of an earlier version
         limit_log(log.name)
         self._subscription = station.hub.subscribe({"verdict"}, self._wake.set)
@@ -64,7 +64,7 @@ class MqttPublisher:
         address = self._client.address
         self._client.subscribe(home_assistant.pause_topic(address.base_topic), self._on_command)
         self._client.subscribe(home_assistant.entity_topics(address.node_id), self._on_entity)
-        self._client.start(self._publish_all)
+        self._client.start(self._on_connected)
         self._thread.start()
 
     def close(self) -> None:
@@ -81,18 +81,28 @@ class MqttPublisher:
             self._wake.clear()
             if self._stopping:
                 return
+            if self._all_due:
+                self._all_due = False
+                self._publish_all()
             if self._subscription.drain():
                 self._publish_verdict()
             now_s, state = time.monotonic(), self._state()
             if state != old_state or now_s - published_s >= HEALTH_INTERVAL_S:
                 published_s, old_state = now_s, state
                 self._publish_health()
-            if self._discovery_due or not self._entity_topics.empty():
-                self._discovery_due = False
+            if not self._entity_topics.empty():
                 self._publish_discovery()
 
     def _state(self) -> tuple[bool, bool]:
         return self._station.listening, self._station.paused
+
+    def _on_connected(self) -> None:
+        """Let the publisher's thread publish everything at its next poll.
+
+        By then paho has sent what the last connection did not acknowledge, which is older, and the retained discovery
+        messages of an earlier version have arrived.
+        """
+        self._all_due = True
 
     def _on_command(self, message: MQTTMessage) -> None:
         """Pause or resume the station."""
@@ -110,14 +120,11 @@ class MqttPublisher:
             self._entity_topics.put(message.topic)
 
     def _publish_all(self) -> None:
-        """Publish health and the latest verdict, then `online`, and later discovery; a new broker has none of them.
-
-        Discovery follows when the retained messages of an earlier version have arrived.
-        """
+        """Publish discovery, health and the latest verdict, then `online`; a new broker has none of them."""
+        self._publish_discovery()
         self._publish_health()
         self._publish_verdict()
         self._client.publish(AVAILABILITY, "online")
-        self._discovery_due = True
 
     def _publish_discovery(self) -> None:
         """Publish the discovery message. It replaces those of an earlier version, which are deleted.
