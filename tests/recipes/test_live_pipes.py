@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from tests.conftest import ROOT
 from tests.helpers.station import eventually
@@ -116,16 +117,16 @@ def test_shairport_sync(song: Path, tmp_path: Path, processes: ExitStack) -> Non
     """
     shairport = program("shairport-sync", "shairport-sync")
     (config,) = re.findall(r"```text\n(general = .+?)```", (ROOT / "docs/recipes.md").read_text(), re.DOTALL)
-    assert config.count("/run/genre-edge.fifo") == 1
+    assert config.count(documented := "/run/shairport-sync/genre-edge.fifo") == 1
     pipe, path = tmp_path / "genre-edge.fifo", tmp_path / "shairport-sync.conf"
-    path.write_text(config.replace("/run/genre-edge.fifo", str(pipe)))
+    path.write_text(config.replace(documented, str(pipe)))
     command = [shairport, "--use-stderr", "--configfile", str(path), "--port", str(free_port())]
     receiver = start(processes, command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     eventually(lambda: pipe.is_fifo() or receiver.poll() is not None, START_S)
     assert pipe.is_fifo(), receiver.stderr and receiver.stderr.read()
-    samples, rate = soundfile.read(song, dtype="int16", always_2d=True)
-    assert rate == 44100
-    (tmp_path / "pcm").write_bytes(np.repeat(samples[:, :1], 2, axis=1).tobytes())
+    samples, rate = soundfile.read(song, dtype="int16")
+    stereo = np.repeat(soxr.resample(samples, rate, 44100)[:, np.newaxis], 2, axis=1)
+    (tmp_path / "pcm").write_bytes(stereo.tobytes())
     with open(os.open(pipe, os.O_RDWR), "rb") as source:  # noqa: PTH123 (as the shell's <>)
         stream = start(processes, [*STREAM, "s16le:44100:2"], stdin=source, stdout=subprocess.PIPE)
     writer = "import sys; open(sys.argv[2], 'wb', 0).write(open(sys.argv[1], 'rb').read())"
