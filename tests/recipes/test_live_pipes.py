@@ -117,7 +117,8 @@ def test_shairport_sync(song: Path, tmp_path: Path, processes: ExitStack) -> Non
     """
     shairport = program("shairport-sync", "shairport-sync")
     (config,) = re.findall(r"```text\n(general = .+?)```", (ROOT / "docs/recipes.md").read_text(), re.DOTALL)
-    assert config.count(documented := "/run/shairport-sync/genre-edge.fifo") == 1
+    documented = "/run/shairport-sync/genre-edge.fifo"
+    assert config.count(documented) == 1
     pipe, path = tmp_path / "genre-edge.fifo", tmp_path / "shairport-sync.conf"
     path.write_text(config.replace(documented, str(pipe)))
     command = [shairport, "--use-stderr", "--configfile", str(path), "--port", str(free_port())]

@@ -100,7 +100,7 @@ def test_device_closed_while_paused() -> None:
 
 
 def test_watchdog_while_paused() -> None:
-    """A paused station makes progress without samples, and has the whole time-out for the first ones after the pause."""
+    """A paused station makes progress without samples, and has the whole time-out for samples after the pause."""
     with running(QueueSource()) as station:
         assert station.is_progressing()
         station._progress_s -= 1e6  # as if the last samples were long ago
