@@ -30,6 +30,7 @@ SKIPPED = {
     "genre-edge scan /mnt/nas": "needs a cluster; tests/library/cluster/test_cluster.py",
     "genre-edge scan s3:": "needs a bucket; tests/library/cluster/test_cluster.py",
     'python -c "import pyarrow.parquet': "needs a cluster; tests/library/cluster/test_cluster.py",
+    "mosquitto_pub": "needs a broker; tests/recipes/test_home_assistant.py",
     "snapclient": "needs a Snapcast server; tests/recipes/test_live_pipes.py",
     "genre-edge devices": "needs PortAudio; tests/audio/test_portaudio.py",
     "arecord": "needs a microphone",

@@ -224,6 +224,14 @@ def test_gap_before_first_block() -> None:
     assert verdict.segments[0].start_s == 0.5 and verdict.end_s == 2.5
 
 
+def test_start_in_the_middle() -> None:
+    """A stream that starts in the middle of its source has the source's times, and no dropped samples."""
+    blocks = [Block(music(0.5, RATE, i), RATE, 4000 + i * RATE // 2) for i in range(4)]
+    (verdict,) = tiny().stream(BlockSource(blocks, RATE), math.inf, segments=True)
+    assert verdict.dropped_samples == 0
+    assert verdict.segments[0].start_s == 0.5 and verdict.end_s == 2.5
+
+
 @pytest.mark.parametrize("level", [0.0, 1.0])
 def test_gap_short_stretches(level: float) -> None:
     """Stretches below a second yield their whole patches only."""

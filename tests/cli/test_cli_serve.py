@@ -57,7 +57,7 @@ def test_serve_until_signal(number: int, start: Callable[..., ServeProcess]) -> 
     eventually(lambda: server.get("api/v1/status")["position_s"] >= 2.9)
     status = server.get("api/v1/status")
     assert status["source"] == "-" and status["model"]["name"] == "tiny" and status["verdict"]["genres"]
-    assert server.get("healthz") == {"listening": True}
+    assert server.get("healthz") == {"listening": True, "paused": False}
     assert len(server.get("api/v1/history")["verdicts"]) >= 4
     with urllib.request.urlopen(server.url) as page:
         assert b"<html" in page.read()

@@ -86,12 +86,16 @@ class MqttSubscriber:
         assert self._subscribed.wait(TIMEOUT_S)
 
     def _on_message(self, client: Client, data: object, message: Any) -> None:
-        text = message.payload.decode()
+        text = message.payload.decode(errors="replace")
         content = json.loads(text) if text.startswith("{") else text
         self.topics[message.topic] = content
         self.log.append((message.topic, content))
         if message.retain:
             self.retained.add(message.topic)
+
+    def publish(self, topic: str, content: str | bytes, retain: bool = False) -> None:
+        """Publish a message, which the subscriber also receives."""
+        self._client.publish(topic, content, qos=1, retain=retain).wait_for_publish(TIMEOUT_S)
 
     def close(self) -> None:
         self._client.disconnect()

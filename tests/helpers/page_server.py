@@ -165,6 +165,7 @@ class FakeStation:
         return {
             "source": self.source,
             "listening": True,
+            "paused": False,
             "model": MODEL,
             "labels": LABELS,
             "position_s": round(uptime_s, 3),

@@ -101,6 +101,7 @@ def eventually(condition: Callable[[], Any], timeout_s: float = TIMEOUT_S) -> An
 def make_verdict(when: float, genre: str | None = "low", reason: str | None = None) -> dict[str, Any]:
     """Return a verdict as a station publishes it, at `when` in unix seconds."""
     return {
+        "id": f"{when:.3f}-0123",
         "schema_version": 2,
         "source": "synthetic",
         "start_s": 0.0,

@@ -1,7 +1,8 @@
-"""MPD and Snapcast into `genre-edge stream`: docs/recipes.md, with the real programs and without a sound card."""
+"""MPD, Snapcast and AirPlay into `genre-edge stream`: docs/recipes.md, with the real programs and no sound card."""
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,9 +13,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
+import soxr
 
+from tests.conftest import ROOT
 from tests.helpers.station import eventually
 
 START_S = 240.0
@@ -101,6 +105,33 @@ def test_snapcast(song: Path, tmp_path: Path, processes: ExitStack) -> None:
     )
     raw = f"s16le:{rate}:{samples.shape[1]}"
     stream = start(processes, [*STREAM, raw], stdin=tap.stdout, stdout=subprocess.PIPE)
+    assert first_genre(stream) == "classical"
+
+
+@pytest.mark.slow
+def test_shairport_sync(song: Path, tmp_path: Path, processes: ExitStack) -> None:
+    """shairport-sync accepts the configuration of docs/recipes.md and creates the pipe, which is then read.
+
+    The samples are the test's, in the format of the program's pipe: there is no AirPlay sender, and without Avahi
+    the program ends when it has created the pipe.
+    """
+    shairport = program("shairport-sync", "shairport-sync")
+    (config,) = re.findall(r"```text\n(general = .+?)```", (ROOT / "docs/recipes.md").read_text(), re.DOTALL)
+    documented = "/run/shairport-sync/genre-edge.fifo"
+    assert config.count(documented) == 1
+    pipe, path = tmp_path / "genre-edge.fifo", tmp_path / "shairport-sync.conf"
+    path.write_text(config.replace(documented, str(pipe)))
+    command = [shairport, "--use-stderr", "--configfile", str(path), "--port", str(free_port())]
+    receiver = start(processes, command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    eventually(lambda: pipe.is_fifo() or receiver.poll() is not None, START_S)
+    assert pipe.is_fifo(), receiver.stderr and receiver.stderr.read()
+    samples, rate = soundfile.read(song, dtype="int16")
+    stereo = np.repeat(soxr.resample(samples, rate, 44100)[:, np.newaxis], 2, axis=1)
+    (tmp_path / "pcm").write_bytes(stereo.tobytes())
+    with open(os.open(pipe, os.O_RDWR), "rb") as source:  # noqa: PTH123 (as the shell's <>)
+        stream = start(processes, [*STREAM, "s16le:44100:2"], stdin=source, stdout=subprocess.PIPE)
+    writer = "import sys; open(sys.argv[2], 'wb', 0).write(open(sys.argv[1], 'rb').read())"
+    start(processes, [sys.executable, "-c", writer, str(tmp_path / "pcm"), str(pipe)])
     assert first_genre(stream) == "classical"
 
 

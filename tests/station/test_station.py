@@ -16,6 +16,7 @@ from genre_edge.model.bundle import Bundle
 from genre_edge.station import hub
 from genre_edge.station import station as station_module
 from genre_edge.station.history.verdict_history import VerdictHistory
+from genre_edge.station.history.verdict_id import parse_time
 from genre_edge.station.station import Station
 from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import ArraySource, music, tone
@@ -56,8 +57,9 @@ def test_verdicts_equal_classifier() -> None:
     verdicts = station.history.verdicts()
     assert len(verdicts) == len(expected) == station.verdict_counts.total()
     for ours, theirs in zip(verdicts, expected, strict=True):
+        assert parse_time(ours["id"]) == ours["time"]
         assert before - 1 <= ours["time"] <= time.time() + 1 and ours["lag_ms"] >= 0
-        assert {key: value for key, value in ours.items() if key not in ("time", "lag_ms")} == theirs.to_dict()
+        assert {key: value for key, value in ours.items() if key not in ("id", "time", "lag_ms")} == theirs.to_dict()
     status = station.status()
     assert status["verdict"] == verdicts[-1] and status["position_s"] == 6.0 and status["listening"] is False
     assert status["labels"] == ["low", "middle", "high"] and status["model"]["sha256"] == Bundle.load(TINY).sha256

@@ -48,6 +48,17 @@ class Source(Protocol):
         """
         raise NotImplementedError
 
+    def suspend(self) -> None:
+        """Let a live source release its device or connection until `resume`; other sources ignore it. Thread-safe.
+
+        The thread that iterates `blocks` releases it, and waits.
+        """
+        return None
+
+    def resume(self) -> None:
+        """End `suspend`: a live source is opened again. Thread-safe; without `suspend` it does nothing."""
+        return None
+
     def close(self) -> None:
         """Release the source's resources; a second call does nothing."""
         return None

@@ -20,8 +20,10 @@ OnFrames = Callable[[Block, Frames], None]  # called with a block and the dB fra
 class Discontinuity:
     """End of a contiguous stretch of samples: samples were dropped, the rate changed, or the stream ended.
 
+    A stream that starts in the middle of its source begins with one, too.
+
     Attributes:
-        dropped_samples: samples dropped at the source, at `rate`; 0 for a change of rate and at the end.
+        dropped_samples: samples dropped at the source, at `rate`; 0 for a change of rate, at the start and at the end.
         rate: sampling rate in Hz after the discontinuity.
         resume_s: time of the first sample after the discontinuity, in seconds.
         is_end: True at the end of the stream.
@@ -83,8 +85,9 @@ class FrontEnd:
             AudioError: the source fails, too many samples are invalid, or the source has no block.
         """
         for block in map(self._invalid_samples.process, self._source.blocks()):
+            is_late = self.arrived_s is None and block.position > 0  # a stream that starts in the middle of its source
             self.arrived_s = block.arrived_s
-            if block.dropped > 0 or block.rate != self._rate:
+            if block.dropped > 0 or block.rate != self._rate or is_late:
                 resume_s = block.position / block.rate
                 yield self._flush(Discontinuity(block.dropped, block.rate, resume_s))
                 self.dropped_samples += block.dropped

@@ -18,9 +18,10 @@ from genre_edge.classify.verdict import Verdict
 from genre_edge.errors import AudioError, GenreEdgeError
 from genre_edge.mel.spectrogram import Frames
 from genre_edge.output.text import portable
+from genre_edge.station.history import verdict_id
 from genre_edge.station.history.verdict_history import VerdictHistory
 from genre_edge.station.hub import Event, Hub
-from genre_edge.station.resumable import ResumableBlocks
+from genre_edge.station.resumable import Pause, PausedError, ResumableBlocks
 from genre_edge.station.spectrogram_columns import EVENT_S, SpectrogramColumns
 from genre_edge.system import machine, process
 from genre_edge.system.log_limit import limit_log
@@ -98,6 +99,7 @@ class Station:
         self._progress_s = self._started_s  # monotonic clock of the last change of `_progress`
         self.error: GenreEdgeError | None = None
         self.ended = threading.Event()
+        self._pause = Pause()
         limit_log(shortage_log.name)
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="station", daemon=True)
@@ -116,6 +118,29 @@ class Station:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    @property
+    def paused(self) -> bool:
+        """True between `pause` and `resume`."""
+        return self._pause.active
+
+    def pause(self) -> None:
+        """Stop classifying until `resume`: a sound card or URL is closed, and samples of a pipe are discarded.
+
+        For one thread at a time, as `resume`; does not wait.
+        """
+        if not self._pause.active:
+            self._pause.count += 1
+            self._pause.active = True
+            self._source.suspend()
+            log.warning("%s: paused", self._name)
+
+    def resume(self) -> None:
+        """Classify again after `pause`."""
+        if self._pause.active:
+            self._pause.active = False
+            self._source.resume()
+            log.warning("%s: resumed", self._name)
+
     def _run(self) -> None:
         try:
             self._source.open()
@@ -133,8 +158,10 @@ class Station:
             self.ended.set()
 
     def _classify(self) -> None:
-        """Classify the source. After a shortage of memory, continue with the block after the failed one."""
-        self._blocks = blocks = ResumableBlocks(self._source, lambda error: self._log_shortage(error, "reading again"))
+        """Classify the source. Continue after a pause, and after a shortage of memory with the next block."""
+        self._blocks = blocks = ResumableBlocks(
+            self._source, lambda error: self._log_shortage(error, "reading again"), self._pause
+        )
         while True:
             try:
                 for verdict in self._classifier.stream(
@@ -143,6 +170,8 @@ class Station:
                     with self._tolerate("a verdict is lost"):
                         self._on_verdict(verdict)
                 return
+            except PausedError:
+                self._columns.resynchronise()
             except Exception as error:
                 if self._stopping or blocks.is_over or describe_shortage(error) is None:
                     raise
@@ -160,8 +189,11 @@ class Station:
                 self.hub.publish(event)
 
     def _on_verdict(self, verdict: Verdict) -> None:
-        now = time.time()
-        self.verdict = verdict.to_dict(self._max_genres) | {"source": self._name, "time": round(now, 3)}
+        if self._pause.active:
+            return  # the last block before the pause
+        now = round(time.time(), 3)
+        own = {"id": verdict_id.create(now), "source": self._name, "time": now}
+        self.verdict = verdict.to_dict(self._max_genres) | own
         self.verdict_counts[verdict.genre or verdict.reason or ""] += 1
         self.style_counts.update(entry.style for entry in verdict.styles)
         if (sound := heard_sound(self.verdict)) is not None:
@@ -186,9 +218,9 @@ class Station:
 
     @property
     def listening(self) -> bool:
-        """True while samples arrive: the newest one is at most `MAX_SAMPLE_AGE_S` seconds old."""
+        """True while samples are classified: the newest one is at most `MAX_SAMPLE_AGE_S` seconds old."""
         is_recent = time.monotonic() - self._meter.last_sample_s < MAX_SAMPLE_AGE_S
-        return self._meter.has_samples and is_recent and not self.ended.is_set()
+        return self._meter.has_samples and is_recent and not (self.paused or self.ended.is_set())
 
     @property
     def outages(self) -> int:
@@ -196,10 +228,13 @@ class Station:
         return self._source.outages
 
     def is_progressing(self) -> bool:
-        """Return True if samples arrive or the source is being reconnected; a watchdog polls this."""
+        """Return True if samples arrive, the source is being reconnected, or the station is paused.
+
+        A watchdog polls this.
+        """
         now = time.monotonic()
         progress = (self._source.failures, self._meter.last_sample_s, self._meter.dropped_samples)
-        if progress != self._progress:
+        if progress != self._progress or self.paused:
             self._progress, self._progress_s = progress, now
         return not self.ended.is_set() and now - self._progress_s < _STALL_TIMEOUT_S
 
@@ -209,6 +244,7 @@ class Station:
         return {
             "source": self._name,
             "listening": self.listening,
+            "paused": self.paused,
             "model": {"name": self.bundle.name, "version": self.bundle.version, "sha256": self.bundle.sha256},
             "labels": self.labels,
             "position_s": round(meter.end_s, 3),

@@ -39,7 +39,7 @@ def test_reconnect_publishes_everything(
     eventually(lambda: second.topics["genre-edge/verdict"]["time"] == (station.verdict or {})["time"])
     assert second.topics["genre-edge/health"]["position_s"] == 4.0
     assert station.status()["mqtt"] == "connected"
-    assert any(topic.startswith("homeassistant/sensor/") for topic in second.topics)
+    eventually(lambda: any(topic.startswith("homeassistant/device/") for topic in second.topics))
     second.close()
     publisher.close()
     states = [record.message.partition(": ")[2] for record in caplog.records if "MQTT" in record.message]

@@ -1,4 +1,4 @@
-"""Home Assistant discovery: messages that are valid by its documentation and match the published topics."""
+"""Home Assistant discovery: a message that is valid by its documentation and matches the published topics."""
 
 import json
 import re
@@ -20,11 +20,22 @@ from tests.helpers.station import QueueSource, make_station, make_verdict
 SCHEMA = json.loads((DATA / "home_assistant.schema.json").read_text())
 STYLES, SOUNDS = ["dark", "bass", "bright"], ["music", "speech", "noise", "silence"]
 LABELS = ["blues", "classical"]
-TOPIC = re.compile(r"homeassistant/(sensor|binary_sensor)/[a-zA-Z0-9_-]+/[a-zA-Z0-9_-]+/config")
+OPTIONAL = ["temperature", "style", "sound"]
 
 
-def validate(content: dict[str, Any], component: str) -> None:
-    jsonschema.Draft202012Validator({"$ref": f"#/$defs/{component}", "$defs": SCHEMA["$defs"]}).validate(content)
+def validate(message: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator(SCHEMA).validate(message)
+
+
+def make_message(
+    prefix: str = "genre-edge",
+    has_temperature: bool = True,
+    styles: Sequence[str] = (),
+    sounds: Sequence[str] = (),
+    page_url: str | None = None,
+) -> dict[str, Any]:
+    node = home_assistant.node_id(prefix)
+    return home_assistant.discovery_message(node, prefix, LABELS, "edge 2", has_temperature, styles, sounds, page_url)
 
 
 def entities(
@@ -33,25 +44,29 @@ def entities(
     styles: Sequence[str] = (),
     sounds: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
-    node = home_assistant.node_id(prefix)
-    return home_assistant.discovery_messages(node, prefix, LABELS, "edge 2", has_temperature, styles, sounds)
+    """Return the components of the message that are not removed."""
+    components = make_message(prefix, has_temperature, styles, sounds)["cmps"]
+    return {key: content for key, content in components.items() if len(content) > 1}
 
 
-def by_name(messages: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {topic.split("/")[3]: content for topic, content in messages.items()}
+def test_message_valid() -> None:
+    """The message has the documented schema and topic; ids are unique."""
+    validate(make_message())
+    assert re.fullmatch(r"homeassistant/device/[a-zA-Z0-9_-]+/config", home_assistant.discovery_topic("genre_edge_0"))
+    ids = [content["unique_id"] for content in entities().values()]
+    assert len(set(ids)) == len(ids) == 10
 
 
-def test_messages_valid() -> None:
-    """Each message has the documented schema; ids are unique and the device is the same."""
-    messages = entities()
-    assert len(messages) == 9
-    for topic, content in messages.items():
-        match = TOPIC.fullmatch(topic)
-        assert match
-        validate(content, match[1])
-    ids = [content["unique_id"] for content in messages.values()]
-    assert len(set(ids)) == len(ids)
-    assert len({json.dumps(content["device"]) for content in messages.values()}) == 1
+def test_unique_ids_unchanged() -> None:
+    """The identifiers are those of earlier versions, so that Home Assistant keeps the entities and their settings."""
+    names = ["genre", "music", "confidence", "level", "listening", "dropped_samples", "outages", "lag", "temperature"]
+    node = home_assistant.node_id("genre-edge")
+    contents = entities(styles=STYLES, sounds=SOUNDS)
+    for name in [*names, "style", "sound"]:
+        assert contents[name]["unique_id"] == f"{node}_{name}"
+        assert home_assistant.entity_topics(node).replace("+", "sensor", 1).replace("+", name) == (
+            f"homeassistant/sensor/{node}/{name}/config"
+        )
 
 
 @pytest.mark.parametrize(
@@ -62,16 +77,26 @@ def test_messages_valid() -> None:
         ("confidence", {"options": ["a"]}),
         ("confidence", {"unit": "%"}),
         ("lag", {"unit_of_measurement": "fortnights"}),
-        ("lag", {"device": {"name": "without identifiers"}}),
+        ("lag", {"p": "switch"}),
+        ("pause", {"command_topic": "a/#"}),
+        ("pause", {"unique_id": "a b"}),
         ("listening", {"state_class": "measurement"}),
         ("listening", {"state_topic": "a/+"}),
     ],
 )
 def test_schema_rejects(entity: str, change: dict[str, Any]) -> None:
     """The schema of these tests rejects what the documentation excludes."""
-    topic, content = next((t, c) for t, c in entities().items() if t.endswith(f"/{entity}/config"))
+    message = make_message()
+    message["cmps"][entity] |= change
     with pytest.raises(jsonschema.ValidationError):
-        validate(content | change, topic.split("/")[1])
+        validate(message)
+
+
+@pytest.mark.parametrize("change", [{"dev": {"name": "without identifiers"}}, {"o": {}}, {"cmps": {}}, {"device": {}}])
+def test_schema_rejects_device(change: dict[str, Any]) -> None:
+    """The schema of these tests rejects a message without an identified device, an origin or components."""
+    with pytest.raises(jsonschema.ValidationError):
+        validate(make_message() | change)
 
 
 def test_node_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,13 +109,19 @@ def test_node_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = home_assistant.node_id("a")
     machine.write_text("fedcba98765432100123456789abcdef\n")
     assert len({without, one, home_assistant.node_id("a")}) == 3
-    assert "fedcba98" not in json.dumps(entities())
+    assert "fedcba98" not in json.dumps(make_message())
 
 
 def test_no_temperature_sensor() -> None:
     """A machine without a temperature sensor has no temperature entity."""
-    names = {topic.split("/")[3] for topic in entities()} - {topic.split("/")[3] for topic in entities("p", False)}
-    assert names == {"temperature"}
+    assert set(entities()) - set(entities("p", False)) == {"temperature"}
+
+
+def test_absent_entities_removed() -> None:
+    """Entities that an earlier model or machine had are removed: their platform alone is published."""
+    message = make_message(has_temperature=False)
+    validate(message)
+    assert [message["cmps"][name] for name in OPTIONAL] == [{"p": "sensor"}] * 3
 
 
 @pytest.mark.parametrize(
@@ -100,19 +131,27 @@ def test_no_temperature_sensor() -> None:
 def test_music_sensor(heard: str, state: str) -> None:
     """Music of an unknown genre is music. Home Assistant renders templates with Jinja."""
     jinja2 = pytest.importorskip("jinja2", reason="jinja2 is missing: it renders Home Assistant's templates")
-    music = by_name(entities())["music"]
+    music = entities()["music"]
     assert music["device_class"] == "sound"
     assert jinja2.Template(music["value_template"]).render(value_json={"heard": heard}) == state
 
 
 def test_page_url() -> None:
     """The device links to the station's page, if other machines can open it."""
-    assert "configuration_url" not in by_name(entities())["music"]["device"]
-    url = "http://pi.local:8765/"
-    messages = home_assistant.discovery_messages("node", "p", LABELS, "edge 2", False, page_url=url)
-    for topic, content in messages.items():
-        validate(content, topic.split("/")[1])
-        assert content["device"]["configuration_url"] == url
+    assert "configuration_url" not in make_message()["dev"]
+    message = make_message(page_url="http://pi.local:8765/")
+    validate(message)
+    assert message["dev"]["configuration_url"] == "http://pi.local:8765/"
+
+
+@pytest.mark.parametrize(("paused", "state"), [(True, "ON"), (False, "OFF")])
+def test_pause_switch(paused: bool, state: str) -> None:
+    """The switch is on while the station is paused, and remains available; its commands have a topic of their own."""
+    jinja2 = pytest.importorskip("jinja2", reason="jinja2 is missing: it renders Home Assistant's templates")
+    pause = entities("house/music")["pause"]
+    assert (pause["p"], pause["command_topic"]) == ("switch", "house/music/pause/set")
+    assert (pause["state_topic"], "availability" in pause) == ("house/music/health", False)
+    assert jinja2.Template(pause["value_template"]).render(value_json={"paused": paused}) == state
 
 
 SILENCE = make_verdict(1e9, None, "silence")
@@ -139,7 +178,8 @@ def test_templates_match_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = 0
     for content in entities(styles=STYLES, sounds=SOUNDS).values():
         references = [(content["state_topic"], content["value_template"])]
-        references += [(a["topic"], a["value_template"]) for a in content["availability"] if "value_template" in a]
+        availability = content.get("availability", [])
+        references += [(a["topic"], a["value_template"]) for a in availability if "value_template" in a]
         for topic, template in references:
             (name,) = re.findall(r"value_json\.(\w+)", template)
             assert name in messages[topic]
@@ -149,46 +189,43 @@ def test_templates_match_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_genre_options(monkeypatch: pytest.MonkeyPatch) -> None:
     """The options of the genre entity are all labels and all reasons."""
-    (genre,) = (content for topic, content in entities().items() if topic.endswith("/genre/config"))
-    assert set(genre["options"]) == {*LABELS, *get_args(Reason)}
+    assert set(entities()["genre"]["options"]) == {*LABELS, *get_args(Reason)}
     assert published(monkeypatch)["genre-edge/verdict"]["heard"] == "silence"
 
 
 def test_styles_and_sounds_valid() -> None:
     """A model with styles and sounds has two entities more, and attributes of the genre; the others are the same."""
     plain, styled = entities(), entities(styles=STYLES, sounds=SOUNDS)
-    for topic, content in styled.items():
-        validate(content, topic.split("/")[1])
-    new = {name: content for name, content in by_name(styled).items() if name not in by_name(plain)}
+    validate(make_message(styles=STYLES, sounds=SOUNDS))
+    new = {name: content for name, content in styled.items() if name not in plain}
     assert list(new) == ["style", "sound"]
     assert [content["name"] for content in new.values()] == ["Style", "Sound"]
     assert new["style"]["options"] == [*STYLES, "none"] and new["sound"]["options"] == SOUNDS
-    genre = by_name(styled)["genre"]
-    assert {key: genre[key] for key in by_name(plain)["genre"]} == by_name(plain)["genre"]
-    assert genre["json_attributes_topic"] == genre["state_topic"]
-    assert all(styled[topic] == content for topic, content in plain.items() if "/genre/" not in topic)
+    attributes = "json_attributes_template"
+    assert styled["genre"].pop(attributes) != plain["genre"].pop(attributes)
+    assert styled["genre"]["json_attributes_topic"] == styled["genre"]["state_topic"]
+    assert all(styled[name] == content for name, content in plain.items())
 
 
 @pytest.mark.parametrize(
-    ("styles", "sounds", "names"), [(STYLES, (), ["styles"]), ((), SOUNDS, ["sound"]), ((), (), [])]
+    ("styles", "sounds", "names"),
+    [(STYLES, SOUNDS, ["id", "styles", "sound"]), ((), SOUNDS, ["id", "sound"]), ((), (), ["id"])],
 )
 def test_attributes(styles: Sequence[str], sounds: Sequence[str], names: list[str]) -> None:
-    """The genre has the attributes that the model has values for."""
-    genre = by_name(entities(styles=styles, sounds=sounds))["genre"]
-    assert re.findall(r"value_json\.(\w+)", genre.get("json_attributes_template", "")) == names
+    """The genre has the id of the verdict as an attribute, and what the model has values for."""
+    genre = entities(styles=styles, sounds=sounds)["genre"]
+    assert re.findall(r"value_json\.(\w+)", genre["json_attributes_template"]) == names
 
 
 def test_equal_options() -> None:
     """A name that is also a reason, "none" or "silence" is one option; options must be unique."""
     names = ["none", "silence"]
-    for topic, content in entities(styles=names, sounds=[*dict.fromkeys(["music", *names])]).items():
-        validate(content, topic.split("/")[1])
-    messages = home_assistant.discovery_messages(
-        "node", "p", names, "edge 2", False, names, ["music", *names, "silence"]
-    )
-    assert by_name(messages)["genre"]["options"].count("silence") == 1
-    assert by_name(messages)["style"]["options"] == names
-    assert by_name(messages)["sound"]["options"] == ["music", *names]
+    sounds = ["music", *names, "silence"]
+    message = home_assistant.discovery_message("node", "p", names, "edge 2", False, names, sounds)
+    validate(message)
+    assert message["cmps"]["genre"]["options"].count("silence") == 1
+    assert message["cmps"]["style"]["options"] == names
+    assert message["cmps"]["sound"]["options"] == ["music", *names]
 
 
 STYLED_VERDICT = make_verdict(1e9) | {

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -78,7 +79,8 @@ class ReconnectingSource(Source):
         self._connected_s = 0.0  # clock at the first sample after the last outage
         self._disconnected = self._unstable = False
         self._missed_s = 0.0  # seconds of outages since the first failure that still counts
-        self._closed, self._close_requests = False, SimpleQueue[None]()  # an item in the queue ends a delay
+        self._closed = self._suspended = False
+        self._wake_ups = SimpleQueue[None]()  # an item ends a delay, or the wait of a suspended source
         self.failures = self.outages = 0
         if wait:
             self.open()
@@ -91,11 +93,16 @@ class ReconnectingSource(Source):
     def open(self) -> None:
         """Open the source, with as many attempts as necessary; `rate` and `channels` are set afterwards.
 
+        While the source is suspended, it waits.
+
         Raises:
             SourceLostError: all attempts of the retry policy failed.
             UnusableSourceError: there is no audio at the address, and never was.
         """
         while self._source is None and not self._closed:
+            if self._suspended:
+                self._wait_for_resume()
+                continue
             try:
                 self._source = self._open_source()
                 self.rate, self.channels = self._source.rate, self._source.channels
@@ -123,7 +130,15 @@ class ReconnectingSource(Source):
         if self._retry.tries is not None and self.failures >= self._retry.tries:
             raise SourceLostError(f"{reason}; giving up after {self.failures} failed attempts")
         with suppress(Empty):
-            self._close_requests.get(timeout=self._retry.delay_s(self.failures))
+            self._wake_ups.get(timeout=self._retry.delay_s(self.failures))
+
+    def _wait_for_resume(self) -> None:
+        """Wait for `resume` or `close`; earlier failures no longer count, and the time is no outage."""
+        self.failures, self._missed_s = 0, 0.0
+        self._disconnected = self._unstable = False
+        self._wake_ups.get()
+        if self._last_sample_s is not None:
+            self._last_sample_s = time.monotonic()
 
     def _log_outage(self, reason: str) -> None:
         if self.failures == 1:
@@ -137,16 +152,19 @@ class ReconnectingSource(Source):
             )
 
     def blocks(self) -> Iterator[Block]:
-        """Yield blocks until the source is closed.
+        """Yield blocks until the source is closed. Positions do not count the time while it is suspended.
 
         Raises:
             SourceLostError: all attempts of the retry policy failed.
         """
         end_s = 0.0  # position of the last sample's end, dropped samples included
         while (source := self._source) is not None:
-            reason = f"{self.name}: the source has ended"
+            reason: str | None = f"{self.name}: the source has ended"
             try:
                 for block in source.blocks():
+                    if self._suspended:
+                        reason = None
+                        break
                     dropped = block.dropped + self._missed_samples(block)
                     position = round(end_s * block.rate) + dropped
                     self._last_sample_s = block.arrived_s
@@ -155,7 +173,8 @@ class ReconnectingSource(Source):
             except _FAILURES as error:
                 reason = self._reason(error)
             self._close_source()
-            self._handle_failure(reason)
+            if reason is not None:
+                self._handle_failure(reason)
             self.open()
 
     def _missed_samples(self, block: Block) -> int:
@@ -188,8 +207,17 @@ class ReconnectingSource(Source):
             with blocked():
                 source.close()
 
+    def suspend(self) -> None:
+        """Close the source at its next block, until `resume`; neither an outage nor lost samples. Thread-safe."""
+        self._suspended = True
+
+    def resume(self) -> None:
+        """Open a suspended source again. Thread-safe."""
+        self._suspended = False
+        self._wake_ups.put(None)
+
     def close(self) -> None:
         """Close the source and end any delay or attempt to open it; a second call does nothing."""
         self._closed = True
-        self._close_requests.put(None)
+        self._wake_ups.put(None)
         self._close_source()

@@ -26,7 +26,7 @@ PRAGMA user_version = {SCHEMA_VERSION};
 # The subquery is answered by the index alone. A table scan would read hundreds of bytes per verdict.
 NEWEST = """
 SELECT content FROM verdicts WHERE id IN (
-    SELECT id FROM verdicts INDEXED BY verdicts_by_time WHERE time >= ? ORDER BY id DESC LIMIT ?
+    SELECT id FROM verdicts INDEXED BY verdicts_by_time WHERE time BETWEEN ? AND ? ORDER BY id DESC LIMIT ?
 ) ORDER BY id
 """
 COUNTS = "SELECT start, genre, n FROM counts WHERE start > ? AND start <= ?"
@@ -141,5 +141,5 @@ def _check_owner(database: sqlite3.Connection) -> None:
 
 def _check_queries(database: sqlite3.Connection) -> None:
     """Run the queries without reading many pages; a damaged schema makes them fail."""
-    database.execute(NEWEST, (0.0, 1)).fetchall()
+    database.execute(NEWEST, (0.0, 0.0, 1)).fetchall()
     database.execute(COUNTS, (0.0, 0.0)).fetchall()

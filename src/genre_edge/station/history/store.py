@@ -6,6 +6,7 @@ battery-backed clock).
 
 import contextlib
 import logging
+import math
 import os
 import sqlite3
 from collections import Counter
@@ -246,12 +247,12 @@ class VerdictStore:
         if self._file.wal_size() > MAX_WAL_SIZE:
             raise UnavailableError("another program keeps reading, so the write-ahead log is full")
 
-    def newest(self, since: float, limit: int) -> list[Any]:
-        """Return the content of the newest `limit` rows at or after `since` (unix time), oldest first.
+    def newest(self, since: float, limit: int, until: float = math.inf) -> list[Any]:
+        """Return the content of the newest `limit` rows from `since` to `until` (unix time), oldest first.
 
         Contents of damaged files may be anything: see `repair.is_valid_row`.
         """
-        return [content for (content,) in self._fetch(NEWEST, since, limit)]
+        return [content for (content,) in self._fetch(NEWEST, since, until, limit)]
 
     def counts(self, after: float, until: float) -> BinCounts:
         """Return the counts of bins that start after `after` and not later than `until` (unix time)."""

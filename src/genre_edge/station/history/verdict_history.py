@@ -8,6 +8,7 @@ at the next batch; a damaged file is renamed and replaced. A file that is not a 
 
 import json
 import logging
+import math
 import sqlite3
 import threading
 import time
@@ -17,6 +18,7 @@ from typing import Any, Literal
 from genre_edge.station.history.queue import MAX_PENDING, WriteBehindQueue
 from genre_edge.station.history.repair import is_valid_row
 from genre_edge.station.history.store import NO_GENRE, BinCounts, Row, VerdictStore, count_by_bin
+from genre_edge.station.history.verdict_id import parse_time
 
 log = logging.getLogger("genre_edge")
 
@@ -80,15 +82,23 @@ class VerdictHistory:
         """Return the newest `limit` verdicts at or after `since` (unix seconds), in insertion order."""
         return [json.loads(content) for content in self.verdicts_json(since, limit)]
 
-    def verdicts_json(self, since: float = 0.0, limit: int = 1000) -> list[str]:
-        """Return the same as `verdicts`, each as JSON text."""
+    def find_json(self, identifier: str, since: float = 0.0) -> list[str]:
+        """Return a list of the verdict with this `id`, as JSON text; empty if there is none at or after `since`."""
+        when = parse_time(identifier)
+        if when is None or when < since:
+            return []
+        contents = self.verdicts_json(since=when, until=when)
+        return [content for content in contents if json.loads(content).get("id") == identifier]
+
+    def verdicts_json(self, since: float = 0.0, limit: int = 1000, until: float = math.inf) -> list[str]:
+        """Return the same as `verdicts`, each as JSON text, and none after `until` (unix seconds)."""
         with self._store_lock:
             try:
-                contents = self._store.newest(since, limit)
+                contents = self._store.newest(since, limit, until)
             except _ERRORS as error:
                 self._report_failure(error)
                 contents = []
-            contents += [row.content for row in self._queue.rows() if row.time >= since]
+            contents += [row.content for row in self._queue.rows() if since <= row.time <= until]
         return [content for content in contents[-limit:] if is_valid_row(content)]
 
     def day_bins(self, now: float | None = None) -> list[dict[str, Any]]:

@@ -44,6 +44,7 @@ class StationCollector(Collector):
         model, verdict = status["model"], status["verdict"] or {}
         yield _info("genre_edge_model", "Model in use.", model)
         yield _gauge("listening", "1 if samples arrived in the last 5 seconds, else 0.", float(status["listening"]))
+        yield _gauge("paused", "1 if the station is paused, else 0.", float(status["paused"]))
         yield _gauge("start_time_seconds", "Start time of the station in unix seconds.", status["started"])
         yield _counter(
             "audio_seconds", "Seconds of audio since the start, dropped samples included.", status["position_s"]

@@ -6,6 +6,7 @@ import math
 from starlette.requests import Request
 
 from genre_edge.errors import ParameterError
+from genre_edge.station.history import verdict_id
 
 _MAX_LENGTH = 40  # characters: of a number, and of a value in an error message
 
@@ -54,6 +55,17 @@ def parse_integer(name: str, text: str, maximum: int) -> int:
     if not 1 <= number <= maximum:
         raise ParameterError(f"{name} must be an integer from 1 to {maximum}, got {text[:_MAX_LENGTH]!r}")
     return number
+
+
+def parse_verdict_id(name: str, text: str) -> str:
+    """Return the identifier of a verdict.
+
+    Raises:
+        ParameterError: `text` is no identifier; the message contains `name`.
+    """
+    if verdict_id.parse_time(text) is None:
+        raise ParameterError(f"{name} must be the id of a verdict, got {text[:_MAX_LENGTH]!r}")
+    return text
 
 
 def _is_short_ascii(text: str) -> bool:

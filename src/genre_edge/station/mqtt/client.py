@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -24,7 +24,7 @@ _CLOSE_TIMEOUT_S = 0.5
 
 
 class BrokerClient:
-    """Client that publishes retained messages with QoS 1, in paho's thread.
+    """Client that publishes and receives messages with QoS 1, in paho's thread.
 
     The topic BASE/availability is set to `offline` by the last will and by `close`. Each change of state is logged.
 
@@ -37,6 +37,7 @@ class BrokerClient:
         self._logged_state = ""
         self._closing = False
         self._on_connected: Callable[[], None] = lambda: None
+        self._subscriptions: list[str] = []
         self._client = self._create_client()
 
     def _create_client(self) -> Client:
@@ -57,6 +58,11 @@ class BrokerClient:
         """Return the connection state; it is `failing` before the first connection."""
         return "connected" if self._logged_state == "connected" else "failing"
 
+    def subscribe(self, topic_filter: str, on_message: Callable[[MQTTMessage], None]) -> None:
+        """Call `on_message` in paho's thread with each message of the matching topics. Must precede `start`."""
+        self._subscriptions.append(topic_filter)
+        self._client.message_callback_add(topic_filter, lambda client, data, message: on_message(message))
+
     def start(self, on_connected: Callable[[], None]) -> None:
         """Connect in the background; `on_connected` is called in paho's thread after each connection."""
         self._on_connected = on_connected
@@ -64,15 +70,18 @@ class BrokerClient:
         self._client.loop_start()
 
     def publish(self, name: str, content: Any) -> MQTTMessageInfo | None:
-        """Publish text, or an object as JSON, to the topic BASE/`name`. Without a connection the message is dropped."""
+        """Publish text, or an object as JSON, to the topic BASE/`name`, retained.
+
+        Without a connection the message is dropped.
+        """
         return self.publish_to(self._topic(name), content)
 
-    def publish_to(self, topic: str, content: Any) -> MQTTMessageInfo | None:
+    def publish_to(self, topic: str, content: Any, retain: bool = True) -> MQTTMessageInfo | None:
         """Publish to a complete topic; otherwise like `publish`."""
         if not self._client.is_connected():
             return None
         text = content if isinstance(content, str) else json.dumps(content, allow_nan=False)
-        return self._client.publish(topic, text, qos=1, retain=True)
+        return self._client.publish(topic, text, qos=1, retain=retain)
 
     def close(self) -> None:
         """Publish `offline` and disconnect; waits at most one second."""
@@ -94,6 +103,8 @@ class BrokerClient:
             self._set_state(f"connection refused: {reason}; retrying")
             return
         self._set_state("connected")
+        for topic_filter in self._subscriptions:
+            client.subscribe(topic_filter, qos=1)
         self._on_connected()
 
     def _on_disconnect(

@@ -1,7 +1,6 @@
-"""Home Assistant's MQTT discovery messages for a station.
+"""Home Assistant's MQTT discovery of a station: one retained message that describes the device and its entities.
 
-One retained message for each entity, to `homeassistant/COMPONENT/NODE/OBJECT/config`:
-https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
+https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
 """
 
 import hashlib
@@ -12,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 DISCOVERY_PREFIX = "homeassistant"  # Home Assistant's default
+MIGRATE = {"migrate_discovery": True}  # releases an entity, with the user's settings, for the device's message
 NO_STYLE = "none"
 REASONS = ("silence", "not_music", "low_confidence", "too_short")
+_OPTIONAL = ("temperature", "style", "sound")  # entities that not every station has
 _MACHINE_ID = Path("/etc/machine-id")
 
 Config = dict[str, Any]
@@ -32,7 +33,21 @@ def node_id(prefix: str) -> str:
     return f"genre_edge_{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
-def discovery_messages(
+def discovery_topic(node: str) -> str:
+    """Return the topic of the discovery message of a station."""
+    return f"{DISCOVERY_PREFIX}/device/{node}/config"
+
+
+def entity_topics(node: str) -> str:
+    """Return the filter of the discovery topics of earlier versions, which published one message for each entity.
+
+    Their OBJECT_ID is the key of the entity in `cmps`, and NODE is the device's OBJECT_ID: so Home Assistant
+    recognises each entity when it migrates.
+    """
+    return f"{DISCOVERY_PREFIX}/+/{node}/+/config"
+
+
+def discovery_message(
     node: str,
     prefix: str,
     labels: list[str],
@@ -41,8 +56,8 @@ def discovery_messages(
     styles: Sequence[str] = (),
     sounds: Sequence[str] = (),
     page_url: str | None = None,
-) -> dict[str, Config]:
-    """Return the discovery messages of a station as {topic: content}.
+) -> Config:
+    """Return the discovery message of a station.
 
     Args:
         node: identifier of the station, see `node_id`.
@@ -62,31 +77,34 @@ def discovery_messages(
         "model": f"model {model}",
         "sw_version": release,
     }
-    common: Config = {
-        "device": device | ({"configuration_url": page_url} if page_url else {}),
-        "origin": {"name": "genre-edge", "sw_version": release},
+    components: dict[str, Config] = {key: {"p": "sensor"} for key in _OPTIONAL}  # a platform alone removes the entity
+    for platform, name, config in _entities(prefix, labels, has_temperature, styles, sounds):
+        key = name.replace(" ", "_")
+        identity = {"p": platform, "name": name[0].upper() + name[1:], "unique_id": f"{node}_{key}", "qos": 1}
+        components[key] = identity | config
+    return {
+        "dev": device | ({"configuration_url": page_url} if page_url else {}),
+        "o": {"name": "genre-edge", "sw_version": release},
+        "availability": [_station(prefix)],
         "availability_mode": "all",
-        "qos": 1,
+        "cmps": components,
     }
-    messages = {}
-    for component, name, config in _entities(prefix, labels, has_temperature, styles, sounds):
-        identity = {"name": name[0].upper() + name[1:], "unique_id": f"{node}_{name.replace(' ', '_')}"}
-        topic = f"{DISCOVERY_PREFIX}/{component}/{node}/{name.replace(' ', '_')}/config"
-        messages[topic] = common | identity | config
-    return messages
+
+
+def _station(prefix: str) -> Config:
+    return {"topic": f"{prefix}/availability"}
 
 
 def _entities(
     prefix: str, labels: list[str], has_temperature: bool, styles: Sequence[str], sounds: Sequence[str]
 ) -> list[tuple[str, str, Config]]:
-    """Return (component, name, entity-specific configuration)."""
-    station = {"topic": f"{prefix}/availability"}
+    """Return (platform, name, entity-specific configuration)."""
     listening = {
         "topic": f"{prefix}/health",
         "value_template": "{{ 'online' if value_json.listening else 'offline' }}",
     }
-    verdict: Config = {"state_topic": f"{prefix}/verdict", "availability": [station, listening]}
-    health: Config = {"state_topic": f"{prefix}/health", "availability": [station]}
+    verdict: Config = {"state_topic": f"{prefix}/verdict", "availability": [_station(prefix), listening]}
+    health: Config = {"state_topic": f"{prefix}/health"}
     diagnostic = health | {"entity_category": "diagnostic"}
     gauge, counter = {"state_class": "measurement"}, {"state_class": "total_increasing"}
     entities: list[tuple[str, str, Config]] = [
@@ -97,13 +115,9 @@ def _entities(
         ),
         ("binary_sensor", "music", verdict | _music_template() | {"device_class": "sound"}),
         ("sensor", "confidence", verdict | _template("confidence_percent") | gauge | {"unit_of_measurement": "%"}),
+        ("switch", "pause", health | _flag_template("paused") | _pause_command(prefix)),
         ("sensor", "level", health | _template("level_db") | gauge | {"unit_of_measurement": "dBFS"}),
-        (
-            "binary_sensor",
-            "listening",
-            diagnostic
-            | {"value_template": "{{ 'ON' if value_json.listening else 'OFF' }}", "device_class": "connectivity"},
-        ),
+        ("binary_sensor", "listening", diagnostic | _flag_template("listening") | {"device_class": "connectivity"}),
         ("sensor", "dropped samples", diagnostic | _template("dropped_samples") | counter),
         ("sensor", "outages", diagnostic | _template("outages") | counter),
         (
@@ -123,17 +137,24 @@ def _entities(
     return entities
 
 
+def pause_topic(prefix: str) -> str:
+    """Return the topic of the commands ON, which pauses the station, and OFF."""
+    return f"{prefix}/pause/set"
+
+
+def _pause_command(prefix: str) -> Config:
+    return {"command_topic": pause_topic(prefix), "payload_on": "ON", "payload_off": "OFF", "icon": "mdi:pause"}
+
+
 def _enum(*options: str) -> Config:
     """Return the configuration of a sensor with these states; equal ones count once."""
     return {"device_class": "enum", "options": list(dict.fromkeys(options))}
 
 
 def _attributes(prefix: str, styles: Sequence[str], sounds: Sequence[str]) -> Config:
-    """Return the configuration of the attributes `styles` and `sound`, as far as the model has them."""
-    names = [name for name, values in (("styles", styles), ("sound", sounds)) if values]
-    if not names:
-        return {}
-    values = ", ".join(f"'{name}': value_json.{name}" for name in names)
+    """Return the configuration of the attributes: `verdict_id`, and `styles` and `sound` if the model has them."""
+    names = {"verdict_id": "id"} | ({"styles": "styles"} if styles else {}) | ({"sound": "sound"} if sounds else {})
+    values = ", ".join(f"'{name}': value_json.{key}" for name, key in names.items())
     return {
         "json_attributes_topic": f"{prefix}/verdict",
         "json_attributes_template": f"{{{{ {{{values}}} | tojson }}}}",
@@ -144,6 +165,11 @@ def _music_template() -> Config:
     """Return the template of the state ON while there is music, even of an unknown genre."""
     others = [reason for reason in REASONS if reason != "low_confidence"]
     return {"value_template": f"{{{{ 'OFF' if value_json.heard in {others} else 'ON' }}}}"}
+
+
+def _flag_template(name: str) -> Config:
+    """Return the template of one boolean JSON key."""
+    return {"value_template": f"{{{{ 'ON' if value_json.{name} else 'OFF' }}}}"}
 
 
 def _template(name: str) -> Config:

@@ -52,6 +52,31 @@ def test_history(client: TestClient, station: Station) -> None:
     assert future.json() == {"verdicts": []}
 
 
+def test_history_by_id(client: TestClient, station: Station) -> None:
+    """A verdict is found by its id, in the file and among those that are not stored yet."""
+    now = round(time.time(), 3)
+    twins = [make_verdict(now) | {"id": f"{now:.3f}-{suffix}"} for suffix in ("0001", "0002")]
+    for twin in twins:
+        station.history.add(twin)
+    for _ in range(2):
+        for verdict in (*twins, station.history.verdicts()[0]):
+            response = client.get("/api/v1/history", params={"id": verdict["id"]}).json()
+            validate_response(response, "/api/v1/history")
+            assert response["verdicts"] == [verdict]
+        station.history.flush()
+    later = {"id": twins[0]["id"], "since": now + 1}
+    assert client.get("/api/v1/history", params=later).json() == {"verdicts": []}
+    assert client.get(f"/api/v1/history?id={now:.3f}-0003").json() == {"verdicts": []}
+
+
+@pytest.mark.parametrize("query", ["id=", "id=1", "id=1.000-012g", "id=-1.000-0123", "id=1.000-0123%0A"])
+def test_history_invalid_id(client: TestClient, query: str) -> None:
+    """A text that is no id is refused."""
+    response = client.get(f"/api/v1/history?{query}")
+    assert response.status_code == 422
+    validate_response(response.json(), "/api/v1/history", "422")
+
+
 def test_history_of_styled_model() -> None:
     """Verdicts with styles and sounds conform to their description."""
     with styled_station() as station, TestClient(create_app(station, None, None)) as client:
@@ -64,7 +89,7 @@ def test_history_of_styled_model() -> None:
 def test_history_of_earlier_version(tmp_path: Path) -> None:
     """A file with verdicts of schema 1 is read, and verdicts of schema 2 follow them."""
     old = make_verdict(time.time() - 60) | {"schema_version": 1}
-    del old["styles"], old["sound"]
+    del old["id"], old["styles"], old["sound"]
     history = VerdictHistory(tmp_path / "history.db")
     history.add(old)
     history.close()

@@ -21,14 +21,25 @@ from tests.helpers.station import QueueSource, make_station, styled_station
 def test_healthz(client: TestClient) -> None:
     """A listening station answers 200."""
     response = client.get("/healthz")
-    assert (response.status_code, response.json()) == (200, {"listening": True})
+    assert (response.status_code, response.json()) == (200, {"listening": True, "paused": False})
+
+
+def test_healthz_while_paused(client: TestClient, station: Station) -> None:
+    """A paused station is healthy, though it is not listening; the metrics have the pause."""
+    station.pause()
+    response = client.get("/healthz")
+    assert (response.status_code, response.json()) == (200, {"listening": False, "paused": True})
+    validate_response(response.json(), "/healthz")
+    assert "genre_edge_paused 1.0" in client.get("/metrics").text.splitlines()
+    station.resume()
+    assert "genre_edge_paused 0.0" in client.get("/metrics").text.splitlines()
 
 
 def test_healthz_and_metrics_before_audio() -> None:
     """A station without audio answers 503, and its metrics are valid."""
     with TestClient(create_app(make_station(QueueSource()), None, None)) as client:
         response = client.get("/healthz")
-        assert (response.status_code, response.json()) == (503, {"listening": False})
+        assert (response.status_code, response.json()) == (503, {"listening": False, "paused": False})
         validate_response(response.json(), "/healthz", "503")
         assert list(text_string_to_metric_families(client.get("/metrics").text))
 

@@ -295,6 +295,22 @@ def test_health_failures(station: FakeStation, open_page: OpenPage) -> None:
     expect(page.locator("#health-list")).to_contain_text("Connected")
 
 
+def test_station_paused(station: FakeStation, open_page: OpenPage) -> None:
+    """A station that is paused by MQTT is marked, without an alarm; the page's own pause is another one."""
+    page = open_page(station)
+    expect(page.locator("#state")).to_have_text("Live")
+    station.status_overrides |= {"listening": False, "paused": True}
+    expect(page.locator("#state")).to_have_text("Station paused")
+    expect(page.locator("#health-list")).to_contain_text("None, the station is paused")
+    expect(page.locator("#health-list .alarm")).to_have_count(0)
+    expect(page.locator("body")).to_have_class("stale")
+    page.locator("#pause").click()
+    expect(page.locator("#state")).to_have_text("Paused")
+    page.locator("#pause").click()
+    station.status_overrides |= {"listening": True, "paused": False}
+    expect(page.locator("#state")).to_have_text("Live")
+
+
 def test_no_audio(station: FakeStation, open_page: OpenPage) -> None:
     """A station that is not listening is marked."""
     page = open_page(station)

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from genre_edge.station.history.store import BIN_S
 from genre_edge.station.http.errors import error_response
 from genre_edge.station.http.event_stream import MAX_STREAMS, MAX_STREAMS_PER_ADDRESS, EventStream
-from genre_edge.station.http.query import parse_integer, parse_number, query_parameters
+from genre_edge.station.http.query import parse_integer, parse_number, parse_verdict_id, query_parameters
 from genre_edge.station.station import Station
 
 MAX_VERDICTS = 1000  # in one response
@@ -28,12 +28,16 @@ async def status(request: Request) -> Response:
 
 
 async def history(request: Request) -> Response:
-    """Return the newest `limit` verdicts at or after `since` (unix seconds)."""
-    parameters = query_parameters(request, "since", "limit")
+    """Return the newest `limit` verdicts at or after `since` (unix seconds), or the one with an `id`."""
+    parameters = query_parameters(request, "since", "limit", "id")
     since = parse_number("since", parameters.get("since", "0"))
     limit = parse_integer("limit", parameters.get("limit", str(MAX_VERDICTS)), MAX_VERDICTS)
     station: Station = request.app.state.station
-    verdicts = await _run_in_reader(request, station.history.verdicts_json, since, limit)
+    if "id" in parameters:
+        identifier = parse_verdict_id("id", parameters["id"])
+        verdicts = await _run_in_reader(request, station.history.find_json, identifier, since)
+    else:
+        verdicts = await _run_in_reader(request, station.history.verdicts_json, since, limit)
     return Response(f'{{"verdicts":[{",".join(verdicts)}]}}', media_type="application/json")
 
 

@@ -15,11 +15,11 @@ _OPENAPI = OPENAPI_PATH.read_bytes()
 
 
 async def healthz(request: Request) -> Response:
-    """Answer 200 while audio arrives, else 503."""
+    """Answer 200 while audio arrives or the station is paused, else 503."""
     query_parameters(request)
     station: Station = request.app.state.station
-    listening = station.listening
-    return JSONResponse({"listening": listening}, 200 if listening else 503)
+    listening, paused = station.listening, station.paused
+    return JSONResponse({"listening": listening, "paused": paused}, 200 if listening or paused else 503)
 
 
 async def metrics(request: Request) -> Response:

@@ -24,11 +24,16 @@ function formatDropped(status, rate) {
   return samples && rate ? `${formatInteger(samples)} (${(samples / rate).toFixed(2)} s)` : formatInteger(samples);
 }
 
+function formatAudio({ listening, paused }) {
+  if (paused) return "None, the station is paused";
+  return listening ? "Receiving" : "None, waiting for the source";
+}
+
 /** Return `[name, value, isAlarm]` for each row; rows without a value are hidden. */
 function healthRows(status, rate) {
   return [
     ["Source", status.source, false],
-    ["Audio", status.listening ? "Receiving" : "None, waiting for the source", !status.listening],
+    ["Audio", formatAudio(status), !status.listening && !status.paused],
     ["Level", status.level_db === null ? null : `${formatSigned(status.level_db)} dB`, false],
     ["Processed audio", formatDuration(status.position_s), false],
     ["Dropped samples", formatDropped(status, rate), status.dropped_samples > 0],

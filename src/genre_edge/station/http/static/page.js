@@ -112,6 +112,7 @@ function connectionState() {
   if (connectionError) return ["disconnected", "Not connected"];
   if (isPaused) return ["paused", "Paused"];
   if (!isConnected || !status) return ["connecting", "Connecting"];
+  if (status.paused) return ["station-paused", "Station paused"];
   return status.listening ? ["live", "Live"] : ["no-audio", "No audio"];
 }
 
@@ -119,7 +120,7 @@ function drawState() {
   const [state, text] = connectionState();
   $("state").dataset.state = state;
   setText($("state"), text);
-  document.body.classList.toggle("stale", connectionError !== null || state === "no-audio");
+  document.body.classList.toggle("stale", ["disconnected", "no-audio", "station-paused"].includes(state));
   const message = connectionError ? CONNECTION_ERRORS[connectionError] : "";
   setText($("banner"), message);
   $("banner").hidden = !message;
