@@ -115,6 +115,19 @@ def test_plan_keeps_ours_that_somebody_changed(genres: list[str], files: Files, 
     assert dict(summary.skipped) == {"whose genre somebody changed after genre-edge": 1}
 
 
+@pytest.mark.parametrize("genres", [["Polka"], ["Zydeco"], []])
+def test_plan_keeps_edited_genres(genres: list[str], files: Files, tmp_path: Path) -> None:
+    """A genre from an edited plan is the user's, and so is its change or removal, also with a newer model."""
+    with files["a/1"].open("r+b") as file:
+        write_open(file, NewTags(Evidence("cd" * 32, "2020", (), ("Polka",), is_edited=True)))
+    media = FLAC(files["a/1"])
+    media["genre"] = genres
+    media.save()
+    entries, summary = plan([result(files["a/1"])], tmp_path)
+    assert (entries, dict(summary.skipped)) == ([], {"whose genre somebody set": 1})
+    assert new_genres([result(files["a/1"])], tmp_path, force=True) == [("Rock",)]
+
+
 def test_plan_top_and_confidence(files: Files, tmp_path: Path) -> None:
     """Several genres, best first, each with the confidence."""
     rows = [result(files["a/1"], {"rock": 0.5, "pop": 0.3, "jazz": 0.15, "metal": 0.05})]

@@ -133,7 +133,7 @@ def _decide(file: _File, genres: tuple[str, ...], force: bool) -> tuple[str, boo
     if tags.evidence is None:
         return ("whose genre somebody set", False) if tags.genres else ("no genre yet", True)
     if not tags.are_ours:
-        return "whose genre somebody changed after genre-edge", False
+        return f"whose genre somebody {'set' if tags.evidence.is_edited else 'changed after genre-edge'}", False
     if tags.evidence.model_sha256 == row.model_sha256:
         return "other options", True
     if row.scanned_at <= tags.evidence.date:
