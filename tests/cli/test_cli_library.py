@@ -18,7 +18,7 @@ ODD = os.fsdecode(b"/music/\xff <b>\n.mp3")
 
 
 def row(path: str, genre: str | None = None, confidence: float | None = None, **values: object) -> FileRow:
-    columns = {"classified_s": 1800.0, "duration_s": 1800.0, "genres": GENRES} | values
+    columns = {"classified_s": 30.0, "duration_s": 1800.0, "genres": GENRES} | values
     return FileRow(path, 1, 2, "d", "t", "edge 5", "abc", 1.0, genre=genre, confidence=confidence, **columns)  # type: ignore[arg-type]
 
 

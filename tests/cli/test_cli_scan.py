@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -85,6 +86,28 @@ def test_second_scan_does_what_is_new(cli: Cli, library: Path, tmp_path: Path) -
     assert found["album 1/1.flac"].gone_at and "album 0/0.wav" not in found
     assert len(found) == 9 and found["album 1/3.mp3"].mtime_ns == 10**9
     assert cli(*command).stdout == "0 classified, 0 moved, 0 gone, 8 unchanged, 0 failed\n"
+
+
+def test_segments_of_known_files(cli: Cli, library: Path, tmp_path: Path) -> None:
+    """--segments classifies files without segments again, but neither silence, which has none, nor bad files."""
+    soundfile.write(library / "silence.wav", np.zeros(22050), 22050)
+    (library / "text.mp3").write_text("this is not music")
+    command = ("scan", library, "--db", tmp_path / "a.db", "--model", MODEL)
+    assert cli(*command).stdout == "10 classified, 0 moved, 0 gone, 0 unchanged, 1 failed\n"
+    with LibraryDatabase(tmp_path / "a.db") as database:
+        (model,) = database.models().values()
+        bundle = Classifier(MODEL).bundle
+        assert (model.model_sha256, model.threshold, model.style_threshold) == (
+            *(bundle.sha256, bundle.threshold),
+            bundle.style_threshold,
+        )
+    assert cli(*command, "--segments", "--dry-run").stdout.endswith("9 to classify, 0 moved, 0 gone, 1 unchanged\n")
+    assert cli(*command, "--segments").stdout == "9 classified, 0 moved, 0 gone, 1 unchanged, 0 failed\n"
+    for options in (("--segments",), ()):
+        assert cli(*command, *options).stdout == "0 classified, 0 moved, 0 gone, 10 unchanged, 0 failed\n"
+    with LibraryDatabase(tmp_path / "a.db") as database:
+        n_segments = {Path(row.path).name: len(database.segments(row.path)) for row in database.rows()}
+    assert n_segments["0.wav"] > 0 and n_segments["text.mp3"] == 0
 
 
 def test_filters_do_not_declare_files_missing(cli: Cli, library: Path, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_tag_plan_edit_apply_undo(tag: Callable[..., str], tmp_path: Path, music
         (("--vocabulary", "styles"), [["Techno"], ["Techno"]]),
         (("--vocabulary", "styles", "--mapping", "names"), [["Electronic"], ["Electronic"]]),
         (("--mapping", "names"), [["Rock", "Loud"], ["Pop"]]),
-        (("--whitelist", "allowed"), [[], ["Pop"]]),
+        (("--whitelist", "allowed"), [["Pop"], ["Pop"]]),
     ],
 )
 def test_tag_plan_options(

@@ -15,11 +15,12 @@ import soundfile
 from mutagen.id3 import COMM, ID3
 from mutagen.mp4 import MP4
 
-from genre_edge.library.database import FileRow, LibraryDatabase
+from genre_edge.library.database import FileRow, LibraryDatabase, ModelRow
 
 FORMATS = ("mp3", "flac", "ogg", "opus", "oga", "m4a", "wav", "aiff")
 _FFMPEG_ONLY = {"m4a": ["-c:a", "aac"], "oga": ["-c:a", "flac"]}
 MODEL_SHA256 = "ab" * 32
+THRESHOLD, STYLE_THRESHOLD = 0.33, 0.3
 SCANNED_AT = "2026-11-29T00:00:00+00:00"
 
 
@@ -68,6 +69,7 @@ def result(path: Path, genres: dict[str, float] | None = None, **columns: Any) -
 def write_database(path: Path, rows: Iterable[FileRow]) -> Path:
     """Write rows into a library's database."""
     with LibraryDatabase(path) as database:
+        database.write_model(ModelRow(MODEL_SHA256, "edge 5", THRESHOLD, STYLE_THRESHOLD))
         database.write((row, []) for row in rows)
     return path
 
