@@ -62,6 +62,8 @@ def test_read_plan_edited(tmp_path: Path) -> None:
         ("\trock\t\t\t\t", "no path"),
         ("\tRock/Pop\t\t\t\t/a", "contains '/'"),
         ("\tRock, Pop\t\t\t\t/a", "contains ','"),
+        ("\tRock|Pop\t\t\t\t/a", "contains '|'"),
+        ("\tRock\\\\Pop\t\t\t\t/a", "contains '\\\\'"),
         ("\t17\t\t\t\t/a", "is a number"),
         ("\t(17)\t\t\t\t/a", "is a number"),
         ("\ta\\tb\t\t\t\t/a", "is not a name"),
