@@ -112,6 +112,22 @@ def test_playlist_choice(invoke: Cli, db: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "c").exists()
 
 
+def test_playlist_in_linked_folder(invoke: Cli, tmp_path: Path) -> None:
+    """With --relative, a playlist behind a symbolic link names files that exist."""
+    (tmp_path / "disk" / "deep" / "lists").mkdir(parents=True)
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "a.mp3").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "deep" / "lists")
+    (tmp_path / "songs").symlink_to(tmp_path / "music")
+    for music in ("music", "songs"):
+        with LibraryDatabase(tmp_path / f"{music}.db") as database:
+            database.write([(row(f"{tmp_path}/{music}/a.mp3", "jazz", 0.9), [])])
+        for folder in (tmp_path / "link", tmp_path / "link" / "new"):
+            invoke("playlist", folder, "--db", tmp_path / f"{music}.db", "--relative")
+            listed = (folder / "jazz.m3u8").read_text().splitlines()[-1]
+            assert not listed.startswith("/") and (folder / listed).exists(), listed
+
+
 @pytest.mark.parametrize("command", [["report"], ["export"], ["playlist", "lists"]])
 def test_missing_database(invoke: Cli, command: list[str], tmp_path: Path) -> None:
     done = invoke(*command, "--db", tmp_path / "no.db")
