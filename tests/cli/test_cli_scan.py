@@ -246,12 +246,38 @@ def test_watch(songs: Path, library: Path, tmp_path: Path) -> None:
         eventually(lambda: "album 2/1.flac" in rows(database), 240)
         eventually(lambda: rows(database)["music/new.wav"].gone_at is not None, 240)
         assert "album 1/1.flac" not in rows(database)
+        before = rows(database)["album 0/2.ogg"]
+        soundfile.write(library / "album 0" / "2.ogg", music(SECONDS + 2, 22050, seed=60), 22050)
+        eventually(lambda: rows(database)["album 0/2.ogg"].duration_s != before.duration_s, 240)
         process.send_signal(signal.SIGTERM)
         _, stderr = process.communicate(timeout=240)
     finally:
         process.kill()
     assert process.returncode == 0
     assert stderr == f"genre-edge: {library}/bad.mp3: not an audio file that can be read\n"
+
+
+@pytest.mark.slow
+def test_watch_chosen_files(songs: Path, library: Path, tmp_path: Path) -> None:
+    """--watch respects --include, leaves out hidden files as a scan does, and Ctrl+C is its normal end."""
+    database = tmp_path / "a.db"
+    command = [sys.executable, "-m", "genre_edge", "scan", library, "--db", database, "--model", MODEL, "--watch"]
+    command += ["--include", "*.wav"]
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "2 classified, 0 moved, 0 gone, 0 unchanged, 0 failed\n"
+        shutil.copy(songs / "album 0" / "0.wav", library / ".hidden.wav")
+        shutil.copy(songs / "album 1" / "1.flac", library / "new.flac")
+        (library / "album 1" / "1.flac").unlink()
+        shutil.copy(songs / "album 0" / "4.wav", library / "new.wav")
+        assert process.stdout.readline().startswith("1 classified, 0 moved, 0 gone, ")
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=240)
+    finally:
+        process.kill()
+    assert (process.returncode, stdout, stderr) == (0, "", "")
+    assert sorted(rows(database)) == ["album 0/0.wav", "album 0/4.wav", "music/new.wav"]
 
 
 def test_watch_without_watchfiles(library: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Changes are reported when files are steady, and none is missed."""
 
+import os
 import sys
 import threading
 import time
@@ -75,6 +76,31 @@ def test_growing_file(folder: Path) -> None:
     if size < 15000:
         collect(changes, {str(path)})
     assert path.stat().st_size == 15000
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.mp3", b"album \xe9"])
+def test_name_that_is_not_utf8(name: bytes, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of a name that is not UTF-8 leads to comparisons of all files, again and again for a folder."""
+    monkeypatch.setattr(watching, "UNREADABLE_S", 0.5)
+    changes, path = watching.steady_changes([folder], folder / "a.db"), folder / os.fsdecode(name)
+    assert next(changes) == set()
+    if path.suffix:
+        path.write_bytes(b"x")
+    else:
+        path.mkdir()
+    for _ in range(2):
+        assert next(changes) == set()
+    if path.suffix:
+        (folder / "a.mp3").write_bytes(b"x")
+        assert collect(changes, {str(folder / "a.mp3")}) == {str(folder / "a.mp3")}
+
+
+def test_folder_that_is_not_utf8(folder: Path) -> None:
+    """A folder to watch whose name is not UTF-8 is an error."""
+    odd = folder / os.fsdecode(b"\xff")
+    odd.mkdir()
+    with pytest.raises(watching.GenreEdgeError, match="--watch needs a folder whose name is UTF-8"):
+        next(watching.steady_changes([odd], folder / "a.db"))
 
 
 def test_missing_folder(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

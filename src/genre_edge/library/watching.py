@@ -15,6 +15,7 @@ log = logging.getLogger("genre_edge")
 
 STEADY_S = 5.0  # without a change: a ripper writes on
 FULL_S = 3600.0  # the system may lose events: on network shares, or if there are too many
+UNREADABLE_S = 60.0  # until all files are compared after a change that watchfiles cannot report
 _STEP_MS = 1000
 
 State = tuple[int, int] | None  # size and time of modification; None if there is no such file
@@ -24,11 +25,16 @@ class _FoldersMissingError(Exception):
     """A watched folder does not exist."""
 
 
+class _UnreadableChangeError(Exception):
+    """The name of a changed file is not UTF-8, which watchfiles cannot report."""
+
+
 def steady_changes(folders: Sequence[Path], database: Path) -> Iterator[set[str]]:
     """Yield sets of paths that have changed and then been steady, without an end: files, folders, and missing ones.
 
-    An empty set means that everything may have changed: at the start, each hour, and after a folder was missing. Then
-    the caller compares all files. Nothing is yielded while a folder is missing.
+    An empty set means that everything may have changed: at the start, each hour, after a folder was missing, and after
+    a change of a file whose name is not UTF-8. Then the caller compares all files. Nothing is yielded while a folder is
+    missing.
 
     Args:
         folders: folders to watch, with the folders in them.
@@ -44,6 +50,9 @@ def steady_changes(folders: Sequence[Path], database: Path) -> Iterator[set[str]
             log.warning("%s: the watched folder is missing; waiting for it", _first_missing(folders))
             while not _all_exist(folders):
                 time.sleep(_STEP_MS / 1000)
+        except _UnreadableChangeError:
+            time.sleep(UNREADABLE_S)
+            yield set()
 
 
 def _all_exist(folders: Sequence[Path]) -> bool:
@@ -89,7 +98,11 @@ def _until_missing(folders: Sequence[Path], database: Path) -> Iterator[set[str]
                 yield set()
     except FileNotFoundError:
         raise _FoldersMissingError from None
-    except OSError as error:  # for example the limit of watches
+    except UnicodeEncodeError as error:
+        raise GenreEdgeError(f"{error.object}: --watch needs a folder whose name is UTF-8") from None
+    except (OSError, RuntimeError) as error:  # for example the limit of watches
+        if "decode path" in str(error):
+            raise _UnreadableChangeError from None
         raise GenreEdgeError(f"the system cannot watch the folders: {error}") from None
 
 
