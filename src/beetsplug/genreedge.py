@@ -20,7 +20,7 @@ from beets.plugins import BeetsPlugin
 from genre_edge import Classifier
 from genre_edge.classify.verdict import Verdict
 from genre_edge.errors import AudioError, GenreEdgeError
-from genre_edge.library.tagging.candidates import CAN_VOTE, Candidate, means
+from genre_edge.library.tagging.candidates import CAN_VOTE, Candidate, means, writable
 from genre_edge.library.tagging.names import NameRules, read_whitelist
 
 
@@ -126,9 +126,14 @@ class GenreEdgePlugin(BeetsPlugin):
         voters = [v for v in verdicts if v is not None and v.genres and v.reason in CAN_VOTE]
         found = means([[Candidate(entry.genre, None, entry.probability) for entry in v.genres] for v in voters])
         limit = self.config["min_confidence"].get()
-        limit = self._classifier.bundle.threshold if limit is None else float(limit)
-        named = [name for each in found if each.probability >= limit for name in self._rules.names(each.name)]
+        limit = self._threshold if limit is None else float(limit)
+        named = [name for _, names in writable(found, self._rules, limit) for name in names]
         return named[: self.config["count"].get(int)]
+
+    @property
+    def _threshold(self) -> float:
+        bundle = self._classifier.bundle
+        return bundle.style_threshold if self.config["vocabulary"].get() == "styles" else bundle.threshold
 
     def _classify(self, item: Item) -> Verdict | None:
         try:

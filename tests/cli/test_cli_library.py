@@ -18,7 +18,7 @@ ODD = os.fsdecode(b"/music/\xff <b>\n.mp3")
 
 
 def row(path: str, genre: str | None = None, confidence: float | None = None, **values: object) -> FileRow:
-    columns = {"classified_s": 1800.0, "duration_s": 1800.0, "genres": GENRES} | values
+    columns = {"classified_s": 30.0, "duration_s": 1800.0, "genres": GENRES} | values
     return FileRow(path, 1, 2, "d", "t", "edge 5", "abc", 1.0, genre=genre, confidence=confidence, **columns)  # type: ignore[arg-type]
 
 
@@ -110,6 +110,22 @@ def test_playlist_choice(invoke: Cli, db: Path, tmp_path: Path) -> None:
     done = invoke("playlist", tmp_path / "c", "--db", db, "--only", "polka")
     assert done.returncode == 1 and done.stderr == f"genre-edge: {db}: no file has the genre 'polka'\n"
     assert not (tmp_path / "c").exists()
+
+
+def test_playlist_in_linked_folder(invoke: Cli, tmp_path: Path) -> None:
+    """With --relative, a playlist behind a symbolic link names files that exist."""
+    (tmp_path / "disk" / "deep" / "lists").mkdir(parents=True)
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "a.mp3").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "deep" / "lists")
+    (tmp_path / "songs").symlink_to(tmp_path / "music")
+    for music in ("music", "songs"):
+        with LibraryDatabase(tmp_path / f"{music}.db") as database:
+            database.write([(row(f"{tmp_path}/{music}/a.mp3", "jazz", 0.9), [])])
+        for folder in (tmp_path / "link", tmp_path / "link" / "new"):
+            invoke("playlist", folder, "--db", tmp_path / f"{music}.db", "--relative")
+            listed = (folder / "jazz.m3u8").read_text().splitlines()[-1]
+            assert not listed.startswith("/") and (folder / listed).exists(), listed
 
 
 @pytest.mark.parametrize("command", [["report"], ["export"], ["playlist", "lists"]])

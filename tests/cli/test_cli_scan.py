@@ -7,45 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
 from genre_edge import Classifier
-from genre_edge.library.database import FileRow, LibraryDatabase
+from genre_edge.library.database import LibraryDatabase
 from tests.conftest import TIMEOUT_S, Cli
 from tests.helpers.audio import music
+from tests.helpers.library import MODEL, SECONDS, rows
 from tests.helpers.station import eventually
-
-MODEL = "nano"
-SECONDS = 6.0
-
-
-@pytest.fixture(scope="module")
-def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of eight short songs in two albums."""
-    folder = tmp_path_factory.mktemp("songs")
-    for i in range(8):
-        album = folder / f"album {i % 2}"
-        album.mkdir(exist_ok=True)
-        name = album / f"{i}.{('wav', 'flac', 'ogg', 'mp3')[i % 4]}"
-        soundfile.write(name, music(SECONDS, 22050, seed=i), 22050)
-    return folder
-
-
-@pytest.fixture
-def library(songs: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(songs, tmp_path / "music"))
-
-
-def rows(database: Path) -> dict[str, FileRow]:
-    """Return the rows by the path's last two parts, without the time of the scan."""
-    with LibraryDatabase(database, must_exist=True) as opened:
-        return {"/".join(row.path.split("/")[-2:]): replace(row, scanned_at="") for row in opened.rows()}
 
 
 def test_rows_are_verdicts(cli: Cli, library: Path, tmp_path: Path) -> None:
@@ -87,6 +60,28 @@ def test_second_scan_does_what_is_new(cli: Cli, library: Path, tmp_path: Path) -
     assert found["album 1/1.flac"].gone_at and "album 0/0.wav" not in found
     assert len(found) == 9 and found["album 1/3.mp3"].mtime_ns == 10**9
     assert cli(*command).stdout == "0 classified, 0 moved, 0 gone, 8 unchanged, 0 failed\n"
+
+
+def test_segments_of_known_files(cli: Cli, library: Path, tmp_path: Path) -> None:
+    """--segments classifies files without segments again, but neither silence, which has none, nor bad files."""
+    soundfile.write(library / "silence.wav", np.zeros(22050), 22050)
+    (library / "text.mp3").write_text("this is not music")
+    command = ("scan", library, "--db", tmp_path / "a.db", "--model", MODEL)
+    assert cli(*command).stdout == "10 classified, 0 moved, 0 gone, 0 unchanged, 1 failed\n"
+    with LibraryDatabase(tmp_path / "a.db") as database:
+        (model,) = database.models().values()
+        bundle = Classifier(MODEL).bundle
+        assert (model.model_sha256, model.threshold, model.style_threshold) == (
+            *(bundle.sha256, bundle.threshold),
+            bundle.style_threshold,
+        )
+    assert cli(*command, "--segments", "--dry-run").stdout.endswith("9 to classify, 0 moved, 0 gone, 1 unchanged\n")
+    assert cli(*command, "--segments").stdout == "9 classified, 0 moved, 0 gone, 1 unchanged, 0 failed\n"
+    for options in (("--segments",), ()):
+        assert cli(*command, *options).stdout == "0 classified, 0 moved, 0 gone, 10 unchanged, 0 failed\n"
+    with LibraryDatabase(tmp_path / "a.db") as database:
+        n_segments = {Path(row.path).name: len(database.segments(row.path)) for row in database.rows()}
+    assert n_segments["0.wav"] > 0 and n_segments["text.mp3"] == 0
 
 
 def test_filters_do_not_declare_files_missing(cli: Cli, library: Path, tmp_path: Path) -> None:
@@ -225,89 +220,3 @@ def test_interrupt_keeps_what_is_done(cli: Cli, library: Path, tmp_path: Path) -
     assert n_done == 8 or process.returncode == 130
     expected = f"{8 - n_done} classified, 0 moved, 0 gone, {n_done} unchanged, 0 failed\n"
     assert cli("scan", library, "--db", tmp_path / "a.db", "--model", MODEL).stdout == expected
-
-
-@contextmanager
-def watch(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
-    """Run `genre-edge scan --watch ARGUMENTS` in the context."""
-    command = [sys.executable, "-m", "genre_edge", "scan", *map(str, arguments), "--model", MODEL, "--watch"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def summary(process: "subprocess.Popen[str]") -> str:
-    """Return the next line of standard output."""
-    assert process.stdout is not None
-    return process.stdout.readline()
-
-
-@pytest.mark.slow
-def test_watch(songs: Path, library: Path, tmp_path: Path) -> None:
-    """New, changed, moved, damaged and removed files are scanned while the command waits; hidden ones are not."""
-    database = library / "a.db"
-    with watch(library, "--db", database) as process:
-        assert summary(process) == "8 classified, 0 moved, 0 gone, 0 unchanged, 0 failed\n"
-        before = rows(database)["album 0/0.wav"]
-        (library / ".hidden.wav").touch()
-        shutil.copy(songs / "album 0" / "0.wav", library / "new.wav")
-        (library / "bad.mp3").write_text("no audio")
-        soundfile.write(library / "album 0" / "0.wav", music(2 * SECONDS, 22050, seed=9), 22050)
-        eventually(lambda: {"music/new.wav", "music/bad.mp3"} <= rows(database).keys(), TIMEOUT_S)
-        eventually(lambda: rows(database)["album 0/0.wav"].audio_digest != before.audio_digest, TIMEOUT_S)
-        assert rows(database)["album 0/0.wav"].duration_s == pytest.approx(2 * SECONDS, abs=0.1)
-        (library / "album 1").rename(library / "album 2")
-        (library / "new.wav").unlink()
-        eventually(lambda: "album 2/1.flac" in rows(database), TIMEOUT_S)
-        eventually(lambda: rows(database)["music/new.wav"].gone_at is not None, TIMEOUT_S)
-        assert not {"album 1/1.flac", "music/.hidden.wav"} & rows(database).keys()
-        process.send_signal(signal.SIGTERM)
-        _, stderr = process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == 0
-    assert stderr == f"genre-edge: {library}/bad.mp3: not an audio file that can be read\n"
-
-
-@pytest.mark.slow
-def test_watch_with_a_filter(songs: Path, library: Path, tmp_path: Path) -> None:
-    """--include holds for files that are saved later, too, and Ctrl-C is a normal end."""
-    database = tmp_path / "a.db"
-    with watch(library, "--db", database, "--include", "*.wav") as process:
-        assert summary(process) == "2 classified, 0 moved, 0 gone, 0 unchanged, 0 failed\n"
-        shutil.copy(songs / "album 1" / "1.flac", library / "other.flac")
-        shutil.copy(songs / "album 0" / "0.wav", library / "new.wav")  # steady after the other one
-        assert summary(process).startswith("1 classified, 0 moved, 0 gone")
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=TIMEOUT_S)
-    assert (process.returncode, stderr) == (0, "")
-    assert rows(database).keys() == {"album 0/0.wav", "album 0/4.wav", "music/new.wav"}
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_watch_ends_in_the_first_scan(number: signal.Signals, library: Path, tmp_path: Path) -> None:
-    """A signal is the normal end of --watch also during the first scan; the next one goes on."""
-    with watch(library, "--db", tmp_path / "a.db") as process:
-        eventually((tmp_path / "a.db").exists, TIMEOUT_S)
-        process.send_signal(number)
-        _, stderr = process.communicate(timeout=TIMEOUT_S)
-    assert (process.returncode, stderr) == (0, "")
-
-
-def test_watch_of_a_file(cli: Cli, library: Path, tmp_path: Path) -> None:
-    """--watch refuses files and patterns before the first scan."""
-    for name in (library / "album 0" / "0.wav", library / "*" / "*.wav"):
-        done = cli("scan", name, "--db", tmp_path / "a.db", "--watch")
-        assert (done.returncode, done.stderr) == (2, f"genre-edge: --watch needs folders, got {name}\n")
-    assert not (tmp_path / "a.db").exists()
-
-
-def test_watch_without_watchfiles(library: Path, tmp_path: Path) -> None:
-    """What --watch needs is checked before the first scan, which may take all night."""
-    program = "import sys; sys.modules['watchfiles'] = None; from genre_edge.__main__ import main; main()"
-    command = [sys.executable, "-c", program, "scan", str(library), "--db", str(tmp_path / "a.db"), "--watch"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    message = "genre-edge: --watch needs watchfiles; run: pip install 'genre-edge[library]'\n"
-    assert (done.returncode, done.stderr, done.stdout) == (1, message, "")
-    assert not (tmp_path / "a.db").exists()

@@ -91,7 +91,7 @@ def test_tag_plan_edit_apply_undo(tag: Callable[..., str], tmp_path: Path, music
         (("--vocabulary", "styles"), [["Techno"], ["Techno"]]),
         (("--vocabulary", "styles", "--mapping", "names"), [["Electronic"], ["Electronic"]]),
         (("--mapping", "names"), [["Rock", "Loud"], ["Pop"]]),
-        (("--whitelist", "allowed"), [[], ["Pop"]]),
+        (("--whitelist", "allowed"), [["Pop"], ["Pop"]]),
     ],
 )
 def test_tag_plan_options(
@@ -105,9 +105,46 @@ def test_tag_plan_options(
     assert genres(music) == expected
 
 
+@pytest.mark.parametrize("options", [(), ("--mapping", "names"), ("--top", "2")])
+def test_tag_plan_keeps_edited_lines(
+    options: tuple[str, ...], tag: Callable[..., str], tmp_path: Path, music: Path
+) -> None:
+    """Genres that somebody changed in a plan, by replacing a name everywhere, stay in later plans without --force."""
+    (tmp_path / "names").write_text("pop = Schlager\n")
+    before = digests(music)
+    tag("plan", "--out", "plan")
+    plan = tmp_path / "plan"
+    plan.write_text(plan.read_text().replace("Rock", "My Own Genre"))
+    tag("apply", "plan")
+    assert genres(music) == [["My Own Genre"], ["Pop"]]
+    tag("plan", "--out", "plan", *options)
+    assert "# left out: 1 file whose genre somebody set\n" in plan.read_text()
+    tag("apply", "plan")
+    assert genres(music)[0] == ["My Own Genre"]
+    assert (genres(music)[1] == ["Pop"]) == (not options)
+    if options:
+        tag("undo")
+    tag("undo", "1")
+    assert digests(music) == before
+
+
+def test_tag_apply_edited_line_again(tag: Callable[..., str], tmp_path: Path, music: Path) -> None:
+    """An edited plan can be applied again; an unchanged line makes the same genre ours."""
+    (tmp_path / "mine").write_text(f"# genre-edge tag plan 1\n\tRock\t\t\t\t{music / '1.flac'}\n")
+    assert tag("apply", "mine") == "1 file tagged\n"
+    assert tag("apply", "mine") == "0 files tagged, 1 had these tags already\n"
+    tag("plan", "--out", "plan", "--top", "2")
+    assert "1.flac" not in (tmp_path / "plan").read_text()
+    tag("plan", "--out", "plan", "--top", "2", "--force")
+    tag("apply", "plan")
+    assert genres(music)[0] == ["Rock", "Pop"]
+    tag("plan", "--out", "plan")
+    assert "other options" in (tmp_path / "plan").read_text()
+
+
 def test_tag_plan_keep_existing_and_force(tag: Callable[..., str], tmp_path: Path, music: Path) -> None:
     """Genres that somebody set are left out, and counted in output and plan; --force replaces them."""
-    (tmp_path / "mine").write_text(f"# genre-edge tag plan 1\n\tPolka\t\t\t{music / '1.flac'}\n")
+    (tmp_path / "mine").write_text(f"# genre-edge tag plan 1\n\tPolka\t\t\t\t{music / '1.flac'}\n")
     tag("apply", "mine")
     tag("plan", "--out", "plan", "--keep-existing")
     media_before = genres(music)
@@ -133,8 +170,8 @@ def test_tag_plan_keep_existing_and_force(tag: Callable[..., str], tmp_path: Pat
 def test_tag_messages(arguments: tuple[str, ...], message: str, tag: Callable[..., str], tmp_path: Path) -> None:
     """Each fault is one line that names the file, and nothing is changed."""
     before = digests(tmp_path / "music")
-    (tmp_path / "good").write_text("# genre-edge tag plan 1\n\trock\t\t\t/no/such/file\n")
-    (tmp_path / "bad").write_text("# genre-edge tag plan 1\n\tRock/Pop\t\t\t/x\n")
+    (tmp_path / "good").write_text("# genre-edge tag plan 1\n\trock\t\t\t\t/no/such/file\n")
+    (tmp_path / "bad").write_text("# genre-edge tag plan 1\n\tRock/Pop\t\t\t\t/x\n")
     found = tag(*arguments)
     assert found.startswith(message), found
     assert found.count("\n") == 1
@@ -161,7 +198,7 @@ def test_tag_bad_file_of_many(tag: Callable[..., str], invoke: Cli, tmp_path: Pa
     assert done.stderr.startswith(f"genre-edge: {music}/1.flac: mutagen cannot process the tags: ")
     assert done.stdout == f"{tmp_path}/plan: 1 file to tag\n"
     with (tmp_path / "plan").open("a") as plan:
-        plan.write(f"\trock\t\t\t{music}/1.flac\n")
+        plan.write(f"\trock\t\t\t\t{music}/1.flac\n")
     done = invoke("tag", "apply", tmp_path / "plan", "--db", tmp_path / "library.db")
     assert (done.returncode, done.stdout) == (1, "1 file tagged, 1 failed\n")
     assert done.stderr.startswith(f"genre-edge: {music}/1.flac: mutagen cannot process the tags: ")

@@ -15,11 +15,13 @@ import soundfile
 from mutagen.id3 import COMM, ID3
 from mutagen.mp4 import MP4
 
-from genre_edge.library.database import FileRow, LibraryDatabase
+from genre_edge.library.database import FileRow, LibraryDatabase, ModelRow
 
 FORMATS = ("mp3", "flac", "ogg", "opus", "oga", "m4a", "wav", "aiff")
 _FFMPEG_ONLY = {"m4a": ["-c:a", "aac"], "oga": ["-c:a", "flac"]}
 MODEL_SHA256 = "ab" * 32
+THRESHOLD, STYLE_THRESHOLD = 0.33, 0.3
+FFPROBE_FIRST_ONLY = ("mp3", "wav", "aiff", "m4a")  # ffmpeg before version 6 reads the first of several values
 SCANNED_AT = "2026-11-29T00:00:00+00:00"
 
 
@@ -68,6 +70,7 @@ def result(path: Path, genres: dict[str, float] | None = None, **columns: Any) -
 def write_database(path: Path, rows: Iterable[FileRow]) -> Path:
     """Write rows into a library's database."""
     with LibraryDatabase(path) as database:
+        database.write_model(ModelRow(MODEL_SHA256, "edge 5", THRESHOLD, STYLE_THRESHOLD))
         database.write((row, []) for row in rows)
     return path
 
@@ -83,6 +86,14 @@ def genres_by_mutagen(path: Path) -> list[str]:
     tags = mutagen.File(path).tags
     key = {".m4a": "\xa9gen", ".mp3": "TCON", ".wav": "TCON", ".aiff": "TCON"}.get(path.suffix, "genre")
     return list(tags[key]) if tags is not None and key in tags else []
+
+
+def ffprobe(path: Path) -> dict[str, str]:
+    """Return a file's tags as ffprobe reads them, with keys in upper case."""
+    command = ["ffprobe", "-v", "error", "-show_format", "-show_streams", "-of", "json", str(path)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    tags = found["streams"][0].get("tags", {}) | found["format"].get("tags", {})
+    return {key.upper(): value for key, value in tags.items()}
 
 
 def add_long_comment(file: IO[bytes]) -> None:

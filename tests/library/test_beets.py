@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ import soundfile
 
 pytest.importorskip("beets", reason="needs beets (extra 'test')")
 import mediafile
+from beets.library import Item
 
+from beetsplug.genreedge import GenreEdgePlugin
 from genre_edge import Classifier
+from genre_edge.classify.verdict import GenreProbability
 from genre_edge.library.tagging.names import display_name
-from tests.conftest import TIMEOUT_S
+from tests.conftest import ROOT, TIMEOUT_S
 
 CONFIG = """
 directory: {folder}/library
@@ -136,3 +140,17 @@ def test_bad_file(beets: Beets, album: Path, tmp_path: Path) -> None:
     files[0].write_bytes(b"nothing")
     out = beets.run("genreedge", "--pretend")
     assert f"{files[0]}: " in out and best([album / "1.flac"], 1)[0] in out
+
+
+@pytest.mark.parametrize(("vocabulary", "expected"), [("genres", ["Blues"]), ("styles", [])])
+def test_threshold_of_vocabulary(vocabulary: str, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `min_confidence`, genres need the model's threshold, and styles that of styles."""
+    plugin = GenreEdgePlugin()
+    plugin.config.set({"model": "nano", "vocabulary": vocabulary})
+    bundle = Classifier("nano").bundle
+    between = (bundle.threshold + bundle.style_threshold) / 2
+    assert bundle.threshold < between < bundle.style_threshold
+    verdict = Classifier("nano").classify(ROOT / "demo" / "song.ogg")
+    doubtful = replace(verdict, genre=None, reason="low_confidence", genres=[GenreProbability("blues", between)])
+    monkeypatch.setattr(plugin, "_classify", lambda item: doubtful)
+    assert plugin._genres(Item(path=b"/song.ogg")) == expected

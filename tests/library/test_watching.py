@@ -205,3 +205,11 @@ def test_require_folders(folder: Path) -> None:
     for name in (str(folder / "a.wav"), str(folder / "*.wav")):
         with pytest.raises(ParameterError, match=r"--watch needs folders, got .*\.wav"):
             watching.require_folders([name])
+
+
+def test_folder_that_is_not_utf8(folder: Path) -> None:
+    """A folder to watch whose name is not UTF-8 is an error."""
+    odd = folder / os.fsdecode(b"\xff")
+    odd.mkdir()
+    with pytest.raises(watching.GenreEdgeError, match="--watch needs a folder whose name is UTF-8"):
+        next(watching.steady_changes([odd], folder / "a.db"))

@@ -1,6 +1,6 @@
 """The systemd units of the nightly scan: docs/recipes.md."""
 
-import configparser
+import os
 import shlex
 import shutil
 import subprocess
@@ -9,48 +9,82 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Cli
+from tests.helpers.recipes import block
 
-UNITS = {kind: ROOT / "packaging" / f"genre-edge-scan.{kind}" for kind in ("service", "timer")}
-
-
-def unit(kind: str) -> configparser.ConfigParser:
-    parser = configparser.ConfigParser(interpolation=None, strict=True, delimiters=["="])
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
-    parser.read(UNITS[kind])
-    return parser
+SERVICE = "genre-edge-scan.service"
+TIMER = "genre-edge-scan.timer"
+PROGRAM = "/opt/genre-edge/bin/genre-edge"
 
 
-def test_command(cli: Cli, song: Path, tmp_path: Path) -> None:
-    """The service's command scans a folder into a database in the state directory, and can be repeated."""
-    service = unit("service")["Service"]
-    program, *arguments = shlex.split(service["ExecStart"])
-    assert program == "/opt/genre-edge/bin/genre-edge"
-    state = f"/var/lib/{service['StateDirectory']}/"
-    (tmp_path / "music").mkdir()
-    shutil.copy(song, tmp_path / "music")
-    places = {"/srv/music": str(tmp_path / "music"), state: f"{tmp_path}/"}
-    for old, new in places.items():
-        arguments = [argument.replace(old, new) for argument in arguments]
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home in which the recipe's commands have installed the units."""
+    lines = block("sh", "systemd/user").splitlines()
+    commands = [line for line in lines if line.startswith(("mkdir", "cp"))]
+    assert len(commands) == 2
+    environment = os.environ | {"HOME": str(tmp_path)}
+    subprocess.run(["sh", "-e", "-c", "\n".join(commands)], cwd=ROOT, env=environment, check=True)
+    return tmp_path
+
+
+def units(home: Path) -> Path:
+    """Return the folder of a user's units."""
+    return home / ".config" / "systemd" / "user"
+
+
+def add_drop_in(home: Path) -> Path:
+    """Write the page's drop-in where `systemctl edit` does."""
+    path = units(home) / f"{SERVICE}.d" / "override.conf"
+    path.parent.mkdir()
+    path.write_text(block("ini", "ExecStart="))
+    return path
+
+
+def scan_arguments(unit: Path, home: Path) -> list[str]:
+    """Return the arguments of the last command of a unit."""
+    command = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=/")][-1]
+    program, *arguments = shlex.split(command.removeprefix("ExecStart=").replace("%h", str(home)))
+    assert program == PROGRAM
+    return arguments
+
+
+@pytest.mark.parametrize("has_drop_in", [False, True])
+def test_scan_command(has_drop_in: bool, home: Path, cli: Cli, song: Path) -> None:
+    """The service's command scans a folder into the database that the recipe's other commands read."""
+    unit = add_drop_in(home) if has_drop_in else units(home) / SERVICE
+    music = home / "Music"
+    music.mkdir()
+    shutil.copy(song, music)
+    arguments = [argument.replace("/mnt/nas/My Music", str(music)) for argument in scan_arguments(unit, home)]
     assert cli(*arguments).stdout == "1 classified, 0 moved, 0 gone, 0 unchanged, 0 failed\n"
     assert cli(*arguments).stdout == "0 classified, 0 moved, 0 gone, 1 unchanged, 0 failed\n"
-    assert (tmp_path / "music.db").exists()
+    assert cli("report", "--db", home / "music.db").stdout.startswith("1 files, ")
+    assert cli("tag", "plan", "--db", home / "music.db", "--out", home / "plan.tsv").returncode == 0
 
 
-def test_sandbox() -> None:
-    """The music cannot be written, and a failed file is no failure of the service."""
-    service = unit("service")["Service"]
-    assert service["ProtectSystem"] == "strict" and "ReadWritePaths" not in service
-    assert service["PrivateNetwork"] == "yes" and service["SuccessExitStatus"] == "1"
-    timer = unit("timer")
-    assert timer["Timer"]["Persistent"] == "yes" and timer["Install"]["WantedBy"] == "timers.target"
+def test_scan_exit_code(home: Path, cli: Cli, song: Path) -> None:
+    """A file that cannot be read fails the service once; the next night skips it. A missing folder always does."""
+    arguments = scan_arguments(units(home) / SERVICE, home)
+    assert "SuccessExitStatus" not in (units(home) / SERVICE).read_text()
+    assert cli(*arguments).returncode == 1
+    (home / "Music").mkdir()
+    shutil.copy(song, home / "Music")
+    (home / "Music" / "text.mp3").write_text("this is not music")
+    assert [cli(*arguments).returncode for _ in range(2)] == [1, 0]
 
 
-def test_systemd_accepts_units(tmp_path: Path) -> None:
-    """systemd knows every option."""
+@pytest.mark.parametrize("has_drop_in", [False, True])
+def test_systemd_accepts_units(has_drop_in: bool, home: Path) -> None:
+    """A user's systemd knows every option of the units and of the drop-in, and refuses a wrong one."""
     if (analyze := shutil.which("systemd-analyze")) is None:
         pytest.skip("systemd-analyze is missing (Debian package systemd)")
-    for path in UNITS.values():  # the program is not installed where the unit expects it
-        (tmp_path / path.name).write_text(path.read_text().replace("/opt/genre-edge/bin/genre-edge", "/bin/true"))
-    names = [str(tmp_path / path.name) for path in UNITS.values()]
-    done = subprocess.run([analyze, "verify", "--man=no", *names], capture_output=True, text=True, timeout=240)
+    written = [units(home) / SERVICE, *([add_drop_in(home)] if has_drop_in else [])]
+    for path in written:  # the program is not installed where the unit expects it
+        path.write_text(path.read_text().replace(PROGRAM, "/bin/true"))
+    environment = os.environ | {"HOME": str(home), "XDG_RUNTIME_DIR": str(home)}
+    command = [analyze, "--user", "verify", "--man=no", *(str(units(home) / name) for name in (SERVICE, TIMER))]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0 and not done.stderr, done.stderr
+    written[-1].write_text(written[-1].read_text() + "\n[Service]\nRestrictRealtimes=yes\n")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    assert "RestrictRealtimes" in done.stderr

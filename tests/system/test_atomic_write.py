@@ -69,6 +69,20 @@ def test_write_error_names_path(tmp_path: Path) -> None:
     assert caught.value.filename == str(tmp_path / "none" / "file")
 
 
+def test_write_failing_rename_names_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the temporary file cannot be renamed, as onto a mount point, the error names the caller's file only."""
+
+    def rename(source: Path, target: Path) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy", str(source), None, str(target))
+
+    (tmp_path / "a").write_bytes(b"old")
+    monkeypatch.setattr(Path, "replace", rename)
+    with pytest.raises(OSError, match="Device or resource busy") as caught:
+        write_atomically(tmp_path / "a", b"new")
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / "a"), None)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_bytes() == b"old"
+
+
 def test_write_failing_disk_names_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system's error for a descriptor has no name; the user gets that of the file."""
 

@@ -2,8 +2,9 @@
 
     python -m tools.library.cluster_load --files 10000 --workers 2
 
-Starts a scheduler and workers as a user does, scans made songs of a second, and checks that each file has one row.
-Prints the scheduler's and the client's resident memory on the way. Exit code 1 if a row is missing or doubled.
+Starts a scheduler and workers as a user does, scans songs of one second that it has written, and checks that each file
+has one row. Prints the scheduler's and the client's resident memory on the way. Exit code 1 if a row is missing or
+doubled.
 """
 
 import argparse
@@ -24,10 +25,11 @@ from pyarrow import parquet
 from tools.audio_corpus.run_program import session_processes
 
 SAMPLE_S = 2.0
+_START_S = 240.0  # for the scheduler
 
 
 def write_songs(folder: Path, n_files: int) -> None:
-    """Write songs of a second of different noises, a hundred in a folder."""
+    """Write songs of one second of different noises, a hundred in a folder."""
     rng = np.random.default_rng(0)
     for number in range(n_files):
         album = folder / f"{number // 100:04d}"
@@ -49,6 +51,23 @@ def dask(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
             os.kill(pid, 9)
 
 
+def scheduler_address(process: "subprocess.Popen[bytes]", file: Path) -> str:
+    """Wait for the file that a scheduler writes when it listens; return its address.
+
+    Raises:
+        SystemExit: the scheduler has ended, or has not started in time.
+    """
+    deadline_s = time.monotonic() + _START_S
+    while not file.exists():
+        if (code := process.poll()) is not None:
+            sys.exit(f"the scheduler has ended with exit code {code}")
+        if time.monotonic() >= deadline_s:
+            sys.exit(f"the scheduler has not started within {_START_S:.0f} s")
+        time.sleep(0.1)
+    address: str = json.loads(file.read_text())["address"]
+    return address
+
+
 def resident_mb(pid: int) -> float:
     """Return the resident memory of a process in MB (10^6 bytes); 0 if it has ended."""
     try:
@@ -66,9 +85,7 @@ def scan(music: Path, folder: Path, n_workers: int) -> tuple[list[tuple[float, f
         dask("scheduler", "--host", "127.0.0.1", "--port", "0", *options) as scheduler,
         dask("worker", *options, "--nworkers", str(n_workers), "--nthreads", "1", "--local-directory", str(folder)),
     ):
-        while not Path(file).exists():
-            time.sleep(0.1)
-        address = json.loads(Path(file).read_text())["address"]
+        address = scheduler_address(scheduler, Path(file))
         command = [sys.executable, "-m", "genre_edge", "scan", str(music), "--scheduler", address, "--out", out]
         client = subprocess.Popen([*command, "--model", "nano"], stdout=subprocess.PIPE, text=True)
         start_s, samples = time.monotonic(), []

@@ -103,7 +103,9 @@ def make_library(folder: Path, n_files: int) -> Library:
     return library
 
 
-def kill_once(process: "subprocess.Popen[bytes]", delay_s: float, worker_delay_s: float | None) -> bool:
+def kill_once(
+    process: "subprocess.Popen[bytes]", delay_s: float, worker_delay_s: float | None, generator: random.Random
+) -> bool:
     """Kill a scan after a time, and one of its workers before if there is a time for it.
 
     Returns:
@@ -118,7 +120,7 @@ def kill_once(process: "subprocess.Popen[bytes]", delay_s: float, worker_delay_s
         workers = [pid for pid in session_processes(process.pid) if b"worker_process" in _command(pid)]
         if workers:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(random.choice(workers), signal.SIGKILL)
+                os.kill(generator.choice(workers), signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(delay_s)
     process.kill()
@@ -134,6 +136,13 @@ def _command(pid: int) -> bytes:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""
+
+
+def check_rows(rows: dict[str, Row], expected: dict[str, Row]) -> None:
+    """Raise a DamageError unless each row is that of an uninterrupted scan."""
+    for path, row in rows.items():
+        expect(path in expected, f"{path!r} has a row, but not after an uninterrupted scan")
+        expect(row == expected[path], f"the row of {path!r} differs from that of an uninterrupted scan")
 
 
 def run_kills(library: Library, n_kills: int, generator: random.Random) -> tuple[int, int]:
@@ -154,9 +163,9 @@ def run_kills(library: Library, n_kills: int, generator: random.Random) -> tuple
     while n_done < n_kills:
         process, delay_s = library.start(), generator.uniform(0, duration_s)
         worker_delay_s = generator.uniform(0, delay_s) if generator.random() < 0.5 else None
-        n_done += kill_once(process, delay_s, worker_delay_s)
+        n_done += kill_once(process, delay_s, worker_delay_s, generator)
         rows = library.rows()
-        expect(all(expected[path] == row for path, row in rows.items()), "a row differs from that of a whole scan")
+        check_rows(rows, expected)
         library.check_leftovers(names)
         if process.returncode != -signal.SIGKILL:
             expect(rows == expected, f"{len(rows)} of {len(expected)} rows after a scan that ended")
@@ -175,7 +184,6 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         library = make_library(Path(folder), arguments.files)
-        random.seed(arguments.seed)
         try:
             n_ended, n_rows = run_kills(library, arguments.kills, random.Random(arguments.seed))
         except DamageError as error:

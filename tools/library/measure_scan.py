@@ -22,6 +22,7 @@ import soundfile
 
 from genre_edge.audio.suffixes import is_audio_name
 from genre_edge.errors import AudioError
+from genre_edge.library.database import FileRow
 from genre_edge.library.discovery import FoundFile
 from genre_edge.library.pool import Pool
 from genre_edge.library.worker import FileScanner, ScanSettings
@@ -92,7 +93,7 @@ def _encode(source: Path, seconds: float, path: Path) -> None:
 
 
 def rate(files: list[FoundFile], start: Callable[[], Callable[[FoundFile], object]], n_workers: int) -> float:
-    """Return files a second, from the first result to the last.
+    """Return files a second, from the first result to the last; there must be at least two files.
 
     Raises:
         AudioError: a file fails.
@@ -100,11 +101,21 @@ def rate(files: list[FoundFile], start: Callable[[], Callable[[FoundFile], objec
     first_s, n_done = 0.0, 0
     with Pool[FoundFile, object](start, n_workers, _LIMITS) as pool:
         for file, result in pool.run(files):
-            if isinstance(result, Failure):
-                raise AudioError(f"{file.path}: {result.reason}")
+            if reason := _failure(result):
+                raise AudioError(f"{file.path}: {reason}")
             first_s = first_s or time.monotonic()
             n_done += 1
     return (n_done - 1) / (time.monotonic() - first_s)
+
+
+def _failure(result: object) -> str | None:
+    """Return why a file has no result: its worker process has ended, or its row says so."""
+    if isinstance(result, Failure):
+        return result.reason
+    if isinstance(result, tuple):  # of a scan: the row and its segments
+        row: FileRow = result[0]
+        return row.error
+    return None
 
 
 def main() -> None:
@@ -117,6 +128,8 @@ def main() -> None:
     parser.add_argument("--coverage", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
+    if arguments.files < 2 * len(FORMATS):
+        parser.error(f"--files must be at least {2 * len(FORMATS)}: two files of each format")
     bundle = Model(arguments.model).bundle
     settings = ScanSettings(arguments.model, bundle.name, bundle.sha256, arguments.coverage)
     work: dict[str, Callable[[], Callable[[FoundFile], object]]] = {

@@ -24,8 +24,8 @@ class LocalScanner:
         n_failed: number of files and folders that failed.
     """
 
-    def __init__(self, this: Scan, chosen: Filter, jobs: int | None, limits: Limits) -> None:
-        self._scan, self._chosen = this, chosen
+    def __init__(self, scan: Scan, chosen: Filter, jobs: int | None, limits: Limits) -> None:
+        self._scan, self._chosen = scan, chosen
         self._n_workers, self._limits = jobs or os.cpu_count() or 1, limits
         self._reported: set[str] = set()
         self.n_failed = 0
@@ -80,13 +80,13 @@ class LocalScanner:
             self.n_failed += 1
             print_message(error)
 
-    def _run(self, this: Scan, changes: Changes) -> int:
+    def _run(self, scan: Scan, changes: Changes) -> int:
         """Do what is to be done; return the number of classified files."""
-        this.apply(changes)
+        scan.apply(changes)
         n_classified = 0
         with progress_bar(len(changes.classify)) as advance:
-            for row in this.classify(changes.classify, self._n_workers, self._limits):
-                advance(1, row.classified_s or 0.0, int(row.error is not None))
+            for row in scan.classify(changes.classify, self._n_workers, self._limits):
+                advance(1, row.duration_s or 0.0, int(row.error is not None))
                 n_classified += 1
                 if row.error is not None:
                     self.n_failed += 1

@@ -40,12 +40,13 @@ def playlist(
         if unknown := sorted(set(only or []) - set(names)):
             raise GenreEdgeError(f"{db}: no file has the {column} {unknown[0]!r}")
         folder.mkdir(parents=True, exist_ok=True)
+        base = folder.resolve() if relative else None  # players take .. of the folder that a link leads to
         for name in sorted(only or names):
             rows = list(database.rows(condition, (name, min_confidence), order="confidence DESC, path"))
             listed = [row for row in rows if is_listable(row.path)]
             n_unlisted += len(rows) - len(listed)
             if listed:
-                text = content(listed, folder.absolute() if relative else None)
+                text = content(listed, base)
                 write_atomically(folder / file_name(name), text.encode())
                 print(f"{folder / file_name(name)}: {len(listed)} files")
     if n_unlisted:

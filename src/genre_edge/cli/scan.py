@@ -88,7 +88,8 @@ def scan(
         require_watchfiles()
         require_folders(directories)
     bundle = Model(model).bundle  # a bad --model fails before any work
-    settings = ScanSettings(model, f"{bundle.name} {bundle.version}", bundle.sha256, coverage, segments)
+    thresholds = bundle.threshold, bundle.style_threshold
+    settings = ScanSettings(model, f"{bundle.name} {bundle.version}", bundle.sha256, coverage, segments, *thresholds)
     chosen = Filter(include or [], exclude or [], _since_ns(since))
     limits = Limits(time_limit, memory_limit << 20)
     signals.raise_interrupt()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from genre_edge.errors import GenreEdgeError
-from genre_edge.library.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
+from genre_edge.library.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES, UPGRADES
 from genre_edge.library.sqlite_file import Schema, SqliteFile
 from genre_edge.output.text import from_portable, portable
 
@@ -41,6 +41,7 @@ class FileRow:
         duration_s, classified_s: length of the audio, and of what was classified.
         genres, styles: JSON, as in a verdict.
         gone_at: when a scan no longer found the file; None while it is there.
+        has_segments: 1 if the scan kept the file's segments, also if there are none; else 0.
     """
 
     path: str
@@ -64,6 +65,7 @@ class FileRow:
     genres: str = "[]"
     styles: str = "[]"
     gone_at: str | None = None
+    has_segments: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,16 @@ class SegmentRow:
     genre: str | None
     confidence: float | None
     reason: str | None
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model of a scan: name and version, and the probabilities from which it names a genre and a style."""
+
+    model_sha256: str
+    model: str
+    threshold: float
+    style_threshold: float
 
 
 _COLUMNS = tuple(field.name for field in fields(FileRow))
@@ -94,6 +106,7 @@ _SCHEMA = Schema(
     busy="another process is writing to this database",
     busy_s=BUSY_S,
     pragmas=("foreign_keys = ON",),
+    upgrades=UPGRADES,
 )
 
 
@@ -141,6 +154,17 @@ class LibraryDatabase(SqliteFile):
             (portable(path),),
         )
         return [SegmentRow(*row) for row in found]
+
+    def models(self) -> dict[str, ModelRow]:
+        """Return the models of all scans by their hashes."""
+        found = self.query("SELECT model_sha256, model, threshold, style_threshold FROM models")
+        return {row[0]: ModelRow(*row) for row in found}
+
+    def write_model(self, row: ModelRow) -> None:
+        """Add or replace a model."""
+        values = row.model_sha256, row.model, row.threshold, row.style_threshold
+        with self._transaction():
+            self._connection.execute("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)", values)
 
     def write(self, results: Iterable[tuple[FileRow, list[SegmentRow]]]) -> None:
         """Add or replace rows and their segments, in one transaction.

@@ -61,7 +61,8 @@ class Scan:
         )
 
     def apply(self, changes: Changes) -> None:
-        """Write everything of a plan but the files to classify."""
+        """Write everything of a plan but the files to classify, and the model."""
+        self.database.write_model(self.settings.model_row)
         self.database.move((old, file.path, file.mtime_ns) for old, file in changes.moved)
         self.database.touch((file.path, file.size, file.mtime_ns) for file in changes.touched)
         self.database.mark_gone(changes.returned, None)
@@ -108,5 +109,8 @@ class Scan:
                 yield result
 
     def _is_current(self, row: FileRow) -> bool:
-        is_enough = row.model_sha256 == self.settings.model_sha256 and row.coverage >= self.settings.coverage
-        return is_enough and not (self.retry_errors and row.error is not None)
+        if row.model_sha256 != self.settings.model_sha256 or row.coverage < self.settings.coverage:
+            return False
+        if row.error is not None:
+            return not self.retry_errors
+        return bool(row.has_segments) or not self.settings.segments

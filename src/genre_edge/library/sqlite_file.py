@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ class Schema:
             that another process has locked.
         busy_s: time to wait for another process's lock, in seconds.
         pragmas: settings of a connection, such as "synchronous = FULL", in order, before the first access.
+        upgrades: for earlier versions, the SQL statements that make the next one of it, each with `;` at its end.
     """
 
     application_id: int
@@ -41,6 +42,7 @@ class Schema:
     busy: str
     busy_s: float
     pragmas: tuple[str, ...] = ()
+    upgrades: Mapping[int, str] = field(default_factory=dict)
 
 
 class SqliteFile:
@@ -86,7 +88,7 @@ class SqliteFile:
             return self._connection.execute(statement, parameters).fetchall()
 
     def _prepare(self) -> None:
-        """Create the tables in a new file; check the schema of another one, which stays as it is if it is not ours."""
+        """Create the tables in a new file, or upgrade those of an earlier version. Another file stays as it is."""
         schema, execute = self._schema, self._connection.execute
         for setting in schema.pragmas:
             execute(f"PRAGMA {setting}")
@@ -96,22 +98,35 @@ class SqliteFile:
         is_empty = not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if not is_empty and application_id != schema.application_id:
             raise schema.error(f"{self.path}: {schema.foreign}")
-        if not is_empty and version != schema.version:
+        if not is_empty and version != schema.version and version not in schema.upgrades:
             raise schema.error(f"{self.path}: schema version {version}; this genre-edge reads {schema.version}")
         execute("PRAGMA journal_mode = WAL")
         execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         if is_empty:
             self._create_tables()
+        elif version != schema.version:
+            self._upgrade()
 
     def _create_tables(self) -> None:
         schema, execute = self._schema, self._connection.execute
         with self._transaction():
             if execute("PRAGMA user_version").fetchone()[0]:
                 return  # another process was faster
-            for statement in schema.tables.split(";")[:-1]:
-                execute(statement)
+            self._execute_all(schema.tables)
             execute(f"PRAGMA application_id = {schema.application_id}")
             execute(f"PRAGMA user_version = {schema.version}")
+
+    def _upgrade(self) -> None:
+        schema, execute = self._schema, self._connection.execute
+        with self._transaction():
+            (version,) = execute("PRAGMA user_version").fetchone()  # another process may have been faster
+            for earlier in range(version, schema.version):
+                self._execute_all(schema.upgrades[earlier])
+            execute(f"PRAGMA user_version = {schema.version}")
+
+    def _execute_all(self, statements: str) -> None:
+        for statement in statements.split(";")[:-1]:
+            self._connection.execute(statement)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

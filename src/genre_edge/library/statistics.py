@@ -16,7 +16,7 @@ class Statistics:
 
     Attributes:
         n_files, n_failed, n_gone: files with a result, without one, and missing ones.
-        hours: of classified audio.
+        hours: length of the audio of the files with a result, in hours.
         genres, styles, reasons: (name, number of files), the most frequent first; a style is the most probable one of
             its file, a reason stands for the genre of a file without one.
         sounds: what files without music are.
@@ -41,7 +41,7 @@ class Statistics:
 def statistics(database: LibraryDatabase, n_listed: int) -> Statistics:
     """Return the statistics of a library, with at most `n_listed` doubtful files and as many failures."""
     ((n_files, hours),) = database.query(
-        f"SELECT count(*), coalesce(sum(classified_s), 0) / 3600 FROM files WHERE {CLASSIFIED}"
+        f"SELECT count(*), coalesce(sum(duration_s), 0) / 3600 FROM files WHERE {CLASSIFIED}"
     )
     ((n_failed,),) = database.query(f"SELECT count(*) FROM files WHERE {PRESENT} AND error IS NOT NULL")
     ((n_gone,),) = database.query("SELECT count(*) FROM files WHERE gone_at IS NOT NULL")

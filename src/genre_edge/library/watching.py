@@ -125,6 +125,8 @@ def _events(folders: Sequence[Path]) -> Iterator[set[str]]:
             yield {path for _, path in changes}
     except FileNotFoundError:
         raise _FoldersMissingError from None
+    except UnicodeEncodeError as error:
+        raise GenreEdgeError(f"{error.object}: --watch needs a folder whose name is UTF-8") from None
     except OSError as error:  # for example the limit of watches
         raise GenreEdgeError(f"the system cannot watch the folders: {error}") from None
     except RuntimeError as error:  # WatchfilesRustInternalError

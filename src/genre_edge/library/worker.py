@@ -12,7 +12,7 @@ from genre_edge.classify.classifier import Classifier
 from genre_edge.classify.verdict import Verdict
 from genre_edge.errors import AudioError
 from genre_edge.library.audio_digest import audio_digest
-from genre_edge.library.database import FileRow, SegmentRow
+from genre_edge.library.database import FileRow, ModelRow, SegmentRow
 from genre_edge.library.discovery import FoundFile
 
 Scanned = tuple[FileRow, list[SegmentRow]]
@@ -27,6 +27,7 @@ class ScanSettings:
         model_name, model_sha256: the model's name with its version, and its hash.
         coverage: the largest share of each file to classify, 0 to 1.
         segments: whether the result of each patch is kept.
+        threshold, style_threshold: the model's.
     """
 
     model: str
@@ -34,6 +35,13 @@ class ScanSettings:
     model_sha256: str
     coverage: float = 1.0
     segments: bool = False
+    threshold: float = 0.0
+    style_threshold: float = 0.3
+
+    @property
+    def model_row(self) -> ModelRow:
+        """The model's row in the database."""
+        return ModelRow(self.model_sha256, self.model_name, self.threshold, self.style_threshold)
 
 
 class _Messages(logging.Handler):
@@ -98,6 +106,7 @@ class FileScanner:
             classified_s=verdict.decoded_s,
             genres=json.dumps(content["genres"]),
             styles=json.dumps(content["styles"]),
+            has_segments=int(self._settings.segments),
         )
 
 

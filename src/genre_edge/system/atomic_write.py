@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,8 +24,9 @@ def write_atomically(path: Path, content: bytes) -> None:
 def open_atomically(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes its place when the context ends: a temporary file in its folder, fsynced and renamed.
 
-    After an exception, the old content remains, unless the disk fails when the new one is in place. A symbolic link is
-    followed, and an existing file keeps its mode. Devices and named pipes are written in place.
+    After an exception, the old content remains, unless the folder cannot be synchronised after the renaming: then the
+    new content is there, but may be lost in a power failure. A symbolic link is followed, and an existing file keeps
+    its mode. Devices and named pipes are written in place.
 
     Raises:
         OSError: the file cannot be written. The error names `path`.
@@ -47,10 +48,8 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         return
     path = path.resolve()
     temporary = path.with_name(f".{os.urandom(8).hex()}.tmp")
-    try:
+    with _unnamed_errors():
         file = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror) from None  # without the temporary file's name
     try:
         with open(file, "w+b") as stream:  # noqa: PTH123 (a descriptor)
             if path.exists():
@@ -58,12 +57,24 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             sync(file)
-        temporary.replace(path)
+        with _unnamed_errors():
+            temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise
-    directory = os.open(path.parent, os.O_RDONLY)
+    with _unnamed_errors():
+        directory = os.open(path.parent, os.O_RDONLY)
     try:
         sync(directory)
     finally:
         os.close(directory)
+
+
+@contextmanager
+def _unnamed_errors() -> Iterator[None]:
+    """Raise the system's errors without the name of the temporary file or of the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror) from None

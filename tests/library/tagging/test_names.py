@@ -15,10 +15,10 @@ def test_check_name_good(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a/b", "a,b", "a;b", "17", "(17)", " 17 ", "", " ", "a\nb", "a\0b", "a\udcff", "\u2028"]
+    "name", ["a/b", "a,b", "a;b", "a|b", "a\\b", "17", "(17)", " 17 ", "", " ", "a\nb", "a\0b", "a\udcff", "\u2028"]
 )
 def test_check_name_bad(name: str) -> None:
-    """Players split at /, comma and semicolon, and take numbers for genres of ID3v1."""
+    """Players split at /, comma, semicolon, | and backslash, and take numbers for genres of ID3v1."""
     with pytest.raises(ValueError, match=r"contains|number|not a name"):
         check_name(name)
 
@@ -30,7 +30,9 @@ def test_read_mapping(tmp_path: Path) -> None:
     assert read_mapping(path) == {"techno": ("Techno", "Electronic"), "hiphop": ("Hip-Hop",), "vocal": ()}
 
 
-@pytest.mark.parametrize("line", ["techno", "= Electronic", "techno = a/b", "techno = 5", "techno = x; a,b"])
+@pytest.mark.parametrize(
+    "line", ["techno", "= Electronic", "techno = a/b", "techno = a|b", "techno = a\\b", "techno = 5", "techno = x; a,b"]
+)
 def test_read_mapping_faults(line: str, tmp_path: Path) -> None:
     """A fault is named with its line."""
     path = tmp_path / "names"
@@ -55,6 +57,7 @@ def test_read_whitelist(tmp_path: Path) -> None:
 def test_name_rules() -> None:
     """The mapping comes first, then the whitelist, then the parent; a model's own bad names are made good."""
     assert NameRules().names("R&B/Soul,Funk") == ["R&B Soul Funk"]
+    assert NameRules().names("soul|funk\\disco classics") == ["Soul Funk Disco Classics"]
     assert NameRules().names("1980") == []
     mapping = {"techno": ("Techno", "Electronic"), "vocal": ()}
     assert NameRules(mapping).names("Techno") == ["Techno", "Electronic"]

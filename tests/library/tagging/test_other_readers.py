@@ -2,18 +2,18 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import mediafile
 import pytest
 
 from tests.conftest import Cli
 from tests.helpers.tagging import (
+    FFPROBE_FIRST_ONLY,
     FORMATS,
     MODEL_SHA256,
     SCANNED_AT,
+    ffprobe,
     genres_by_mutagen,
     result,
     write_audio,
@@ -23,15 +23,6 @@ from tests.helpers.tagging import (
 taglib = pytest.importorskip("taglib", reason="pytaglib is missing: it reads tags as TagLib does")
 
 TOP = {"rock": 0.7, "pop": 0.2, "jazz": 0.06}
-FIRST_ONLY = ("mp3", "wav", "aiff", "m4a")  # formats of which ffmpeg before version 6 reads the first of several values
-
-
-def ffprobe(path: Path) -> dict[str, str]:
-    """Return a file's tags as ffprobe reads them, with keys in upper case."""
-    command = ["ffprobe", "-v", "error", "-show_format", "-show_streams", "-of", "json", str(path)]
-    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    tags = found["streams"][0].get("tags", {}) | found["format"].get("tags", {})
-    return {key.upper(): value for key, value in tags.items()}
 
 
 @pytest.mark.parametrize("n_genres", [1, 3])
@@ -60,5 +51,5 @@ def test_other_readers(suffix: str, n_genres: int, invoke: Cli, tmp_path: Path) 
     if shutil.which("ffprobe"):
         by_ffprobe = ffprobe(path)
         read = by_ffprobe["GENRE"].split(";")
-        assert read == genres or (suffix in FIRST_ONLY and read == genres[:1])
+        assert read == genres or (suffix in FFPROBE_FIRST_ONLY and read == genres[:1])
         assert json.loads(by_ffprobe["GENRE_EDGE"]) == evidence

@@ -20,6 +20,8 @@ from tests.helpers.tagging import MODEL_SHA256, SCANNED_AT, result, write_databa
 Files = dict[str, Path]
 STYLES = [("electronic", None, 0.8), ("techno", "electronic", 0.7), ("house", "electronic", 0.5), ("pop", None, 0.3)]
 
+LOW: dict[str, Any] = {"genre": None, "reason": "low_confidence"}
+
 
 @pytest.fixture
 def files(tmp_path: Path, audio_files: dict[str, bytes]) -> Files:
@@ -115,6 +117,19 @@ def test_plan_keeps_ours_that_somebody_changed(genres: list[str], files: Files, 
     assert dict(summary.skipped) == {"whose genre somebody changed after genre-edge": 1}
 
 
+@pytest.mark.parametrize("genres", [["Polka"], ["Zydeco"], []])
+def test_plan_keeps_edited_genres(genres: list[str], files: Files, tmp_path: Path) -> None:
+    """A genre from an edited plan is the user's, and so is its change or removal, also with a newer model."""
+    with files["a/1"].open("r+b") as file:
+        write_open(file, NewTags(Evidence("cd" * 32, "2020", (), ("Polka",), is_edited=True)))
+    media = FLAC(files["a/1"])
+    media["genre"] = genres
+    media.save()
+    entries, summary = plan([result(files["a/1"])], tmp_path)
+    assert (entries, dict(summary.skipped)) == ([], {"whose genre somebody set": 1})
+    assert new_genres([result(files["a/1"])], tmp_path, force=True) == [("Rock",)]
+
+
 def test_plan_top_and_confidence(files: Files, tmp_path: Path) -> None:
     """Several genres, best first, each with the confidence."""
     rows = [result(files["a/1"], {"rock": 0.5, "pop": 0.3, "jazz": 0.15, "metal": 0.05})]
@@ -132,8 +147,26 @@ def test_plan_names(files: Files, tmp_path: Path) -> None:
     assert new_genres(rows, tmp_path, top=3, names=names) == [("Rock", "Jazz")]
     assert new_genres(rows, tmp_path, top=2, names=names) == [("Rock",)]
     only_jazz = NameRules(whitelist=frozenset(["jazz"]))
-    assert new_genres(rows, tmp_path, top=2, names=only_jazz) == []  # not a genre that is less likely than others
+    assert new_genres(rows, tmp_path, top=2, names=only_jazz) == []  # below the model's threshold
     assert new_genres(rows, tmp_path, names=NameRules(whitelist=frozenset(["polka"]))) == []
+
+
+@pytest.mark.parametrize(
+    ("allowed", "top", "expected"),
+    [
+        (["rock"], 1, [("Rock",)]),  # the second best genre, which reaches the threshold of 0.33
+        (["rock", "jazz"], 1, [("Rock",)]),
+        (["rock", "jazz"], 2, [("Rock", "Jazz")]),
+        (["jazz"], 2, []),
+    ],
+)
+def test_plan_whitelist_before_top(
+    allowed: list[str], top: int, expected: list[tuple[str, ...]], files: Files, tmp_path: Path
+) -> None:
+    """The N best genres are chosen among those that may be written, the best of which reaches the threshold."""
+    rows = [result(files["a/1"], {"metal": 0.5, "rock": 0.4, "jazz": 0.1})]
+    names = NameRules(whitelist=frozenset(allowed))
+    assert new_genres(rows, tmp_path, top=top, names=names) == expected
 
 
 def test_plan_styles(files: Files, tmp_path: Path) -> None:
@@ -167,6 +200,30 @@ def test_plan_per_album(files: Files, tmp_path: Path) -> None:
         files["b/2"]: (("Blues",), pytest.approx(0.8)),
     }
     assert dict(summary.skipped) == {"without a genre": 2}
+
+
+@pytest.mark.parametrize(
+    ("shares", "is_named"), [((0.4, 0.13, 0.13), False), ((0.34, 0.32, 0.32), False), ((0.33,) * 3, True)]
+)
+def test_plan_per_album_threshold(shares: tuple[float, ...], is_named: bool, files: Files, tmp_path: Path) -> None:
+    """An album whose best genre does not reach the model's threshold of 0.33 in the mean gets no genre."""
+    rows = [
+        result(files[name], {"rock": share, "jazz": 0.14}, **({} if share >= 0.33 else LOW))
+        for name, share in zip(("a/1", "a/2", "a/3"), shares, strict=True)
+    ]
+    entries, summary = plan(rows, tmp_path, per_album=True)
+    assert [entry.new for entry in entries] == [("Rock",)] * (3 * is_named)
+    assert summary.skipped["without a genre"] == 3 * (not is_named)
+
+
+def test_plan_per_album_style_threshold(files: Files, tmp_path: Path) -> None:
+    """Styles of an album have the threshold of styles, and a model that the database does not know has none."""
+    styles = json.dumps([{"style": "techno", "parent": None, "probability": 0.8}])
+    rows = [result(files["a/1"], styles=styles, style="techno"), result(files["a/2"]), result(files["a/3"])]
+    assert new_genres(rows[:2], tmp_path, per_album=True, vocabulary="styles") == [("Techno",)] * 2
+    assert new_genres(rows, tmp_path, per_album=True, vocabulary="styles") == []
+    unknown = [replace(row, model_sha256="cd" * 32) for row in rows]
+    assert new_genres(unknown, tmp_path, per_album=True, vocabulary="styles") == [("Techno",)] * 3
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "[1]", '[{"genre": "rock"}]', "null"])

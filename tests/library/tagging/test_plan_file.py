@@ -42,11 +42,13 @@ def test_plan_round_trip(entries: list[tuple[str, list[str]]], tmp_path_factory:
 
 def test_read_plan_edited(tmp_path: Path) -> None:
     """Changed genres, deleted lines, comments, a byte order mark, and line ends of Windows are understood."""
-    path = write(tmp_path / "plan", "", "# note", "old\tJazz ;Soul; Jazz\t\t\t/a", "\tPop\t7 %\tmine\t/b\\tc\\\\d\\xff")
+    path = write(
+        tmp_path / "plan", "", "# note", "old\tJazz ;Soul; Jazz\t\t\t\t/a", "\tPop\t7 %\tmine\t\t/b\\tc\\\\d\\xff"
+    )
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
     assert read_plan(path) == [
-        PlanEntry("/a", "old", ("Jazz", "Soul")),
-        PlanEntry("/b\tc\\d\udcff", "", ("Pop",), 0.07, "mine"),
+        PlanEntry("/a", "old", ("Jazz", "Soul"), is_edited=True),
+        PlanEntry("/b\tc\\d\udcff", "", ("Pop",), 0.07, "mine", is_edited=True),
     ]
 
 
@@ -54,30 +56,56 @@ def test_read_plan_edited(tmp_path: Path) -> None:
     ("line", "reason"),
     [
         ("one two three", "1 columns"),
-        ("\trock\t\t\t/a\textra", "6 columns"),
-        ("\t\t\t\t/a", "no new genre"),
-        ("\t ; \t\t\t/a", "no new genre"),
-        ("\trock\t\t\t", "no path"),
-        ("\tRock/Pop\t\t\t/a", "contains '/'"),
-        ("\tRock, Pop\t\t\t/a", "contains ','"),
-        ("\t17\t\t\t/a", "is a number"),
-        ("\t(17)\t\t\t/a", "is a number"),
-        ("\ta\\tb\t\t\t/a", "is not a name"),
-        ("\trock\t\t\t/a\\q", "unknown escape"),
-        ("\trock\t\t\t/a\\x00", "no path"),
+        ("\trock\t\t\t\t/a\textra", "7 columns"),
+        ("\t\t\t\t\t/a", "no new genre"),
+        ("\t ; \t\t\t\t/a", "no new genre"),
+        ("\trock\t\t\t\t", "no path"),
+        ("\tRock/Pop\t\t\t\t/a", "contains '/'"),
+        ("\tRock, Pop\t\t\t\t/a", "contains ','"),
+        ("\tRock|Pop\t\t\t\t/a", "contains '|'"),
+        ("\tRock\\\\Pop\t\t\t\t/a", "contains '\\\\'"),
+        ("\t17\t\t\t\t/a", "is a number"),
+        ("\t(17)\t\t\t\t/a", "is a number"),
+        ("\ta\\tb\t\t\t\t/a", "is not a name"),
+        ("\trock\t\t\t\t/a\\q", "unknown escape"),
+        ("\trock\t\t\t\t/a\\x00", "no path"),
     ],
 )
 def test_read_plan_faults(line: str, reason: str, tmp_path: Path) -> None:
     """A line that cannot be right is named, and nothing is applied."""
-    path = write(tmp_path / "plan", "\trock\t\t\t/fine", line)
+    path = write(tmp_path / "plan", "\trock\t\t\t\t/fine", line)
     with pytest.raises(ParameterError, match="plan, line 6: ") as caught:
         read_plan(path)
     assert reason in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "is_edited"),
+    [
+        ("", "", False),
+        ("; Drum & Bass", ";  Drum & Bass ; rock", False),  # the same, in another spelling
+        ("rock", "Rock", True),
+        ("; Drum & Bass", "", True),
+        ("rock; Drum & Bass", "Drum & Bass; rock", True),
+    ],
+)
+def test_read_plan_notices_edits(old: str, new: str, is_edited: bool, tmp_path: Path) -> None:
+    """A line counts as edited if its new genres are others, or in another order, than the plan proposed."""
+    text = "".join(format_plan([PlanEntry("/a", "", ("rock", "Drum & Bass"), 0.5, "no genre yet")], []))
+    assert text.count("rock") == 1
+    (tmp_path / "plan").write_text(text.replace(old, new) if old else text)
+    assert [entry.is_edited for entry in read_plan(tmp_path / "plan")] == [is_edited]
+
+
+def test_plan_keeps_edited_mark(tmp_path: Path) -> None:
+    """An edited entry stays one when it is written again."""
+    (tmp_path / "plan").write_text("".join(format_plan([PlanEntry("/a", "", ("rock",), is_edited=True)], [])))
+    assert read_plan(tmp_path / "plan") == [PlanEntry("/a", "", ("rock",), is_edited=True)]
+
+
 def test_read_plan_double_path(tmp_path: Path) -> None:
     """A file with two lines is a fault: which one counts is unknown."""
-    path = write(tmp_path / "plan", "\trock\t\t\t/a", "\tpop\t\t\t/a")
+    path = write(tmp_path / "plan", "\trock\t\t\t\t/a", "\tpop\t\t\t\t/a")
     with pytest.raises(ParameterError, match="another line above"):
         read_plan(path)
 

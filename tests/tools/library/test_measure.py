@@ -1,5 +1,6 @@
 """Measurements of excerpts and of a scan's speed, on a few short songs."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 import soundfile
 
 from genre_edge import Classifier
+from genre_edge.errors import AudioError
+from genre_edge.library.discovery import FoundFile
+from genre_edge.library.worker import FileScanner, ScanSettings
 from tests.helpers.audio import music
 from tools.library import measure_excerpts, measure_scan
 from tools.library.measure_excerpts import Answer
@@ -43,3 +47,22 @@ def test_scan_speed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert lines[0].startswith("12 files of 2 s: ") and ".flac" in lines[0]
     assert [line.split(":")[0] for line in lines[1:3]] == ["1 workers", "2 workers"]
     assert "times as fast as one" in lines[3] and any(line.startswith(".mp3: scan ") for line in lines)
+
+
+def test_scan_speed_failed_file(tmp_path: Path) -> None:
+    """A file whose row is an error, as one that is missing, is an error of the measurement."""
+    soundfile.write(tmp_path / "song.wav", music(2, 22050), 22050)
+    bundle = Classifier("nano").bundle
+    start = functools.partial(FileScanner, ScanSettings("nano", "nano", bundle.sha256))
+    files = [FoundFile(str(tmp_path / name), 1, 1) for name in ("song.wav", "missing.wav", "song.wav")]
+    with pytest.raises(AudioError, match=r"missing\.wav: "):
+        measure_scan.rate(files, start, 1)
+    assert measure_scan.rate(files[::2], start, 1) > 0
+
+
+def test_scan_speed_too_few_files(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rate needs two files of each format."""
+    monkeypatch.setattr("sys.argv", ["measure_scan", "music", "--files", "11"])
+    with pytest.raises(SystemExit):
+        measure_scan.main()
+    assert "--files must be at least 12" in capsys.readouterr().err

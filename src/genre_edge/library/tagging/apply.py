@@ -114,7 +114,7 @@ def _new_tags(entry: PlanEntry, database: LibraryDatabase, comment: bool) -> New
     row = next(database.rows("path = ?", (portable(entry.path),)), None)
     if row is None:
         raise TagError("the database has no such file; scan it, and make a new plan")
-    evidence = Evidence(row.model_sha256, row.scanned_at, top_three(row), entry.new)
+    evidence = Evidence(row.model_sha256, row.scanned_at, top_three(row), entry.new, entry.is_edited)
     scores = ", ".join(f"{name} {score:.0%}" for name, score in evidence.top)
     return NewTags(evidence, f"{COMMENT_PREFIX}{scores}" if comment else None)
 

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from genre_edge.library.database import FileRow
+from genre_edge.library.tagging.names import NameRules
 
 CAN_VOTE = (None, "low_confidence")  # reasons of files that are music
 
@@ -51,6 +52,12 @@ def means(files: Sequence[Iterable[Candidate]]) -> list[Candidate]:
         sum_before = sums[found.name].probability if found.name in sums else 0.0
         sums[found.name] = Candidate(found.name, found.parent, sum_before + found.probability)
     return _ranked([Candidate(c.name, c.parent, c.probability / len(files)) for c in sums.values()], None)
+
+
+def writable(found: list[Candidate], rules: NameRules, least: float) -> list[tuple[Candidate, list[str]]]:
+    """Return the candidates with at least a probability that have names which may be written, with these names."""
+    named = [(each, rules.names(each.name, each.parent)) for each in found if each.probability >= least]
+    return [(each, names) for each, names in named if names]
 
 
 def top_three(row: FileRow) -> tuple[tuple[str, float], ...]:

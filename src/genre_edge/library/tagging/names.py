@@ -8,7 +8,7 @@ from pathlib import Path
 
 from genre_edge.errors import ParameterError
 
-_SEPARATORS = "/,;"  # at which players split a genre
+_SEPARATORS = "/,;|\\"  # at which players split a genre
 _SPELLINGS = {"hiphop": "Hip-Hop", "hip hop": "Hip-Hop"}
 _LOWER = frozenset(("and", "of"))
 
@@ -84,7 +84,7 @@ def display_name(name: str) -> str:
 
 def _usable(name: str) -> tuple[str, ...]:
     """Return a model's name as players accept and show it; none if it is only a number."""
-    name = display_name(" ".join(re.split(f"[{_SEPARATORS}\\s]+", name)).strip())
+    name = display_name(" ".join(re.split(rf"[{re.escape(_SEPARATORS)}\s]+", name)).strip())
     try:
         check_name(name)
     except ValueError:

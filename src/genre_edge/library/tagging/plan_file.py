@@ -1,5 +1,6 @@
 """The file of a plan: UTF-8 text, one line for each file, which a person may delete or change."""
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,7 @@ from genre_edge.library.tagging.names import check_name
 
 SEPARATOR = "; "
 _VERSION = "# genre-edge tag plan 1"
-_COLUMNS = "# old genres\tnew genres\tconfidence\treason\tpath"
+_COLUMNS = "# old genres\tnew genres\tconfidence\treason\tproposal\tpath"
 _HELP = (
     "# Delete the lines of files that should stay as they are. Change new genres as you like; separate several with ;",
     "# Then run: genre-edge tag apply",
@@ -31,6 +32,7 @@ class PlanEntry:
         new: the genres to write.
         confidence: probability of the best genre, 0 to 1; None if it is unknown.
         reason: why the file is in the plan.
+        is_edited: whether somebody has changed the new genres, which are then the user's and not genre-edge's.
     """
 
     path: str
@@ -38,6 +40,7 @@ class PlanEntry:
     new: tuple[str, ...]
     confidence: float | None = None
     reason: str = ""
+    is_edited: bool = False
 
 
 def join_genres(genres: Iterable[str]) -> str:
@@ -52,7 +55,9 @@ def format_plan(entries: Iterable[PlanEntry], notes: Iterable[str]) -> Iterator[
         yield f"{line}\n"
     for entry in entries:
         confidence = "" if entry.confidence is None else f"{entry.confidence:.0%}"
-        yield "\t".join([entry.old, join_genres(entry.new), confidence, entry.reason, escape(entry.path)]) + "\n"
+        proposal = "" if entry.is_edited else _digest(entry.new)
+        fields = [entry.old, join_genres(entry.new), confidence, entry.reason, proposal, escape(entry.path)]
+        yield "\t".join(fields) + "\n"
 
 
 def read_plan(path: Path) -> list[PlanEntry]:
@@ -87,9 +92,9 @@ def read_plan(path: Path) -> list[PlanEntry]:
 def _parse(line: str) -> PlanEntry:
     """Parse a line. Raises ValueError."""
     fields = line.split("\t")
-    if len(fields) != 5:
-        raise ValueError(f"{len(fields)} columns, separated by tabs, where 5 should be")
-    old, new, confidence, reason, path = fields
+    if len(fields) != 6:
+        raise ValueError(f"{len(fields)} columns, separated by tabs, where 6 should be")
+    old, new, confidence, reason, proposal, path = fields
     names = tuple(dict.fromkeys(filter(None, (name.strip() for name in unescape(new).split(";")))))
     if not names:
         raise ValueError("no new genre; delete the line to leave the file as it is")
@@ -98,7 +103,13 @@ def _parse(line: str) -> PlanEntry:
     if not path or "\0" in unescape(path):
         raise ValueError("no path")
     share = re.fullmatch(r"\s*(\d{1,3})\s*%\s*", confidence)
-    return PlanEntry(unescape(path), old, names, int(share[1]) / 100 if share else None, reason)
+    is_edited = proposal.strip() != _digest(names)
+    return PlanEntry(unescape(path), old, names, int(share[1]) / 100 if share else None, reason, is_edited)
+
+
+def _digest(genres: Iterable[str]) -> str:
+    """Return the column `proposal`: a digest of genres, which replacing a name in the whole plan does not change."""
+    return hashlib.blake2b("\0".join(genres).encode(), digest_size=4).hexdigest()
 
 
 def escape(text: str) -> str:

@@ -32,8 +32,9 @@ class Tags:
 
     @property
     def are_ours(self) -> bool:
-        """True if the genres are those that we wrote."""
-        return self.evidence is not None and self.genres == self.evidence.written
+        """True if the genres are those that we proposed and wrote."""
+        evidence = self.evidence
+        return evidence is not None and not evidence.is_edited and self.genres == evidence.written
 
 
 @dataclass(frozen=True)
