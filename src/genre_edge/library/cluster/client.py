@@ -14,7 +14,12 @@ from genre_edge.errors import GenreEdgeError, ParameterError
 
 CONNECT_S = 30.0
 POLL_S = 2.0  # between two looks at the workers, as long as nothing is done
+RESULT_S = 10.0  # to get a result of some hundred bytes from its worker
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss)://(\[[0-9a-fA-F:.%]+\]|[\w.-]+):[0-9]{1,5}")
+
+
+class LostResultError(Exception):
+    """Raised if the result of a task was lost with its worker."""
 
 
 class Cluster:
@@ -35,8 +40,9 @@ class Cluster:
             raise GenreEdgeError("--scheduler needs Dask; run: pip install 'genre-edge[cluster]'") from None
         if not _ADDRESS.fullmatch(address):  # Dask would leave a client half made, and print a traceback
             raise ParameterError(f"--scheduler must be an address such as tcp://192.168.1.5:8786, got {address!r}")
-        for name in ("distributed", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # the errors are raised, too
+        log = logging.getLogger("distributed")  # it logs tracebacks of errors that it raises, too
+        log.addHandler(logging.NullHandler())
+        log.propagate = False
         self.address = address
         try:
             self._client = Client(address, timeout=CONNECT_S, set_as_default=False)
@@ -91,19 +97,28 @@ class Cluster:
         with self._errors():
             with contextlib.suppress(asyncio.TimeoutError), self._client.as_current():
                 wait(futures, timeout=POLL_S, return_when="FIRST_COMPLETED")
-            return [future for future in futures if future.status != "pending"]
+            return [future for future in futures if self.is_done(future)]
+
+    @staticmethod
+    def is_done(future: Any) -> bool:
+        """Return True if a future has a result or an error, or is cancelled."""
+        return future.status not in ("pending", "lost")
 
     def result(self, future: Any) -> Any:
         """Return the result of a future that is done; a GenreEdgeError if its function has raised an exception.
 
         Raises:
             GenreEdgeError: the connection is lost.
+            LostResultError: the worker that has the result is gone. Dask does the task again.
         """
         with self._errors():
             if future.status == "error":
                 error = future.exception()
                 return GenreEdgeError(f"{type(error).__name__}: {_one_line(error)}")
-            result = future.result()
+            try:
+                result = future.result(timeout=RESULT_S)
+            except asyncio.TimeoutError:
+                raise LostResultError from None
             future.release()
             return result
 
@@ -115,10 +130,9 @@ class Cluster:
 
         try:
             yield
-        except (OSError, asyncio.TimeoutError, CancelledError, ClosedClientError) as error:
+        except (OSError, asyncio.TimeoutError, CancelledError, ClosedClientError):
             raise GenreEdgeError(
-                f"{self.address}: the connection to the Dask scheduler is lost: {_one_line(error)}; the same command "
-                "goes on with the scan"
+                f"{self.address}: the connection to the Dask scheduler is lost; run the command again to go on"
             ) from None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from genre_edge.errors import GenreEdgeError
 from genre_edge.library.cluster.batches import Batch
-from genre_edge.library.cluster.client import POLL_S, Cluster
+from genre_edge.library.cluster.client import POLL_S, Cluster, LostResultError
 from genre_edge.library.cluster.results import ResultFolder
 from genre_edge.library.cluster.task import BatchResult, Outcome, check_worker, run_batch
 from genre_edge.library.worker import ScanSettings
@@ -75,7 +75,7 @@ class Dispatcher:
         self._jobs: dict[Any, _Job] = {}  # by future
         self._checks: dict[Any, str] = {}  # future -> worker
         self._again: deque[_Job] = deque()
-        self._n_threads: dict[str, int] = {}  # of the workers that are connected
+        self._n_threads = cluster.n_threads()  # of the workers that are connected
         self._usable: set[str] = set()
         self._unusable: dict[str, str] = {}  # worker -> why
 
@@ -95,9 +95,13 @@ class Dispatcher:
                 time.sleep(POLL_S)  # there are no workers
                 continue
             for future in self._cluster.done([*self._jobs, *self._checks]):
+                try:
+                    value = self._cluster.result(future)
+                except LostResultError:
+                    continue
                 if future in self._checks:
-                    self._finish_check(self._checks.pop(future), self._cluster.result(future))
-                elif (result := self._finish(self._jobs.pop(future), self._cluster.result(future))) is not None:
+                    self._finish_check(self._checks.pop(future), value)
+                elif (result := self._finish(self._jobs.pop(future), value)) is not None:
                     yield result
 
     def _take(self, jobs: Iterator[_Job]) -> bool:
@@ -109,8 +113,7 @@ class Dispatcher:
 
     def _look_at_workers(self) -> None:
         """Let new workers check themselves, and forget those that are gone."""
-        had_workers = bool(self._n_threads) or not self._jobs
-        self._n_threads = self._cluster.n_threads()
+        had_workers, self._n_threads = bool(self._n_threads), self._cluster.n_threads()
         present = set(self._n_threads)
         if present and present <= set(self._unusable):
             raise GenreEdgeError(f"{self._cluster.address}: no worker can do the scan")
@@ -122,7 +125,7 @@ class Dispatcher:
         self._usable &= present
         self._checks = {future: worker for future, worker in self._checks.items() if worker in present}
         for future, job in list(self._jobs.items()):
-            if not job.workers & present and future.status == "pending":  # Dask would wait for these workers
+            if not job.workers & present and not self._cluster.is_done(future):  # Dask would wait for these workers
                 del self._jobs[future]
                 self._again.append(job)
 

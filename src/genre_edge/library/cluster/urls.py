@@ -10,7 +10,7 @@ from typing import Any
 
 from genre_edge.audio.ffmpeg.url import redact_url
 from genre_edge.audio.suffixes import is_audio_name
-from genre_edge.errors import AudioError
+from genre_edge.errors import AudioError, GenreEdgeError
 from genre_edge.library.cluster.file_systems import (
     is_object_store,
     is_url,
@@ -51,6 +51,8 @@ def find(roots: Iterable[str], chosen: Filter) -> Iterator[FoundFile | AudioErro
             continue  # a part of another one
         try:
             yield from _find_below(root, chosen)
+        except GenreEdgeError as error:  # it names the URL
+            yield FolderError(str(error))
         except Exception as error:  # each file system has errors of its own
             yield FolderError(f"{redact_url(root)}: {reason(error)}")
 
