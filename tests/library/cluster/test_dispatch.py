@@ -34,7 +34,6 @@ class Task:
     arguments: tuple[Any, ...]
     workers: list[str]
     key: str | None
-    status: str = "pending"
 
 
 @dataclass

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from genre_edge.errors import GenreEdgeError, ParameterError
+from genre_edge.library.cluster.file_systems import reason
 
 CONNECT_S = 30.0
 POLL_S = 2.0  # between two looks at the workers, as long as nothing is done
@@ -47,9 +48,9 @@ class Cluster:
         try:
             self._client = Client(address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, asyncio.TimeoutError) as error:  # before Python 3.11, asyncio's TimeoutError is no OSError
-            raise GenreEdgeError(f"{address}: no Dask scheduler answers: {_one_line(error)}") from None
+            raise GenreEdgeError(f"{address}: no Dask scheduler answers: {reason(error)}") from None
         except (TypeError, ValueError, RuntimeError, ImportError) as error:  # TLS is not configured, for example
-            raise GenreEdgeError(f"{address}: the connection to the Dask scheduler fails: {_one_line(error)}") from None
+            raise GenreEdgeError(f"{address}: the connection to the Dask scheduler fails: {reason(error)}") from None
         try:
             self._client.wait_for_workers(1, timeout=CONNECT_S)
         except asyncio.TimeoutError:
@@ -113,8 +114,7 @@ class Cluster:
         """
         with self._errors():
             if future.status == "error":
-                error = future.exception()
-                return GenreEdgeError(f"{type(error).__name__}: {_one_line(error)}")
+                return GenreEdgeError(reason(future.exception()))
             try:
                 result = future.result(timeout=RESULT_S)
             except asyncio.TimeoutError:
@@ -134,7 +134,3 @@ class Cluster:
             raise GenreEdgeError(
                 f"{self.address}: the connection to the Dask scheduler is lost; run the command again to go on"
             ) from None
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
