@@ -236,11 +236,21 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def test_tls_without_configuration(cli: Cli, library: Path, tmp_path: Path) -> None:
-    done = cli("scan", library, "--scheduler", "tls://127.0.0.1:9", "--out", tmp_path / "out")
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert done.stderr.startswith("genre-edge: tls://127.0.0.1:9: the connection to the Dask scheduler fails: ")
-    assert "check your TLS configuration" in done.stderr
+def test_tls_without_certificates(cli: Cli, library: Path, tmp_path: Path) -> None:
+    """Missing and wrong certificates are one line."""
+    command = ("scan", library, "--scheduler", "tls://127.0.0.1:9", "--out", tmp_path / "out")
+    done = cli(*command)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "genre-edge: tls://127.0.0.1:9: TLS needs certificates in Dask's configuration (docs/cluster.md)\n"
+    )
+    names = ("CA_FILE", "CLIENT__CERT")
+    missing = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(tmp_path / "nowhere.pem") for name in names}
+    done = cli(*command, env=os.environ | missing)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "genre-edge: tls://127.0.0.1:9: Dask's configuration of TLS is not valid: No such file or directory\n"
+    )
 
 
 def test_out_hides_credentials(invoke: Cli, library: Path) -> None:

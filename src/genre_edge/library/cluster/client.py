@@ -45,12 +45,11 @@ class Cluster:
         log.addHandler(logging.NullHandler())
         log.propagate = False
         self.address = address
+        _check_tls(address)
         try:
             self._client = Client(address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, asyncio.TimeoutError) as error:  # before Python 3.11, asyncio's TimeoutError is no OSError
             raise GenreEdgeError(f"{address}: no Dask scheduler answers: {reason(error)}") from None
-        except (TypeError, ValueError, RuntimeError, ImportError) as error:  # TLS is not configured, for example
-            raise GenreEdgeError(f"{address}: the connection to the Dask scheduler fails: {reason(error)}") from None
         try:
             self._client.wait_for_workers(1, timeout=CONNECT_S)
         except asyncio.TimeoutError:
@@ -134,3 +133,15 @@ class Cluster:
             raise GenreEdgeError(
                 f"{self.address}: the connection to the Dask scheduler is lost; run the command again to go on"
             ) from None
+
+
+def _check_tls(address: str) -> None:
+    """Check that Dask's configuration has certificates for an encrypted connection: a client cannot be made without."""
+    from distributed import Security
+
+    try:
+        has_context = Security().get_connection_args("client").get("ssl_context") is not None
+    except (OSError, ValueError) as error:
+        raise GenreEdgeError(f"{address}: Dask's configuration of TLS is not valid: {reason(error)}") from None
+    if address.startswith(("tls:", "wss:")) and not has_context:
+        raise GenreEdgeError(f"{address}: TLS needs certificates in Dask's configuration (docs/cluster.md)")
