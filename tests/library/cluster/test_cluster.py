@@ -205,6 +205,25 @@ def test_file_that_workers_cannot_read(cli: Cli, cluster: LocalCluster, library:
 
 
 @pytest.mark.slow
+def test_worker_without_genre_edge(cli: Cli, cluster: LocalCluster, library: Path, tmp_path: Path) -> None:
+    """A worker that cannot even load a task, at which it ends, costs no file."""
+    program = "import sys; sys.modules['genre_edge'] = None\nfrom distributed.cli.dask_worker import main; main()"
+    options = ("--no-nanny", "--no-dashboard", "--nthreads", "4", "--local-directory", str(tmp_path))
+    worker = subprocess.Popen(
+        [sys.executable, "-c", program, cluster.scheduler_address, *options], stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: len(cluster.scheduler_info["workers"]) == 3)
+        out = ("--out", tmp_path / "out", "--model", MODEL)
+        done = cli("scan", library / "album 1", "--scheduler", cluster.scheduler_address, *out)
+    finally:
+        worker.kill()
+        worker.wait()
+    assert (done.returncode, done.stdout) == (0, "10 classified, 0 unchanged, 0 failed\n")
+    assert len(read(tmp_path / "out")) == 10
+
+
+@pytest.mark.slow
 def test_scheduler_that_dies(tmp_path: Path) -> None:
     """It ends the scan with one line; the partitions that are there stay."""
     cluster_load.write_songs(tmp_path / "music", 300)

@@ -46,6 +46,7 @@ class OwnCluster:
         do: function from a worker, a batch and whether it is the last attempt, to what the worker returns.
         elsewhere: workers that write into another folder.
         n_losses: number of results that are lost.
+        n_idle: how often nothing was done, one after another.
     """
 
     out: Path
@@ -54,6 +55,7 @@ class OwnCluster:
     do: Callable[[str, Batch, bool], Any] = lambda worker, batch, is_last: BatchResult(batch.name, 2, (), 1.0)
     elsewhere: set[str] = field(default_factory=set)
     n_losses: int = 0
+    n_idle: int = 0
     tasks: list[Task] = field(default_factory=list)
     address: str = "tcp://scheduler:8786"
 
@@ -72,7 +74,10 @@ class OwnCluster:
         return next((worker for worker in self.workers if worker in task.workers), None)
 
     def done(self, futures: Iterable[Task]) -> list[Task]:
-        return [task for task in futures if self.is_done(task)]
+        done = [task for task in futures if self.is_done(task)]
+        self.n_idle = 0 if done else self.n_idle + 1
+        assert self.n_idle < 100, "tasks that no worker does"
+        return done
 
     def result(self, task: Task) -> Any:
         worker = self._worker(task)
@@ -122,6 +127,27 @@ def test_run_unusable_worker(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert names(run(cluster)) == ALL
     assert all(task.workers == ["good"] for task in cluster.tasks if task.key is not None)
     assert caplog.messages == ["bad: no model; this worker gets no files"]
+
+
+def test_run_worker_ends_during_check(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker without genre-edge ends when it gets a task; its machine is named once, and costs no batch."""
+    cluster = OwnCluster(tmp_path, ["tcp://pi:1", "tcp://good:1"])
+    n_ended = 0
+
+    def submit(function: Any, *arguments: Any, workers: Collection[str], key: str | None = None) -> Task:
+        nonlocal n_ended
+        task = OwnCluster.submit(cluster, function, *arguments, workers=workers, key=key)
+        if f"tcp://pi:{n_ended + 1}" in workers:
+            n_ended += 1
+            cluster.workers = [f"tcp://pi:{n_ended + 1}", "tcp://good:1"][n_ended > 3 :]
+        return task
+
+    cluster.submit = submit  # type: ignore[method-assign]
+    assert names(run(cluster)) == ALL and n_ended > 1
+    assert all(task.workers == ["tcp://good:1"] for task in cluster.tasks if task.key is not None)
+    assert caplog.messages == [
+        "tcp://pi:1: this worker ended during its check; is the same version of genre-edge there?"
+    ]
 
 
 def test_run_no_usable_worker(tmp_path: Path) -> None:

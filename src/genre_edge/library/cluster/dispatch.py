@@ -77,7 +77,8 @@ class Dispatcher:
         self._again: deque[_Job] = deque()
         self._n_threads = cluster.n_threads()  # of the workers that are connected
         self._usable: set[str] = set()
-        self._unusable: dict[str, str] = {}  # worker -> why
+        self._unusable: set[str] = set()
+        self._ended: set[str] = set()  # machines whose workers ended during their checks
 
     def run(self, batches: Iterable[Batch]) -> Iterator[BatchResult | BatchError]:
         """Scan batches; yield what became of each, in the order in which they are done.
@@ -115,19 +116,28 @@ class Dispatcher:
         """Let new workers check themselves, and forget those that are gone."""
         had_workers, self._n_threads = bool(self._n_threads), self._cluster.n_threads()
         present = set(self._n_threads)
-        if present and present <= set(self._unusable):
+        if present and present <= self._unusable:
             raise GenreEdgeError(f"{self._cluster.address}: no worker can do the scan")
         if not present and had_workers:
             log.warning("%s: the Dask scheduler has no worker; the scan goes on when it has one", self._cluster.address)
-        for worker in present - self._usable - set(self._unusable) - set(self._checks.values()):
+        for worker in present - self._usable - self._unusable - set(self._checks.values()):
             settings, _, out = self._arguments
             self._checks[self._cluster.submit(check_worker, settings, out, workers=[worker])] = worker
         self._usable &= present
+        for worker in set(self._checks.values()) - present:
+            self._warn_of_end(worker)
         self._checks = {future: worker for future, worker in self._checks.items() if worker in present}
         for future, job in list(self._jobs.items()):
             if not job.workers & present and not self._cluster.is_done(future):  # Dask would wait for these workers
                 del self._jobs[future]
                 self._again.append(job)
+
+    def _warn_of_end(self, worker: str) -> None:
+        """Say, once for each machine, that a worker ended in its check, as one does that cannot load the task."""
+        host = worker.rpartition(":")[0]
+        if host not in self._ended:
+            self._ended.add(host)
+            log.warning("%s: this worker ended during its check; is the same version of genre-edge there?", worker)
 
     def _finish_check(self, worker: str, error: GenreEdgeError | None) -> None:
         if error is None:
@@ -137,7 +147,7 @@ class Dispatcher:
 
     def _exclude(self, worker: str, reason: str) -> None:
         log.warning("%s: %s; this worker gets no files", worker, reason)
-        self._unusable[worker] = reason
+        self._unusable.add(worker)
         self._usable.discard(worker)
 
     def _submit(self, job: _Job) -> None:
