@@ -201,6 +201,14 @@ def test_run_other_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
     assert any("is another one than this computer's" in message for message in caplog.messages)
 
 
+def test_run_folder_goes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """If the folder of the results is gone on this computer, the scan ends, and no worker is blamed."""
+    cluster = OwnCluster(tmp_path / "out", ["a", "b"], elsewhere={"a", "b"})
+    with pytest.raises(GenreEdgeError, match=f"^{tmp_path}/out: No such file or directory$"):
+        run(cluster)
+    assert not caplog.messages
+
+
 def test_run_worker_goes_and_another_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -118,6 +118,10 @@ class Cluster:
                 result = future.result(timeout=RESULT_S)
             except asyncio.TimeoutError:
                 raise LostResultError from None
+            except Exception as error:
+                if future.status != "error":
+                    raise
+                return GenreEdgeError(reason(error))  # of the task when Dask did it again
             future.release()
             return result
 

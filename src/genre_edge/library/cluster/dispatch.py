@@ -84,7 +84,8 @@ class Dispatcher:
         """Scan batches; yield what became of each, in the order in which they are done.
 
         Raises:
-            GenreEdgeError: the connection to the scheduler is lost, or no worker can do the scan.
+            GenreEdgeError: the connection to the scheduler or the folder of the results is lost, or no worker can do
+                the scan.
         """
         jobs = map(_Job, batches)
         while self._jobs or self._again or self._take(jobs):
@@ -166,6 +167,7 @@ class Dispatcher:
         if isinstance(result, BatchResult):
             if self._out.is_visible(result.name):
                 return result
+            self._out.check()  # if it is gone here, no worker is to blame
             result = GenreEdgeError(f"{self._out.name}: the folder of this worker is another one than this computer's")
             self._exclude(outcome.worker, str(result))
         job.n_attempts += 1
