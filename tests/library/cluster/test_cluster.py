@@ -1,12 +1,14 @@
 """The scan by Dask workers: equal to the local one, whatever happens to a worker, and exactly once."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ import soundfile
 from distributed import LocalCluster
 from pyarrow import parquet
 
+from genre_edge.model.bundle import bundle_path
 from tests.conftest import TIMEOUT_S, Cli
 from tests.helpers.audio import music
+from tools.library import cluster_load
 
 MODEL = "nano"
 
@@ -140,15 +144,16 @@ def test_bucket(
     try:
         fs = s3fs.S3FileSystem(skip_instance_cache=True)
         fs.mkdir("songs")
-        names = ["album 0/00.wav", "album 1/01.flac", "album 3/03.mp3", "text.mp3"]
-        for name in names:
-            fs.put_file(str(library / name), f"songs/{name}")
+        keys = {name: name for name in ("album 0/00.wav", "album 1/01.flac", "album 3/03.mp3", "text.mp3")}
+        keys |= {"/no name.wav": "album 0/04.wav", "a::b?c#d.flac": "album 1/05.flac"}  # the first has an empty folder
+        for key, name in keys.items():
+            fs.call_s3("put_object", Bucket="songs", Key=key, Body=(library / name).read_bytes())
         with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as started:
             command = ("scan", "s3://songs", "--scheduler", started.scheduler_address, "--out", "s3://songs/results")
             done = cli(*command, "--model", MODEL)
-            assert (done.returncode, done.stdout) == (1, "4 classified, 0 unchanged, 1 failed\n"), done
+            assert (done.returncode, done.stdout) == (1, "6 classified, 0 unchanged, 1 failed\n"), done
             assert done.stderr == "genre-edge: s3://songs/text.mp3: not an audio file that can be read\n"
-            assert cli(*command, "--model", MODEL).stdout == "0 classified, 4 unchanged, 0 failed\n"
+            assert cli(*command, "--model", MODEL).stdout == "0 classified, 6 unchanged, 0 failed\n"
         fs.invalidate_cache()
         fs.get("songs/results/", str(tmp_path), recursive=True)
     finally:
@@ -156,9 +161,121 @@ def test_bucket(
     rows = read(tmp_path)
     own = ("path", "mtime_ns")
     assert {url: {k: v for k, v in row.items() if k not in own} for url, row in rows.items()} == {
-        f"s3://songs/{name}": {k: v for k, v in local_rows[str(library / name)].items() if k not in own}
-        for name in names
+        f"s3://songs/{key}": {k: v for k, v in local_rows[str(library / name)].items() if k not in own}
+        for key, name in keys.items()
     }
+
+
+@pytest.mark.slow
+def test_relative_paths(cli: Cli, cluster: LocalCluster, library: Path, tmp_path: Path) -> None:
+    """Relative paths of music, model and results belong to the current directory of the command, not of the workers."""
+    (tmp_path / "album 0").symlink_to(library / "album 0")
+    (tmp_path / "model").symlink_to(bundle_path(MODEL))
+    command = ("scan", "album 0", "--scheduler", cluster.scheduler_address, "--out", "a/out", "--model", "model")
+    assert cli(*command, cwd=tmp_path).stdout == "10 classified, 0 unchanged, 0 failed\n"
+    assert len(read(tmp_path / "a" / "out")) == 10
+    assert cli(*command, cwd=tmp_path).stdout == "0 classified, 10 unchanged, 0 failed\n"
+
+
+@pytest.mark.slow
+def test_file_that_workers_cannot_read(cli: Cli, cluster: LocalCluster, library: Path, tmp_path: Path) -> None:
+    """It is a row with an error until a later scan can read it; songs beside it have their rows."""
+    music, out = tmp_path / "music", tmp_path / "out"
+    (music / "real").mkdir(parents=True)
+    for name in ("album 0/00.wav", "album 0/04.wav"):
+        shutil.copy(library / name, music / "real")
+    link = music / "link.wav"
+    link.symlink_to("/proc/self/cwd/song.wav")  # the command has such a file in its current directory, workers do not
+    shutil.copy(library / "album 0" / "08.wav", tmp_path / "song.wav")
+    command = ("scan", music, "--scheduler", cluster.scheduler_address, "--out", out, "--model", MODEL)
+    for _ in range(2):
+        done = cli(*command, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "3 classified, 0 unchanged, 1 failed\n")
+        assert done.stderr == f"genre-edge: {link}: No such file or directory\n"
+        assert [path.name.split("-")[0] for path in out.iterdir()] == ["retry"]
+        errors = {path: row["error"] for path, row in read(out).items()}
+        assert errors.pop(str(link)) == "No such file or directory" and set(errors.values()) == {None}
+    link.unlink()
+    link.symlink_to(tmp_path / "song.wav")
+    done = cli(*command, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "3 classified, 0 unchanged, 0 failed\n")
+    assert [path.name.split("-")[0] for path in out.iterdir()] == ["part"]
+    assert {row["error"] for row in read(out).values()} == {None}
+    assert cli(*command, cwd=tmp_path).stdout == "0 classified, 3 unchanged, 0 failed\n"
+
+
+@pytest.mark.slow
+def test_worker_without_genre_edge(cli: Cli, cluster: LocalCluster, library: Path, tmp_path: Path) -> None:
+    """A worker that cannot even load a task, at which it ends, costs no file."""
+    program = "import sys; sys.modules['genre_edge'] = None\nfrom distributed.cli.dask_worker import main; main()"
+    options = ("--no-nanny", "--no-dashboard", "--nthreads", "4", "--local-directory", str(tmp_path))
+    worker = subprocess.Popen(
+        [sys.executable, "-c", program, cluster.scheduler_address, *options], stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: len(cluster.scheduler_info["workers"]) == 3)
+        out = ("--out", tmp_path / "out", "--model", MODEL)
+        done = cli("scan", library / "album 1", "--scheduler", cluster.scheduler_address, *out)
+    finally:
+        worker.kill()
+        worker.wait()
+    assert (done.returncode, done.stdout) == (0, "10 classified, 0 unchanged, 0 failed\n")
+    assert len(read(tmp_path / "out")) == 10
+
+
+@pytest.mark.slow
+def test_scheduler_that_dies(tmp_path: Path) -> None:
+    """It ends the scan with one line; the partitions that are there stay."""
+    cluster_load.write_songs(tmp_path / "music", 300)
+    file = tmp_path / "scheduler.json"
+    options = ("--scheduler-file", str(file), "--no-dashboard")
+    worker_options = ("--nworkers", "1", "--nthreads", "1", "--local-directory", str(tmp_path))
+    with (
+        cluster_load.dask("scheduler", "--host", "127.0.0.1", "--port", "0", *options) as scheduler,
+        cluster_load.dask("worker", *options, *worker_options),
+    ):
+        wait_until(file.exists)
+        address = json.loads(file.read_text())["address"]
+        arguments = ["scan", tmp_path / "music", "--scheduler", address, "--out", tmp_path / "out", "--model", MODEL]
+        command = [sys.executable, "-m", "genre_edge", *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as scan:
+            wait_until(lambda: list((tmp_path / "out").glob("part-*")) or scan.poll() is not None)
+            scheduler.kill()
+            printed, messages = scan.communicate(timeout=TIMEOUT_S)
+    assert (scan.returncode, printed) == (1, "")
+    assert messages.splitlines() == [
+        f"genre-edge: {address}: the connection to the Dask scheduler is lost; run the command again to go on"
+    ]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline_s = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def test_tls_without_certificates(cli: Cli, library: Path, tmp_path: Path) -> None:
+    """Missing and wrong certificates are one line."""
+    command = ("scan", library, "--scheduler", "tls://127.0.0.1:9", "--out", tmp_path / "out")
+    done = cli(*command)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "genre-edge: tls://127.0.0.1:9: TLS needs certificates in Dask's configuration (docs/cluster.md)\n"
+    )
+    names = ("CA_FILE", "CLIENT__CERT")
+    missing = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(tmp_path / "nowhere.pem") for name in names}
+    done = cli(*command, env=os.environ | missing)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "genre-edge: tls://127.0.0.1:9: Dask's configuration of TLS is not valid: No such file or directory\n"
+    )
+
+
+def test_out_hides_credentials(invoke: Cli, library: Path) -> None:
+    """A folder of results that cannot be opened is named without its password."""
+    done = invoke("scan", library, "--scheduler", "tcp://127.0.0.1:9", "--out", "nosuch://me:secret@nas/out")
+    assert done.returncode == 1 and "nosuch://nas/out: " in done.stderr and "secret" not in done.stderr
 
 
 def test_wrong_usage(invoke: Cli, library: Path, tmp_path: Path) -> None:
@@ -198,7 +315,8 @@ def test_no_scheduler(cli: Cli, library: Path, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(("module", "message"), [("distributed", "--scheduler needs Dask"), ("fsspec", "needs fsspec")])
 def test_missing_package(module: str, message: str, library: Path, tmp_path: Path) -> None:
     program = f"import sys; sys.modules['{module}'] = None; from genre_edge.__main__ import main; main()"
-    arguments = ["scan", str(library), "--scheduler", "tcp://127.0.0.1:9", "--out", str(tmp_path / "out")]
+    out = tmp_path / "out" if module == "distributed" else "memory://out"
+    arguments = ["scan", str(library), "--scheduler", "tcp://127.0.0.1:9", "--out", str(out)]
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
     assert done.returncode == 1 and message in done.stderr and "pip install 'genre-edge[cluster]'" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -24,6 +24,11 @@ class Batch:
     name: str
     files: tuple[FoundFile, ...]
 
+    @property
+    def retry_name(self) -> str:
+        """Name of the partition's file as long as a file could not be read: the next scan does the batch again."""
+        return self.name.replace("part-", "retry-", 1)
+
 
 def batches(files: Iterable[FoundFile], settings: ScanSettings, size: int) -> Iterator[Batch]:
     """Divide files into batches of about `size`, at most four times as many.
