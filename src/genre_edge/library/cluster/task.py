@@ -36,7 +36,7 @@ class BatchResult:
         name: of the file that holds its rows: the batch's `name`, or its `retry_name`.
         n_files: number of its rows.
         failures: (path, reason) of the files without a result.
-        seconds: length of the audio that was classified.
+        seconds: length of the audio of the files.
     """
 
     name: str
@@ -192,4 +192,4 @@ def scan_batch(
     write_parquet(in_order, content)
     ResultFolder(out).write(name, content.getvalue())
     failures = tuple((row.path, row.error) for row in in_order if row.error is not None)
-    return BatchResult(name, len(rows), failures, sum(row.classified_s or 0.0 for row in in_order))
+    return BatchResult(name, len(rows), failures, sum(row.duration_s or 0.0 for row in in_order))
