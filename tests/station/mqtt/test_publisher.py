@@ -91,8 +91,9 @@ def test_publishes_styles_and_sounds(broker: Mosquitto, subscriber: MqttSubscrib
     with styled_station() as station:
         publisher = start_publisher(station, f"mqtt://127.0.0.1:{broker.port}/styled")
         discovery = home_assistant.discovery_topic(home_assistant.node_id("styled"))
-        components = eventually(lambda: subscriber.topics.get(discovery))["cmps"]
+        eventually(lambda: subscriber.topics.get("styled/availability") == "online")
         publisher.close()
+    components = subscriber.topics[discovery]["cmps"]
     assert components["style"]["options"] == ["dark", "bass", "bright", "none"]
     assert components["sound"]["options"] == ["music", "speech", "noise", "silence"]
     verdict = subscriber.topics["styled/verdict"]
