@@ -30,16 +30,17 @@ make_image() {
     create_root arm64 "$1" "$packages" "machine-$1"
     mount_root "$root"
     in_root "$root" sh -c 'id -u pi >/dev/null 2>&1 || useradd --create-home --shell /bin/bash pi'
-    unmount_root "$root"
     echo 'pi ALL=(ALL) NOPASSWD: ALL' >"$root/etc/sudoers.d/pi"
     echo hifi >"$root/etc/hostname"
     printf '127.0.0.1 localhost hifi\n' >"$root/etc/hosts"
     echo 'nameserver 10.0.2.3' >"$root/etc/resolv.conf" # qemu's
     printf '[Match]\nName=en* eth*\n[Network]\nDHCP=yes\n' >"$root/etc/systemd/network/guide.network"
     printf '%s\n' '[Unit]' 'Wants=network-online.target' 'After=network-online.target' '[Service]' Type=oneshot TimeoutStartSec=infinity \
-        StandardOutput=tty StandardError=tty TTYPath=/dev/ttyAMA0 'ExecStart=/bin/bash -c "mkdir -p /run/guide && tar -x -C /run/guide -f /dev/vdb && bash /run/guide/machine.sh"' \
+        'ExecStart=/bin/bash -c "mkdir -p /run/guide && tar -x -C /run/guide -f /dev/vdb && exec bash /run/guide/machine.sh >/dev/ttyAMA0 2>&1 </dev/null"' \
         'ExecStopPost=/bin/systemctl poweroff --force' '[Install]' WantedBy=multi-user.target >"$root/etc/systemd/system/guide.service"
+    in_root "$root" systemctl --quiet mask serial-getty@ttyAMA0
     in_root "$root" systemctl --quiet enable guide systemd-networkd systemd-networkd-wait-online
+    unmount_root "$root"
     say "writing the disk of Debian $1"
     cp "$(compgen -G "$root/boot/vmlinuz-*" | tail -n 1)" "$ROOTS/machine-$1.vmlinuz"
     cp "$(compgen -G "$root/boot/initrd.img-*" | tail -n 1)" "$ROOTS/machine-$1.initrd"
@@ -77,7 +78,7 @@ boot() {
         -kernel "/machines/machine-$1.vmlinuz" -initrd "/machines/machine-$1.initrd" -append "root=/dev/vda rw console=ttyAMA0 quiet loglevel=3" \
         -drive "file=/machines/machine-$1.img,if=none,format=raw,snapshot=on,id=system" -device virtio-blk-pci,drive=system \
         -drive file=/machines/program.tar,if=none,format=raw,readonly=on,id=program -device virtio-blk-pci,drive=program \
-        -netdev user,id=net -device virtio-net-pci,netdev=net -nographic -no-reboot </dev/null >"$log" 2>&1 || true
+        -netdev user,id=net -device virtio-net-pci,netdev=net,romfile= -nographic -no-reboot </dev/null >"$log" 2>&1 || true
     line=$(tr -d '\r' <"$log" | sed -n 's/^RESULT: //p' | tail -n 1)
     printf '| %s | %s | %s |\n' "$1" "$2" "${line:-**fails**, see the log}" | tee -a "$report"
 }
