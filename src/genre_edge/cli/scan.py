@@ -129,7 +129,9 @@ def _signal_is_end(is_normal: bool) -> Iterator[None]:
 
 def _check_options(scheduler: str | None, out: str | None, db: Path | None, only_local: dict[str, bool]) -> None:
     """Raise a ParameterError unless the options are those of a scan on this computer, or of one on a cluster."""
-    if scheduler is None and (db is None or out is not None):
+    if scheduler is None and out is not None:
+        raise ParameterError("--out needs --scheduler")
+    if scheduler is None and db is None:
         raise ParameterError("--db is needed, or --scheduler and --out")
     if only_local["--watch"] and only_local["--dry-run"]:
         raise ParameterError("--watch and --dry-run exclude each other")

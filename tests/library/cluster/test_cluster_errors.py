@@ -42,7 +42,7 @@ def test_wrong_usage(invoke: Cli, tmp_path: Path) -> None:
         ((*address, "--out", tmp_path, "--db", tmp_path / "a.db"), "--db is not available with --scheduler"),
         ((*address, "--out", tmp_path, "--watch"), "--watch is not available with --scheduler"),
         ((), "--db is needed, or --scheduler and --out"),
-        (("--db", tmp_path / "a.db", "--out", tmp_path), "--db is needed, or --scheduler and --out"),
+        (("--db", tmp_path / "a.db", "--out", tmp_path), "--out needs --scheduler"),
     ):
         done = invoke("scan", tmp_path, *arguments)
         assert (done.returncode, done.stderr) == (2, f"genre-edge: {message}\n")
