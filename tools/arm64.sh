@@ -59,13 +59,13 @@ make_program() {
     "$bin/python" -m wheel unpack --dest "$folder/old" "$folder"/new/*.whl
     unpacked=$(compgen -G "$folder/old/*")
     sed -i 's/^Version: .*/Version: 0.0.9/' "$unpacked"/*.dist-info/METADATA
+    sed -i 's/^__version__ = .*/__version__ = "0.0.9"/' "$unpacked/genre_edge/__init__.py"
     mv "$unpacked"/*.dist-info "$unpacked/genre_edge-0.0.9.dist-info"
     mv "$unpacked"/*.data "$unpacked/genre_edge-0.0.9.data"
     "$bin/python" -m wheel pack --dest-dir "$folder/old" "$unpacked"
     rm -r "$unpacked"
-    for file in /etc/pip.conf ~/.config/pip/pip.conf /etc/ssl/certs/ca-certificates.crt; do
-        if [ -f "$file" ]; then cp -L "$file" "$folder"; fi
-    done
+    { pip config list 2>/dev/null || true; } | sed -n "s/^global\.\(.*\)='\(.*\)'$/\1 = \2/p" >"$folder/pip.conf"
+    cp -L /etc/ssl/certs/ca-certificates.crt "$folder"
     tar -C "$folder" -cf "$ROOTS/program.tar" .
     truncate -s %1M "$ROOTS/program.tar"
 }
@@ -74,7 +74,7 @@ make_program() {
 boot() {
     local log="$ROOTS/$1-$2.log" line
     say "Debian $1 on $2"
-    timeout "${GUIDE_TIMEOUT:-7200}" chroot "$ROOTS/emulator" qemu-system-aarch64 -machine virt -cpu "$2" -smp 2 -m 1024 \
+    timeout --foreground "${GUIDE_TIMEOUT:-7200}" chroot "$ROOTS/emulator" qemu-system-aarch64 -machine virt -cpu "$2" -smp 2 -m 1024 \
         -kernel "/machines/machine-$1.vmlinuz" -initrd "/machines/machine-$1.initrd" -append "root=/dev/vda rw console=ttyAMA0 quiet loglevel=3" \
         -drive "file=/machines/machine-$1.img,if=none,format=raw,snapshot=on,id=system" -device virtio-blk-pci,drive=system \
         -drive file=/machines/program.tar,if=none,format=raw,readonly=on,id=program -device virtio-blk-pci,drive=program \
@@ -84,10 +84,10 @@ boot() {
 }
 
 clean_up() {
-    ! mountpoint -q "$ROOTS/emulator/machines" || umount "$ROOTS/emulator/machines"
+    disable_arm64
+    ! mountpoint -q "$ROOTS/emulator/machines" || umount -l "$ROOTS/emulator/machines"
     unmount_root "$ROOTS/emulator"
     for suite in bookworm trixie; do unmount_root "$ROOTS/machine-$suite"; done
-    disable_arm64
 }
 
 require_packages mmdebstrap arch-test debian-archive-keyring e2fsprogs

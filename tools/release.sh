@@ -5,9 +5,10 @@
 #     tools/release.sh                    # in the host's Pythons
 #     sudo tools/release.sh --roots DIR   # also in Debian 12 and 13 without a compiler, which are created in DIR
 #
-# Needs python3.11, gcc and gcc-aarch64-linux-gnu; with python3.10, the wheels for it are built, too. The commit that is
-# checked out is built, not the working tree. build/release/report.md has the sizes and the table of results.
+# Needs python3.10, python3.11, gcc and gcc-aarch64-linux-gnu; checks also in python3.12 to python3.14 where they are
+# installed. The commit that is checked out is built, not the working tree. build/release/report.md has the sizes and the table of results.
 set -euo pipefail
+shopt -s inherit_errexit # also in $(...)
 
 cd "$(dirname "$0")/.."
 . tools/release/root.sh
@@ -43,13 +44,15 @@ build_wheel() {
     rm -rf "$1/source/build" "$1/raw"
     (
         cd "$1/source"
-        export CC="$3-linux-gnu-gcc" LDSHARED="$3-linux-gnu-gcc -shared" LDFLAGS=-s _PYTHON_HOST_PLATFORM="linux-$3"
+        export CC="$3-linux-gnu-gcc" LDSHARED="$3-linux-gnu-gcc -shared" _PYTHON_HOST_PLATFORM="linux-$3"
+        # dlopen was in libdl before glibc 2.34, and an empty libdl is there since.
+        export LDFLAGS="-s -Wl,--no-as-needed -l:libdl.so.2"
         export CFLAGS="-g0 -I$include -include $work/old_glibc.h" SETUPTOOLS_EXT_SUFFIX=".cpython-${2/./}-$3-linux-gnu.so"
         "$bin/python" -m build --no-isolation --wheel --outdir "$1/raw" . >"$1/log" 2>&1 || { cat "$1/log" && exit 1; }
     )
     PATH="$bin:$PATH" "$bin/auditwheel" repair --only-plat --plat auto --wheel-dir "$1/dist" "$1"/raw/*.whl >"$1/log" 2>&1 ||
         { cat "$1/log" && exit 1; }
-    compgen -G "$1/dist/*manylinux_2_17_$3.whl" >/dev/null || { cat "$1/log" && die "the wheel needs a newer glibc than 2.17"; }
+    compgen -G "$1/dist/*-cp${2/./}-*manylinux_2_17_$3.whl" >/dev/null || { cat "$1/log" && die "the wheel needs a newer glibc than 2.17"; }
 }
 
 # build_all FOLDER: build the sdist, and the wheels from it, in FOLDER/dist.
@@ -62,16 +65,22 @@ build_all() {
     "$bin/python" tools/release/repack_sdist.py "$1"/dist/*.tar.gz
     tar -x -C "$1/source" --strip-components 1 -f "$1"/dist/*.tar.gz
     for architecture in x86_64 aarch64; do
-        for python in "${build_pythons[@]}"; do build_wheel "$1" "$python" "$architecture"; done
+        for python in 3.10 3.11; do build_wheel "$1" "$python" "$architecture"; done
     done
+}
+
+# install_release PIP DIST: install the wheel in DIST, and its dependencies from the package index.
+install_release() {
+    "${@:1:$#-1}" install --quiet --no-index --no-deps --find-links "${!#}" genre-edge &&
+        "${@:1:$#-1}" install --quiet --only-binary :all: genre-edge
 }
 
 # check NAME PYTHON: install the wheels' release in a new environment of this Python and check it; add a line to the report.
 check() {
     local result="works" environment="$work/environment"
     "$2" -m venv --clear "$environment"
-    "$environment/bin/pip" install --quiet --only-binary :all: --find-links dist genre-edge
-    "$environment/bin/python" tools/release/check_install.py demo/song.ogg "$work/expected.json" || result="**fails**"
+    install_release "$environment/bin/pip" dist &&
+        "$environment/bin/python" tools/release/check_install.py demo/song.ogg "$work/expected.json" || result="**fails**"
     report_line "$1" "$("$2" -c 'import platform; print(platform.python_version())')" "$environment" "$result"
 }
 
@@ -80,13 +89,13 @@ check_root() {
     local root="$ROOTS/$1-$2" result="works" version
     create_root "$1" "$2" ca-certificates,python3,python3-venv
     mount_root "$root"
-    ! in_root "$root" sh -c 'command -v gcc cc' || die "$root has a compiler"
+    ! in_root "$root" sh -c 'command -v gcc || command -v cc' || die "$root has a compiler"
     rm -rf "$root/release" && mkdir "$root/release"
     cp -r dist demo/song.ogg tools/release/check_install.py "$work/expected.json" "$root/release"
     version=$(in_root "$root" python3 -c 'import platform; print(platform.python_version())')
     in_root "$root" python3 -m venv --clear /release/environment
-    in_root "$root" /release/environment/bin/pip install --quiet --only-binary :all: --find-links /release/dist genre-edge
-    in_root "$root" /release/environment/bin/python /release/check_install.py /release/song.ogg /release/expected.json || result="**fails**"
+    install_release in_root "$root" /release/environment/bin/pip /release/dist &&
+        in_root "$root" /release/environment/bin/python /release/check_install.py /release/song.ogg /release/expected.json || result="**fails**"
     report_line "Debian $2, $1${QEMU_CPU:+ ($QEMU_CPU, emulated)}" "$version" "$root/release/environment" "$result"
     rm -rf "$root/release"
     unmount_root "$root"
@@ -97,11 +106,10 @@ report_line() {
     printf '| %s | %s | %s MB | %s |\n' "$1" "$2" "$(du -sm "$3" | cut -f 1)" "$4" | tee -a "$report"
 }
 
-for program in x86_64-linux-gnu-gcc aarch64-linux-gnu-gcc python3.11; do
-    command -v $program >/dev/null || die "$program is missing"
+for program in x86_64-linux-gnu-gcc aarch64-linux-gnu-gcc python3.10 python3.11; do
+    $program --version >/dev/null 2>&1 || die "$program is missing"
 done
-build_pythons=(3.11)
-! python3.10 -c '' 2>/dev/null || build_pythons=(3.10 3.11)
+[ -z "$ROOTS" ] || [ "$(id -u)" = 0 ] || die "--roots must run as root: chroot needs it"
 mkdir -p "$work"
 cp tools/release/old_glibc.h "$work" # outside of the folders that are compared
 
@@ -119,15 +127,18 @@ rm -rf dist && cp -r "$work/first/dist" dist
 } | tee "$report"
 
 python3.11 -m venv --clear "$work/environment"
-"$work/environment/bin/pip" install --quiet --only-binary :all: --find-links dist genre-edge
+install_release "$work/environment/bin/pip" dist
 for model in edge nano paper; do
     "$work/environment/bin/genre-edge" classify --model $model --format jsonl demo/song.ogg
 done >"$work/expected.json"
 for python in 3.10 3.11 3.12 3.13 3.14; do
-    if "python$python" -c '' 2>/dev/null; then check "$(uname -m), host" "python$python"; fi
+    if "python$python" -c '' 2>/dev/null; then
+        check "$(uname -m), host" "python$python"
+    else
+        printf '| %s, host | %s | | not checked: no python%s |\n' "$(uname -m)" "$python" "$python" | tee -a "$report"
+    fi
 done
 if [ -n "$ROOTS" ]; then
-    [ "$(id -u)" = 0 ] || die "must run as root: chroot needs it"
     require_packages mmdebstrap arch-test debian-archive-keyring
     trap clean_up_roots EXIT
     enable_arm64

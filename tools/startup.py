@@ -57,6 +57,7 @@ def run(python: str, arguments: tuple[str, ...], folder: Path) -> Usage:
     """Run Python in a folder and return its usage. Raises CalledProcessError if it fails."""
     dropped = {"PYTHONDONTWRITEBYTECODE"} | ({"PYTHONPATH"} if python != sys.executable else set())
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
+    environment["OPENBLAS_NUM_THREADS"] = "1"  # as genre-edge does: the floor must not depend on the number of cores
     before, start_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run([python, *arguments], cwd=folder, env=environment, capture_output=True, check=True)
     wall_s, after = time.perf_counter() - start_s, resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -48,7 +48,7 @@ def test_workflow_runs_existing_files() -> None:
 
 @pytest.mark.parametrize("script", ["tools/release.sh", "tools/arm64.sh", "tools/release/machine.sh"])
 def test_shell_script(script: str) -> None:
-    """shellcheck finds nothing, and a call without arguments or with a wrong one prints the usage."""
+    """shellcheck finds nothing."""
     if shutil.which("shellcheck") is None:
         pytest.skip("shellcheck is not installed")
     done = run("shellcheck", "-x", script)

@@ -21,7 +21,7 @@ verdict() {
 import json, time, urllib.request
 for _ in range(600):
     status = json.load(urllib.request.urlopen("http://127.0.0.1:8000/api/v1/status", timeout=60))
-    if "classical" in json.dumps(status):
+    if (status["verdict"] or {}).get("genre") == "classical":
         print("the service says: classical")
         break
     time.sleep(1)
@@ -31,16 +31,21 @@ END
 }
 
 chmod -R a+rX $here
-for file in pip.conf ca-certificates.crt; do [ ! -e $here/$file ] || cp $here/$file /etc/; done
-[ ! -e /etc/ca-certificates.crt ] || mv /etc/ca-certificates.crt /etc/ssl/certs/
-export PIP_CONFIG_FILE=/etc/pip.conf
-printf '[install]\nfind-links = %s\n' $here/index >>/etc/pip.conf
-ln -sfn $here/old $here/index
+cp $here/ca-certificates.crt /etc/ssl/certs/
+# The constraint keeps pip from taking another version from the package index.
+{ echo '[global]' && cat $here/pip.conf && printf '[install]\nfind-links = %s\nconstraint = %s\n' $here/index $here/constraint; } >/etc/pip.conf
+release() { # FOLDER: offer the wheel in this folder
+    ln -sfn "$here/$1" $here/index
+    version=$(basename $here/index/genre_edge-* | cut -d - -f 2)
+    echo "genre-edge == $version" >$here/constraint
+}
+release old
 say "$(. /etc/os-release && echo "$PRETTY_NAME"), $(uname -m), $(python3 --version), memory $(free -m | awk '/^Mem/ {print $2}') MB"
-if command -v gcc cc; then false; fi
+if command -v gcc || command -v cc; then false; fi
 
 section "2. Install the prerequisites"
 section "3. Install genre-edge"
+[ "$(/opt/genre-edge/bin/genre-edge --version)" = "genre-edge $version" ]
 sudo -u pi -i /opt/genre-edge/bin/python $here/check_install.py $here/song.ogg $here/expected.json
 installed=$(du -sm /opt/genre-edge | cut -f 1)
 section "4. Run it as a service"
@@ -57,12 +62,13 @@ systemd-analyze security genre-edge --no-pager | tail -n 1
 memory=$(($(systemctl show -P MemoryCurrent genre-edge) >> 20))
 test -s /var/lib/genre-edge/history.db
 
-ln -sfn $here/new $here/index
+release new
 section "6. Upgrade and uninstall" --only 0
-test "$(/opt/genre-edge/bin/genre-edge --version)" != "genre-edge 0.0.9"
+[ "$(/opt/genre-edge/bin/genre-edge --version)" = "genre-edge $version" ]
 verdict
 section "6. Upgrade and uninstall" --only 1
 if systemctl is-active --quiet genre-edge; then false; fi
-test ! -e /opt/genre-edge -a ! -e /var/lib/genre-edge -a ! -e /etc/genre-edge.conf
+left=$(find / -xdev -name '*genre[-_]edge*' -not -path '/run/*' -not -path '/proc/*' -not -path '/tmp/*' -not -path '/var/log/*')
+[ -z "$left" ] || { echo "left: $left" && false; }
 printf 'RESULT: works; Python %s, %s MB on disk, service %s MB, %s s\n' "$(python3 -c 'import platform; print(platform.python_version())')" \
     "$installed" "$memory" "$(cut -d . -f 1 /proc/uptime)"

@@ -84,15 +84,15 @@ cpu_part() {
 unmount_root() {
     local at
     for at in "$1"/{sys,proc,dev}; do
-        if mountpoint -q "$at"; then umount -R "$at"; fi
+        if mountpoint -q "$at"; then umount -R -l "$at"; fi
     done
 }
 
 # For a trap on EXIT.
 clean_up_roots() {
     local root
-    for root in "$ROOTS"/*-*/; do unmount_root "${root%/}"; done
     disable_arm64
+    for root in "$ROOTS"/*-*/; do unmount_root "${root%/}"; done
 }
 
 # in_root ROOT COMMAND...: run a command with a login's environment, and the host's configuration of pip.
