@@ -17,7 +17,7 @@ cd "$(dirname "$0")/.."
 . tools/release/root.sh
 [ "$(id -u)" = 0 ] || die "must run as root: mount and chroot need it"
 work=$PWD/build/release report=$PWD/build/release/guide.md
-compgen -G "dist/*-abi3-*aarch64.whl" >/dev/null || die "dist/ has no wheel for 64-bit Arm: run tools/release.sh"
+compgen -G "dist/*aarch64.whl" >/dev/null || die "dist/ has no wheel for 64-bit Arm: run tools/release.sh"
 # The guide's packages are there already, which saves hours of emulated unpacking; its apt commands find nothing to do.
 packages=ca-certificates,systemd-sysv,udev,dbus,sudo,iproute2,procps,linux-image-cloud-arm64,initramfs-tools,zstd
 packages+=,python3,python3-venv,libportaudio2,ffmpeg
@@ -51,19 +51,21 @@ make_image() {
 
 # The second disk: the guide's commands, what they install, and the checks, as a tar archive.
 make_program() {
-    local folder="$ROOTS/program" bin="$work/tools-3.11/bin" unpacked
+    local folder="$ROOTS/program" bin="$work/tools-3.11/bin" wheel unpacked
     rm -rf "$folder" && mkdir -p "$folder/new" "$folder/old"
     cp demo/song.ogg "$work/expected.json" tools/release/{machine.sh,check_install.py,guide.py} docs/raspberry-pi.md "$folder"
-    cp dist/*-abi3-*aarch64.whl "$folder/new"
-    # An earlier version to upgrade from: the same wheel under another number.
-    "$bin/python" -m wheel unpack --dest "$folder/old" "$folder"/new/*.whl
-    unpacked=$(compgen -G "$folder/old/*")
-    sed -i 's/^Version: .*/Version: 0.0.9/' "$unpacked"/*.dist-info/METADATA
-    sed -i 's/^__version__ = .*/__version__ = "0.0.9"/' "$unpacked/genre_edge/__init__.py"
-    mv "$unpacked"/*.dist-info "$unpacked/genre_edge-0.0.9.dist-info"
-    mv "$unpacked"/*.data "$unpacked/genre_edge-0.0.9.data"
-    "$bin/python" -m wheel pack --dest-dir "$folder/old" "$unpacked"
-    rm -r "$unpacked"
+    cp dist/*aarch64.whl "$folder/new"
+    # An earlier version to upgrade from: the same wheels under another number.
+    for wheel in "$folder"/new/*.whl; do
+        "$bin/python" -m wheel unpack --dest "$folder/unpacked" "$wheel"
+        unpacked=$(compgen -G "$folder/unpacked/*")
+        sed -i 's/^Version: .*/Version: 0.0.9/' "$unpacked"/*.dist-info/METADATA
+        sed -i 's/^__version__ = .*/__version__ = "0.0.9"/' "$unpacked/genre_edge/__init__.py"
+        mv "$unpacked"/*.dist-info "$unpacked/genre_edge-0.0.9.dist-info"
+        mv "$unpacked"/*.data "$unpacked/genre_edge-0.0.9.data"
+        "$bin/python" -m wheel pack --dest-dir "$folder/old" "$unpacked"
+        rm -r "$folder/unpacked"
+    done
     { pip config list 2>/dev/null || true; } | sed -n "s/^global\.\(.*\)='\(.*\)'$/\1 = \2/p" >"$folder/pip.conf"
     cp -L /etc/ssl/certs/ca-certificates.crt "$folder"
     tar -C "$folder" -cf "$ROOTS/program.tar" .

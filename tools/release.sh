@@ -5,8 +5,8 @@
 #     tools/release.sh                    # in the host's Pythons
 #     sudo tools/release.sh --roots DIR   # also in Debian 12 and 13 without a compiler, which are created in DIR
 #
-# Needs python3.10, python3.11, gcc and gcc-aarch64-linux-gnu; checks also in python3.12 to python3.14 where they are
-# installed. The commit that is checked out is built, not the working tree. build/release/report.md has the sizes and the table of results.
+# Needs python3.10, python3.11, python3.12, gcc and gcc-aarch64-linux-gnu; checks also in python3.13 and python3.14 where
+# they are installed. The commit that is checked out is built, not the working tree. build/release/report.md has the sizes and the table of results.
 set -euo pipefail
 shopt -s inherit_errexit # also in $(...)
 
@@ -65,7 +65,7 @@ build_all() {
     "$bin/python" tools/release/repack_sdist.py "$1"/dist/*.tar.gz
     tar -x -C "$1/source" --strip-components 1 -f "$1"/dist/*.tar.gz
     for architecture in x86_64 aarch64; do
-        for python in 3.10 3.11; do build_wheel "$1" "$python" "$architecture"; done
+        for python in 3.10 3.11 3.12; do build_wheel "$1" "$python" "$architecture"; done
     done
 }
 
@@ -106,7 +106,7 @@ report_line() {
     printf '| %s | %s | %s MB | %s |\n' "$1" "$2" "$(du -sm "$3" | cut -f 1)" "$4" | tee -a "$report"
 }
 
-for program in x86_64-linux-gnu-gcc aarch64-linux-gnu-gcc python3.10 python3.11; do
+for program in x86_64-linux-gnu-gcc aarch64-linux-gnu-gcc python3.10 python3.11 python3.12; do
     $program --version >/dev/null 2>&1 || die "$program is missing"
 done
 [ -z "$ROOTS" ] || [ "$(id -u)" = 0 ] || die "--roots must run as root: chroot needs it"

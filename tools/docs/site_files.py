@@ -12,7 +12,14 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from nbconvert import MarkdownExporter
 
-OUTSIDE_DOCS = ("*.md", "LICENSE", "demo/README.md", "models/*/MODEL_CARD.md", "packaging/*.service", "packaging/*.timer")
+OUTSIDE_DOCS = (
+    "*.md",
+    "LICENSE",
+    "demo/README.md",
+    "models/*/MODEL_CARD.md",
+    "packaging/*.service",
+    "packaging/*.timer",
+)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

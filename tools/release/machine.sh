@@ -36,7 +36,7 @@ cp $here/ca-certificates.crt /etc/ssl/certs/
 { echo '[global]' && cat $here/pip.conf && printf '[install]\nfind-links = %s\nconstraint = %s\n' $here/index $here/constraint; } >/etc/pip.conf
 release() { # FOLDER: offer the wheel in this folder
     ln -sfn "$here/$1" $here/index
-    version=$(basename $here/index/genre_edge-* | cut -d - -f 2)
+    version=$(cd $here/index && compgen -G 'genre_edge-*' | head -n 1 | cut -d - -f 2)
     echo "genre-edge == $version" >$here/constraint
 }
 release old
