@@ -21,6 +21,7 @@ case "${1:-}" in
 esac
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH PIP_DISABLE_PIP_VERSION_CHECK=1
+export PYTHONHASHSEED=0 # Cython declares some constants in the order of a set
 umask 022 # wheels keep the modes of files
 
 # build_tools VERSION: an environment of this Python with the pinned build tools; prints its folder.
@@ -41,7 +42,7 @@ build_wheel() {
     # Debian's pyconfig.h includes that of the target's package; both processors have the same sizes and byte order.
     mkdir -p "$include"
     ln -sfn "/usr/include/$(uname -m)-linux-gnu" "$include/$3-linux-gnu"
-    rm -rf "$1/source/build" "$1/raw"
+    rm -rf "$1/source/build" "$1/raw" "$1"/source/src/genre_edge/mel/_logmel.c
     (
         cd "$1/source"
         export CC="$3-linux-gnu-gcc" LDSHARED="$3-linux-gnu-gcc -shared" _PYTHON_HOST_PLATFORM="linux-$3"
