@@ -14,7 +14,9 @@ LIMITED = "from genre_edge.system import self_limits\nself_limits.limit_memory(2
 
 
 def run(code: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=TIMEOUT_S)
+    """Run code as a child of a small process: on Linux, a new process has the peak memory of the one that started it."""
+    command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
 
 
 @pytest.mark.parametrize("prelude", ["", NO_PRCTL], ids=["prctl", "thread"])
