@@ -19,7 +19,8 @@ case "${1:-}" in
     "") ;;
     *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+commit=$(git rev-parse HEAD)
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct "$commit")
 export SOURCE_DATE_EPOCH PIP_DISABLE_PIP_VERSION_CHECK=1
 export PYTHONHASHSEED=0 # Cython declares some constants in the order of a set
 umask 022 # wheels keep the modes of files
@@ -61,7 +62,7 @@ build_all() {
     local architecture python bin
     bin=$(build_tools 3.11)/bin
     rm -rf "$1" && mkdir -p "$1/checkout" "$1/source" "$1/dist"
-    git archive HEAD | tar -x -C "$1/checkout"
+    git archive "$commit" | tar -x -C "$1/checkout"
     (cd "$1/checkout" && "$bin/python" -m build --no-isolation --sdist --outdir "$1/dist" . >"$1/log" 2>&1) || { cat "$1/log" && exit 1; }
     "$bin/python" tools/release/repack_sdist.py "$1"/dist/*.tar.gz
     tar -x -C "$1/source" --strip-components 1 -f "$1"/dist/*.tar.gz

@@ -14,7 +14,7 @@ LIMITED = "from genre_edge.system import self_limits\nself_limits.limit_memory(2
 
 
 def run(code: str) -> "subprocess.CompletedProcess[str]":
-    """Run code as a child of a small process: on Linux, a new process has the peak memory of the one that started it."""
+    """Run code as a child of a small process: on Linux, it inherits the peak memory of its parent."""
     command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
 
