@@ -2,15 +2,19 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from genre_edge.audio.ffmpeg import redirect
 from genre_edge.audio.ffmpeg import source as ffmpeg_source
 from genre_edge.audio.ffmpeg.source import FfmpegSource
 from genre_edge.audio.ffmpeg.url import NETWORK_PROTOCOLS, NETWORK_SCHEMES, ffmpeg_url, final_reason, is_url, redact_url
+from genre_edge.errors import AudioError
 from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import encode, music
+from tests.helpers.fake_ffmpeg import install_fake_ffmpeg
 from tests.helpers.live import RadioServer, Response
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not in PATH")
@@ -131,3 +135,32 @@ GONE = "no audio at this address: 410 Gone"
 def test_final_reason(text: str, reason: str | None) -> None:
     """The messages of several versions of ffmpeg are understood."""
     assert final_reason(text) == reason
+
+
+@pytest.mark.parametrize(
+    ("url", "sockets", "shown"),
+    [
+        ("http://user:pass@radio.example/live", "/nowhere", "http://radio.example/live"),
+        ("http://radio.example/live", "/nowhere", None),
+        ("rtmp://user:pass@radio.example/live", "/dev/null", "rtmp://radio.example/live"),
+        ("http://user:pass@radio.example/live", "/dev/null", None),
+    ],
+    ids=["no /proc", "no /proc, no password", "RTMP", "redirect"],
+)
+def test_visible_password_warning(
+    url: str,
+    sockets: str,
+    shown: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One warning names a source whose password is an argument of ffmpeg, however often it is opened."""
+    install_fake_ffmpeg(tmp_path, monkeypatch, "exit 1")
+    monkeypatch.setattr(redirect, "_SOCKETS", Path(sockets))
+    ffmpeg_source._warn_of_visible_url.cache_clear()
+    for _ in range(2):
+        with pytest.raises(AudioError):
+            FfmpegSource.from_url(url, TIMEOUT_S)
+    message = "other users of this machine can see this URL, with its password or key, in ffmpeg's arguments"
+    assert [record.getMessage() for record in caplog.records] == ([f"{shown}: {message}"] if shown else [])

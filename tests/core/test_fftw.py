@@ -51,9 +51,20 @@ def test_ensure_loaded_without_library() -> None:
         "try:\n    melspectrogram([0.5] * 4096, n_fft=2047)\n"
         "except Exception as error:\n    print(type(error).__name__, error)"
     )
-    assert done.stdout.startswith("GenreEdgeError FFTW, which FFTs of odd sizes"), done.stderr
-    assert "pip install pyfftw" in done.stdout
+    assert done.stdout.startswith("GenreEdgeError FFTW, which "), done.stderr
+    assert "was not found: pip install pyfftw" in done.stdout
     assert "apt install libfftw3-single3" in done.stdout
+
+
+def test_ensure_loaded_from_homebrew() -> None:
+    """Homebrew's folders are searched after the system's, and its library counts as the system's."""
+    done = run(
+        "paths = []\n"
+        "_logmel.load_fftw = lambda path: paths.append(path) or str(path).startswith('/usr/local/lib/')\n"
+        "print(fftw.ensure_loaded(), *paths)"
+    )
+    libraries = [f"{folder}/lib/libfftw3f.3.dylib" for folder in ("/opt/homebrew", "/usr/local")]
+    assert done.stdout.split() == ["system", "None", *libraries], done.stderr
 
 
 def test_load_fftw_missing_or_other_library() -> None:

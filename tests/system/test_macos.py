@@ -19,7 +19,7 @@ from tests.helpers.audio import music, tone
 from tests.helpers.bundles import TINY
 from tests.helpers.fake_ffmpeg import install_fake_ffmpeg
 from tests.helpers.serve_process import ServeProcess
-from tests.helpers.station import eventually
+from tests.helpers.station import count_rows, eventually
 from tests.helpers.tagging import genres_by_mutagen, result, write_audio, write_database
 from tests.helpers.wav import PCM, chunk, fmt, riff
 
@@ -132,18 +132,25 @@ def test_tag_on_macos(tmp_path: Path) -> None:
 
 
 def test_serve_on_macos(tmp_path: Path) -> None:
-    """The service runs with history, metrics and notifications; its own figures come from the functions of POSIX."""
+    """The service runs with history, metrics and notifications; its own figures come from the functions of POSIX.
+
+    If another program has overwritten the history, the service leaves the file alone at its end.
+    """
+    history = tmp_path / "history.db"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(TIMEOUT_S)
         variables = {"PYTHONPATH": environment()["PYTHONPATH"], "NOTIFY_SOCKET": str(tmp_path / "notify")}
-        serve = ServeProcess("--history", tmp_path / "history.db", **variables)
+        serve = ServeProcess("--history", history, **variables)
         assert systemd.recv(4096).startswith(b"READY=1")
         serve.feed(tone(440, 20, 8000).astype(np.float32))
         status = eventually(lambda: (found := serve.get("api/v1/status"))["verdict"] and found)
+    eventually(lambda: serve.get("api/v1/status")["history_unsaved"] == 0 and count_rows(history) > 0)
     assert 5 < status["memory_mb"] < 10_000 and status["temperature_c"] is None
     with urllib.request.urlopen(f"{serve.url}metrics", timeout=TIMEOUT_S) as response:
         metrics = response.read().decode()
-    assert "\nprocess_cpu_seconds_total " in metrics and "\nprocess_open_fds " not in metrics
+    assert "\nprocess_cpu_seconds_total " in metrics and metrics.count("\nprocess_") == 1
+    history.write_bytes(b"another program's file\n" * 10_000)
+    before = history.read_bytes()
     assert serve.end()[0] == 0
-    assert (tmp_path / "history.db").stat().st_size > 0
+    assert history.read_bytes() == before and not history.with_name("history.db-wal").exists()

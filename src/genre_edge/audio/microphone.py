@@ -13,6 +13,7 @@ from genre_edge.audio.downmix import Downmixer
 from genre_edge.audio.live.queue import QUEUE_CAPACITY_S, TIMEOUT_S, BoundedBlockQueue
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError, ParameterError
+from genre_edge.system.packages import install_command
 
 
 class Microphone(Source):
@@ -160,7 +161,7 @@ def import_sounddevice() -> Any:
     except ImportError:
         raise AudioError("a microphone needs sounddevice; run: pip install 'genre-edge[live]'") from None
     except OSError:
-        raise AudioError("a microphone needs PortAudio (apt install libportaudio2)") from None
+        raise AudioError(f"a microphone needs PortAudio ({install_command('libportaudio2')})") from None
     except Exception as error:  # PortAudioError, which cannot be imported if this import fails
         raise AudioError(f"PortAudio: {error}") from None
     return sounddevice

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Literal
 
 from genre_edge.errors import AudioError, GenreEdgeError
+from genre_edge.system.packages import install_command
 
 State = Literal["ok", "warn", "bad"]
 
@@ -126,8 +127,8 @@ def runtime() -> Finding:
     try:
         return Finding("ok", " ".join(interpreter.runtime()))
     except GenreEdgeError as error:
-        value, _, advice = str(error).partition(": ")
-        return Finding("bad", value, advice)
+        value, _, advice = str(error).partition(": pip install ")
+        return Finding("bad", value, f"pip install {advice}" if advice else "install another version of ai-edge-litert")
 
 
 def bundle(model: str) -> Finding:
@@ -192,7 +193,7 @@ def ffmpeg() -> Finding:
     """Find ffmpeg, start it, and report its version."""
     from genre_edge.audio.ffmpeg.process import ffmpeg_program
 
-    advice = "apt install ffmpeg"
+    advice = install_command("ffmpeg")
     try:
         program = ffmpeg_program("m4a, aac, radios")
         command = [program, "-nostdin", "-version"]
@@ -214,7 +215,7 @@ def devices() -> Finding:
     try:
         inputs = microphone.devices()
     except AudioError as error:
-        advice = "for microphones only: apt install libportaudio2; pip install 'genre-edge[live]'"
+        advice = f"for microphones only: {install_command('libportaudio2')}; pip install 'genre-edge[live]'"
         return Finding("warn", str(error), advice)
     if not inputs:
         advice = "connect a microphone or sound card, or use `genre-edge stream` with a URL or a pipe"

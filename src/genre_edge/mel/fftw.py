@@ -1,6 +1,6 @@
-"""Loading of FFTW (single precision) for the C core: the system's library, else the one inside the pyFFTW wheel.
+"""Loading of FFTW (single precision) for the C core: the library of the system or of Homebrew, else pyFFTW's.
 
-Only the shared library is used. pyFFTW itself is not imported: the import takes 0.1 s.
+Of the pyFFTW wheel only the shared library is used. pyFFTW itself is not imported: the import takes 0.1 s.
 """
 
 import sys
@@ -9,7 +9,13 @@ from pathlib import Path
 
 from genre_edge.errors import GenreEdgeError
 from genre_edge.mel import _logmel
+from genre_edge.system.packages import install_command
 
+_SYSTEM_LIBRARIES = (
+    None,  # by its name; on macOS, dlopen(3) may not look in Homebrew's folders
+    "/opt/homebrew/lib/libfftw3f.3.dylib",
+    "/usr/local/lib/libfftw3f.3.dylib",
+)
 _origin: str | None = None  # origin of the loaded library, see `ensure_loaded`
 
 
@@ -23,7 +29,7 @@ def ensure_loaded() -> str | None:
     """
     global _origin
     if _logmel.fftw_version() is None:
-        _origin = "system" if _logmel.load_fftw(None) else _load_from_pyfftw()
+        _origin = "system" if any(map(_logmel.load_fftw, _SYSTEM_LIBRARIES)) else _load_from_pyfftw()
     return _origin
 
 
@@ -31,7 +37,7 @@ def _load_from_pyfftw() -> str:
     for path in map(str, _pyfftw_libraries()):
         if _logmel.load_fftw(path):
             return path
-    advice = "install the system's library (apt install libfftw3-single3)"
+    advice = f"install the system's library ({install_command('libfftw3-single3')})"
     if sys.version_info < (3, 15):
         advice = f"pip install pyfftw, or {advice}"
     else:

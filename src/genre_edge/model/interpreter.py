@@ -11,7 +11,9 @@ _NAME = "ai-edge-litert"
 def _litert() -> ModuleType:
     try:
         from ai_edge_litert import interpreter
-    except ImportError:
+    except ImportError as error:
+        if not isinstance(error, ModuleNotFoundError) or error.name != "ai_edge_litert":
+            raise GenreEdgeError(f"the TensorFlow Lite runtime cannot be loaded: {error}") from None
         raise GenreEdgeError(
             f"the TensorFlow Lite runtime is not installed: pip install {_NAME} (it has wheels for Python 3.10 to 3.14 "
             "on 64-bit Linux, and on macOS for Apple silicon; spectrograms need no runtime)"
@@ -23,7 +25,7 @@ def runtime() -> tuple[str, str]:
     """Return the runtime's name and version.
 
     Raises:
-        GenreEdgeError: the runtime is not installed.
+        GenreEdgeError: the runtime is not installed or cannot be loaded.
     """
     from importlib.metadata import version  # slow, and needed by `doctor` only
 
@@ -39,7 +41,7 @@ def create(content: bytes, *, reference: bool = False) -> Any:
         reference: use the reference kernels (`BUILTIN_REF`), which are slow and return the same values on every CPU.
 
     Raises:
-        GenreEdgeError: the runtime is not installed.
+        GenreEdgeError: the runtime is not installed or cannot be loaded.
         ValueError, RuntimeError: the runtime rejects the content.
     """
     litert, options = _litert(), {}

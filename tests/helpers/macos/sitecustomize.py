@@ -30,7 +30,10 @@ LINUX_ONLY: dict[ModuleType, tuple[str, ...]] = {
         "O_DIRECT", "O_PATH", "O_TMPFILE", "pidfd_open", "pipe2", "posix_fadvise", "posix_fallocate", "removexattr",
         "sched_getaffinity", "sched_setaffinity", "sched_setscheduler", "setns", "setxattr", "splice", "unshare",
     ),
-    fcntl: ("F_SETPIPE_SZ", "F_GETPIPE_SZ", "F_SETSIG", "F_NOTIFY"),
+    fcntl: (
+        "F_SETPIPE_SZ", "F_GETPIPE_SZ", "F_SETSIG", "F_NOTIFY",
+        "F_OFD_GETLK", "F_OFD_SETLK", "F_OFD_SETLKW",  # only recent macOS has them, with other numbers
+    ),
     resource: ("prlimit", "RLIMIT_RTPRIO", "RUSAGE_THREAD"),
     select: ("epoll",),
     signal: ("sigwaitinfo", "sigtimedwait", "SIGPWR", "SIGRTMIN"),

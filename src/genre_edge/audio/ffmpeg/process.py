@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from genre_edge.errors import AudioError
+from genre_edge.system.packages import install_command
 from genre_edge.system.signals import blocked
 
 _CHILD = str(Path(__file__).with_name("child.py"))
@@ -48,7 +49,7 @@ def ffmpeg_program(name: str) -> str:
     """
     path = shutil.which("ffmpeg")
     if path is None:
-        raise AudioError(f"{name}: needs ffmpeg, which is not installed (apt install ffmpeg)")
+        raise AudioError(f"{name}: needs ffmpeg, which is not installed ({install_command('ffmpeg')})")
     return path
 
 

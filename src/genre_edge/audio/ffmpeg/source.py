@@ -1,5 +1,7 @@
 """`FfmpegSource`: a network stream that ffmpeg decodes."""
 
+import functools
+import logging
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,6 +21,8 @@ from genre_edge.audio.ffmpeg.wav_output import WavOutput
 from genre_edge.audio.pipe import WavSource
 from genre_edge.audio.source import Source
 from genre_edge.errors import AudioError, UnusableSourceError
+
+log = logging.getLogger("genre_edge")
 
 # Fill gaps in a stream's own timestamps with silence, so that positions stay correct; other samples do not change.
 _FILL_GAPS = ["-af", "aresample=async=1"]
@@ -77,13 +81,13 @@ class FfmpegSource(Source):
             UnusableSourceError: the server's answer shows that further attempts are pointless.
             OSError, RuntimeError: no socket or thread is available.
         """
-        address = ffmpeg_url(url)
-        redirect = Redirect(address) if may_hold_secret(url) and Redirect.is_supported(address) else None
+        address, name = ffmpeg_url(url), name or redact_url(url)
+        redirect = _hide(address, name) if may_hold_secret(url) else None
         argument = redirect.url if redirect else address
         try:
             allowed = ["-protocol_whitelist", NETWORK_PROTOCOLS, "-format_whitelist", NETWORK_FORMATS]
             arguments = [*options, *allowed, "-i", argument, *_FILL_GAPS]
-            source = cls(name or redact_url(url), arguments, timeout_s, [argument, address])
+            source = cls(name, arguments, timeout_s, [argument, address])
         except BaseException:
             if redirect:
                 redirect.close()
@@ -139,3 +143,18 @@ class FfmpegSource(Source):
         if self._redirect:
             self._redirect.close()
         self._ffmpeg.close()
+
+
+def _hide(address: str, name: str) -> Redirect | None:
+    """Return a redirect to an address; log a warning and return None if there can be none."""
+    if Redirect.is_supported(address):
+        return Redirect(address)
+    _warn_of_visible_url(name)
+    return None
+
+
+@functools.cache  # one warning for each source, however often it is opened
+def _warn_of_visible_url(name: str) -> None:
+    log.warning(
+        "%s: other users of this machine can see this URL, with its password or key, in ffmpeg's arguments", name
+    )

@@ -194,12 +194,15 @@ class DatabaseFile:
     def prevent_checkpoint(self, database: sqlite3.Connection) -> None:
         """Keep SQLite from writing its WAL into the file when the connection closes.
 
-        Before Python 3.12, a lock of the open file description does, which conflicts with SQLite's own lock.
+        Before Python 3.12, a lock of the open file description does, which conflicts with SQLite's own lock. Where
+        Python lacks such locks, SQLite begins the checkpoint, and an interrupt ends it before it writes a page.
         """
         if sys.version_info >= (3, 12):
             database.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)
-        else:
+        elif hasattr(fcntl, "F_OFD_SETLK"):
             fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _read_lock(_SHARED_FIRST, _SHARED_SIZE))
+        else:
+            database.interrupt()
 
     def remove(self, *suffixes: str) -> None:
         """Delete WAL or shared memory, unless others have replaced them: SQLite would apply them to the next file."""

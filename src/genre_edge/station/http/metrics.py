@@ -83,12 +83,10 @@ class StationCollector(Collector):
 
 
 def _process_metrics() -> Iterator[Metric]:
-    """Yield what `ProcessCollector` does not report without /proc, under its names."""
+    """Yield what is known without /proc, under `ProcessCollector`'s names: resident memory is not, only its peak."""
     yield CounterMetricFamily(
         "process_cpu_seconds", "Total user and system CPU time spent in seconds.", process.cpu_s()
     )
-    memory = process.memory_mb() * 1e6
-    yield GaugeMetricFamily("process_resident_memory_bytes", "Resident memory size in bytes.", memory)
 
 
 def _is_failing(state: str | None) -> float | None:
