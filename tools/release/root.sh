@@ -49,7 +49,8 @@ create_root() {
     [ ! -d "$root" ] || return 0
     say "creating Debian $2 for $1"
     rm -rf --one-file-system "$root.partial"
-    mmdebstrap --quiet --variant=minbase --arch="$1" --include="$3" "$2" "$root.partial" "$(debian_mirror)"
+    # The mirror of a suite in preparation may be late.
+    mmdebstrap --quiet --aptopt='Acquire::Check-Valid-Until "false"' --variant=minbase --arch="$1" --include="$3" "$2" "$root.partial" "$(debian_mirror)"
     mv "$root.partial" "$root"
 }
 
