@@ -221,7 +221,7 @@ def test_gap_before_first_block() -> None:
     late = BlockSource([Block(samples, RATE, 4000, dropped=4000)], RATE)
     (verdict,) = tiny().stream(late, math.inf, segments=True)
     assert verdict.dropped_samples == 4000
-    assert verdict.segments[0].start_s == 0.5 and verdict.end_s == 2.5
+    assert (verdict.start_s, verdict.segments[0].start_s, verdict.end_s) == (0.0, 0.5, 2.5)
 
 
 def test_start_in_the_middle() -> None:
@@ -229,7 +229,7 @@ def test_start_in_the_middle() -> None:
     blocks = [Block(music(0.5, RATE, i), RATE, 4000 + i * RATE // 2) for i in range(4)]
     (verdict,) = tiny().stream(BlockSource(blocks, RATE), math.inf, segments=True)
     assert verdict.dropped_samples == 0
-    assert verdict.segments[0].start_s == 0.5 and verdict.end_s == 2.5
+    assert (verdict.start_s, verdict.segments[0].start_s, verdict.end_s) == (0.5, 0.5, 2.5)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0])

@@ -5,9 +5,11 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from genre_edge.station.mqtt import home_assistant
 from tests.conftest import ROOT
 from tests.helpers.mqtt import Mosquitto, MqttSubscriber, requires_mosquitto, start_publisher
 from tests.helpers.station import QueueSource, eventually, make_station
@@ -34,11 +36,20 @@ def test_pause_command(tmp_path: Path) -> None:
     broker.stop()
 
 
-def test_automations() -> None:
+def entity_ids(message: dict[str, Any]) -> set[str]:
+    """Return the entity ids that Home Assistant derives from the names of the device and of its entities."""
+    names = [(content["p"], content["name"]) for content in message["cmps"].values() if "name" in content]
+    device = message["dev"]["name"]
+    return {f"{platform}.{re.sub(r'[^a-z0-9]+', '_', f'{device} {name}'.lower())}" for platform, name in names}
+
+
+def test_automations(monkeypatch: pytest.MonkeyPatch) -> None:
     """The automations are YAML, and name entities that a station with the host name `hifi` has."""
+    monkeypatch.setattr(home_assistant.socket, "gethostname", lambda: "hifi")
+    message = home_assistant.discovery_message("node", "prefix", ["blues"], "edge 2", has_temperature=False)
     yaml = pytest.importorskip("yaml", reason="PyYAML is missing: it reads Home Assistant's configuration")
     blocks = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.+?)```", RECIPES, re.DOTALL)]
     automations = [automation for block in blocks for automation in block["automation"]]
     assert len(automations) == 2 and all({"alias", "triggers", "actions"} == set(one) for one in automations)
-    entities = set(re.findall(r"(?:binary_sensor|switch)\.genre_edge_hifi_\w+", str(automations)))
-    assert entities == {"binary_sensor.genre_edge_hifi_music", "switch.genre_edge_hifi_pause"}
+    entities = set(re.findall(r"\w+\.genre_edge_\w+", str(automations)))
+    assert len(entities) == 2 and entities <= entity_ids(message)

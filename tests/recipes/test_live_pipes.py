@@ -147,10 +147,10 @@ def test_snapcast(song: Path, tmp_path: Path, processes: ExitStack) -> None:
 
 @pytest.mark.slow
 def test_shairport_sync(song: Path, tmp_path: Path, processes: ExitStack) -> None:
-    """shairport-sync accepts the configuration of docs/recipes.md and creates the pipe, which is then read.
+    """shairport-sync runs with the configuration of docs/recipes.md, answers, and creates the pipe, which is then read.
 
-    The samples are the test's, in the format of the program's pipe: there is no AirPlay sender, and without Avahi
-    the program ends when it has created the pipe.
+    The samples are the test's, in the format of the program's pipe: there is no AirPlay sender. The program has a
+    system bus of its own, without Avahi, so that the test announces nothing in the network.
     """
     shairport = program("shairport-sync", "shairport-sync")
     (config,) = re.findall(r"```text\n(general = .+?)```", (ROOT / "docs/recipes.md").read_text(), re.DOTALL)
@@ -158,10 +158,12 @@ def test_shairport_sync(song: Path, tmp_path: Path, processes: ExitStack) -> Non
     assert config.count(documented) == 1
     pipe, path = tmp_path / "genre-edge.fifo", tmp_path / "shairport-sync.conf"
     path.write_text(config.replace(documented, str(pipe)))
-    command = [shairport, "--use-stderr", "--configfile", str(path), "--port", str(free_port())]
-    receiver = start(processes, command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    eventually(lambda: pipe.is_fifo() or receiver.poll() is not None, START_S)
-    assert pipe.is_fifo(), receiver.stderr and receiver.stderr.read()
+    port, environment = free_port(), os.environ | {"DBUS_SYSTEM_BUS_ADDRESS": start_bus(tmp_path, processes)}
+    command = [shairport, "--use-stderr", "--configfile", str(path), "--port", str(port)]
+    receiver = start(processes, command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    eventually(lambda: is_airplay_receiver(port) or receiver.poll() is not None, START_S)
+    assert receiver.poll() is None, receiver.stderr and receiver.stderr.read()
+    assert pipe.is_fifo()
     samples, rate = soundfile.read(song, dtype="int16")
     stereo = np.repeat(soxr.resample(samples, rate, 44100)[:, np.newaxis], 2, axis=1)
     (tmp_path / "pcm").write_bytes(stereo.tobytes())
@@ -169,7 +171,31 @@ def test_shairport_sync(song: Path, tmp_path: Path, processes: ExitStack) -> Non
         stream = start(processes, [*STREAM, "s16le:44100:2"], stdin=source, stdout=subprocess.PIPE)
     writer = "import sys; open(sys.argv[2], 'wb', 0).write(open(sys.argv[1], 'rb').read())"
     start(processes, [sys.executable, "-c", writer, str(tmp_path / "pcm"), str(pipe)])
-    assert first_genre(stream) == "classical"
+    assert first_genre(stream) == "classical" and receiver.poll() is None
+
+
+def start_bus(folder: Path, processes: ExitStack) -> str:
+    """Start a D-Bus system bus without services, and return its address."""
+    path = folder / "bus"
+    rules = "".join(f'<allow {name}="*"/>' for name in ("user", "own", "send_destination", "receive_sender"))
+    (folder / "bus.conf").write_text(
+        f"<busconfig><type>system</type><listen>unix:path={path}</listen>"
+        f'<policy context="default">{rules}</policy></busconfig>'
+    )
+    command = [program("dbus-daemon", "dbus-daemon"), f"--config-file={folder}/bus.conf", "--nofork", "--nopidfile"]
+    start(processes, command, **QUIET)
+    eventually(path.exists, START_S)
+    return f"unix:path={path}"
+
+
+def is_airplay_receiver(port: int) -> bool:
+    """Return True if a program answers the first request of an AirPlay sender."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=START_S) as connection:
+            connection.sendall(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
+            return connection.recv(1000).startswith(b"RTSP/1.0 200 OK")
+    except OSError:
+        return False
 
 
 def free_port() -> int:

@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from genre_edge.audio.block import Block
 from genre_edge.audio.level_meter import LevelMeter
 from genre_edge.audio.pipe import PcmSource
+from genre_edge.classify.frontend import FrontEnd
+from genre_edge.mel.spectrogram import Frames
 from genre_edge.station.http.connection_limits import LimitedServer
 from genre_edge.station.resumable import ResumableBlocks
 from genre_edge.station.station import Station
@@ -244,6 +247,27 @@ def test_failed_block_counts_as_dropped(is_counted: bool) -> None:
     consume(0)
     n = len(music(0.1, RATE))
     assert meter.dropped_samples == 5 + 2 * n and meter.end_s == source.position / RATE
+
+
+def test_last_verdict_after_shortage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the source ends before the first verdict after a shortage, the last one starts at the block that was lost."""
+    push = FrontEnd._push
+
+    def fail_once(front_end: FrontEnd, block: Block) -> Frames:
+        if block.position == 2 * RATE:
+            raise MemoryError
+        return push(front_end, block)
+
+    monkeypatch.setattr(FrontEnd, "_push", fail_once)
+    source = QueueSource()
+    source.feed_music(2)
+    source.feed_music(0.2)
+    source.close()
+    station = make_station(source)
+    station.start()
+    assert station.join(TIMEOUT_S) and station.error is None
+    last = verdicts(station)[-1]
+    assert (last["start_s"], last["end_s"], last["dropped_samples"]) == (2.0, 2.2, RATE // 10)
 
 
 def test_other_errors_end_the_station() -> None:

@@ -13,7 +13,7 @@ from genre_edge.audio.source import Source
 from genre_edge.station.resumable import Pause, PausedError, ResumableBlocks
 from genre_edge.station.station import Station
 from tests.conftest import TIMEOUT_S
-from tests.helpers.audio import tone
+from tests.helpers.audio import music, tone
 from tests.helpers.bundles import RATE
 from tests.helpers.station import QueueSource, eventually, make_station
 
@@ -161,6 +161,41 @@ def test_resumable_blocks_after_pause() -> None:
             seen.append(block.position)
     assert seen == [0, 10]
     assert [(block.position, block.dropped) for block in resumable.blocks()] == [(40, 0), (50, 0)]
+
+
+def test_last_verdict_after_pause() -> None:
+    """A source that ends before the first verdict after a pause has a last verdict that starts after the pause."""
+    source = QueueSource()
+    with running(source) as station:
+        source.feed_music(2)
+        eventually(lambda: station.status()["position_s"] == 2.0)
+        station.pause()
+        source.feed_music(2)
+        eventually(source._queue.empty)
+        n_verdicts = len(station.history.verdicts())
+        station.resume()
+        source.feed_music(0.2)
+        source.close()
+        assert station.join(TIMEOUT_S)
+        (last,) = station.history.verdicts()[n_verdicts:]
+        assert last["start_s"] >= 3.8 and last["end_s"] == 4.2
+
+
+def test_dropped_samples_after_pause() -> None:
+    """The verdicts after a pause count the samples that were dropped before it, too."""
+    source = QueueSource()
+    with running(source) as station:
+        source.feed_music(1)
+        source.feed(music(1, RATE), dropped=300)
+        eventually(lambda: station.verdict and station.verdict["dropped_samples"] == 300)
+        station.pause()
+        source.feed_music(1)
+        eventually(source._queue.empty)
+        n_verdicts = len(station.history.verdicts())
+        station.resume()
+        source.feed(music(1, RATE), dropped=20)
+        eventually(lambda: len(station.history.verdicts()) > n_verdicts)
+        assert station.history.verdicts()[-1]["dropped_samples"] == station.status()["dropped_samples"] == 320
 
 
 def test_source_ends_while_paused() -> None:

@@ -171,7 +171,8 @@ class Classifier:
                 segment, shares = aggregator.result()
                 is_end = isinstance(item, Gap) and item.discontinuity.is_end
                 if n_verdicts == 0 and is_end:
-                    segment = replace(segment, start_s=0.0, end_s=round(front_end.end_s, 3))  # the whole stream
+                    start_s, end_s = round(front_end.start_s, 3), round(front_end.end_s, 3)
+                    segment = replace(segment, start_s=start_s, end_s=end_s)  # the whole stream
                 n_verdicts += 1
                 verdict = self._verdict(source, front_end, segment, shares, aggregator.segments)
                 yield _with_length(verdict, source, front_end) if is_end else verdict

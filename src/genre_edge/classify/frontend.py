@@ -65,7 +65,8 @@ class FrontEnd:
     Attributes:
         dropped_samples: samples dropped at the source so far.
         decoded_s: length of the blocks so far, in seconds: without dropped samples.
-        end_s: time of the end of the last block, in seconds of the source's sample count.
+        start_s, end_s: time of the start of the first block, with the samples dropped before it, and of the end of the
+            last one, in seconds of the source's sample count.
         arrived_s: time of the last block's arrival on the monotonic clock, in seconds; None before the first block.
     """
 
@@ -75,7 +76,7 @@ class FrontEnd:
         self._start_stretch(source.rate)
         self._invalid_samples = InvalidSampleReplacer(source.name)
         self.dropped_samples = 0
-        self.decoded_s = self.end_s = 0.0
+        self.decoded_s = self.start_s = self.end_s = 0.0
         self.arrived_s: float | None = None
 
     def chunks(self) -> Iterator[FrameChunk]:
@@ -85,7 +86,10 @@ class FrontEnd:
             AudioError: the source fails, too many samples are invalid, or the source has no block.
         """
         for block in map(self._invalid_samples.process, self._source.blocks()):
-            is_late = self.arrived_s is None and block.position > 0  # a stream that starts in the middle of its source
+            is_first = self.arrived_s is None
+            is_late = is_first and block.position > 0  # a stream that starts in the middle of its source
+            if is_first:
+                self.start_s = (block.position - block.dropped) / block.rate
             self.arrived_s = block.arrived_s
             if block.dropped > 0 or block.rate != self._rate or is_late:
                 resume_s = block.position / block.rate

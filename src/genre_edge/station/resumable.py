@@ -15,7 +15,7 @@ _RETRY_S = 0.01
 
 
 class PausedError(Exception):
-    """There was a pause: audio before and after it must not be in one verdict."""
+    """Raised at the first block after a pause: audio before and after it must not be in one verdict."""
 
 
 @dataclass

@@ -193,6 +193,7 @@ class Station:
             return  # the last block before the pause
         now = round(time.time(), 3)
         own = {"id": verdict_id.create(now), "source": self._name, "time": now}
+        own["dropped_samples"] = self._meter.dropped_samples  # those before a restart of the classifier, too
         self.verdict = verdict.to_dict(self._max_genres) | own
         self.verdict_counts[verdict.genre or verdict.reason or ""] += 1
         self.style_counts.update(entry.style for entry in verdict.styles)

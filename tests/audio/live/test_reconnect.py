@@ -20,51 +20,10 @@ from genre_edge.audio.live import queue
 from genre_edge.audio.live.queue import BoundedBlockQueue
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
 from genre_edge.audio.source import Source
-from genre_edge.errors import AudioError, SourceLostError
+from genre_edge.errors import SourceLostError
 from tests.conftest import TIMEOUT_S
+from tests.helpers.failing_source import LONG_DELAY, NO_DELAY, OPEN, FailingSource, open_sequence, unplugged
 from tests.helpers.station import eventually
-
-NO_DELAY = RetryPolicy(initial_delay_s=0.0, max_delay_s=0.0)
-LONG_DELAY = RetryPolicy(initial_delay_s=1000, max_delay_s=1000)
-OPEN: list["FailingSource"] = []
-
-
-class FailingSource(Source):
-    """Source of blocks `(arrived_s, n_samples)` that then ends, or fails."""
-
-    def __init__(self, rate: int, blocks: list[tuple[float, int]], error: str | None = None) -> None:
-        assert not OPEN, "two sources are open"
-        OPEN.append(self)
-        self.name, self.rate, self.channels = "card", rate, 1
-        self._blocks, self._error = blocks, error
-
-    def blocks(self) -> Iterator[Block]:
-        position = 0
-        for arrived_s, n in self._blocks:
-            yield Block(np.zeros(n, dtype=np.float32), self.rate, position, 0, arrived_s)
-            position += n
-        if self._error:
-            raise AudioError(self._error)
-
-    def close(self) -> None:
-        if self in OPEN:
-            OPEN.remove(self)
-
-
-def open_sequence(*openings: Callable[[], Source]) -> Callable[[], Source]:
-    """Return a function that calls the openings one after the other, then fails."""
-    left = list(openings)
-
-    def open_source() -> Source:
-        if not left:
-            raise AudioError("card: unplugged")
-        return left.pop(0)()
-
-    return open_source
-
-
-def unplugged() -> Source:
-    raise AudioError("card: no such device")
 
 
 def immediate(tries: int) -> RetryPolicy:
@@ -97,64 +56,6 @@ def test_outage_is_dropped_between_its_blocks() -> None:
         (600, 0, 50),
         (700, 50, 100),
     ]
-
-
-def test_suspend_is_no_outage() -> None:
-    """A suspended source is closed at its next block; after it, positions continue and nothing counts as dropped."""
-    open_source = open_sequence(
-        lambda: FailingSource(100, [(10.0, 100), (11.0, 100), (12.0, 100)]),
-        lambda: FailingSource(100, [(500.0, 100), (501.0, 100)]),
-    )
-    with ReconnectingSource("card", open_source, NO_DELAY) as source:
-        blocks = source.blocks()
-        seen = [next(blocks)]
-        source.suspend()
-        reader = threading.Thread(target=lambda: seen.append(next(blocks)), daemon=True)
-        reader.start()
-        eventually(lambda: not OPEN)
-        assert reader.is_alive() and len(seen) == 1
-        source.resume()
-        reader.join(TIMEOUT_S)
-        seen.append(next(blocks))
-        assert [(block.position, block.dropped) for block in seen] == [(0, 0), (100, 0), (200, 0)]
-        assert (source.outages, source.failures) == (0, 0)
-    assert not OPEN
-
-
-def test_suspend_ends_outage() -> None:
-    """Failures before a suspension no longer count, and an outage after it does not contain it."""
-    openings = [unplugged, lambda: FailingSource(100, [(1e9, 100)])]
-    source = ReconnectingSource("card", open_sequence(lambda: FailingSource(100, [(1.0, 100)]), *openings), LONG_DELAY)
-    blocks = source.blocks()
-    seen = [next(blocks)]
-    reader = threading.Thread(target=lambda: seen.extend(blocks), daemon=True)
-    reader.start()
-    eventually(lambda: source.failures == 1)
-    source.suspend()
-    source._wake_ups.put(None)  # as at the end of the delay
-    eventually(lambda: source.failures == 0)
-    source.resume()
-    eventually(lambda: source.failures == 1)
-    source._wake_ups.put(None)
-    eventually(lambda: len(seen) == 2)
-    assert 0 < seen[1].dropped < (1e9 - 1.0 - 1) * 100
-    source.close()
-    reader.join(TIMEOUT_S)
-    assert not OPEN and not reader.is_alive()
-
-
-@pytest.mark.parametrize("is_open", [True, False])
-def test_close_while_suspended(is_open: bool) -> None:
-    """`close` ends the wait of a suspended source, also of one that is not open yet."""
-    source = ReconnectingSource("card", lambda: FailingSource(100, [(1.0, 100)]), NO_DELAY, wait=is_open)
-    source.suspend()
-    reader = threading.Thread(target=lambda: (source.open(), list(source.blocks())), daemon=True)
-    reader.start()
-    eventually(lambda: not OPEN)
-    assert reader.is_alive()
-    source.close()
-    reader.join(TIMEOUT_S)
-    assert not reader.is_alive() and not OPEN
 
 
 def test_outage_after_stalled_reader(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,12 +61,11 @@ def test_unique_ids_unchanged() -> None:
     """The identifiers are those of earlier versions, so that Home Assistant keeps the entities and their settings."""
     names = ["genre", "music", "confidence", "level", "listening", "dropped_samples", "outages", "lag", "temperature"]
     node = home_assistant.node_id("genre-edge")
-    contents = entities(styles=STYLES, sounds=SOUNDS)
+    contents, topics = entities(styles=STYLES, sounds=SOUNDS), set()
     for name in [*names, "style", "sound"]:
         assert contents[name]["unique_id"] == f"{node}_{name}"
-        assert home_assistant.entity_topics(node).replace("+", "sensor", 1).replace("+", name) == (
-            f"homeassistant/sensor/{node}/{name}/config"
-        )
+        topics.add(f"homeassistant/{contents[name]['p']}/{node}/{name}/config")
+    assert topics == set(home_assistant.entity_topics(node))
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,22 @@ def test_no_verdict_yet(station: Station, monkeypatch: pytest.MonkeyPatch) -> No
     assert published == []
 
 
+def test_close_while_publishing(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last availability is `offline` if the publisher is closed while its thread publishes everything."""
+    published: list[tuple[str, Any]] = []
+    client = BrokerClient(BrokerAddress("nowhere", 1, False, "p"))
+    publisher = MqttPublisher(station, client)
+
+    def publish(name: str, content: Any) -> None:
+        published.append((name, content))
+        if name == "health":
+            publisher.close()
+
+    monkeypatch.setattr(client, "publish", publish)
+    publisher._publish_all()
+    assert [content for name, content in published if name == "availability"][-1] == "offline"
+
+
 @requires_mosquitto
 def test_publishes_styles_and_sounds(broker: Mosquitto, subscriber: MqttSubscriber) -> None:
     """A broker receives the sensors of a model with styles and sounds, and their states."""
@@ -107,24 +123,28 @@ def test_publishes_styles_and_sounds(broker: Mosquitto, subscriber: MqttSubscrib
 def test_migration(
     broker: Mosquitto, subscriber: MqttSubscriber, station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Entities of an earlier version are released, announced with the device, and their messages deleted, in order."""
+    """Entities of an earlier version are unloaded, announced with the device, and their messages deleted, in order.
+
+    Messages of other devices, and of entities that a user has added to the device, are kept.
+    """
     monkeypatch.setattr(publisher_module, "_POLL_S", 0.02)
     node = home_assistant.node_id("genre-edge")
     discovery = home_assistant.discovery_topic(node)
     old = [f"homeassistant/sensor/{node}/genre/config", f"homeassistant/binary_sensor/{node}/music/config"]
-    other = "homeassistant/sensor/genre_edge_other/genre/config"
-    for topic in [*old, other]:
+    own = [f"homeassistant/button/{node}/my_own_button/config", f"homeassistant/binary_sensor/{node}/genre/config"]
+    others = ["homeassistant/sensor/genre_edge_other/genre/config", *own]
+    for topic in [*old, *others]:
         subscriber.publish(topic, json.dumps({"unique_id": topic}), retain=True)
-    eventually(lambda: other in subscriber.topics)
+    eventually(lambda: set(others) <= set(subscriber.topics))
     publisher = start_publisher(station, f"mqtt://127.0.0.1:{broker.port}/genre-edge")
     eventually(lambda: all(subscriber.topics[topic] == "" for topic in old))
     eventually(lambda: discovery in subscriber.topics)
     for topic in old:
         contents = [content for name, content in subscriber.log if name in (topic, discovery)]
         assert contents[-3] == {"migrate_discovery": True} and "cmps" in contents[-2] and contents[-1] == ""
-    assert subscriber.topics[other] == {"unique_id": other}
+    assert [subscriber.topics[topic] for topic in others] == [{"unique_id": topic} for topic in others]
     late = MqttSubscriber(broker.port)
-    eventually(lambda: {discovery, other} <= late.retained)
+    eventually(lambda: {discovery, *others} <= late.retained)
     assert not late.retained & set(old)
     late.close()
     publisher.close()

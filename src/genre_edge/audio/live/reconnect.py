@@ -93,7 +93,7 @@ class ReconnectingSource(Source):
     def open(self) -> None:
         """Open the source, with as many attempts as necessary; `rate` and `channels` are set afterwards.
 
-        While the source is suspended, it waits.
+        While the source is suspended, it waits; attempts that fail meanwhile do not count.
 
         Raises:
             SourceLostError: all attempts of the retry policy failed.
@@ -102,16 +102,20 @@ class ReconnectingSource(Source):
         while self._source is None and not self._closed:
             if self._suspended:
                 self._wait_for_resume()
-                continue
-            try:
-                self._source = self._open_source()
-                self.rate, self.channels = self._source.rate, self._source.channels
-            except _FAILURES as error:
-                if isinstance(error, UnusableSourceError) and self._last_sample_s is None:
-                    raise
-                self._handle_failure(self._reason(error))
-        if self._closed:  # another thread called `close`
-            self._close_source()
+            else:
+                self._try_to_open()
+            if self._closed or self._suspended:  # by another thread, while the source was being opened
+                self._close_source()
+
+    def _try_to_open(self) -> None:
+        try:
+            self._source = self._open_source()
+            self.rate, self.channels = self._source.rate, self._source.channels
+        except _FAILURES as error:
+            is_final = isinstance(error, UnusableSourceError) and self._last_sample_s is None
+            if is_final and not self._suspended:
+                raise
+            self._handle_failure(self._reason(error))
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, AudioError):
@@ -119,8 +123,12 @@ class ReconnectingSource(Source):
         return f"{self.name}: {getattr(error, 'strerror', None) or str(error) or 'not enough memory'}"
 
     def _handle_failure(self, reason: str) -> None:
-        """Count and log a failure, then wait before the next attempt. Raises SourceLostError."""
-        if self._closed:
+        """Count and log a failure, then wait before the next attempt. Raises SourceLostError.
+
+        A failure after `close` or `suspend` does not count.
+        """
+        self._discard_wake_ups()
+        if self._closed or self._suspended:
             return
         self.failures += 1
         if not self._disconnected:
@@ -136,9 +144,16 @@ class ReconnectingSource(Source):
         """Wait for `resume` or `close`; earlier failures no longer count, and the time is no outage."""
         self.failures, self._missed_s = 0, 0.0
         self._disconnected = self._unstable = False
-        self._wake_ups.get()
+        self._discard_wake_ups()
+        while self._suspended and not self._closed:
+            self._wake_ups.get()
         if self._last_sample_s is not None:
             self._last_sample_s = time.monotonic()
+
+    def _discard_wake_ups(self) -> None:
+        """Discard what nobody waited for. The caller checks `_closed` and `_suspended` afterwards, then waits."""
+        for _ in range(self._wake_ups.qsize()):
+            self._wake_ups.get()
 
     def _log_outage(self, reason: str) -> None:
         if self.failures == 1:
@@ -208,8 +223,12 @@ class ReconnectingSource(Source):
                 source.close()
 
     def suspend(self) -> None:
-        """Close the source at its next block, until `resume`; neither an outage nor lost samples. Thread-safe."""
+        """Close the source at its next block, until `resume`; neither an outage nor lost samples. Thread-safe.
+
+        A delay between attempts ends. A source that fails meanwhile is opened again after `resume`.
+        """
         self._suspended = True
+        self._wake_ups.put(None)
 
     def resume(self) -> None:
         """Open a suspended source again. Thread-safe."""

@@ -56,7 +56,7 @@ def _count_open_descriptors() -> int:
     try:
         return sum(1 for _ in _DESCRIPTORS.iterdir())
     except OSError:
-        return 32  # a plausible number
+        return 32  # unknown: assume 32
 
 
 class Condition:

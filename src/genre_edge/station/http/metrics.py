@@ -43,11 +43,14 @@ class StationCollector(Collector):
         status = station.status()
         model, verdict = status["model"], status["verdict"] or {}
         yield _info("genre_edge_model", "Model in use.", model)
-        yield _gauge("listening", "1 if samples arrived in the last 5 seconds, else 0.", float(status["listening"]))
+        help_text = "1 if samples arrived in the last 5 seconds and the station is not paused, else 0."
+        yield _gauge("listening", help_text, float(status["listening"]))
         yield _gauge("paused", "1 if the station is paused, else 0.", float(status["paused"]))
         yield _gauge("start_time_seconds", "Start time of the station in unix seconds.", status["started"])
         yield _counter(
-            "audio_seconds", "Seconds of audio since the start, dropped samples included.", status["position_s"]
+            "audio_seconds",
+            "Seconds of audio since the start, with dropped samples and, of a pipe, the time of pauses.",
+            status["position_s"],
         )
         yield _counter("dropped_samples", "Samples that were dropped and not classified.", status["dropped_samples"])
         yield _counter("outages", "Times that the source was lost.", status["outages"])

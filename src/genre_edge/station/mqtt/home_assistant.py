@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 DISCOVERY_PREFIX = "homeassistant"  # Home Assistant's default
-MIGRATE = {"migrate_discovery": True}  # releases an entity, with the user's settings, for the device's message
+MIGRATE = {"migrate_discovery": True}  # makes Home Assistant unload an entity and keep its settings
 NO_STYLE = "none"
 REASONS = ("silence", "not_music", "low_confidence", "too_short")
 _OPTIONAL = ("temperature", "style", "sound")  # entities that not every station has
+_EARLIER_ENTITIES = {
+    "sensor": ("genre", "confidence", "level", "dropped_samples", "outages", "lag", *_OPTIONAL),
+    "binary_sensor": ("music", "listening"),
+}
 _MACHINE_ID = Path("/etc/machine-id")
 
 Config = dict[str, Any]
@@ -38,13 +42,17 @@ def discovery_topic(node: str) -> str:
     return f"{DISCOVERY_PREFIX}/device/{node}/config"
 
 
-def entity_topics(node: str) -> str:
-    """Return the filter of the discovery topics of earlier versions, which published one message for each entity.
+def entity_topics(node: str) -> list[str]:
+    """Return the discovery topics of earlier versions, which published one message for each entity.
 
     Their OBJECT_ID is the key of the entity in `cmps`, and NODE is the device's OBJECT_ID: so Home Assistant
     recognises each entity when it migrates.
     """
-    return f"{DISCOVERY_PREFIX}/+/{node}/+/config"
+    return [
+        f"{DISCOVERY_PREFIX}/{component}/{node}/{object_id}/config"
+        for component, object_ids in _EARLIER_ENTITIES.items()
+        for object_id in object_ids
+    ]
 
 
 def discovery_message(

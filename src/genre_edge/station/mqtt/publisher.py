@@ -53,6 +53,7 @@ class MqttPublisher:
         self._station, self._client, self._page_url = station, client, page_url
         self._wake = threading.Event()
         self._stopping = False
+        self._availability_lock = threading.Lock()  # held to publish `online`: none may follow `offline`
         self._all_due = False  # there is a new connection
         self._entity_topics = SimpleQueue[str]()  # of retained discovery messages of an earlier version
         limit_log(log.name)
@@ -63,13 +64,15 @@ class MqttPublisher:
         """Connect and publish in the background."""
         address = self._client.address
         self._client.subscribe(home_assistant.pause_topic(address.base_topic), self._on_command)
-        self._client.subscribe(home_assistant.entity_topics(address.node_id), self._on_entity)
+        for topic in home_assistant.entity_topics(address.node_id):
+            self._client.subscribe(topic, self._on_entity)
         self._client.start(self._on_connected)
         self._thread.start()
 
     def close(self) -> None:
         """Publish `offline` and disconnect; waits at most one second."""
-        self._stopping = True
+        with self._availability_lock:
+            self._stopping = True
         self._wake.set()
         self._subscription.close()
         self._client.close()
@@ -124,7 +127,9 @@ class MqttPublisher:
         self._publish_discovery()
         self._publish_health()
         self._publish_verdict()
-        self._client.publish(AVAILABILITY, "online")
+        with self._availability_lock:
+            if not self._stopping:
+                self._client.publish(AVAILABILITY, "online")
 
     def _publish_discovery(self) -> None:
         """Publish the discovery message. It replaces those of an earlier version, which are deleted.
