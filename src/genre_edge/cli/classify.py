@@ -43,7 +43,10 @@ class OutputFormat(str, Enum):
 
 
 def classify(
-    paths: Annotated[list[str], typer.Argument(help="Files, directories, glob patterns, or - for standard input.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Files, directories, glob patterns, or - for standard input."),
+    ],
     format: Annotated[OutputFormat, typer.Option(help="Output format.")] = OutputFormat.table,
     top: TopOption = None,
     segments: Annotated[bool, typer.Option("--segments", help="Also list the genre of every few seconds.")] = False,

@@ -48,8 +48,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 SourceArgument = Annotated[
     Optional[str],  # noqa: UP045
     typer.Argument(
+        metavar="[SOURCE]",
         help="Sound card name or number, URL (http, icecast, rtsp; also of a playlist), file, or - for standard input "
-        "(a WAV, or raw PCM with --raw). Default: GENRE_EDGE_SOURCE, else the default microphone."
+        "(a WAV, or raw PCM with --raw). Default: GENRE_EDGE_SOURCE, else the default microphone.",
     ),
 ]
 SourceFileOption = Annotated[

@@ -13,7 +13,9 @@ from genre_edge.errors import GenreEdgeError
 
 
 def playlist(
-    folder: Annotated[Path, typer.Argument(help="Folder of the playlists; created if it does not exist.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of the playlists; created if it does not exist.")
+    ],
     db: DatabaseOption,
     by: Annotated[
         VocabularyName, typer.Option(help="A playlist for each genre, or for each file's most probable style.")

@@ -10,7 +10,7 @@ from genre_edge.system import signals
 
 
 def spectrogram(
-    path: Annotated[str, typer.Argument(help="Audio file.")],
+    path: Annotated[str, typer.Argument(metavar="FILE", help="Audio file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="PNG file to write.")],
     model: ModelOption = "edge",
 ) -> None:
