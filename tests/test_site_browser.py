@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import TIMEOUT_S
 from tests.helpers.page import launch_chromium
 from tests.helpers.site import build_site
+from tests.helpers.station import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -48,9 +49,16 @@ def test_site_pages_without_other_hosts(site: tuple[Path, str]) -> None:
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         for path in sorted(folder.rglob("*.html")):
-            page.goto(origin + path.relative_to(folder).as_posix(), wait_until="networkidle")
-        page.goto(origin, wait_until="networkidle")
-        page.get_by_placeholder("Search").first.fill("spectrogram")
-        page.locator(".md-search-result__link").first.wait_for()
+            page.goto(origin + path.relative_to(folder).as_posix(), wait_until="load")
+        page.goto(origin, wait_until="load")
+        search = page.get_by_placeholder("Search").first
+
+        def is_found() -> bool:
+            search.fill("")  # a word that is entered before the page's script listens is never searched
+            search.fill("spectrogram")
+            page.wait_for_timeout(1000)
+            return page.locator(".md-search-result__link").count() > 0
+
+        eventually(is_found, TIMEOUT_S)
     assert not errors
     assert len(requests) > 25 and [url for url in requests if not url.startswith((origin, "data:", "blob:"))] == []
