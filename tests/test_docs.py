@@ -32,7 +32,7 @@ SKIPPED = {
     'python -c "import pyarrow.parquet': "needs a cluster; tests/library/cluster/test_cluster.py",
     "mosquitto_pub": "needs a broker; tests/recipes/test_home_assistant.py",
     "mkdir -p ~/.config/systemd": "tests/recipes/test_nightly_scan.py uses another home",
-    "cp packaging/genre-edge-scan": "tests/recipes/test_nightly_scan.py uses another home",
+    "cp /opt/genre-edge/share": "tests/recipes/test_nightly_scan.py uses another home",
     "systemctl --user": "needs a user's systemd; tests/recipes/test_nightly_scan.py checks the units",
     "snapclient": "needs a Snapcast server; tests/recipes/test_live_pipes.py",
     "genre-edge devices": "needs PortAudio; tests/audio/test_portaudio.py",

@@ -133,3 +133,13 @@ def count_rows(path: Path) -> int:
         return int(database.execute("SELECT count(*) FROM verdicts").fetchone()[0])
     finally:
         database.close()
+
+
+@contextmanager
+def running(source: Source) -> Iterator[Station]:
+    """Run a station, and check that it stops without an error."""
+    station = make_station(source)
+    station.start()
+    yield station
+    station.stop()
+    assert station.join(TIMEOUT_S) and station.error is None

@@ -14,6 +14,7 @@ from tests.helpers.recipes import block
 SERVICE = "genre-edge-scan.service"
 TIMER = "genre-edge-scan.timer"
 PROGRAM = "/opt/genre-edge/bin/genre-edge"
+INSTALLED = "/opt/genre-edge/share/genre-edge/"  # where pip installs the files of packaging/
 
 
 @pytest.fixture
@@ -23,7 +24,8 @@ def home(tmp_path: Path) -> Path:
     commands = [line for line in lines if line.startswith(("mkdir", "cp"))]
     assert len(commands) == 2
     environment = os.environ | {"HOME": str(tmp_path)}
-    subprocess.run(["sh", "-e", "-c", "\n".join(commands)], cwd=ROOT, env=environment, check=True)
+    script = "\n".join(commands).replace(INSTALLED, "packaging/")
+    subprocess.run(["sh", "-e", "-c", script], cwd=ROOT, env=environment, check=True)
     return tmp_path
 
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -11,22 +10,12 @@ from genre_edge.audio.block import Block
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
 from genre_edge.audio.source import Source
 from genre_edge.station.resumable import Pause, PausedError, ResumableBlocks
-from genre_edge.station.station import Station
 from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import music, tone
 from tests.helpers.bundles import RATE
-from tests.helpers.station import QueueSource, eventually, make_station
+from tests.helpers.station import QueueSource, eventually, make_station, running
 
 LOW, HIGH = 150, 3000  # Hz: genres of the tiny model
-
-
-@contextmanager
-def running(source: Source) -> Iterator[Station]:
-    station = make_station(source)
-    station.start()
-    yield station
-    station.stop()
-    assert station.join(TIMEOUT_S) and station.error is None
 
 
 class Card(QueueSource):

@@ -1,15 +1,12 @@
 """Station: verdicts, events and status of one source, its progress for the watchdog, and errors that end it."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from genre_edge.audio.live.reconnect import ReconnectingSource, RetryPolicy
-from genre_edge.audio.source import Source
 from genre_edge.classify.classifier import Classifier
 from genre_edge.errors import AudioError, SourceLostError
 from genre_edge.model.bundle import Bundle
@@ -21,17 +18,7 @@ from genre_edge.station.station import Station
 from tests.conftest import TIMEOUT_S
 from tests.helpers.audio import ArraySource, music, tone
 from tests.helpers.bundles import RATE, STYLED, TINY, tiny
-from tests.helpers.station import QueueSource, eventually, make_station, styled_station
-
-
-@contextmanager
-def running(source: Source) -> Iterator[Station]:
-    """Run a station, and check that it stops without an error."""
-    station = make_station(source)
-    station.start()
-    yield station
-    station.stop()
-    assert station.join(TIMEOUT_S) and station.error is None
+from tests.helpers.station import QueueSource, eventually, make_station, running, styled_station
 
 
 def ignore() -> None:

@@ -9,10 +9,11 @@ trap 'echo "FAILED in line $LINENO"; journalctl --no-pager -u genre-edge | tail 
 
 # section HEADING [--only NUMBER]: paste a section's commands into a shell of the user `pi`.
 section() {
+    local commands
     say "$1"
-    python3 $here/guide.py $here/raspberry-pi.md "$@" >/tmp/commands
-    sed 's/^/pi@hifi:~ $ /' /tmp/commands
-    { echo 'set -e' && cat /tmp/commands; } | sudo -u pi -i bash
+    commands=$(python3 $here/guide.py $here/raspberry-pi.md "$@")
+    printf '%s\n' "$commands" | sed 's/^/$ /'
+    printf 'set -e\n%s\n' "$commands" | sudo -u pi -i bash
 }
 
 # verdict: wait until the station has classified the radio as classical music.
