@@ -4,8 +4,8 @@
 
 Appends one CSV row per hour of audio. The same command resumes from the last row in a new process until --days are
 reached; a larger --days extends the test. Exit code 1 if a limit is exceeded: resident memory grows by more than 1 MB
-after the first hour of a process, the number of descriptors or threads changes, bytes are written to disks, samples are
-dropped, or a verdict is misplaced.
+after the first hour of a process, the number of descriptors or threads changes, bytes are written to disks after the
+first row of a process, samples are dropped, or a verdict is misplaced.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def report(rows: list[Row]) -> list[str]:
         if growths
         else "growth of resident memory: not measured, the runs are shorter than two hours",
         f"maximum: {max(r.resident_bytes for r in rows) / 1e6:.1f} MB, {max(r.descriptors for r in rows)} descriptors, "
-        f"{max(r.threads for r in rows)} threads, {max(r.written_bytes for r in last_rows)} bytes written to disks",
+        f"{max(r.threads for r in rows)} threads, {max(map(soak_csv.written, runs))} bytes written to disks",
         f"{sum(r.verdicts for r in last_rows)} verdicts, {sum(r.misplaced for r in last_rows)} misplaced, "
         f"{sum(r.dropped_samples for r in last_rows)} dropped samples, "
         f"maximum lag {max(r.lag_ms for r in rows):.0f} ms",

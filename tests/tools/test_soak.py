@@ -122,7 +122,8 @@ def test_soak_exceeded_limit_exits_with_code_1(
         ([{"threads": 3}, {}], "2 to 3 threads"),
         ([{}, {"dropped_samples": 7}], "7 dropped samples"),
         ([{}, {"misplaced": 2}], "2 misplaced"),
-        ([{}, {"written_bytes": 4096}], "4096 written bytes"),
+        ([{"written_bytes": 4096}, {"written_bytes": 4096}], None),  # at the start: access times of loaded files
+        ([{"written_bytes": 4096}, {"written_bytes": 8192}], "4096 written bytes"),
     ],
 )
 def test_violations(changes: list[dict], violation: str | None) -> None:

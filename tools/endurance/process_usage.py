@@ -19,7 +19,8 @@ class ProcessUsage:
         descriptors: open file descriptors.
         threads: number of threads.
         wakeups: voluntary context switches since its start.
-        written_bytes: bytes written to storage since its start.
+        written_bytes: bytes written to storage since its start; on some file systems these include access times of
+            files that it loads.
     """
 
     cpu_s: float

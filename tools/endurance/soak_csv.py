@@ -89,6 +89,11 @@ def growth(run: list[Row]) -> int | None:
     return max(later[1:]) - later[0] if len(later) > 1 else None
 
 
+def written(run: list[Row]) -> int:
+    """Return the bytes written to disks after the first row. The start may write some: see `ProcessUsage`."""
+    return run[-1].written_bytes - run[0].written_bytes
+
+
 def violations(rows: list[Row]) -> Iterator[str]:
     """Yield one sentence per exceeded limit."""
     for run in runs(rows):
@@ -97,9 +102,8 @@ def violations(rows: list[Row]) -> Iterator[str]:
         if grown is not None and grown > MAX_GROWTH:
             yield f"run {first.run}: resident memory grew by {grown} bytes after the first hour"
         for name in ("descriptors", "threads"):
-            counts = {getattr(row, name) for row in run}
-            if len(counts) > 1:
-                yield f"run {first.run}: {min(counts)} to {max(counts)} {name}"
-        for name in ("misplaced", "dropped_samples", "written_bytes"):
-            if count := getattr(last, name):
-                yield f"run {first.run}: {count} {name.replace('_', ' ')}"
+            values = {getattr(row, name) for row in run}
+            if len(values) > 1:
+                yield f"run {first.run}: {min(values)} to {max(values)} {name}"
+        counts = {"misplaced": last.misplaced, "dropped samples": last.dropped_samples, "written bytes": written(run)}
+        yield from (f"run {first.run}: {count} {name}" for name, count in counts.items() if count)
