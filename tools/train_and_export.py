@@ -32,26 +32,38 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from genre_edge.errors import GenreEdgeError
-from tools.training import bundle_export, data, examples, own_genres, own_genres_report, recipes, report
+from tools.training import archive_frames, bundle_export, data, examples, own_genres, own_genres_report, recipes, report
 from tools.training.architectures import ARCHITECTURES, Architecture
 from tools.training.embedding import Embedder
 from tools.training.genre_folders import GenreFolders, without_few_groups
 from tools.training.jobs import TrainingJob
 
 RANDOM_HOLDOUT = 0.2
-FROM_SCRATCH_ONLY = ("tracks", "teacher", "unlabelled", "not_music", "then_use_all", "epochs", "random_splits")
+FROM_SCRATCH_ONLY = (
+    "tracks",
+    "heads_only",
+    "teacher",
+    "unlabelled",
+    "not_music",
+    "then_use_all",
+    "epochs",
+    "random_splits",
+)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
+    parser.add_argument(
         "--audio",
         type=Path,
         help="labelled audio, one folder per genre, of which a fifth is held out; or, with --tracks, the folder of the "
         "column audio",
     )
-    source.add_argument("--mels", type=Path, help="mel archive (.npz), with --tracks")
+    parser.add_argument(
+        "--mels",
+        type=Path,
+        help="mel archive (.npz), with --tracks; beside --audio for the genres of tracks whose audio is missing",
+    )
     parser.add_argument(
         "--base", default="edge", metavar="BUNDLE", help="network that gets the new last layer (default: edge)"
     )
@@ -65,6 +77,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--architecture", choices=ARCHITECTURES, nargs="+", default=[], help="network to train from scratch"
+    )
+    parser.add_argument(
+        "--heads-only", action="store_true", help="keep the layers of the shipped edge and nano instead of --teacher"
     )
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="the teacher's weights (mn04_as_mAP_432.pt)")
     parser.add_argument("--unlabelled", type=Path, nargs="+", default=[], metavar="DIR", help="unlabelled music")
@@ -84,6 +99,8 @@ def parse_arguments() -> argparse.Namespace:
         "--random-splits", type=int, default=0, metavar="N", help="also train and test on N random 80/20 splits"
     )
     arguments = parser.parse_args()
+    if not (arguments.audio or arguments.mels):
+        parser.error("one of the arguments --audio --mels is required")
     arguments.from_scratch |= bool(arguments.architecture or arguments.mels)
     if not arguments.from_scratch:
         if given := [name for name in FROM_SCRATCH_ONLY if getattr(arguments, name)]:
@@ -110,7 +127,10 @@ def check_from_scratch(parser: argparse.ArgumentParser, arguments: argparse.Name
 
 def check_students(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """Exit with a message if the options of a distillation do not fit together."""
-    for option in ("teacher", "unlabelled", "not_music"):
+    if arguments.heads_only and arguments.teacher:
+        parser.error("--heads-only needs no --teacher")
+    required = ("unlabelled", "not_music") if arguments.heads_only else ("teacher", "unlabelled", "not_music")
+    for option in required:
         if not getattr(arguments, option):
             parser.error(f"--{option.replace('_', '-')} is required by --architecture edge and nano")
     for option in ("random_splits", "epochs"):
@@ -125,7 +145,9 @@ def check_students(parser: argparse.ArgumentParser, arguments: argparse.Namespac
 
 def check_training_on_labels(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """Exit with a message if an option is for distillation only."""
-    for option in ("teacher", "unlabelled", "not_music", "then_use_all"):
+    if arguments.audio and arguments.mels:
+        parser.error("--audio and --mels together need --architecture edge or nano")
+    for option in ("heads_only", "teacher", "unlabelled", "not_music", "then_use_all"):
         if getattr(arguments, option):
             parser.error(f"--{option.replace('_', '-')} needs --architecture edge or nano")
 
@@ -136,6 +158,9 @@ def load(
     """Load the tracks and return (all, train, holdout)."""
     if arguments.audio and arguments.tracks:
         tracks = data.load_audio_table(arguments.audio, arguments.tracks, architecture.mel)
+        if arguments.mels:
+            archived = data.load_archive(arguments.mels, arguments.tracks)
+            tracks += archive_frames.missing(tracks, archived, architecture.mel)
     elif arguments.audio:
         tracks = data.load_audio(arguments.audio, architecture.mel)
         return tracks, *data.random_split(tracks, RANDOM_HOLDOUT, arguments.seed)
@@ -260,7 +285,7 @@ def export(
     arguments: argparse.Namespace,
     metrics: dict[str, Any],
 ) -> None:
-    """Train one network, write its bundle, and print its metrics."""
+    """Train one network, write its bundle, and print its metrics: those on the holdout's tracks with audio, if any."""
     info = bundle_export.BundleInfo(
         name=arguments.name or job.student or arguments.architecture[0],
         version=arguments.bundle_version,
@@ -269,9 +294,10 @@ def export(
         command=public_command(arguments),
     )
     trained = trainer(train)
+    heard = [track for track in holdout if track.path] or holdout
     out = job.out / job.student if job.student else job.out
     directory = out / ("measured" if arguments.then_use_all else "bundle")
-    bundle = bundle_export.export_measured(trained, job, train, holdout, info, metrics, directory)
+    bundle = bundle_export.export_measured(trained, job, train, heard, info, metrics, directory)
     print(report.as_table(bundle.metrics["holdout"] | {"tracks": []}))
     print(
         f"float {bundle.metrics['float_accuracy']:.4f}, int8 {bundle.metrics['holdout']['accuracy']:.4f}: {directory}"

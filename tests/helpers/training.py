@@ -76,7 +76,7 @@ def small_design() -> StudentDesign:
         Block(3, 16, 48),
         Block(3, 16, 64, stride=2),
     )
-    return StudentDesign(Design(4, blocks, 24), (1, 2, 3, 4, 5))
+    return StudentDesign(Design(4, blocks, 24), (1, 2, 3, 4, 5), 2)
 
 
 class UntrainedTeacher(Teacher):

@@ -7,14 +7,20 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+from genre_edge.diagnostics.synthetic_audio import music
+from genre_edge.errors import ModelError
+from genre_edge.mel.spectrogram import MelSpectrogram
 from genre_edge.model.bundle import MODELS
+from genre_edge.model.prediction import Model
 from tests.helpers.training import small_design
 from tools.training import quantise
 from tools.training.architectures import ARCHITECTURES, multiply_accumulates
-from tools.training.distillation import students
+from tools.training.distillation import shipped, student_network, students
 from tools.training.distillation.folded import folded, round_activations, round_kernel
 from tools.training.distillation.int8_features import Int8Features
 from tools.training.distillation.student import Student
+from tools.training.distillation.student_network import FeatureScale
+from tools.training.examples import normalise_patches
 from tools.training.head import LinearLayer
 
 pytestmark = pytest.mark.train
@@ -49,9 +55,57 @@ def test_whole_network_equals_stages() -> None:
     for stage in student.stages:
         stage.set_weights([w + 0.1 * rng.random(w.shape) for w in stage.get_weights()])
     layer = LinearLayer(rng.normal(size=(24, 3)), rng.normal(size=3))
-    x = rng.normal(size=(2, 128, students.PATCH_FRAMES, 1)).astype(np.float32)
-    whole = students.with_head(student.stages, design.network, layer)(x, training=False)
-    np.testing.assert_allclose(whole, layer(np.asarray(student.stage_outputs(x)[-1])), rtol=1e-3, atol=1e-3)
+    x = rng.normal(size=(4, 128, students.PATCH_FRAMES, 1)).astype(np.float32)
+    scale = FeatureScale.measure(student.stages, design, x)
+    whole = student_network.with_head(student.stages, design, scale, scale.on_features(layer))
+    expected = layer(np.asarray(student.stage_outputs(x)[-1]))
+    np.testing.assert_allclose(whole(x, training=False), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_features_are_scaled_means() -> None:
+    """Embedding and means of the first depthwise convolutions have mean 2 and deviation 0.5; outliers are limited."""
+    import keras
+
+    design, rng = small_design(), np.random.default_rng(0)
+    student = Student(design)
+    x = rng.normal(size=(6, 128, students.PATCH_FRAMES, 1)).astype(np.float32)
+    scale = FeatureScale.measure(student.stages, design, x)
+    assert len(scale.unit) == student_network.n_features(design) == 24 + 8 + 8
+    layer = LinearLayer(np.eye(len(scale.unit), 2), np.zeros(2))
+    network = student_network.with_head(student.stages, design, scale, layer)
+    convolved = [network.get_layer(f"block_{k}_depthwise_relu").output for k in (1, 2)]
+    outputs = keras.Model(network.input, [network.get_layer("features").output, *convolved])(x, training=False)
+    features, *convolved = (np.asarray(part) for part in outputs)
+    means = np.concatenate([student.stage_outputs(x)[-1], *(part.mean(axis=(1, 2)) for part in convolved)], axis=1)
+    np.testing.assert_allclose(features, np.clip((means - scale.offset) / scale.unit, 0, 6), atol=1e-3)
+    varied = means.std(axis=0) > 1e-6
+    np.testing.assert_allclose(features[:, varied].mean(axis=0), 2, atol=0.01)
+    assert np.median(features[:, varied].std(axis=0)) == pytest.approx(0.5, abs=0.01)
+    assert np.asarray(network.get_layer("embedding_scaled")(np.full((1, 1, 1, 24), 1e6))).max() == 6
+
+
+@pytest.mark.parametrize("name", students.DESIGNS)
+def test_shipped_weights(name: str) -> None:
+    """The float network with the shipped int8 weights gives the features and the heads of the int8 network."""
+    design, content = students.DESIGNS[name], (MODELS / name / "model.tflite").read_bytes()
+    stages = students.stages(design.network, design.stage_ends)
+    shipped.set_weights(stages, design.network, content)
+    model = Model(name)
+    frames = MelSpectrogram(students.MEL).db(music(5, round(students.MEL.sr)))[:, : students.PATCH_FRAMES]
+    x = normalise_patches([frames], model.bundle)
+    for stage in stages:
+        x = stage(x, training=False)
+    layer = shipped.embedding_layer(content, design.network)
+    expected = model.logits(frames)[model.bundle.layout.styles]
+    styles = layer(np.asarray(x))[0, model.bundle.layout.styles]
+    assert np.corrcoef(styles, expected)[0, 1] > 0.99 and np.abs(styles - expected).max() < 0.2 * np.ptp(expected)
+
+
+def test_weights_of_another_architecture_are_refused() -> None:
+    content = (MODELS / "edge" / "model.tflite").read_bytes()
+    design = students.NANO
+    with pytest.raises(ModelError, match="another architecture"):
+        shipped.set_weights(students.stages(design.network, design.stage_ends), design.network, content)
 
 
 def some_network() -> tuple[Any, Any, np.ndarray]:
@@ -60,9 +114,9 @@ def some_network() -> tuple[Any, Any, np.ndarray]:
 
     rng = np.random.default_rng(0)
     keras.utils.set_random_seed(0)
-    network = students.network(small_design().network, 3)
+    network = student_network.network(small_design(), 3)
     network.set_weights([w + 0.1 * rng.random(w.shape) for w in network.get_weights()])
-    embed = keras.Model(network.input, network.get_layer("embedding").output)
+    embed = keras.Model(network.input, network.get_layer("features").output)
     return network, embed, rng.normal(size=(2, 128, students.PATCH_FRAMES, 1)).astype(np.float32)
 
 

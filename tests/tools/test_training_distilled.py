@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,17 +16,21 @@ from tools.training.architectures import ARCHITECTURES
 from tools.training.data import Track
 from tools.training.distillation import (
     audioset,
+    backbone,
     distilled,
     efficientat,
     function_matching,
     genre_head,
+    headless,
     recordings,
+    shipped,
+    student_network,
     students,
     teacher_heads,
     views,
 )
 from tools.training.distillation.function_matching import Phase
-from tools.training.distillation.student import Student
+from tools.training.jobs import TrainingJob
 
 RATE = 32000
 GENRES = {"jazz": 300, "rock": 2000, "unknown": 9000}
@@ -62,9 +65,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def train(data: Path, *arguments: str) -> Finished:
+def train(data: Path, *arguments: str, shipped_bundles: Path | None = None) -> Finished:
+    """Run the training with small networks; `shipped_bundles` has a folder for each student."""
     tiny = replace(ARCHITECTURES["edge"], student=small_design())
-    tiny = replace(tiny, build=lambda _, n: students.network(small_design().network, n))
+    tiny = replace(tiny, build=lambda _, n: student_network.network(small_design(), n))
     with pytest.MonkeyPatch.context() as patch:
         for name in ("edge", "nano"):
             patch.setitem(ARCHITECTURES, name, tiny)
@@ -76,8 +80,11 @@ def train(data: Path, *arguments: str) -> Finished:
         patch.setattr(function_matching, "STATISTICS_BATCHES", 1)
         phases = Phase("hints", 2, views.Batch(2, 64, 0.0), 1e-2), Phase("matching", 2, views.Batch(2, 64, 0.5), 1e-3)
         patch.setattr(distilled, "PHASES", phases)
-        patch.setattr(distilled, "CALIBRATION_BATCHES", 1)
+        patch.setattr(backbone, "CALIBRATION_BATCHES", 1)
         patch.setattr(teacher_heads, "BATCHES", 4)
+        patch.setattr(teacher_heads, "N_NOT_MUSIC", 32)
+        if shipped_bundles:
+            patch.setattr(shipped, "bundle_path", lambda name: shipped_bundles / name / "bundle")
         patch.setattr(bundle_export, "_check_loss", lambda *figures: None)
         return run_main(train_and_export, *arguments)
 
@@ -102,10 +109,10 @@ def test_bundles(out: Path, name: str) -> None:
     for bundle in (measured, final):
         assert bundle.labels == sorted(GENRES) and bundle.mel == students.MEL and bundle.name == name
         assert [style.name for style in bundle.styles] == [style.name for style in audioset.STYLES.values()]
-        assert bundle.sounds == teacher_heads.SOUNDS and bundle.not_music == distilled.NOT_MUSIC_THRESHOLD
+        assert bundle.sounds == teacher_heads.SOUNDS and bundle.not_music == headless.NOT_MUSIC_THRESHOLD
     assert measured.metrics["holdout"] == final.metrics["holdout"] and final.metrics["holdout"]["n"] == 6
     assert final.metrics["refitted"]["tracks"] == 24 and "refitted" not in measured.metrics
-    assert len(final.metrics["folds"]) == distilled.FOLD_SEEDS
+    assert len(final.metrics["folds"]) == headless.FOLD_SEEDS
     hours = measured.metrics["hours"]
     assert hours["labelled"] == pytest.approx(18 * 6 / 3600, abs=0.006)
     assert hours == final.metrics["refitted"]["hours"]
@@ -116,10 +123,10 @@ def test_bundles(out: Path, name: str) -> None:
 def test_copies_of_held_out_tracks_are_not_used(data: Path, out: Path) -> None:
     """A file with the content of a held-out track is not used, whatever its name."""
     tracks = [Track(f"t{i}", "jazz", "", np.empty((0, 0)), "", data / "audio" / f"{i}.wav") for i in (0, 20)]
-    job = distilled.TrainingJob(ARCHITECTURES["edge"], ["jazz"], 0, 0, out, unlabelled=(data / "music",))
-    found = distilled._recordings(job, tracks[:1], tracks[1:])
+    job = TrainingJob(ARCHITECTURES["edge"], ["jazz"], 0, 0, out, unlabelled=(data / "music",))
+    found = backbone.load_recordings(job, tracks[:1], tracks[1:])
     assert sorted(r.name for r in found) == ["0", "0", "1", "2", "3"]
-    found = distilled._recordings(job, tracks, tracks[1:])
+    found = backbone.load_recordings(job, tracks, tracks[1:])
     assert sorted(r.name for r in found) == ["0", "0", "1", "2", "3"]
 
 
@@ -143,6 +150,39 @@ def test_same_command_resumes(data: Path, out: Path) -> None:
     assert done.code != 0 and "belongs to a run with other parameters" in done.stderr
 
 
+@pytest.fixture(scope="module")
+def archive(data: Path) -> list[object]:
+    """Options for an archive of all tracks, and for a table in which five tracks have no audio."""
+    table = (data / "tracks.csv").read_text().splitlines()
+    lines = [line.rpartition(",")[0] + "," if i in (3, 4, 5, 22, 23) else line for i, line in enumerate(table)]
+    (data / "few.csv").write_text("\n".join(lines) + "\n")
+    np.savez(data / "m.npz", mel=np.random.default_rng(0).integers(0, 256, (24, 128, 100), dtype=np.uint8))
+    return ["--mels", data / "m.npz", "--tracks", data / "few.csv"]
+
+
+@pytest.mark.train
+def test_heads_only_with_archive(data: Path, out: Path, archive: list[object]) -> None:
+    """The student keeps its layers without a teacher; tracks without audio count in the regression only."""
+    words = f"--audio {data} --architecture edge --heads-only --unlabelled {data}/music --not-music {data}/noise"
+    options = [*words.split(), *map(str, archive), "--then-use-all", "--out", str(data / "heads")]
+    done = train(data, *options, shipped_bundles=out)
+    assert done.code == 0, done.stderr
+    measured, final = (Model(data / "heads" / "edge" / kind) for kind in ("measured", "bundle"))
+    assert measured.bundle.metrics["holdout"]["n"] == 4 and measured.bundle.metrics["tracks_without_audio"] == 3
+    assert final.bundle.metrics["refitted"]["tracks_without_audio"] == 5
+    before = Model(out / "edge" / "bundle")
+    for key in ("explained", "hours"):
+        assert final.bundle.metrics[key] == before.bundle.metrics[key]
+    assert (final.bundle.styles, final.bundle.sounds) == (before.bundle.styles, before.bundle.sounds)
+
+
+@pytest.mark.train
+def test_heads_only_needs_no_teacher(data: Path) -> None:
+    words = f"--audio {data} --tracks {data}/tracks.csv --architecture edge --heads-only --teacher t.pt --out o"
+    done = train(data, *words.split())
+    assert done.code != 0 and "--heads-only needs no --teacher" in done.stderr
+
+
 @pytest.mark.train
 def test_evaluate_with_audio(data: Path, out: Path) -> None:
     """The bundle can be evaluated on audio, not on the archive of another front end."""
@@ -153,42 +193,29 @@ def test_evaluate_with_audio(data: Path, out: Path) -> None:
     assert done.code == 1 and "is not the archive's" in done.stderr
 
 
-def some_student() -> Any:
-    import keras
-
-    keras.utils.set_random_seed(3)
-    return Student(small_design())
-
-
-@pytest.mark.train
-def test_genre_head_is_linear_in_the_embedding() -> None:
-    """The fitted layer equals the regression on embedding and kinds of music plus half of the prior."""
-    student, rng = some_student(), np.random.default_rng(0)
-    labels = ["jazz", "zydeco", "rock"]
-    model = genre_head.GenreHead.of(student, labels)
-    copies = [[rng.normal(size=(3, 24)) for _ in range(12)] for _ in range(2)]
-    classes = np.arange(12) % 3
-    layer = model.fit(copies, classes)
-    features = [[np.concatenate([rows, model.music(rows)], axis=1) for rows in copy] for copy in copies]
-    expected = head.fit_genre_layer(features, classes, genre_head.SETTINGS)
-    rows = copies[0][0]
-    weights, bias = (np.asarray(w) for w in student.to_logits.layers[-1].get_weights())
-    own = [audioset.GENRES["jazz"], audioset.GENRES["rock"]]
-    prior = np.insert(rows @ weights[:, own] + bias[own], 1, 0, axis=1)
-    np.testing.assert_allclose(layer(rows), expected(features[0][0]) + 0.5 * prior, atol=1e-6)
+def test_genre_head_is_linear_in_the_features() -> None:
+    """The fitted layer equals the regression on features and styles plus the weighted prior."""
+    rng, labels = np.random.default_rng(0), ["jazz", "zydeco", "rock"]
+    styles = head.LinearLayer(rng.normal(size=(24, len(audioset.STYLES))), rng.normal(size=len(audioset.STYLES)))
+    model = genre_head.GenreHead.of(styles, labels)
+    copies = [[rng.normal(size=(3, 24)) for _ in range(1 + i % 2)] for i in range(12)]
+    classes, weight = np.arange(12) % 3, rng.uniform(0.5, 1, 12)
+    layer = model.fit(copies, classes, weight)
+    features = [[np.concatenate([rows, styles(rows)], axis=1) for rows in outputs] for outputs in copies]
+    expected = head.fit_genre_layer(features, classes, genre_head.SETTINGS, weight)
+    rows, names = copies[0][0], [style.name for style in audioset.STYLES.values()]
+    prior = np.insert(styles(rows)[:, [names.index("jazz"), names.index("rock")]], 1, 0, axis=1)
+    np.testing.assert_allclose(layer(rows), expected(features[0][0]) + genre_head.PRIOR_WEIGHT * prior, atol=1e-6)
 
 
-@pytest.mark.train
 def test_style_layer_gives_the_teachers_probabilities() -> None:
     """A shift of the student's logits is corrected."""
-    student, rng = some_student(), np.random.default_rng(0)
-    embedding = rng.normal(size=(400, 24))
-    weights, bias = (np.asarray(w) for w in student.to_logits.layers[-1].get_weights())
-    logits = embedding @ weights + bias
-    probabilities = 1 / (1 + np.exp(-(3 * logits - 1)))
-    layer = teacher_heads.style_layer(student, teacher_heads.Examples(embedding, logits, probabilities))
+    rng, n = np.random.default_rng(0), audioset.N_CLASSES
+    features, own = rng.normal(size=(400, 24)), head.LinearLayer(rng.normal(0, 0.2, (24, n)), rng.normal(size=n))
+    probabilities = 1 / (1 + np.exp(-(3 * own(features) - 1)))
+    layer = teacher_heads.style_layer(own, teacher_heads.Examples(features, own(features), probabilities))
     classes = list(audioset.STYLES)
-    np.testing.assert_allclose(1 / (1 + np.exp(-layer(embedding))), probabilities[:, classes], atol=0.02)
+    np.testing.assert_allclose(1 / (1 + np.exp(-layer(features))), probabilities[:, classes], atol=0.02)
 
 
 def test_styles_are_fitted_to_labels() -> None:

@@ -88,13 +88,14 @@ def test_cross_validated_logits_exclude_own_fold() -> None:
     """A track's logits do not depend on the labels of its own fold."""
     tracks, outputs, classes = some_tracks()
     fold = head.folds(tracks, 0)
-    logits = head.cross_validated_logits([outputs], classes, fold, SETTINGS)
+    copies = [[rows] for rows in outputs]
+    logits = head.cross_validated_logits(copies, classes, fold, SETTINGS)
     assert np.mean([rows.mean(axis=0).argmax() == c for rows, c in zip(logits, classes, strict=True)]) > 0.9
     # After a change of one fold's labels, only the logits of the other folds change.
     moved = np.where(fold == 2, (classes + 1) % 3, classes)
     same = [
         np.array_equal(a, b)
-        for a, b in zip(logits, head.cross_validated_logits([outputs], moved, fold, SETTINGS), strict=True)
+        for a, b in zip(logits, head.cross_validated_logits(copies, moved, fold, SETTINGS), strict=True)
     ]
     assert np.array_equal(same, fold == 2)
 
@@ -103,16 +104,32 @@ def test_genre_layer_with_degraded_copies() -> None:
     """A feature that is unreliable in noisy copies gets less weight; only the first copy is evaluated."""
     _, outputs, classes = some_tracks()
     noisy = [rows + 8 * np.random.default_rng(i).normal(size=(4, 1)) * np.eye(6)[0] for i, rows in enumerate(outputs)]
-    clean_only = head.fit_genre_layer([outputs], classes, SETTINGS)
-    both = head.fit_genre_layer([outputs, noisy], classes, SETTINGS)
+    copies = [list(pair) for pair in zip(outputs, noisy, strict=True)]
+    clean_only = head.fit_genre_layer([[rows] for rows in outputs], classes, SETTINGS)
+    both = head.fit_genre_layer(copies, classes, SETTINGS)
     assert np.abs(both.weights[0]).max() < 0.7 * np.abs(clean_only.weights[0]).max()
     fold = head.folds(some_tracks()[0], 0)
-    logits = head.cross_validated_logits([outputs, noisy], classes, fold, SETTINGS)
-    layer = head.fit_genre_layer(
-        [[x for x, k in zip(c, fold, strict=True) if k != 0] for c in (outputs, noisy)], classes[fold != 0], SETTINGS
-    )
+    logits = head.cross_validated_logits(copies, classes, fold, SETTINGS)
+    others = [copy for copy, k in zip(copies, fold, strict=True) if k != 0]
+    layer = head.fit_genre_layer(others, classes[fold != 0], SETTINGS)
     first = int(np.flatnonzero(fold == 0)[0])
     np.testing.assert_array_equal(logits[first], layer(outputs[first]))
+
+
+def test_genre_layer_does_not_depend_on_how_often_a_copy_is_there() -> None:
+    """Two equal copies are one; a weight of 2 is two tracks; balanced classes weigh the same, whatever their tracks."""
+    _, outputs, classes = some_tracks()
+    once, twice = [[rows] for rows in outputs], [[rows, rows] for rows in outputs]
+    expected = head.fit_genre_layer(once, classes, SETTINGS)
+    np.testing.assert_allclose(head.fit_genre_layer(twice, classes, SETTINGS).weights, expected.weights, atol=1e-4)
+    weight = np.where(classes == 0, 2.0, 1.0)
+    doubled = [i for i, w in enumerate(weight) for _ in range(int(w))]
+    repeated = head.fit_genre_layer([once[i] for i in doubled], classes[doubled], SETTINGS)
+    weighted = head.fit_genre_layer(once, classes, SETTINGS, weight)
+    np.testing.assert_allclose(weighted.weights, repeated.weights, atol=1e-3)
+    balanced = replace(SETTINGS, balanced=True)
+    ratio = head.fit_genre_layer(once, classes, balanced, weight).bias - expected.bias
+    assert np.ptp(ratio) < 0.1 < np.ptp(weighted.bias - expected.bias)
 
 
 def test_check_groups_single_artist() -> None:
@@ -127,7 +144,7 @@ def test_check_groups_single_artist() -> None:
 def test_genre_layer_of_two_genres() -> None:
     """Two genres have two outputs with opposite signs."""
     _, outputs, classes = some_tracks()
-    layer = head.fit_genre_layer([outputs[:40]], classes[:40], SETTINGS)
+    layer = head.fit_genre_layer([[rows] for rows in outputs[:40]], classes[:40], SETTINGS)
     assert layer.weights.shape == (6, 2)
     np.testing.assert_allclose(layer(outputs[0]).sum(axis=1), 0, atol=1e-9)
     assert [layer(rows).mean(axis=0).argmax() for rows in outputs[:40]] == classes[:40].tolist()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from genre_edge.mel.config import MelConfig
 from tools.training.data import ARCHIVE_MEL
-from tools.training.distillation import students
+from tools.training.distillation import student_network, students
 from tools.training.distillation.students import StudentDesign
 from tools.training.fit import Schedule
 
@@ -100,7 +100,7 @@ def _paper(mel: MelConfig, patch_frames: int) -> Architecture:
 
 def _student(design: StudentDesign) -> Architecture:
     return Architecture(
-        build=lambda _, n_outputs: students.network(design.network, n_outputs),
+        build=lambda _, n_outputs: student_network.network(design, n_outputs),
         mel=students.MEL,
         patch_frames=students.PATCH_FRAMES,
         hop_frames=students.HOP_FRAMES,

@@ -8,10 +8,10 @@ import numpy as np
 
 from genre_edge.diagnostics.synthetic_audio import music
 from genre_edge.mel.spectrogram import MelSpectrogram
-from genre_edge.model import interpreter
 from genre_edge.model.bundle import bundle_path
 from genre_edge.model.prediction import Model
 from genre_edge.model.preprocessing import normalise
+from tools.training import tflite_weights
 from tools.training.architectures import ARCHITECTURES
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def load(bundle: str) -> keras.Model:
     """
     model = Model(bundle)
     shape = (model.bundle.mel.n_mels, model.bundle.patch_frames, 1)
-    weights = _weights((bundle_path(bundle) / "model.tflite").read_bytes())
+    content = (bundle_path(bundle) / "model.tflite").read_bytes()
+    weights = {kernel.shape: (kernel, bias) for kernel, bias in tflite_weights.weights(content)}
     for architecture in (ARCHITECTURES["paper"], ARCHITECTURES["paper660"]):
         if (architecture.mel, architecture.patch_frames) == (model.bundle.mel, model.bundle.patch_frames):
             network = architecture.build(shape, model.bundle.n_outputs)
@@ -39,25 +40,6 @@ def load(bundle: str) -> keras.Model:
                 _check_outputs(network, model, bundle)
                 return network
     raise SystemExit(f"{bundle}: not the paper's network")
-
-
-def _weights(tflite: bytes) -> _Weights:
-    """Return dequantised (kernel, bias) of convolutions and dense layers by the kernel's shape in Keras' order."""
-    runtime = interpreter.create(tflite)
-    details = {tensor["index"]: tensor for tensor in runtime.get_tensor_details()}
-
-    def dequantised(index: int) -> np.ndarray:
-        quantised, scales = runtime.get_tensor(index), details[index]["quantization_parameters"]["scales"]
-        values: np.ndarray = quantised.astype(np.float32) * scales.reshape(-1, *[1] * (quantised.ndim - 1))
-        return values
-
-    weights: _Weights = {}
-    for op in runtime._get_ops_details():
-        if op["op_name"] in ("CONV_2D", "FULLY_CONNECTED"):
-            kernel, bias = (dequantised(index) for index in op["inputs"][1:3])
-            kernel = kernel.transpose(1, 2, 3, 0) if kernel.ndim == 4 else kernel.T
-            weights[kernel.shape] = kernel, bias
-    return weights
 
 
 def _set_weights(network: keras.Model, weights: _Weights) -> bool:

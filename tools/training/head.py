@@ -6,16 +6,16 @@ The mean over a track's patches is linear in the patches, so the regression beco
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from tools.training.data import Track
 
 FOLDS = 5
+CONSTANT = 1e-12  # variance relative to the squared mean up to which a feature is constant but for rounding
 
 
 class Labelled(Protocol):
@@ -57,13 +57,13 @@ class Regression:
 
     Attributes:
         c: inverse regularisation strength.
-        weight: "balanced" gives all classes the same prior probability; None gives each its share of the tracks.
+        balanced: give all classes the same weight, instead of its share of the rows' weights.
         least_deviation: features that deviate less are not scaled up to deviation 1 but by this one, relative to the
             root mean square of all deviations. Large weights of rare features would cost the others their int8 steps.
     """
 
     c: float
-    weight: str | None = None
+    balanced: bool = False
     least_deviation: float = 0.0
 
 
@@ -71,13 +71,19 @@ def fit_regression(
     x: np.ndarray, classes: np.ndarray, settings: Regression, weight: np.ndarray | None = None
 ) -> LinearLayer:
     """Fit the log odds of each class to features `(k, features)`; rows may have weights, `(k,)`."""
-    scaler = StandardScaler().fit(x, sample_weight=weight)
+    weight = np.ones(len(x)) if weight is None else weight
+    mean = np.average(x, axis=0, weights=weight)
+    variance = np.average((x - mean) ** 2, axis=0, weights=weight)
+    deviation = np.sqrt(np.where(variance > CONSTANT * mean**2, variance, 1.0))
     if settings.least_deviation:
-        scaler.scale_ = np.maximum(scaler.scale_, settings.least_deviation * np.sqrt(scaler.var_.mean()))
-    model = LogisticRegression(C=settings.c, max_iter=3000, class_weight=settings.weight)
-    model.fit(scaler.transform(x), classes, sample_weight=weight)
-    weights = (model.coef_ / scaler.scale_).T
-    return LinearLayer(weights, model.intercept_ - scaler.mean_ @ weights)
+        deviation = np.maximum(deviation, settings.least_deviation * np.sqrt(variance.mean()))
+    if settings.balanced:
+        totals = np.bincount(classes, weights=weight)
+        weight = weight * weight.sum() / np.count_nonzero(totals) / totals[classes]
+    model = LogisticRegression(C=settings.c, max_iter=3000)
+    model.fit((x - mean) / deviation, classes, sample_weight=weight)
+    weights = (model.coef_ / deviation).T
+    return LinearLayer(weights, model.intercept_ - mean @ weights)
 
 
 def check_groups(tracks: list[Track]) -> None:
@@ -92,16 +98,21 @@ def check_groups(tracks: list[Track]) -> None:
             raise SystemExit(f"genre {genre!r}: {len(groups)} tracks of one artist; at least two artists are needed")
 
 
-def fit_genre_layer(copies: list[Outputs], classes: np.ndarray, settings: Regression) -> LinearLayer:
+def fit_genre_layer(
+    copies: list[Outputs], classes: np.ndarray, settings: Regression, weight: np.ndarray | None = None
+) -> LinearLayer:
     """Fit the log odds of each class.
 
     Args:
-        copies: outputs for the same tracks in several conditions; all copies together weigh as much as one.
+        copies: for each track, outputs for its copies in several conditions.
         classes: index of each track's label, `(tracks,)`.
         settings: of the regression.
+        weight: of each track, `(tracks,)`, of all its copies together; None for 1.
     """
+    n_copies = np.array([len(outputs) for outputs in copies])
     means = np.stack([rows.mean(axis=0) for outputs in copies for rows in outputs])
-    layer = fit_regression(means, np.tile(classes, len(copies)), replace(settings, c=settings.c / len(copies)))
+    each = (1.0 if weight is None else weight) / n_copies
+    layer = fit_regression(means, np.repeat(classes, n_copies), settings, np.repeat(each, n_copies))
     if layer.weights.shape[1] > 1:
         return layer
     # Two classes have a single log odds; give half of it to one class and subtract half from the other.
@@ -133,23 +144,26 @@ def folds(tracks: Sequence[Labelled], seed: int) -> np.ndarray:
 
 
 def cross_validated_logits(
-    copies: list[Outputs], classes: np.ndarray, fold: np.ndarray, settings: Regression
+    copies: list[Outputs],
+    classes: np.ndarray,
+    fold: np.ndarray,
+    settings: Regression,
+    weight: np.ndarray | None = None,
 ) -> list[np.ndarray]:
     """Return log odds of each track's first copy by the regression fitted without the track's fold.
 
     Args:
-        copies: outputs for the same tracks in several conditions.
-        classes: index of each track's label, `(tracks,)`.
+        copies, classes, settings, weight: see `fit_genre_layer`.
         fold: fold of each track, `(tracks,)`.
-        settings: see `fit_genre_layer`.
 
     Returns:
         `(patches, classes)` for each track.
     """
+    weight = np.ones(len(classes)) if weight is None else weight
     result: list[np.ndarray] = [np.empty(0)] * len(classes)
     for number in np.unique(fold):
         train = np.flatnonzero(fold != number)
-        layer = fit_genre_layer([[outputs[i] for i in train] for outputs in copies], classes[train], settings)
+        layer = fit_genre_layer([copies[i] for i in train], classes[train], settings, weight[train])
         for i in np.flatnonzero(fold == number):
-            result[i] = layer(copies[0][i])
+            result[i] = layer(copies[i][0])
     return result

@@ -24,7 +24,7 @@ class TrainingJob:
         epochs: of a training on labels.
         out: directory of checkpoints and caches.
         student: name of the student's design; "" for a training on labels.
-        teacher: file of the teacher's weights.
+        teacher: file of the teacher's weights; None for a student with the layers of the shipped network.
         unlabelled: folders of unlabelled music.
         not_music: folders of audio that is not music.
     """

@@ -20,7 +20,7 @@ from tools.training.embedding import Embedder
 from tools.training.genre_folders import Song, without_few_groups
 from tools.training.head import LinearLayer, Outputs, Regression
 
-CANDIDATES = [Regression(10.0**e, "balanced", least_deviation=0.5) for e in np.arange(-2.5, 0.6, 0.5)]
+CANDIDATES = [Regression(10.0**e, balanced=True, least_deviation=0.5) for e in np.arange(-2.5, 0.6, 0.5)]
 MARGIN = 1.3  # of the output's range over that of the songs' logits
 MAX_TEMPERATURE = 900.0  # a bundle allows 1000
 THRESHOLD, ABOVE_CHANCE = 0.33, 1.2  # the least confidence, and the least multiple of a guess's, that names a genre
@@ -49,19 +49,19 @@ def fit(songs: list[Song], labels: list[str], seed: int) -> GenreModel:
 
     Regularisation and temperature have the highest likelihood in cross-validation.
     """
-    features, classes = features_of(songs), classes_of(songs, labels)
+    copies, classes = [[rows] for rows in features_of(songs)], classes_of(songs, labels)
     fold = head.folds(without_few_groups(songs, 2)[0], seed)
     best = np.inf
     for settings in CANDIDATES:
         with threadpool_limits(1):  # more threads only wait for each other on matrices this small
-            logits = head.cross_validated_logits([features], classes, fold, settings)
+            logits = head.cross_validated_logits(copies, classes, fold, settings)
         temperature = report.fit_temperature(logits, classes)
         p = report.track_means(logits, temperature)
         loss = -np.log(p[np.arange(len(classes)), classes]).mean()
         if loss < best:
             best, chosen = loss, (settings, temperature)
     settings, temperature = chosen
-    return GenreModel(head.fit_genre_layer([features], classes, settings), temperature, settings.c)
+    return GenreModel(head.fit_genre_layer(copies, classes, settings), temperature, settings.c)
 
 
 def classes_of(songs: list[Song], labels: list[str]) -> np.ndarray:

@@ -23,7 +23,8 @@ def trainers(
 ) -> Iterator[tuple[TrainingJob, Trainer]]:
     """Yield each job with the function that trains its network on labelled tracks, with checkpoints in `out / run`.
 
-    Students are distilled together before the first is yielded; the function then fits their last layer.
+    Students are distilled together before the first is yielded; the function then fits their last layer. Without a
+    teacher, they keep the layers of the shipped networks.
 
     Args:
         jobs: students with the same data, or one network to train on labels.
@@ -34,12 +35,17 @@ def trainers(
     Raises:
         SystemExit: the data does not suffice, or the checkpoint belongs to another run.
     """
-    if jobs[0].architecture.student:
+    if jobs[0].architecture.student and jobs[0].teacher:
         from tools.training.distillation import distilled  # imports TensorFlow, which takes seconds
 
         distillation = distilled.Distillation(jobs, tracks, unused, run)
         for job in jobs:
             yield job, distillation.student(job).fit
+    elif jobs[0].architecture.student:
+        from tools.training.distillation import shipped
+
+        for job in jobs:
+            yield job, shipped.student(job, job.student, tracks, unused).fit
     else:
         (job,) = jobs
         yield job, lambda labelled: train_on_labels(job, labelled, holdout, run)

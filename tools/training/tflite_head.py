@@ -180,7 +180,7 @@ def only_last_layer(content: bytes) -> bytes:
 
 
 def replace_layer(content: bytes, weights: np.ndarray, bias: np.ndarray, limits: tuple[float, float]) -> bytes:
-    """Replace the last layer of a network.
+    """Replace the last layer of a network, and the tensors' long names by numbers.
 
     Args:
         content: content of the .tflite file.
@@ -195,6 +195,8 @@ def replace_layer(content: bytes, weights: np.ndarray, bias: np.ndarray, limits:
     scale = float(np.float32((high - low) / 255))
     network.output.quantization.scale = np.array([scale], dtype=np.float32)
     network.output.quantization.zeroPoint = np.array([round(-128 - low / scale)], dtype=np.int64)
+    for index, tensor in enumerate(network.graph.tensors):  # the converter's names can be an eighth of the file
+        tensor.name = str(index)
     _set_layer(network, len(network.stored()[0]), weights, bias)
     return network.packed()
 

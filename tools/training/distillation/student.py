@@ -49,7 +49,7 @@ class Student:
         self.to_logits.layers[-1].bias.assign(targets.logit_mean)
 
     def logits_of(self, classes: np.ndarray) -> LinearLayer:
-        """Return the layer from the student's embedding to the teacher's logits of some classes, indices or a mask."""
+        """Return the layer from the student's embedding to the teacher's logits of some classes, by their indices."""
         weights, bias = map(np.asarray, self.to_logits.layers[-1].get_weights())
         return LinearLayer(weights[:, classes], bias[classes])
 

@@ -12,8 +12,6 @@ from tools.training.distillation.mobilenet import Block, Design
 if TYPE_CHECKING:
     import keras
 
-    from tools.training.head import LinearLayer
-
 # The teacher's front end without its pre-emphasis, which the normalisation applies to the bands: 100 frames a second
 MEL = MelConfig(
     sr=32000, n_fft=1024, hop_length=320, win_length=800, pad_mode="reflect", fmax=15000, htk=True, norm=None
@@ -25,10 +23,17 @@ HINTED_BLOCKS = 3, 6, 10, 12, 15  # the teacher's blocks at whose end a stage en
 
 @dataclass(frozen=True)
 class StudentDesign:
-    """A student's network, and the blocks at whose end its stages end: as many as HINTED_BLOCKS."""
+    """A student's network.
+
+    Attributes:
+        network: convolutions up to the embedding.
+        stage_ends: blocks at whose end its stages end, as many as HINTED_BLOCKS.
+        n_pooled: the means of the depthwise convolutions of so many blocks, the first ones, are features, too.
+    """
 
     network: Design
     stage_ends: tuple[int, ...]
+    n_pooled: int
 
 
 EDGE = StudentDesign(
@@ -54,6 +59,7 @@ EDGE = StudentDesign(
         512,
     ),
     HINTED_BLOCKS,
+    10,
 )
 
 NANO = StudentDesign(
@@ -75,34 +81,9 @@ NANO = StudentDesign(
         192,
     ),
     (2, 4, 7, 9, 11),
+    7,
 )
 DESIGNS = {"edge": EDGE, "nano": NANO}
-
-
-def network(design: Design, n_outputs: int) -> keras.Model:
-    """Return a network from a patch, `(n_mels, PATCH_FRAMES, 1)`, to a dense layer on the embedding.
-
-    Its layers have the names of those of `stages`.
-    """
-    import keras
-    from keras import layers
-
-    inputs = keras.Input((MEL.n_mels, PATCH_FRAMES, 1))
-    x = mobilenet.convolution(inputs, design.stem, 3, 2, design.activation, "stem")
-    for number, block in enumerate(design.blocks, 1):
-        x = mobilenet.block(x, block, f"block_{number}")
-    return keras.Model(inputs, layers.Dense(n_outputs, name="head")(_embedding(x, design)))
-
-
-def with_head(parts: list[keras.Model], design: Design, layer: LinearLayer) -> keras.Model:
-    """Return a `network` with the weights of its `stages` and of a linear layer on the embedding."""
-    result = network(design, layer.weights.shape[1])
-    by_name = {layer.name: layer for part in parts for layer in part.layers}
-    for own in result.layers:
-        if own.weights and own.name != "head":
-            own.set_weights(by_name[own.name].get_weights())
-    result.get_layer("head").set_weights([layer.weights, layer.bias])
-    return result
 
 
 def stages(design: Design, ends: tuple[int, ...]) -> list[keras.Model]:
@@ -117,11 +98,20 @@ def stages(design: Design, ends: tuple[int, ...]) -> list[keras.Model]:
         if number in ends:
             parts.append(keras.Model(inputs, x, name=f"stage_{len(parts)}"))
             inputs = x = keras.Input((None, None, x.shape[-1]))
-    parts.append(keras.Model(inputs, _embedding(x, design), name=f"stage_{len(parts)}"))
+    parts.append(keras.Model(inputs, embedding(x, design), name=f"stage_{len(parts)}"))
     return parts
 
 
-def _embedding(x: keras.KerasTensor, design: Design) -> keras.KerasTensor:
+def blocks(x: keras.KerasTensor, design: Design) -> keras.KerasTensor:
+    """Apply the first convolution and the blocks."""
+    x = mobilenet.convolution(x, design.stem, 3, 2, design.activation, "stem")
+    for number, block in enumerate(design.blocks, 1):
+        x = mobilenet.block(x, block, f"block_{number}")
+    return x
+
+
+def embedding(x: keras.KerasTensor, design: Design) -> keras.KerasTensor:
+    """Apply the last convolution, and return its mean over frequency and time."""
     from keras import layers
 
     x = mobilenet.convolution(x, design.last, 1, 1, design.activation, "last")

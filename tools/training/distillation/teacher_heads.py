@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,11 @@ from genre_edge.model.preprocessing import logistic
 from tools.training import head
 from tools.training.distillation import audioset, efficientat, students, views
 from tools.training.distillation.recordings import Recording
-from tools.training.distillation.student import Student
 from tools.training.examples import Network
 from tools.training.head import LinearLayer, Outputs, Regression
 
 BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.35), 80
+N_NOT_MUSIC = 640  # views
 SOUNDS = ["music", "speech", "animal", "noise"]
 SOUND_REGRESSION = Regression(0.03, least_deviation=0.5)
 STYLE_C = 100.0  # hardly any regularisation of two parameters
@@ -31,22 +31,22 @@ class Examples:
     """Predictions of student and teacher for the same views.
 
     Attributes:
-        embedding: the student's, `(k, features)`.
+        features: the student's, `(k, features)`.
         logits: the student's estimate of the teacher's, `(k, 527)`.
         probabilities: the teacher's, `(k, 527)`.
         n_not_music: number of views, the last ones, that are not music.
     """
 
-    embedding: np.ndarray
+    features: np.ndarray
     logits: np.ndarray
     probabilities: np.ndarray
     n_not_music: int = 0
 
 
 def predict(
-    student: Student,
+    logits: LinearLayer,
     teacher: efficientat.Teacher,
-    embed: Network,
+    features: Network,
     recordings: Sequence[Recording],
     not_music: Sequence[Recording],
     seed: int,
@@ -54,35 +54,46 @@ def predict(
     """Return the predictions for random views, some of them degraded for the student.
 
     Args:
-        student, teacher: the networks.
-        embed: from the student's normalised patches to its embedding, as the int8 network computes it.
+        logits: from the student's features to its estimate of the teacher's logits.
+        teacher: the teacher.
+        features: from the student's normalised patches to its features, as the int8 network computes them.
         recordings: for two thirds of the views.
         not_music: those of the recordings that are not music, for the others.
         seed: of the views.
     """
+    own, probabilities = [], []
+    for x, y in random_views(recordings, not_music, seed):
+        own.append(features(x))
+        probabilities.append(logistic(np.asarray(teacher.outputs(y)[1], dtype=np.float64)))
+    x = np.concatenate(own)
+    return Examples(x, logits(x), np.concatenate(probabilities), N_NOT_MUSIC)
+
+
+def random_views(
+    recordings: Sequence[Recording], not_music: Sequence[Recording], seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield batches of normalised views, the student's and the teacher's; the last N_NOT_MUSIC are no music."""
     rng = np.random.default_rng([seed, 2])
-    embedding, logits, probabilities = [], [], []
-    for source, batches in ((recordings, BATCHES), (not_music, BATCHES // 2)):
+    for source, batches in ((recordings, BATCHES), (not_music, N_NOT_MUSIC // BATCH.size)):
         maker = views.ViewMaker(source)
         for _ in range(batches):
-            x, y = (part.astype(np.float32) for part in maker.batch(BATCH, rng))
-            embedding.append(embed(x))
-            logits.append(np.asarray(student.to_logits(embedding[-1])))
-            probabilities.append(logistic(np.asarray(teacher.outputs(y)[1], dtype=np.float64)))
-    n_not_music = BATCHES // 2 * BATCH.size
-    return Examples(np.concatenate(embedding), np.concatenate(logits), np.concatenate(probabilities), n_not_music)
+            x, y = maker.batch(BATCH, rng)
+            yield x.astype(np.float32), y.astype(np.float32)
 
 
-def style_layer(student: Student, examples: Examples) -> LinearLayer:
+def style_layer(logits: LinearLayer, examples: Examples) -> LinearLayer:
     """Return the log odds of the styles as the teacher would give them: the student's logits, scaled and shifted.
 
     Each style gets the slope and the offset with which its probabilities are likeliest (Platt 1999).
+
+    Args:
+        logits: from the student's features to its estimate of the teacher's logits.
+        examples: predictions of both.
     """
     classes = list(audioset.STYLES)
     scaled = [_platt(examples.logits[:, c], examples.probabilities[:, c]) for c in classes]
     slope, offset = np.array(scaled).T
-    own = student.logits_of(np.array(classes))
-    return LinearLayer(own.weights * slope, own.bias * slope + offset)
+    return LinearLayer(logits.weights[:, classes] * slope, logits.bias[classes] * slope + offset)
 
 
 def fit_to_labels(styles: LinearLayer, tracks: Outputs, genres: list[str]) -> LinearLayer:
@@ -93,7 +104,7 @@ def fit_to_labels(styles: LinearLayer, tracks: Outputs, genres: list[str]) -> Li
 
     Args:
         styles: see `style_layer`.
-        tracks: embedding of each track's patches, each `(patches, features)`.
+        tracks: features of each track's patches, each `(patches, features)`.
         genres: genre of each track.
     """
     names = list(audioset.STYLES)
@@ -132,8 +143,8 @@ def sound_shares(probabilities: np.ndarray) -> np.ndarray:
 
 
 def sound_layer(examples: Examples) -> LinearLayer:
-    """Return the log odds of SOUNDS, a regression on the student's embedding with the teacher's shares."""
-    x, y, weight = _soft_rows(examples.embedding, sound_shares(examples.probabilities))
+    """Return the log odds of SOUNDS, a regression on the student's features with the teacher's shares."""
+    x, y, weight = _soft_rows(examples.features, sound_shares(examples.probabilities))
     return head.fit_regression(x, y, SOUND_REGRESSION, weight)
 
 
@@ -145,7 +156,7 @@ def fit_to_recordings(sounds: LinearLayer, music: np.ndarray, not_music: np.ndar
 
     Args:
         sounds: see `sound_layer`.
-        music, not_music: embedding of patches, `(k, features)`.
+        music, not_music: features of patches, `(k, features)`.
     """
     outputs = [sounds(part.astype(np.float64)) for part in (music, not_music)]
 

@@ -1,0 +1,116 @@
+"""A student without heads, and the fit of its heads: genres to labelled tracks, styles and sounds scaled to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tools.training import examples, head, report, tflite_head
+from tools.training.architectures import size
+from tools.training.data import Track
+from tools.training.distillation import audioset, student_network, teacher_heads, track_copies
+from tools.training.distillation.backbone import Backbone
+from tools.training.distillation.genre_head import FRAMES_ONLY_WEIGHT, GenreHead
+from tools.training.distillation.int8_features import Int8Features
+from tools.training.head import LinearLayer, Outputs
+from tools.training.jobs import TrainedNetwork, TrainingJob
+
+NOT_MUSIC_THRESHOLD = 0.7  # probability from which the answer is "not_music"; docs/model.md has its error rates
+STYLE_THRESHOLD = 0.5  # probability from which a style is named
+FOLD_SEEDS = 3
+
+
+@dataclass
+class HeadlessStudent:
+    """A student as int8 network without heads.
+
+    Attributes:
+        job: its architecture and labels.
+        backbone: the network.
+        styles: from its features to the log odds of the styles, with one scale for all that is fitted to labels.
+        sounds: from its features to those of the sounds, with a scale that is fitted to music and other recordings.
+        views: features of random views of sound, `(k, features)`.
+        n_not_music: number of them, the last ones, that are no music.
+        metrics: of its training.
+    """
+
+    job: TrainingJob
+    backbone: Backbone
+    styles: LinearLayer
+    sounds: LinearLayer
+    views: np.ndarray
+    n_not_music: int
+    metrics: dict[str, Any]
+    _copies: dict[str, Outputs] = field(default_factory=dict)  # by the track's name: features of each copy's patches
+
+    def fit(self, tracks: list[Track]) -> TrainedNetwork:
+        """Return the student with heads that are fitted to `tracks`, whether or not they were used before.
+
+        They are fitted to the int8 network's features, so that training and inference see the same values. Tracks
+        without audio count for the genres only.
+        """
+        assert self.job.architecture.student
+        layer, limits, temperature, metrics = self._heads(tracks)
+        network = student_network.with_head(
+            self.backbone.stages, self.job.architecture.student, self.backbone.scale, layer
+        )
+        return TrainedNetwork(
+            network,
+            size(network) | self.metrics | metrics,
+            temperature,
+            tflite_head.replace_layer(self.backbone.tflite, layer.weights, layer.bias, limits),
+            NOT_MUSIC_THRESHOLD,
+            list(audioset.STYLES.values()),
+            STYLE_THRESHOLD,
+            teacher_heads.SOUNDS,
+        )
+
+    def _heads(self, tracks: list[Track]) -> tuple[LinearLayer, tuple[float, float], float, dict[str, Any]]:
+        """Return the layer of all heads, the limits of its outputs, the genres' temperature, and metrics on folds."""
+        self._embed(tracks)
+        heard = [track for track in tracks if track.path]
+        clean = [self._copies[track.name][0] for track in heard]
+        patches = np.concatenate([rows for track in heard for rows in self._copies[track.name]])
+        styles = teacher_heads.fit_to_labels(self.styles, clean, [track.genre for track in heard])
+        sounds = teacher_heads.fit_to_recordings(self.sounds, patches, self.views[-self.n_not_music :])
+        genres, temperature, metrics = self._genres(styles, tracks)
+        layer = head.concatenate(genres, styles, sounds)
+        outputs = layer(np.concatenate([self.views, patches]))
+        return layer, (float(outputs.min()), float(outputs.max())), temperature, metrics
+
+    def _embed(self, tracks: list[Track]) -> None:
+        """Compute the features of all tracks' copies that are not known yet."""
+        network = Int8Features(self.backbone.tflite)
+        for track in tracks:
+            if track.name not in self._copies:
+                frames = track_copies.copies(track, self.job.seed)
+                self._copies[track.name] = examples.track_outputs(network, frames, self.job.architecture)
+
+    def _genres(self, styles: LinearLayer, tracks: list[Track]) -> tuple[LinearLayer, float, dict[str, Any]]:
+        """Return the genres' layer, the temperature, and metrics on folds of the tracks with audio."""
+        labels, classes = self.job.labels, self.job.classes(tracks)
+        copies = [self._copies[track.name] for track in tracks]
+        has_audio = np.array([track.path is not None for track in tracks])
+        weight = np.where(has_audio, 1.0, FRAMES_ONLY_WEIGHT)
+        model = GenreHead.of(styles, labels)
+        heard = np.flatnonzero(has_audio)
+        by_seed = []
+        for seed in range(FOLD_SEEDS):
+            logits = model.cross_validated_logits(copies, classes, head.folds(tracks, seed), weight)
+            by_seed.append([logits[i] for i in heard])
+        temperature = report.fit_temperature(by_seed[0], classes[heard])
+        p = report.track_means(by_seed[0], temperature)
+        predicted, true = [labels[i] for i in p.argmax(axis=1)], [tracks[i].genre for i in heard]
+        metrics = {
+            "folds": [_accuracy(logits, classes[heard]) for logits in by_seed],
+            "folds_by_genre": report.classification_metrics(labels, true, predicted)["per_genre"],
+            "folds_calibration_error": report.calibration_error(p, classes[heard]),
+            "tracks_without_audio": len(tracks) - len(heard),
+        }
+        return model.fit(copies, classes, weight), temperature, metrics
+
+
+def _accuracy(logits: list[np.ndarray], classes: np.ndarray) -> float:
+    return round(float((report.track_means(logits, 1.0).argmax(axis=1) == classes).mean()), 4)

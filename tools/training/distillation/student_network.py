@@ -1,0 +1,110 @@
+"""A student's whole network, with the features behind its last layer: its embedding, and means of early layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tools.training.distillation import students
+from tools.training.distillation.mobilenet import Block
+from tools.training.distillation.students import StudentDesign
+from tools.training.head import LinearLayer
+
+if TYPE_CHECKING:
+    import keras
+
+# All features share one int8 scale: 0 to 6 (by ReLU6) is from 4 standard deviations below their mean to 8 above it.
+BELOW, UNIT = 4.0, 2.0
+LEAST_DEVIATION = 0.2  # of a feature that hardly varies, in int8 steps of its tensor; more than rounding errors
+
+
+def network(design: StudentDesign, n_outputs: int) -> keras.Model:
+    """Return a network from a patch, `(n_mels, PATCH_FRAMES, 1)`, to a dense layer on its features.
+
+    The features are the embedding and, over frequency and time, the means of the depthwise convolutions of the first
+    `n_pooled` blocks: early layers know timbre that the embedding has lost. The convolutions have the names of those of
+    `students.stages`.
+    """
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((students.MEL.n_mels, students.PATCH_FRAMES, 1))
+    embedding = students.embedding(students.blocks(inputs, design.network), design.network)
+    whole = keras.Model(inputs, layers.Reshape((1, 1, design.network.last))(embedding))
+    pooled = {"embedding": whole.output}
+    for name, block in _pooled_blocks(design).items():
+        convolved = whole.get_layer(f"{name}_depthwise_{block.activation}").output
+        pooled[name] = layers.GlobalAveragePooling2D(keepdims=True)(convolved)
+    scaled = [layers.DepthwiseConv2D(1, activation="relu6", name=f"{name}_scaled")(x) for name, x in pooled.items()]
+    features = layers.Flatten(name="features")(layers.Concatenate()(scaled))
+    return keras.Model(inputs, layers.Dense(n_outputs, name="head")(features))
+
+
+def n_features(design: StudentDesign) -> int:
+    """Return the number of features."""
+    return design.network.last + sum(block.expanded for block in _pooled_blocks(design).values())
+
+
+def _pooled_blocks(design: StudentDesign) -> dict[str, Block]:
+    return {f"block_{number}": block for number, block in enumerate(design.network.blocks[: design.n_pooled], 1)}
+
+
+@dataclass(frozen=True)
+class FeatureScale:
+    """Scale of a student's features, `(n_features,)`: feature = (mean - offset) / unit, limited to 0..6.
+
+    The first features are the embedding.
+    """
+
+    offset: np.ndarray
+    unit: np.ndarray
+
+    @classmethod
+    def measure(cls, stages: list[keras.Model], design: StudentDesign, patches: np.ndarray) -> FeatureScale:
+        """Return the scale for normalised patches, `(k, n_mels, PATCH_FRAMES, 1)`."""
+        import keras
+
+        whole = network(design, 1)
+        _copy_weights(stages, whole)
+        scaled = _scaled_layers(whole, design)
+        means = keras.Model(whole.input, [layer.input for layer in scaled]).predict(patches, verbose=0)
+        parts = [part.reshape(len(patches), -1).astype(np.float64) for part in means]
+        step = np.concatenate([np.full(part.shape[1], max(np.ptp(part), 1e-9) / 255) for part in parts])
+        x = np.concatenate(parts, axis=1)
+        deviation = np.maximum(x.std(axis=0), LEAST_DEVIATION * step)
+        return cls(x.mean(axis=0) - BELOW * deviation, UNIT * deviation)
+
+    def on_features(self, layer: LinearLayer) -> LinearLayer:
+        """Return a layer on the embedding as a layer on the features."""
+        n = len(layer.weights)
+        weights = np.zeros((len(self.unit), layer.weights.shape[1]))
+        weights[:n] = layer.weights * self.unit[:n, None]
+        return LinearLayer(weights, layer.bias + self.offset[:n] @ layer.weights)
+
+
+def with_head(stages: list[keras.Model], design: StudentDesign, scale: FeatureScale, layer: LinearLayer) -> keras.Model:
+    """Return a `network` with the weights of a student's stages, the scale of its features and a layer on them."""
+    result = network(design, layer.weights.shape[1])
+    _copy_weights(stages, result)
+    first = 0
+    for scaled in _scaled_layers(result, design):
+        n = scaled.input.shape[-1]
+        offset, unit = scale.offset[first : first + n], scale.unit[first : first + n]
+        scaled.set_weights([(1 / unit).reshape(1, 1, n, 1), -offset / unit])
+        first += n
+    result.get_layer("head").set_weights([layer.weights, layer.bias])
+    return result
+
+
+def _scaled_layers(whole: keras.Model, design: StudentDesign) -> list[keras.layers.Layer]:
+    """Return the layers that scale the features, in the features' order."""
+    return [whole.get_layer(f"{name}_scaled") for name in ("embedding", *_pooled_blocks(design))]
+
+
+def _copy_weights(stages: list[keras.Model], whole: keras.Model) -> None:
+    by_name = {layer.name: layer for stage in stages for layer in stage.layers}
+    for layer in whole.layers:
+        if layer.weights and layer.name in by_name:
+            layer.set_weights(by_name[layer.name].get_weights())
