@@ -62,7 +62,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--mels",
         type=Path,
-        help="mel archive (.npz), with --tracks; beside --audio for the genres of tracks whose audio is missing",
+        help="mel archive (.npz), with --tracks; beside --audio for tracks whose audio is missing or short",
     )
     parser.add_argument(
         "--base", default="edge", metavar="BUNDLE", help="network that gets the new last layer (default: edge)"
@@ -160,7 +160,7 @@ def load(
         tracks = data.load_audio_table(arguments.audio, arguments.tracks, architecture.mel)
         if arguments.mels:
             archived = data.load_archive(arguments.mels, arguments.tracks)
-            tracks += archive_frames.missing(tracks, archived, architecture.mel)
+            tracks = archive_frames.add(tracks, archived, architecture.mel)
     elif arguments.audio:
         tracks = data.load_audio(arguments.audio, architecture.mel)
         return tracks, *data.random_split(tracks, RANDOM_HOLDOUT, arguments.seed)

@@ -1,4 +1,4 @@
-"""Spectrograms of a mel archive in another front end, for labelled tracks whose audio is missing."""
+"""Spectrograms of a mel archive in another front end, for labelled tracks whose audio is missing or short."""
 
 from __future__ import annotations
 
@@ -41,10 +41,18 @@ def convert(frames: Frames, mel: MelConfig) -> Frames:
     return np.ascontiguousarray(converted, dtype=np.float32)
 
 
-def missing(tracks: list[Track], archived: list[Track], mel: MelConfig) -> list[Track]:
-    """Return those of an archive's tracks that are not among `tracks`, with another front end."""
+def add(tracks: list[Track], archived: list[Track], mel: MelConfig) -> list[Track]:
+    """Return tracks with audio, each with its archived spectrogram, and an archive's tracks without audio.
+
+    Args:
+        tracks: with audio, in the front end `mel`.
+        archived: the archive's tracks, of which `tracks` may have a part.
+        mel: the front end.
+    """
+    frames = {track.name: convert(track.frames, mel) for track in archived}
     names = {track.name for track in tracks}
-    return [replace(track, frames=convert(track.frames, mel)) for track in archived if track.name not in names]
+    heard = [replace(track, archived=frames.get(track.name)) for track in tracks]
+    return [*heard, *(replace(track, frames=frames[track.name]) for track in archived if track.name not in names)]
 
 
 def _band_hz() -> np.ndarray:

@@ -28,8 +28,9 @@ _NO_FRAMES = np.empty((0, 0), dtype=np.float32)
 class Track:
     """One labelled track.
 
-    `frames` are dB, `(n_mels, n)`; tracks from an archive have an unknown absolute level and no `path`. Tracks of one
-    artist share a `group`; "" means that the artist is unknown.
+    `frames` are dB, `(n_mels, n)`; tracks from an archive have an unknown absolute level and no `path`. Tracks with
+    audio that are in an archive, too, have its spectrogram as `archived`, in the same front end. Tracks of one artist
+    share a `group`; "" means that the artist is unknown.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Track:
     frames: Frames
     group: str = ""
     path: Path | None = None
+    archived: Frames | None = None
 
 
 def load_archive(npz: Path, tracks_csv: Path, split: str | None = None) -> list[Track]:

@@ -10,9 +10,9 @@ from tools.training import head
 from tools.training.distillation import audioset
 from tools.training.head import LinearLayer, Outputs, Regression
 
-SETTINGS = Regression(0.02, balanced=True)
-PRIOR_WEIGHT = 0.4  # of the log odds of the genres' styles
-FRAMES_ONLY_WEIGHT = 0.5  # of a track without audio
+SETTINGS = Regression(0.03, balanced=True)
+PRIOR_WEIGHT = 0.5  # of the log odds of the genres' styles
+FRAMES_ONLY_WEIGHT = 0.25  # of a track without audio
 
 
 @dataclass(frozen=True)

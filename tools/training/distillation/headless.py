@@ -72,7 +72,7 @@ class HeadlessStudent:
         self._embed(tracks)
         heard = [track for track in tracks if track.path]
         clean = [self._copies[track.name][0] for track in heard]
-        patches = np.concatenate([rows for track in heard for rows in self._copies[track.name]])
+        patches = np.concatenate([rows for track in tracks for rows in self._copies[track.name]])
         styles = teacher_heads.fit_to_labels(self.styles, clean, [track.genre for track in heard])
         sounds = teacher_heads.fit_to_recordings(self.sounds, patches, self.views[-self.n_not_music :])
         genres, temperature, metrics = self._genres(styles, tracks)

@@ -17,7 +17,8 @@ SNR_DB, DECAY_S = (5.0, 25.0), (0.2, 1.0)  # ranges of noise and reverberation
 def copies(track: Track, seed: int) -> list[Frames]:
     """Return the track's frames, and those of copies with noise, two band limits, reverberation, and pink noise.
 
-    The last two are computed from samples: a mel spectrogram cannot simulate the fine structure of a room.
+    The last two are computed from samples: a mel spectrogram cannot simulate the fine structure of a room. The archived
+    spectrogram, if there is one, is another copy.
 
     Args:
         track: one without a path has no copies.
@@ -28,7 +29,7 @@ def copies(track: Track, seed: int) -> list[Frames]:
     rng, effects = np.random.default_rng([seed, zlib.crc32(track.name.encode())]), Effects(students.MEL)
     spectrogram, rate = MelSpectrogram(students.MEL), round(students.MEL.sr)
     y = read_mono(track.path, rate)
-    return [
+    degraded = [
         track.frames,
         effects.add_noise(track.frames, rng.uniform(*SNR_DB), rng),
         effects.limit_band(track.frames, rng),
@@ -36,3 +37,4 @@ def copies(track: Track, seed: int) -> list[Frames]:
         spectrogram.db(conditions.reverberate(y, rate, rng.uniform(*DECAY_S), rng)),
         spectrogram.db(conditions.add_pink_noise(y, rate, rng.uniform(*SNR_DB), rng)),
     ]
+    return degraded if track.archived is None else [*degraded, track.archived]
