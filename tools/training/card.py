@@ -46,7 +46,7 @@ def model_card(bundle: Bundle, size: int, text: str, command: str) -> str:
 | accuracy of these tracks | {percent(bundle.metrics["accuracy_when_sure"])} |
 {_single_patches(bundle)}{_folds(bundle)}
 {_temperature(bundle)}
-{_refitted(bundle)}{_random_splits(bundle)}
+{_refitted(bundle)}{_layers_of(bundle)}{_random_splits(bundle)}
 {_recall_header(bundle)}
 {rows}
 
@@ -89,7 +89,8 @@ Confidence and accuracy of the same tracks:
 def _recall_header(bundle: Bundle) -> str:
     if not _recall_on_folds(bundle):
         return "| genre | recall |\n| --- | --- |"
-    n = bundle.metrics.get("refitted", {}).get("tracks")
+    refitted = bundle.metrics.get("refitted", {})
+    n = refitted.get("tracks", 0) - refitted.get("tracks_without_audio", 0)
     return f"| genre | recall | recall on folds of {f'all {n}' if n else 'the training'} tracks |\n| --- | --- | --- |"
 
 
@@ -217,11 +218,24 @@ def _refitted(bundle: Bundle) -> str:
     refitted = bundle.metrics.get("refitted")
     if refitted is None:
         return ""
+    without = refitted.get("tracks_without_audio", 0)
+    tracks = f"all {refitted['tracks'] - without} tracks including these"
+    tracks += f", and to {without} tracks without audio" if without else ""
     return (
-        f"\nThe last layer of this bundle was then fitted again, to all {refitted['tracks']} tracks including these "
+        f"\nThe last layer of this bundle was then fitted again, to {tracks} "
         f"(temperature\n{bundle.temperature}; folds {', '.join(map(percent, refitted['folds']))}; "
         f"calibration error {refitted['folds_calibration_error']}). No track was left to\nmeasure it on; all other "
         "layers are those that were measured.\n"
+    )
+
+
+def _layers_of(bundle: Bundle) -> str:
+    """Return where the layers below the last one are from, if they were not trained with it."""
+    if "layers_of" not in bundle.metrics:
+        return ""
+    return (
+        f"\nThe convolutions are those of {bundle.metrics['layers_of']}: its int8 weights, taken as real numbers and "
+        "quantised again.\nStyles and sounds are its, too, scaled to the labelled tracks again.\n"
     )
 
 
