@@ -11,7 +11,8 @@ each genre, 10 songs or more, and measures it on songs that are held out. Albums
 
 The other forms train all layers. `paper` is trained on the labelled tracks alone, in minutes. `edge` and `nano` are
 distilled together from a teacher network on unlabelled sound, in hours, and their last layers are fitted to the
-labelled tracks; the teacher's weights are those of the release v0.0.1 of fschmid56/EfficientAT. An interrupted run
+labelled tracks; the teacher's weights are those of the release v0.0.1 of fschmid56/EfficientAT. With --heads-only
+instead of --teacher, they keep the layers of the shipped networks, and only the genres are fitted. An interrupted run
 resumes with the same command. --architecture and --mels imply --from-scratch.
 
 The bundle is written to OUT/bundle, those of `edge` and `nano` to OUT/edge/bundle and OUT/nano/bundle; use it with

@@ -95,6 +95,14 @@ def test_genre_folders_with_unreadable_file(tmp_path: Path) -> None:
         (["--audio", "a", "--architecture", "edge", "--out", "o"], "--teacher is required by --architecture edge"),
         (["--audio", "a", "--architecture", "paper", "--out", "o", "--not-music", "n"], "--not-music needs --arch"),
         (["--audio", "a", "--architecture", "paper", "--out", "o", "--then-use-all"], "needs --architecture edge"),
+        (["--out", "o"], "one of the arguments --audio --mels is required"),
+        (
+            ["--audio", "a", "--mels", "m", "--tracks", "t", "--architecture", "paper", "--out", "o"],
+            "together need --arch",
+        ),
+        (["--audio", "a", "--architecture", "paper", "--out", "o", "--heads-only"], "--heads-only needs --arch"),
+        (["--audio", "a", "--out", "o", "--heads-only"], "--heads-only needs --from-scratch"),
+        (["--audio", "a", "--architecture", "edge", "--out", "o", "--heads-only"], "--unlabelled is required"),
         (["--audio", "a", "--architecture", "edge", "paper", "--out", "o"], "only edge and nano"),
     ],
 )
