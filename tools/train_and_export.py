@@ -33,124 +33,23 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from genre_edge.errors import GenreEdgeError
-from tools.training import archive_frames, bundle_export, data, examples, own_genres, own_genres_report, recipes, report
+from tools.training import (
+    archive_frames,
+    bundle_export,
+    data,
+    examples,
+    options,
+    own_genres,
+    own_genres_report,
+    recipes,
+    report,
+)
 from tools.training.architectures import ARCHITECTURES, Architecture
 from tools.training.embedding import Embedder
 from tools.training.genre_folders import GenreFolders, without_few_groups
 from tools.training.jobs import TrainingJob
 
 RANDOM_HOLDOUT = 0.2
-FROM_SCRATCH_ONLY = (
-    "tracks",
-    "heads_only",
-    "teacher",
-    "unlabelled",
-    "not_music",
-    "then_use_all",
-    "epochs",
-    "random_splits",
-)
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--audio",
-        type=Path,
-        help="labelled audio, one folder per genre, of which a fifth is held out; or, with --tracks, the folder of the "
-        "column audio",
-    )
-    parser.add_argument(
-        "--mels",
-        type=Path,
-        help="mel archive (.npz), with --tracks; beside --audio for tracks whose audio is missing or short",
-    )
-    parser.add_argument(
-        "--base", default="edge", metavar="BUNDLE", help="network that gets the new last layer (default: edge)"
-    )
-    parser.add_argument("--from-scratch", action="store_true", help="train all layers instead of the last one")
-    parser.add_argument("--tracks", type=Path, help="table of tracks (.csv), for --mels or --audio")
-    parser.add_argument(
-        "--train-split", default="train", help="value of the split column for training (default: train)"
-    )
-    parser.add_argument(
-        "--holdout-split", default="valid", help="value of the split column for the holdout (default: valid)"
-    )
-    parser.add_argument(
-        "--architecture", choices=ARCHITECTURES, nargs="+", default=[], help="network to train from scratch"
-    )
-    parser.add_argument(
-        "--heads-only", action="store_true", help="keep the layers of the shipped edge and nano instead of --teacher"
-    )
-    parser.add_argument("--teacher", type=Path, metavar="FILE", help="the teacher's weights (mn04_as_mAP_432.pt)")
-    parser.add_argument("--unlabelled", type=Path, nargs="+", default=[], metavar="DIR", help="unlabelled music")
-    parser.add_argument("--not-music", type=Path, nargs="+", default=[], metavar="DIR", help="audio that is not music")
-    parser.add_argument(
-        "--then-use-all", action="store_true", help="after the evaluation, fit the last layer to all tracks"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="directory for checkpoints and the bundle")
-    parser.add_argument("--name", help="name of the bundle (default: that of the folder or the architecture)")
-    parser.add_argument("--bundle-version", default="1")
-    parser.add_argument(
-        "--data-text", default="{n} labelled tracks.", help="the model card's text on the training data"
-    )
-    parser.add_argument("--epochs", type=int, help="number of epochs (default: the architecture's)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--random-splits", type=int, default=0, metavar="N", help="also train and test on N random 80/20 splits"
-    )
-    arguments = parser.parse_args()
-    if not (arguments.audio or arguments.mels):
-        parser.error("one of the arguments --audio --mels is required")
-    arguments.from_scratch |= bool(arguments.architecture or arguments.mels)
-    if not arguments.from_scratch:
-        if given := [name for name in FROM_SCRATCH_ONLY if getattr(arguments, name)]:
-            parser.error(f"--{given[0].replace('_', '-')} needs --from-scratch and --architecture")
-        return arguments
-    check_from_scratch(parser, arguments)
-    return arguments
-
-
-def check_from_scratch(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """Exit with a message if the options of a training from scratch do not fit together."""
-    if not arguments.architecture:
-        parser.error("--from-scratch needs --architecture")
-    if arguments.mels and not arguments.tracks:
-        parser.error("--mels needs --tracks")
-    if arguments.epochs is not None and arguments.epochs < 1:
-        parser.error("--epochs must be at least 1")
-    arguments.architecture = sorted(set(arguments.architecture))
-    students = [bool(ARCHITECTURES[name].student) for name in arguments.architecture]
-    if len(students) > 1 and not all(students):
-        parser.error("only edge and nano can be trained together")
-    (check_students if students[0] else check_training_on_labels)(parser, arguments)
-
-
-def check_students(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """Exit with a message if the options of a distillation do not fit together."""
-    if arguments.heads_only and arguments.teacher:
-        parser.error("--heads-only needs no --teacher")
-    required = ("unlabelled", "not_music") if arguments.heads_only else ("teacher", "unlabelled", "not_music")
-    for option in required:
-        if not getattr(arguments, option):
-            parser.error(f"--{option.replace('_', '-')} is required by --architecture edge and nano")
-    for option in ("random_splits", "epochs"):
-        if getattr(arguments, option):
-            parser.error(f"--{option.replace('_', '-')} needs --architecture paper or paper660")
-    if len(arguments.architecture) > 1 and arguments.name:
-        parser.error("--name is for one network; edge and nano keep their names")
-    sources = [folder.resolve().name for folder in (*arguments.unlabelled, *arguments.not_music)]
-    if len(set(sources)) < len(sources):
-        parser.error("two folders of --unlabelled and --not-music have the same name")
-
-
-def check_training_on_labels(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """Exit with a message if an option is for distillation only."""
-    if arguments.audio and arguments.mels:
-        parser.error("--audio and --mels together need --architecture edge or nano")
-    for option in ("heads_only", "teacher", "unlabelled", "not_music", "then_use_all"):
-        if getattr(arguments, option):
-            parser.error(f"--{option.replace('_', '-')} needs --architecture edge or nano")
 
 
 def load(
@@ -242,7 +141,7 @@ def fit_own_genres(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    arguments = parse_arguments()
+    arguments = options.parse(__doc__)
     if arguments.from_scratch:
         train_from_scratch(arguments)
     else:
@@ -252,6 +151,9 @@ def main() -> None:
 def train_from_scratch(arguments: argparse.Namespace) -> None:
     """Train all layers of one or more networks and export them."""
     tracks, train, holdout = load(arguments, ARCHITECTURES[arguments.architecture[0]])
+    for split, part in (("train", train), ("holdout", holdout)):
+        if arguments.audio and not any(track.path for track in part):
+            raise SystemExit(f"{arguments.tracks}: the {split} split has no tracks with audio")
     print(f"{len(train)} tracks to train on, {len(holdout)} held out")
     jobs = []
     for name in arguments.architecture:
@@ -295,10 +197,10 @@ def export(
         command=public_command(arguments),
     )
     trained = trainer(train)
-    heard = [track for track in holdout if track.path] or holdout
+    measured_on = [track for track in holdout if track.path] or holdout
     out = job.out / job.student if job.student else job.out
     directory = out / ("measured" if arguments.then_use_all else "bundle")
-    bundle = bundle_export.export_measured(trained, job, train, heard, info, metrics, directory)
+    bundle = bundle_export.export_measured(trained, job, train, measured_on, info, metrics, directory)
     print(report.as_table(bundle.metrics["holdout"] | {"tracks": []}))
     print(
         f"float {bundle.metrics['float_accuracy']:.4f}, int8 {bundle.metrics['holdout']['accuracy']:.4f}: {directory}"

@@ -101,6 +101,22 @@ def test_shipped_weights(name: str) -> None:
     assert np.corrcoef(styles, expected)[0, 1] > 0.99 and np.abs(styles - expected).max() < 0.2 * np.ptp(expected)
 
 
+def test_embedding_layer_of_a_network_with_scaled_features() -> None:
+    """The layer on the embedding is found again in the int8 network; its part for other features is left out."""
+    design, rng = small_design(), np.random.default_rng(0)
+    network, _, x = some_network()
+    student = Student(design)
+    by_name = {layer.name: layer for layer in network.layers}
+    for layer in (layer for stage in student.stages for layer in stage.layers if layer.weights):
+        layer.set_weights(by_name[layer.name].get_weights())
+    layer = LinearLayer(rng.normal(size=(24, 3)), rng.normal(size=3))
+    scale = FeatureScale.measure(student.stages, design, x)
+    whole = student_network.with_head(student.stages, design, scale, scale.on_features(layer))
+    found = shipped.embedding_layer(quantise.to_int8(whole, x), design.network)
+    np.testing.assert_allclose(found.weights, layer.weights, atol=0.03 * np.abs(layer.weights).max())
+    np.testing.assert_allclose(found.bias, layer.bias, atol=0.03 * np.abs(layer.weights).max())
+
+
 def test_weights_of_another_architecture_are_refused() -> None:
     content = (MODELS / "edge" / "model.tflite").read_bytes()
     design = students.NANO

@@ -55,6 +55,19 @@ def test_network_divided_at_last_layer(bundle: Path) -> None:
     assert np.abs(stored - expected).max() <= 0.51
 
 
+def test_replaced_layer_has_short_names() -> None:
+    """The converter's names, an eighth of `nano`, become numbers; the network keeps its other layers."""
+    content = read(MODELS / "nano")
+    layer = tflite_head.last_layer(content)
+    new = tflite_head.replace_layer(content, layer.weights, layer.bias, layer.outputs.limits)
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(new, 0)).subgraphs[0]
+    assert [tensor.name for tensor in graph.tensors] == [str(i).encode() for i in range(len(graph.tensors))]
+    inputs = random_int8(content, 2)
+    assert np.array_equal(
+        run(tflite_head.without_last_layer(new), inputs), run(tflite_head.without_last_layer(content), inputs)
+    )
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     bundle=st.sampled_from(BUNDLES),

@@ -92,7 +92,7 @@ def test_genre_folders_with_unreadable_file(tmp_path: Path) -> None:
         (["--mels", "x.npz", "--architecture", "paper", "--out", "o"], "--mels needs --tracks"),
         (["--audio", "nowhere", "--architecture", "paper", "--out", "o"], "no audio files in folders named by genre"),
         (["--mels", "m", "--tracks", "t", "--architecture", "paper660", "--out", "o"], "needs --audio"),
-        (["--audio", "a", "--architecture", "edge", "--out", "o"], "--teacher is required by --architecture edge"),
+        (["--audio", "a", "--architecture", "edge", "--out", "o"], "--teacher or --heads-only is required by --arch"),
         (["--audio", "a", "--architecture", "paper", "--out", "o", "--not-music", "n"], "--not-music needs --arch"),
         (["--audio", "a", "--architecture", "paper", "--out", "o", "--then-use-all"], "needs --architecture edge"),
         (["--out", "o"], "one of the arguments --audio --mels is required"),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from genre_edge.model.prediction import Model
 from tests.helpers.training import Finished, UntrainedTeacher, run_main, small_design
 from tools import evaluate, train_and_export
-from tools.training import bundle_export, head
+from tools.training import bundle_export, head, recipes, tflite_head
 from tools.training.architectures import ARCHITECTURES
 from tools.training.data import Track
 from tools.training.distillation import (
@@ -27,9 +28,11 @@ from tools.training.distillation import (
     student_network,
     students,
     teacher_heads,
+    track_copies,
     views,
 )
 from tools.training.distillation.function_matching import Phase
+from tools.training.embedding import Embedder
 from tools.training.jobs import TrainingJob
 
 RATE = 32000
@@ -82,7 +85,7 @@ def train(data: Path, *arguments: str, shipped_bundles: Path | None = None) -> F
         patch.setattr(distilled, "PHASES", phases)
         patch.setattr(backbone, "CALIBRATION_BATCHES", 1)
         patch.setattr(teacher_heads, "BATCHES", 4)
-        patch.setattr(teacher_heads, "N_NOT_MUSIC", 32)
+        patch.setattr(teacher_heads, "NOT_MUSIC_BATCHES", 2)
         if shipped_bundles:
             patch.setattr(shipped, "bundle_path", lambda name: shipped_bundles / name / "bundle")
         patch.setattr(bundle_export, "_check_loss", lambda *figures: None)
@@ -173,7 +176,13 @@ def test_heads_only_with_archive(data: Path, out: Path, archive: list[object]) -
     before = Model(out / "edge" / "bundle")
     for key in ("explained", "hours"):
         assert final.bundle.metrics[key] == before.bundle.metrics[key]
-    assert (final.bundle.styles, final.bundle.sounds) == (before.bundle.styles, before.bundle.sounds)
+    card = (data / "heads" / "edge" / "bundle" / "MODEL_CARD.md").read_text()
+    for text in (
+        "to all 19 tracks including these, and to 5 tracks without audio",
+        "are those of edge 1:",
+        "of all 19",
+    ):
+        assert text in card
 
 
 @pytest.mark.train
@@ -181,6 +190,71 @@ def test_heads_only_needs_no_teacher(data: Path) -> None:
     words = f"--audio {data} --tracks {data}/tracks.csv --architecture edge --heads-only --teacher t.pt --out o"
     done = train(data, *words.split())
     assert done.code != 0 and "--heads-only needs no --teacher" in done.stderr
+
+
+@pytest.mark.train
+def test_own_genres_on_scaled_features(data: Path, out: Path) -> None:
+    """A bundle whose last layer gets scaled features is a base for own genres."""
+    base = Embedder(out / "edge" / "bundle")
+    embedding = base.embed(data / "audio" / "0.wav")
+    n = student_network.n_features(small_design())
+    assert embedding.features.ndim == 2 and embedding.features.shape[1] == n
+    content = tflite_head.replace_outputs(base.tflite, len(GENRES), np.eye(n, 2), np.zeros(2))
+    assert tflite_head.last_layer(content).weights.shape == (n, base.bundle.n_outputs - len(GENRES) + 2)
+
+
+def some_headless(monkeypatch: pytest.MonkeyPatch, labels: list[str]) -> headless.HeadlessStudent:
+    """Return a student whose network is the identity: the features of a track's copy are its frames."""
+    monkeypatch.setattr(headless, "Int8Features", lambda tflite: None)
+    monkeypatch.setattr(track_copies, "copies", lambda track, seed: [track.frames])
+    monkeypatch.setattr(headless.examples, "track_outputs", lambda network, frames, architecture: frames)
+    job = TrainingJob(ARCHITECTURES["edge"], labels, 0, 0, Path())
+    layer = head.LinearLayer(np.zeros((4, len(audioset.STYLES))), np.zeros(len(audioset.STYLES)))
+    return headless.HeadlessStudent(job, SimpleNamespace(tflite=b""), layer, layer, np.zeros((1, 4)), 1, {})
+
+
+def test_tracks_of_the_same_name_have_their_own_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """01.wav of one genre is not 01.wav of another."""
+    tracks = [Track("01", g, "", np.full((3, 4), float(i)), "", Path(g, "01.wav")) for i, g in enumerate(("a", "b"))]
+    student = some_headless(monkeypatch, ["a", "b"])
+    student._embed(tracks)
+    assert [student._copies_of(track)[0][0, 0] for track in tracks] == [0, 1]
+
+
+def test_tracks_without_audio_have_less_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They count a quarter in the regression, and not at all in the folds' figures."""
+    rng, fitted = np.random.default_rng(0), []
+    monkeypatch.setattr(genre_head.GenreHead, "fit", lambda self, copies, classes, weight: fitted.append(weight))
+    tracks = [
+        Track(str(i), "ab"[i % 2], "", rng.normal(size=(2, 4)), "", Path(f"{i}.wav") if i < 30 else None)
+        for i in range(40)
+    ]
+    student = some_headless(monkeypatch, ["a", "b"])
+    student._embed(tracks)
+    _, _, metrics = student._genres(student.styles, tracks)
+    assert fitted[0].tolist() == [1.0] * 30 + [0.25] * 10 and metrics["tracks_without_audio"] == 10
+    assert sum(recall is not None for recall in metrics["folds_by_genre"].values()) == 2
+
+
+def test_track_copies(tmp_path: Path) -> None:
+    """A track with audio has six copies, the first unchanged, and its archived spectrogram; one without has itself."""
+    write(tmp_path / "a.wav", 300, 0, 2)
+    frames, archived = np.zeros((128, 200), np.float32), np.ones((128, 300), np.float32)
+    track = Track("a", "jazz", "", frames, "", tmp_path / "a.wav", archived)
+    copies = track_copies.copies(track, 0)
+    assert copies[0] is frames and copies[-1] is archived and len(copies) == track_copies.N_FROM_AUDIO + 1
+    assert len(track_copies.copies(replace(track, archived=None), 0)) == track_copies.N_FROM_AUDIO
+    assert track_copies.copies(replace(track, path=None, archived=None), 0) == [frames]
+
+
+def test_students_need_two_artists_and_other_sound(tmp_path: Path) -> None:
+    """A genre of one artist, and folders without audio that is not music, are refused before the work begins."""
+    tracks = [Track(f"{i}", "jazz", "", np.empty((0, 0)), "one", tmp_path / f"{i}.wav") for i in range(3)]
+    job = TrainingJob(ARCHITECTURES["edge"], ["jazz"], 0, 0, tmp_path, "edge", not_music=(tmp_path / "noise",))
+    with pytest.raises(SystemExit, match="3 tracks of one artist"):
+        next(recipes.trainers([job], tracks, [], [], "run"))
+    with pytest.raises(SystemExit, match="noise: no audio"):
+        backbone.not_music(job, [])
 
 
 @pytest.mark.train

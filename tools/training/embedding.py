@@ -58,7 +58,7 @@ class Embedder(Model):
 
     def logits(self, patch_db: Frames) -> NDArray[np.float64]:
         """Record a patch's features and return its logits, not rounded to int8, `(n_outputs,)`."""
-        features = super().logits(patch_db)  # of the network without its last layer
+        features = super().logits(patch_db).ravel()  # of the network without its last layer, whose shape may be (1, n)
         self._recorded.append(features.astype(np.float32))
         logits: NDArray[np.float64] = self._last_layer(features)
         return logits

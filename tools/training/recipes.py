@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tools.training import examples, fit
+from tools.training import examples, fit, head
 from tools.training.architectures import size
 from tools.training.data import Track
 from tools.training.jobs import TrainedNetwork, TrainingJob
@@ -35,6 +35,8 @@ def trainers(
     Raises:
         SystemExit: the data does not suffice, or the checkpoint belongs to another run.
     """
+    if jobs[0].architecture.student:
+        head.check_groups([track for track in tracks if track.path])
     if jobs[0].architecture.student and jobs[0].teacher:
         from tools.training.distillation import distilled  # imports TensorFlow, which takes seconds
 
@@ -42,10 +44,11 @@ def trainers(
         for job in jobs:
             yield job, distillation.student(job).fit
     elif jobs[0].architecture.student:
-        from tools.training.distillation import shipped
+        from tools.training.distillation import backbone, shipped
 
+        found = backbone.load_recordings(jobs[0], tracks, unused)
         for job in jobs:
-            yield job, shipped.student(job, job.student, tracks, unused).fit
+            yield job, shipped.student(job, found).fit
     else:
         (job,) = jobs
         yield job, lambda labelled: train_on_labels(job, labelled, holdout, run)

@@ -59,6 +59,13 @@ def load_recordings(job: TrainingJob, tracks: list[Track], unused: list[Track]) 
 
 
 def not_music(job: TrainingJob, found: list[Recording]) -> list[Recording]:
-    """Return the recordings that are from the job's folders of audio that is not music."""
+    """Return the recordings that are from the job's folders of audio that is not music.
+
+    Raises:
+        SystemExit: there is none.
+    """
     names = {folder.name for folder in job.not_music}
-    return [recording for recording in found if recording.source in names]
+    others = [recording for recording in found if recording.source in names]
+    if not others:
+        raise SystemExit(f"{', '.join(map(str, job.not_music))}: no audio that is long enough and not silent")
+    return others

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tools.training import head
 from tools.training.data import Track
 from tools.training.distillation import audioset, backbone, efficientat, recordings, students, teacher_heads
 from tools.training.distillation.function_matching import PHASES, Distiller
@@ -25,13 +24,12 @@ class Distillation:
         run: name of the checkpoint's directory in the job's `out`; a finished run is restored.
 
     Raises:
-        SystemExit: the data does not suffice, or the checkpoint belongs to another run.
+        SystemExit: there are too few recordings, or the checkpoint belongs to another run.
     """
 
     def __init__(self, jobs: Sequence[TrainingJob], tracks: list[Track], unused: list[Track], run: str) -> None:
         job = jobs[0]
         assert job.teacher
-        head.check_groups(tracks)
         self._recordings = backbone.load_recordings(job, tracks, unused)
         self._teacher = efficientat.Teacher(efficientat.load_weights(job.teacher))
         designs = {job.student: students.DESIGNS[job.student] for job in jobs}
@@ -57,5 +55,6 @@ class Distillation:
             "hours": {source: round(value, 2) for source, value in hours.items()},
             "explained": {name: round(value, 4) for name, value in self._explained[job.student].items()},
         }
-        styles, sounds = teacher_heads.style_layer(logits, views), teacher_heads.sound_layer(views)
+        styles = teacher_heads.style_layer(logits, views)
+        sounds = teacher_heads.sound_layer(views, job.architecture.student.network.last)
         return HeadlessStudent(job, network, styles, sounds, views.features, views.n_not_music, metrics)

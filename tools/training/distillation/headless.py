@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,8 @@ class HeadlessStudent:
     views: np.ndarray
     n_not_music: int
     metrics: dict[str, Any]
-    _copies: dict[str, Outputs] = field(default_factory=dict)  # by the track's name: features of each copy's patches
+    # By the track's file, or its name if it has none: features of each copy's patches
+    _copies: dict[Path | str, Outputs] = field(init=False, default_factory=dict)
 
     def fit(self, tracks: list[Track]) -> TrainedNetwork:
         """Return the student with heads that are fitted to `tracks`, whether or not they were used before.
@@ -70,44 +72,48 @@ class HeadlessStudent:
     def _heads(self, tracks: list[Track]) -> tuple[LinearLayer, tuple[float, float], float, dict[str, Any]]:
         """Return the layer of all heads, the limits of its outputs, the genres' temperature, and metrics on folds."""
         self._embed(tracks)
-        heard = [track for track in tracks if track.path]
-        clean = [self._copies[track.name][0] for track in heard]
-        patches = np.concatenate([rows for track in tracks for rows in self._copies[track.name]])
-        styles = teacher_heads.fit_to_labels(self.styles, clean, [track.genre for track in heard])
-        sounds = teacher_heads.fit_to_recordings(self.sounds, patches, self.views[-self.n_not_music :])
+        with_audio = [track for track in tracks if track.path]
+        clean = [self._copies_of(track)[0] for track in with_audio]
+        styles = teacher_heads.fit_to_labels(self.styles, clean, [track.genre for track in with_audio])
+        from_audio = [self._copies_of(track)[: track_copies.N_FROM_AUDIO] for track in with_audio]
+        music = np.concatenate([rows for copies in from_audio for rows in copies])
+        sounds = teacher_heads.fit_to_recordings(self.sounds, music, self.views[len(self.views) - self.n_not_music :])
         genres, temperature, metrics = self._genres(styles, tracks)
         layer = head.concatenate(genres, styles, sounds)
-        outputs = layer(np.concatenate([self.views, patches]))
+        outputs = layer(np.concatenate([self.views, *(rows for track in tracks for rows in self._copies_of(track))]))
         return layer, (float(outputs.min()), float(outputs.max())), temperature, metrics
 
     def _embed(self, tracks: list[Track]) -> None:
         """Compute the features of all tracks' copies that are not known yet."""
         network = Int8Features(self.backbone.tflite)
         for track in tracks:
-            if track.name not in self._copies:
+            if (track.path or track.name) not in self._copies:
                 frames = track_copies.copies(track, self.job.seed)
-                self._copies[track.name] = examples.track_outputs(network, frames, self.job.architecture)
+                self._copies[track.path or track.name] = examples.track_outputs(network, frames, self.job.architecture)
+
+    def _copies_of(self, track: Track) -> Outputs:
+        return self._copies[track.path or track.name]
 
     def _genres(self, styles: LinearLayer, tracks: list[Track]) -> tuple[LinearLayer, float, dict[str, Any]]:
         """Return the genres' layer, the temperature, and metrics on folds of the tracks with audio."""
         labels, classes = self.job.labels, self.job.classes(tracks)
-        copies = [self._copies[track.name] for track in tracks]
+        copies = [self._copies_of(track) for track in tracks]
         has_audio = np.array([track.path is not None for track in tracks])
         weight = np.where(has_audio, 1.0, FRAMES_ONLY_WEIGHT)
         model = GenreHead.of(styles, labels)
-        heard = np.flatnonzero(has_audio)
+        with_audio = np.flatnonzero(has_audio)
         by_seed = []
         for seed in range(FOLD_SEEDS):
             logits = model.cross_validated_logits(copies, classes, head.folds(tracks, seed), weight)
-            by_seed.append([logits[i] for i in heard])
-        temperature = report.fit_temperature(by_seed[0], classes[heard])
+            by_seed.append([logits[i] for i in with_audio])
+        temperature = report.fit_temperature(by_seed[0], classes[with_audio])
         p = report.track_means(by_seed[0], temperature)
-        predicted, true = [labels[i] for i in p.argmax(axis=1)], [tracks[i].genre for i in heard]
+        predicted, true = [labels[i] for i in p.argmax(axis=1)], [tracks[i].genre for i in with_audio]
         metrics = {
-            "folds": [_accuracy(logits, classes[heard]) for logits in by_seed],
+            "folds": [_accuracy(logits, classes[with_audio]) for logits in by_seed],
             "folds_by_genre": report.classification_metrics(labels, true, predicted)["per_genre"],
-            "folds_calibration_error": report.calibration_error(p, classes[heard]),
-            "tracks_without_audio": len(tracks) - len(heard),
+            "folds_calibration_error": report.calibration_error(p, classes[with_audio]),
+            "tracks_without_audio": len(tracks) - len(with_audio),
         }
         return model.fit(copies, classes, weight), temperature, metrics
 

@@ -13,11 +13,11 @@ import numpy as np
 from genre_edge.errors import ModelError
 from genre_edge.model.bundle import Bundle, bundle_path
 from tools.training import tflite_head, tflite_weights
-from tools.training.data import Track
 from tools.training.distillation import audioset, backbone, students, teacher_heads
 from tools.training.distillation.headless import HeadlessStudent
 from tools.training.distillation.int8_features import Int8Features
 from tools.training.distillation.mobilenet import Design
+from tools.training.distillation.recordings import Recording
 from tools.training.head import LinearLayer
 from tools.training.jobs import TrainingJob
 
@@ -27,37 +27,35 @@ if TYPE_CHECKING:
 KEPT_METRICS = ("hours", "explained")  # of the distillation
 
 
-def student(job: TrainingJob, name: str, tracks: list[Track], unused: list[Track]) -> HeadlessStudent:
-    """Return the student of a job with the weights of a shipped network.
+def student(job: TrainingJob, found: list[Recording]) -> HeadlessStudent:
+    """Return the student of a job with the weights of the shipped network of its name.
 
     Args:
         job: with the network's architecture.
-        name: of the shipped bundle, or its directory.
-        tracks, unused: see `backbone.load_recordings`.
+        found: recordings, see `backbone.load_recordings`.
 
     Raises:
         ModelError: the network has another architecture, other styles or other sounds.
     """
-    design = job.architecture.student
+    design, name = job.architecture.student, job.student
     assert design
     bundle, content = Bundle.load(bundle_path(name)), (bundle_path(name) / "model.tflite").read_bytes()
     if bundle.styles != list(audioset.STYLES.values()) or bundle.sounds != teacher_heads.SOUNDS:
         raise ModelError(f"{name}: its styles or sounds are not those of the distilled networks")
     stages = students.stages(design.network, design.stage_ends)
     set_weights(stages, design.network, content)
-    found = backbone.load_recordings(job, tracks, unused)
     network = backbone.quantised(stages, design, found, job.seed)
     layer = embedding_layer(content, design.network)
     styles, sounds = (
         network.scale.on_features(LinearLayer(layer.weights[:, part], layer.bias[part]))
         for part in (bundle.layout.styles, bundle.layout.sounds)
     )
-    features = Int8Features(network.tflite)
+    features, n_not_music = Int8Features(network.tflite), teacher_heads.NOT_MUSIC_BATCHES * teacher_heads.BATCH.size
     other = backbone.not_music(job, found)
     views = np.concatenate([features(x) for x, _ in teacher_heads.random_views(found, other, job.seed)])
     metrics = {key: bundle.metrics[key] for key in KEPT_METRICS if key in bundle.metrics}
     metrics["layers_of"] = f"{bundle.name} {bundle.version}"
-    return HeadlessStudent(job, network, styles, sounds, views, teacher_heads.N_NOT_MUSIC, metrics)
+    return HeadlessStudent(job, network, styles, sounds, views, n_not_music, metrics)
 
 
 def set_weights(stages: list[keras.Model], design: Design, content: bytes) -> None:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 # All features share one int8 scale: 0 to 6 (by ReLU6) is from 4 standard deviations below their mean to 8 above it.
 BELOW, UNIT = 4.0, 2.0
-LEAST_DEVIATION = 0.2  # of a feature that hardly varies, in int8 steps of its tensor; more than rounding errors
+LEAST_DEVIATION = 0.5  # of a feature that hardly varies, in int8 steps of its tensor; rounding errors have 0.29
 
 
 def network(design: StudentDesign, n_outputs: int) -> keras.Model:
     """Return a network from a patch, `(n_mels, PATCH_FRAMES, 1)`, to a dense layer on its features.
 
     The features are the embedding and, over frequency and time, the means of the depthwise convolutions of the first
-    `n_pooled` blocks: early layers know timbre that the embedding has lost. The convolutions have the names of those of
+    `n_pooled` blocks: they describe timbre that the embedding does not. The convolutions have the names of those of
     `students.stages`.
     """
     import keras
@@ -71,7 +71,9 @@ class FeatureScale:
         scaled = _scaled_layers(whole, design)
         means = keras.Model(whole.input, [layer.input for layer in scaled]).predict(patches, verbose=0)
         parts = [part.reshape(len(patches), -1).astype(np.float64) for part in means]
-        step = np.concatenate([np.full(part.shape[1], max(np.ptp(part), 1e-9) / 255) for part in parts])
+        step = np.concatenate(
+            [np.full(part.shape[1], max(np.ptp([0.0, part.min(), part.max()]), 1e-9) / 255) for part in parts]
+        )
         x = np.concatenate(parts, axis=1)
         deviation = np.maximum(x.std(axis=0), LEAST_DEVIATION * step)
         return cls(x.mean(axis=0) - BELOW * deviation, UNIT * deviation)

@@ -19,7 +19,7 @@ from tools.training.examples import Network
 from tools.training.head import LinearLayer, Outputs, Regression
 
 BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.35), 80
-N_NOT_MUSIC = 640  # views
+NOT_MUSIC_BATCHES = 40
 SOUNDS = ["music", "speech", "animal", "noise"]
 SOUND_REGRESSION = Regression(0.03, least_deviation=0.5)
 STYLE_C = 100.0  # hardly any regularisation of two parameters
@@ -66,16 +66,16 @@ def predict(
         own.append(features(x))
         probabilities.append(logistic(np.asarray(teacher.outputs(y)[1], dtype=np.float64)))
     x = np.concatenate(own)
-    return Examples(x, logits(x), np.concatenate(probabilities), N_NOT_MUSIC)
+    return Examples(x, logits(x), np.concatenate(probabilities), NOT_MUSIC_BATCHES * BATCH.size)
 
 
 def random_views(
     recordings: Sequence[Recording], not_music: Sequence[Recording], seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield batches of normalised views, the student's and the teacher's; the last N_NOT_MUSIC are no music."""
+    """Yield batches of normalised views, the student's and the teacher's; the last NOT_MUSIC_BATCHES are no music."""
     rng = np.random.default_rng([seed, 2])
-    for source, batches in ((recordings, BATCHES), (not_music, N_NOT_MUSIC // BATCH.size)):
-        maker = views.ViewMaker(source)
+    for sounds, batches in ((recordings, BATCHES), (not_music, NOT_MUSIC_BATCHES)):
+        maker = views.ViewMaker(sounds)
         for _ in range(batches):
             x, y = maker.batch(BATCH, rng)
             yield x.astype(np.float32), y.astype(np.float32)
@@ -142,10 +142,12 @@ def sound_shares(probabilities: np.ndarray) -> np.ndarray:
     return np.concatenate([music, (1 - music) * rest / rest.sum(axis=1, keepdims=True)], axis=1)
 
 
-def sound_layer(examples: Examples) -> LinearLayer:
-    """Return the log odds of SOUNDS, a regression on the student's features with the teacher's shares."""
-    x, y, weight = _soft_rows(examples.features, sound_shares(examples.probabilities))
-    return head.fit_regression(x, y, SOUND_REGRESSION, weight)
+def sound_layer(examples: Examples, n_embedding: int) -> LinearLayer:
+    """Return the log odds of SOUNDS, a regression on the first `n_embedding` features with the teacher's shares."""
+    x, y, weight = _soft_rows(examples.features[:, :n_embedding], sound_shares(examples.probabilities))
+    layer = head.fit_regression(x, y, SOUND_REGRESSION, weight)
+    others = np.zeros((examples.features.shape[1] - n_embedding, len(SOUNDS)))
+    return LinearLayer(np.concatenate([layer.weights, others]), layer.bias)
 
 
 def fit_to_recordings(sounds: LinearLayer, music: np.ndarray, not_music: np.ndarray) -> LinearLayer:

@@ -11,6 +11,7 @@ from tools.training.distillation import students
 from tools.training.distillation.effects import Effects
 from tools.training.sounds.synthetic_sounds import read_mono
 
+N_FROM_AUDIO = 6  # copies of a track with audio, itself included; an archived spectrogram follows
 SNR_DB, DECAY_S = (5.0, 25.0), (0.2, 1.0)  # ranges of noise and reverberation
 
 
