@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from genre_edge.diagnostics import golden
 from genre_edge.mel.config import MelConfig
 from genre_edge.mel.spectrogram import Frames
 from genre_edge.model import interpreter
@@ -97,10 +98,10 @@ def test_model_has_no_state() -> None:
 
 @pytest.mark.parametrize("name", ["edge", "nano", "paper"])
 def test_model_reference_kernels(name: str) -> None:
-    """Reference and optimised kernels agree within two int8 steps."""
+    """Reference and optimised kernels agree within the int8 steps that `doctor` allows."""
     optimised, reference = Model(name), Model(name, reference=True)
     shape = optimised.bundle.mel.n_mels, optimised.bundle.patch_frames
     patch = np.random.default_rng(0).normal(-40, 15, shape).astype(np.float32)
     steps = (optimised.logits(patch) - reference.logits(patch)) / optimised.logit_step
     assert np.abs(steps - np.rint(steps)).max() < 1e-6
-    assert np.abs(steps).max() < 2.5
+    assert np.rint(np.abs(steps)).max() <= golden.STEP_LIMIT

@@ -37,7 +37,7 @@ class Distillation:
         self._explained = self._distiller.run()
 
     def student(self, job: TrainingJob) -> HeadlessStudent:
-        """Return the student of a job, quantised, with styles and sounds as the teacher hears them."""
+        """Return the student of a job, quantised, with styles and sounds as the teacher predicts them."""
         assert job.architecture.student
         student = self._distiller.students[job.student]
         network = backbone.quantised(student.stages, job.architecture.student, self._recordings, job.seed)
