@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from genre_edge.errors import ModelError
+
 # Operator -> axes of its stored kernel in Keras' order
 _AXES = {
     schema.BuiltinOperator.CONV_2D: (1, 2, 3, 0),
@@ -22,6 +24,9 @@ def weights(content: bytes) -> list[tuple[np.ndarray, np.ndarray]]:
 
     Args:
         content: content of a .tflite file.
+
+    Raises:
+        ModelError: a layer has no bias, or is not int8.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     (graph,) = model.subgraphs
@@ -30,7 +35,11 @@ def weights(content: bytes) -> list[tuple[np.ndarray, np.ndarray]]:
         code = model.operatorCodes[operator.opcodeIndex]
         axes = _AXES.get(max(code.builtinCode, code.deprecatedBuiltinCode))
         if axes:
+            if len(operator.inputs) < 3 or min(operator.inputs) < 0:
+                raise ModelError("a network with a layer without bias has no weights to take")
             source, kernel, bias = (graph.tensors[i] for i in operator.inputs)
+            if kernel.type != schema.TensorType.INT8 or kernel.quantization is None:
+                raise ModelError("a network whose layers are not int8 has no weights to take")
             scale = np.asarray(kernel.quantization.scale, dtype=np.float64)
             shape = np.ones(len(axes), dtype=int)
             shape[kernel.quantization.quantizedDimension] = len(scale)

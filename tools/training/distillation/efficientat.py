@@ -148,11 +148,6 @@ def _layer_weights(weights: Weights) -> dict[str, list[np.ndarray]]:
 def _convolutions() -> dict[str, str]:
     """Return the prefix of each convolution's tensors by the name of its layer."""
     prefixes = {"stem": "features.0", "last": f"features.{len(DESIGN.blocks) + 1}"}
-    n_in = DESIGN.stem
-    for i, b in enumerate(DESIGN.blocks, 1):
-        parts = ["depthwise"] + ["se"] * b.squeeze + ["project"]
-        if b.expanded != n_in:
-            parts = ["expand", *parts]
+    for i, parts in DESIGN.block_parts():
         prefixes |= {f"block_{i}_{part}": f"features.{i}.block.{k}" for k, part in enumerate(parts) if part != "se"}
-        n_in = b.out
     return prefixes

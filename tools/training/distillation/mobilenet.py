@@ -5,6 +5,7 @@ The teacher and the students are built from the same kind of blocks.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,14 @@ class Design:
     blocks: tuple[Block, ...]
     last: int
     activation: str = "relu"
+
+    def block_parts(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the number of each block and the names of its parts in order: of its convolutions, and "se"."""
+        channels = self.stem
+        for number, block in enumerate(self.blocks, 1):
+            parts = ["depthwise", *["se"] * block.squeeze, "project"]
+            yield number, parts if block.expanded == channels else ["expand", *parts]
+            channels = block.out
 
 
 def channels(at_width_1: float) -> int:

@@ -24,6 +24,7 @@ from tools.training.jobs import TrainingJob
 if TYPE_CHECKING:
     import keras
 
+SQUEEZE_AND_EXCITE = "se_squeeze", "se_excite"
 KEPT_METRICS = ("hours", "explained")  # of the distillation
 
 
@@ -103,14 +104,7 @@ def _is_scale(kernel: np.ndarray) -> bool:
 def _convolutions(design: Design) -> Iterator[str]:
     """Yield the names of the convolutions in the order of execution."""
     yield "stem"
-    channels = design.stem
-    for number, block in enumerate(design.blocks, 1):
-        if block.expanded != channels:
-            yield f"block_{number}_expand"
-        yield f"block_{number}_depthwise"
-        if block.squeeze:
-            yield f"block_{number}_se_squeeze"
-            yield f"block_{number}_se_excite"
-        yield f"block_{number}_project"
-        channels = block.out
+    for number, parts in design.block_parts():
+        for part in parts:
+            yield from (f"block_{number}_{name}" for name in (SQUEEZE_AND_EXCITE if part == "se" else (part,)))
     yield "last"
