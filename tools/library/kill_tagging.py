@@ -9,6 +9,7 @@ no temporary file and an intact journal, and undo must restore every file. Exit 
 import argparse
 import hashlib
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -26,6 +27,11 @@ from genre_edge import cli
 from genre_edge.library.database import FileRow, LibraryDatabase
 from genre_edge.library.tagging.audio_bytes import audio_digest
 from tools.library.kills import FORMATS, DamageError, expect, write_audio
+
+# A process without threads forks the commands: a fork of this one could wait for ever for a lock that another thread
+# held at that moment, such as SQLite's.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["genre_edge.cli.tag"])
 
 
 @dataclass
@@ -101,24 +107,29 @@ def check(library: Library, states: tuple[dict[Path, str], ...], may_have_leftov
 
 
 def run(arguments: list[str], kill_after_s: float | None = None) -> int:
-    """Run `genre-edge ARGUMENTS` in a forked process; return its exit code, negative for the signal that ended it."""
-    pid = os.fork()
-    if pid == 0:
-        null = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):
-            os.dup2(null, stream)
-        sys.argv = ["genre-edge", *arguments]
-        try:
-            code = cli._run()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        except BaseException:
-            code = 99  # a traceback
-        os._exit(code)
+    """Run `genre-edge ARGUMENTS` in a process; return its exit code, negative for the signal that ended it."""
+    process = _CONTEXT.Process(target=_run_command, args=(arguments,))
+    process.start()
     if kill_after_s is not None:
         time.sleep(kill_after_s)
-        os.kill(pid, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        process.kill()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def _run_command(arguments: list[str]) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    sys.argv = ["genre-edge", *arguments]
+    try:
+        code = cli._run()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    except BaseException:
+        code = 99  # a traceback
+    os._exit(code)
 
 
 def _check_journal(library: Library, n_applied: int) -> None:
