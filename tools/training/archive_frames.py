@@ -51,8 +51,8 @@ def add(tracks: list[Track], archived: list[Track], mel: MelConfig) -> list[Trac
     """
     frames = {track.name: convert(track.frames, mel) for track in archived}
     names = {track.name for track in tracks}
-    heard = [replace(track, archived=frames.get(track.name)) for track in tracks]
-    return [*heard, *(replace(track, frames=frames[track.name]) for track in archived if track.name not in names)]
+    with_audio = [replace(track, archived=frames.get(track.name)) for track in tracks]
+    return [*with_audio, *(replace(track, frames=frames[track.name]) for track in archived if track.name not in names)]
 
 
 def _band_hz() -> np.ndarray:

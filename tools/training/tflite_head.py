@@ -195,10 +195,15 @@ def replace_layer(content: bytes, weights: np.ndarray, bias: np.ndarray, limits:
     scale = float(np.float32((high - low) / 255))
     network.output.quantization.scale = np.array([scale], dtype=np.float32)
     network.output.quantization.zeroPoint = np.array([round(-128 - low / scale)], dtype=np.int64)
-    for index, tensor in enumerate(network.graph.tensors):  # the converter's names can be an eighth of the file
-        tensor.name = str(index)
+    _shorten_names(network)
     _set_layer(network, len(network.stored()[0]), weights, bias)
     return network.packed()
+
+
+def _shorten_names(network: _Network) -> None:
+    """Replace the converter's names of tensors, which can be an eighth of the file, by numbers."""
+    for index, tensor in enumerate(network.graph.tensors):
+        tensor.name = str(index)
 
 
 def replace_outputs(content: bytes, n_replaced: int, weights: np.ndarray, bias: np.ndarray) -> bytes:
