@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import soundfile
 from distributed import LocalCluster
 from pyarrow import parquet
 
+from genre_edge.cli.cluster_scan import BATCH_FILES
 from genre_edge.model.bundle import bundle_path
 from tests.conftest import TIMEOUT_S, Cli
 from tests.helpers.audio import music
@@ -180,7 +182,7 @@ def test_relative_paths(cli: Cli, cluster: LocalCluster, library: Path, tmp_path
 @pytest.mark.slow
 def test_file_that_workers_cannot_read(cli: Cli, cluster: LocalCluster, library: Path, tmp_path: Path) -> None:
     """It is a row with an error until a later scan can read it; songs beside it have their rows."""
-    music, out = tmp_path / "music", tmp_path / "out"
+    music, out = folder_of_one_batch(tmp_path, "link.wav", "real/00.wav", "real/04.wav"), tmp_path / "out"
     (music / "real").mkdir(parents=True)
     for name in ("album 0/00.wav", "album 0/04.wav"):
         shutil.copy(library / name, music / "real")
@@ -202,6 +204,16 @@ def test_file_that_workers_cannot_read(cli: Cli, cluster: LocalCluster, library:
     assert [path.name.split("-")[0] for path in out.iterdir()] == ["part"]
     assert {row["error"] for row in read(out).values()} == {None}
     assert cli(*command, cwd=tmp_path).stdout == "0 classified, 3 unchanged, 0 failed\n"
+
+
+def folder_of_one_batch(parent: Path, *names: str) -> Path:
+    """Return a folder in which files with these names make one batch: batches end at the checksums of some paths."""
+    for number in range(100):
+        folder = parent / f"music {number}"
+        paths = [os.fsencode(folder / name) for name in names]
+        if all(zlib.crc32(path) % BATCH_FILES for path in paths):
+            return folder
+    raise AssertionError("all of 100 folders have a path at which a batch ends")
 
 
 @pytest.mark.slow
