@@ -11,9 +11,10 @@ each genre, 10 songs or more, and measures it on songs that are held out. Albums
 
 The other forms train all layers. `paper` is trained on the labelled tracks alone, in minutes. `edge` and `nano` are
 distilled together from a teacher network on unlabelled sound, in hours, and their last layers are fitted to the
-labelled tracks; the teacher's weights are those of the release v0.0.1 of fschmid56/EfficientAT. With --heads-only
-instead of --teacher, they keep the layers of the shipped networks, and only the genres are fitted. An interrupted run
-resumes with the same command. --architecture and --mels imply --from-scratch.
+labelled tracks; the teacher's weights are those of the release v0.0.1 of fschmid56/EfficientAT. With --warm-start, the
+distillation begins with the layers of the shipped networks; with --heads-only instead of --teacher, these are kept, and
+only the genres are fitted. An interrupted run resumes with the same command. --architecture and --mels imply
+--from-scratch.
 
 The bundle is written to OUT/bundle, those of `edge` and `nano` to OUT/edge/bundle and OUT/nano/bundle; use it with
 `genre-edge classify --model OUT/bundle`.
@@ -168,6 +169,7 @@ def train_from_scratch(arguments: argparse.Namespace) -> None:
             teacher=arguments.teacher,
             unlabelled=tuple(arguments.unlabelled),
             not_music=tuple(arguments.not_music),
+            warm_start=arguments.warm_start,
         )
         jobs.append(job)
     arguments.out.mkdir(parents=True, exist_ok=True)

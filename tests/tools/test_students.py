@@ -15,7 +15,7 @@ from genre_edge.model.prediction import Model
 from tests.helpers.training import small_design
 from tools.training import quantise
 from tools.training.architectures import ARCHITECTURES, multiply_accumulates
-from tools.training.distillation import shipped, student_network, students
+from tools.training.distillation import int8_weights, shipped, student_network, students
 from tools.training.distillation.folded import folded, round_activations, round_kernel
 from tools.training.distillation.int8_features import Int8Features
 from tools.training.distillation.student import Student
@@ -89,7 +89,7 @@ def test_shipped_weights(name: str) -> None:
     """The float network with the shipped int8 weights gives the features and the heads of the int8 network."""
     design, content = students.DESIGNS[name], (MODELS / name / "model.tflite").read_bytes()
     stages = students.stages(design.network, design.stage_ends)
-    shipped.set_weights(stages, design.network, content)
+    int8_weights.assign(stages, design.network, content)
     model = Model(name)
     frames = MelSpectrogram(students.MEL).db(music(5, round(students.MEL.sr)))[:, : students.PATCH_FRAMES]
     x = normalise_patches([frames], model.bundle)
@@ -99,6 +99,33 @@ def test_shipped_weights(name: str) -> None:
     expected = model.logits(frames)[model.bundle.layout.styles]
     styles = layer(np.asarray(x))[0, model.bundle.layout.styles]
     assert np.corrcoef(styles, expected)[0, 1] > 0.99 and np.abs(styles - expected).max() < 0.2 * np.ptp(expected)
+
+
+def test_warm_start() -> None:
+    """The student is the int8 network, with kernels of equal deviations, and a least-squares map to the targets."""
+    design, content = students.NANO, (MODELS / "nano" / "model.tflite").read_bytes()
+    stages = students.stages(design.network, design.stage_ends)
+    int8_weights.assign(stages, design.network, content)
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(16, students.MEL.n_mels, 64, 1)).astype(np.float32) for _ in range(16)]
+    expected = x[0]
+    for stage in stages:
+        expected = stage(expected, training=False)
+    student = Student(design)
+    inputs = np.concatenate([student.stage_outputs(batch)[-1] for batch in x])
+    targets = rng.normal(size=(256, 384)), rng.normal(size=(256, 527))
+    student.start_from_network(content, x, *targets)
+    own = np.concatenate([student.stage_outputs(batch)[-1] for batch in x])
+    np.testing.assert_allclose(own[:16], expected, atol=1e-3 * np.abs(expected).max())
+    assert not np.allclose(own, inputs)
+    for target, outputs in zip(targets, (student.to_embedding(own), student.to_logits(own)), strict=True):
+        assert ((np.asarray(outputs) - target) ** 2).sum() < 0.6 * ((target - target.mean(axis=0)) ** 2).sum()
+    kernel = student.stages[2].get_layer("block_6_project").kernel.numpy()
+    np.testing.assert_allclose(
+        np.sqrt((kernel**2).mean(axis=(0, 1, 2))),
+        int8_weights.KERNEL_GAIN * np.sqrt(2 / sum(kernel.shape[2:])),
+        rtol=1e-4,
+    )
 
 
 def test_embedding_layer_of_a_network_with_scaled_features() -> None:
@@ -121,7 +148,7 @@ def test_weights_of_another_architecture_are_refused() -> None:
     content = (MODELS / "edge" / "model.tflite").read_bytes()
     design = students.NANO
     with pytest.raises(ModelError, match="another architecture"):
-        shipped.set_weights(students.stages(design.network, design.stage_ends), design.network, content)
+        int8_weights.assign(students.stages(design.network, design.stage_ends), design.network, content)
 
 
 def some_network() -> tuple[Any, Any, np.ndarray]:

@@ -12,7 +12,7 @@ pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from genre_edge.model.prediction import Model
 from tests.helpers.training import Finished, UntrainedTeacher, run_main, small_design
 from tools import evaluate, train_and_export
-from tools.training import bundle_export, head, recipes, tflite_head
+from tools.training import bundle_export, head, recipes, tflite_head, tflite_weights
 from tools.training.architectures import ARCHITECTURES
 from tools.training.data import Track
 from tools.training.distillation import (
@@ -81,13 +81,19 @@ def train(data: Path, *arguments: str, shipped_bundles: Path | None = None) -> F
         patch.setattr(function_matching, "VALIDATION_RECORDINGS", 2)
         patch.setattr(function_matching, "VALIDATION_BATCHES", 1)
         patch.setattr(function_matching, "STATISTICS_BATCHES", 1)
-        phases = Phase("hints", 2, views.Batch(2, 64, 0.0), 1e-2), Phase("matching", 2, views.Batch(2, 64, 0.5), 1e-3)
+        phases = (
+            Phase("hints", 2, views.Batch(2, 64, 0.0), 1e-2, hints=True),
+            Phase("matching", 2, views.Batch(2, 64, 0.5), 1e-3),
+        )
         patch.setattr(distilled, "PHASES", phases)
+        patch.setattr(distilled, "WARM_PHASES", phases[1:])
+        patch.setattr(function_matching, "START_BATCHES", 2)
         patch.setattr(backbone, "CALIBRATION_BATCHES", 1)
         patch.setattr(teacher_heads, "BATCHES", 4)
         patch.setattr(teacher_heads, "NOT_MUSIC_BATCHES", 2)
         if shipped_bundles:
-            patch.setattr(shipped, "bundle_path", lambda name: shipped_bundles / name / "bundle")
+            for module in (shipped, distilled):
+                patch.setattr(module, "bundle_path", lambda name: shipped_bundles / name / "bundle")
         patch.setattr(bundle_export, "_check_loss", lambda *figures: None)
         return run_main(train_and_export, *arguments)
 
@@ -183,6 +189,21 @@ def test_heads_only_with_archive(data: Path, out: Path, archive: list[object]) -
         "of all 19",
     ):
         assert text in card
+
+
+@pytest.mark.train
+def test_warm_start(data: Path, out: Path) -> None:
+    """The distillation goes on from the shipped layers; the card says so."""
+    words = f"--audio {data} --tracks {data}/tracks.csv --architecture edge --warm-start --teacher {data}/t.pt"
+    sound = f"--unlabelled {data}/music --not-music {data}/noise --out {data}/warm"
+    done = train(data, *words.split(), *sound.split(), shipped_bundles=out)
+    assert done.code == 0 and "start: edge: embedding, clean" in done.stdout, done.stderr
+    bundle = Model(data / "warm" / "edge" / "bundle").bundle
+    assert bundle.metrics["warm_start"] == "edge 1"
+    assert "began with the int8 weights of edge 1" in (data / "warm" / "edge" / "bundle" / "MODEL_CARD.md").read_text()
+    before, after = ((path / "edge" / "bundle" / "model.tflite").read_bytes() for path in (out, data / "warm"))
+    kernels = [tflite_weights.weights(content)[1][0] for content in (before, after)]
+    assert 0.9 < np.corrcoef(*(kernel.ravel() for kernel in kernels))[0, 1] < 1
 
 
 @pytest.mark.train

@@ -84,7 +84,7 @@ def test_degraded_views_differ(folder: Path) -> None:
 
 
 PHASES = (
-    Phase("hints", 3, views.Batch(2, 64, 0.0), 1e-2),
+    Phase("hints", 3, views.Batch(2, 64, 0.0), 1e-2, hints=True),
     Phase("matching", 3, views.Batch(2, 64, 0.5), 1e-3),
 )
 

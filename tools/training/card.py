@@ -230,7 +230,9 @@ def _refitted(bundle: Bundle) -> str:
 
 
 def _layers_of(bundle: Bundle) -> str:
-    """Return where the layers below the last one are from, if they were not trained with it."""
+    """Return where the layers below the last one are from, if they were not trained from random weights."""
+    if "warm_start" in bundle.metrics:
+        return f"\nThe distillation began with the int8 weights of {bundle.metrics['warm_start']}.\n"
     if "layers_of" not in bundle.metrics:
         return ""
     return (

@@ -27,6 +27,7 @@ class TrainingJob:
         teacher: file of the teacher's weights; None for a student with the layers of the shipped network.
         unlabelled: folders of unlabelled music.
         not_music: folders of audio that is not music.
+        warm_start: whether the distillation continues that of the shipped network.
     """
 
     architecture: Architecture
@@ -38,6 +39,7 @@ class TrainingJob:
     teacher: Path | None = None
     unlabelled: tuple[Path, ...] = ()
     not_music: tuple[Path, ...] = ()
+    warm_start: bool = False
 
     def classes(self, tracks: list[Track]) -> np.ndarray:
         """Return the index of each track's label, `(tracks,)`."""

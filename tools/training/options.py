@@ -8,6 +8,7 @@ from tools.training.architectures import ARCHITECTURES
 FROM_SCRATCH_ONLY = (
     "tracks",
     "heads_only",
+    "warm_start",
     "teacher",
     "unlabelled",
     "not_music",
@@ -47,6 +48,9 @@ def parse(description: str | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--heads-only", action="store_true", help="keep the layers of the shipped edge and nano instead of --teacher"
+    )
+    parser.add_argument(
+        "--warm-start", action="store_true", help="begin the distillation with the layers of the shipped edge and nano"
     )
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="the teacher's weights (mn04_as_mAP_432.pt)")
     parser.add_argument("--unlabelled", type=Path, nargs="+", default=[], metavar="DIR", help="unlabelled music")
@@ -94,8 +98,8 @@ def _check_from_scratch(parser: argparse.ArgumentParser, arguments: argparse.Nam
 
 def _check_students(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """Exit with a message if the options of a distillation do not fit together."""
-    if arguments.heads_only and arguments.teacher:
-        parser.error("--heads-only needs no --teacher")
+    if arguments.heads_only and (arguments.teacher or arguments.warm_start):
+        parser.error(f"--heads-only needs no {'--teacher' if arguments.teacher else '--warm-start'}")
     if not (arguments.heads_only or arguments.teacher):
         parser.error("--teacher or --heads-only is required by --architecture edge and nano")
     for option in ("unlabelled", "not_music"):
@@ -115,6 +119,6 @@ def _check_training_on_labels(parser: argparse.ArgumentParser, arguments: argpar
     """Exit with a message if an option is for distillation only."""
     if arguments.audio and arguments.mels:
         parser.error("--audio and --mels together need --architecture edge or nano")
-    for option in ("heads_only", "teacher", "unlabelled", "not_music", "then_use_all"):
+    for option in ("heads_only", "warm_start", "teacher", "unlabelled", "not_music", "then_use_all"):
         if getattr(arguments, option):
             parser.error(f"--{option.replace('_', '-')} needs --architecture edge or nano")

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from genre_edge.model.bundle import Bundle, bundle_path
 from tools.training.data import Track
-from tools.training.distillation import audioset, backbone, efficientat, recordings, students, teacher_heads
-from tools.training.distillation.function_matching import PHASES, Distiller
+from tools.training.distillation import audioset, backbone, efficientat, recordings, shipped, students, teacher_heads
+from tools.training.distillation.function_matching import PHASES, WARM_PHASES, Distiller
 from tools.training.distillation.headless import HeadlessStudent
 from tools.training.distillation.int8_features import Int8Features
 from tools.training.jobs import TrainingJob
@@ -33,7 +34,9 @@ class Distillation:
         self._recordings = backbone.load_recordings(job, tracks, unused)
         self._teacher = efficientat.Teacher(efficientat.load_weights(job.teacher))
         designs = {job.student: students.DESIGNS[job.student] for job in jobs}
-        self._distiller = Distiller(designs, self._teacher, self._recordings, job.out / run, PHASES, job.seed)
+        start = {job.student: shipped.network(job.student) for job in jobs} if job.warm_start else None
+        phases = WARM_PHASES if job.warm_start else PHASES
+        self._distiller = Distiller(designs, self._teacher, self._recordings, job.out / run, phases, job.seed, start)
         self._explained = self._distiller.run()
 
     def student(self, job: TrainingJob) -> HeadlessStudent:
@@ -51,10 +54,13 @@ class Distillation:
             job.seed,
         )
         hours = recordings.hours(self._recordings, students.MEL)
-        metrics = {
+        metrics: dict[str, object] = {
             "hours": {source: round(value, 2) for source, value in hours.items()},
             "explained": {name: round(value, 4) for name, value in self._explained[job.student].items()},
         }
+        if job.warm_start:
+            bundle = Bundle.load(bundle_path(job.student))
+            metrics["warm_start"] = f"{bundle.name} {bundle.version}"
         styles = teacher_heads.style_layer(logits, views)
         sounds = teacher_heads.sound_layer(views, job.architecture.student.network.last)
         return HeadlessStudent(job, network, styles, sounds, views.features, views.n_not_music, metrics)

@@ -8,6 +8,7 @@ teacher's embedding and logits.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -28,7 +29,7 @@ from tools.training.distillation.students import StudentDesign
 from tools.training.distillation.targets import Targets
 
 HINT_WEIGHT = 0.1  # of all stages' hints together with the losses of embedding and logits
-STATISTICS_BATCHES, VALIDATION_BATCHES = 8, 8
+STATISTICS_BATCHES, VALIDATION_BATCHES, START_BATCHES = 8, 8, 80
 VALIDATION_RECORDINGS = 25
 CHECKPOINT_S = 240.0  # about the time from checkpoint to checkpoint
 WARM_UP_STEPS = 200
@@ -47,6 +48,7 @@ class Phase:
         learning_rate: highest learning rate.
         steady: whether it stays there, instead of decaying to 0.
         rounded: whether the students are rounded as their int8 versions will be.
+        hints: whether each stage learns by itself, from the teacher's outputs of the stage before.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Phase:
     learning_rate: float
     steady: bool = False
     rounded: bool = False
+    hints: bool = False
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step: after a linear warm-up, it is steady or half a cosine."""
@@ -64,11 +67,15 @@ class Phase:
 
 
 PHASES = (
-    Phase("hints", 2000, views.Batch(24, 256, 0.0), 3e-3),
+    Phase("hints", 2000, views.Batch(24, 256, 0.0), 3e-3, hints=True),
     Phase("matching", 3065, views.Batch(24, 320, 0.35), 4e-4, steady=True),
     Phase("whole patches", 1400, views.Batch(16, students.PATCH_FRAMES, 0.35), 4e-4),
     Phase("longer matching", 7000, views.Batch(24, 320, 0.5), 8e-4),
     Phase("last whole patches", 700, views.Batch(16, students.PATCH_FRAMES, 0.5), 2e-4, rounded=True),
+)
+WARM_PHASES = (
+    Phase("matching", 8500, views.Batch(24, 320, 0.5), 6e-4),
+    Phase("whole patches", 700, views.Batch(16, students.PATCH_FRAMES, 0.5), 2e-4, rounded=True),
 )
 
 
@@ -85,8 +92,9 @@ class Distiller:
         teacher: the teacher.
         recordings: unlabelled sound; some are kept for validation.
         checkpoint: directory; a run with other parameters is refused.
-        phases: see PHASES.
+        phases: see PHASES; WARM_PHASES with `start`.
         seed: of all random numbers.
+        start: content of an int8 network (.tflite) for each student, whose training is continued.
 
     Raises:
         SystemExit: the checkpoint belongs to another run, or there are too few recordings.
@@ -100,6 +108,7 @@ class Distiller:
         checkpoint: Path,
         phases: Sequence[Phase] = PHASES,
         seed: int = 0,
+        start: Mapping[str, bytes] | None = None,
     ) -> None:
         import keras
 
@@ -107,8 +116,10 @@ class Distiller:
             raise SystemExit(f"distillation needs more than {VALIDATION_RECORDINGS} recordings, got {len(recordings)}")
         identity: dict[str, Any] = {"designs": {name: asdict(d) for name, d in designs.items()}, "seed": seed}
         identity["recordings"] = recordings_digest(recordings)
+        if start:
+            identity["start"] = {name: hashlib.sha256(content).hexdigest() for name, content in start.items()}
         _check_identity(checkpoint, identity | {"phases": [asdict(phase) for phase in phases]})
-        self._teacher, self._phases, self._seed = teacher, phases, seed
+        self._teacher, self._phases, self._seed, self._start = teacher, phases, seed, start
         self._is_music = audioset.is_music()
         order = np.random.default_rng(seed).permutation(len(recordings))
         self._validation = [recordings[i] for i in order[:VALIDATION_RECORDINGS]]
@@ -135,13 +146,28 @@ class Distiller:
         examples = [maker.batch(self._phases[0].batch, rng)[1].astype(np.float32) for _ in range(STATISTICS_BATCHES)]
         targets = Targets(self._teacher, examples)
         if not self._done.numpy().any():
-            for student in self.students.values():
-                student.start_from(targets)
+            self._start_students(targets, maker)
         for number in range(int(self._done[0]), len(self._phases)):
             self._train(number, targets)
         for variable, average in zip(self._variables, self._averages, strict=True):
             variable.assign(average)
         return self.explained()
+
+    def _start_students(self, targets: Targets, maker: views.ViewMaker) -> None:
+        """Give the students their first weights."""
+        if not self._start:
+            for student in self.students.values():
+                student.start_from(targets)
+            return
+        rng = np.random.default_rng([self._seed, 2])
+        pairs = [maker.batch(self._phases[0].batch, rng) for _ in range(START_BATCHES)]
+        outputs = [self._teacher.outputs(y.astype(np.float32)) for _, y in pairs]
+        embedding = np.concatenate([stages[-1] for stages, _ in outputs])
+        logits = np.concatenate([out for _, out in outputs])
+        for name, student in self.students.items():
+            student.start_from_network(self._start[name], [x.astype(np.float32) for x, _ in pairs], embedding, logits)
+        for name, shares in self.explained().items():
+            print(f"start: {name}: {_shares_text(shares)}", flush=True)
 
     def _train(self, number: int, targets: Targets) -> None:
         phase, first = self._phases[number], int(self._done[1])
@@ -150,7 +176,7 @@ class Distiller:
                 variable.assign(tf.zeros_like(variable))
             for variable, average in zip(self._variables, self._averages, strict=True):
                 average.assign(variable)
-        train = self._hint_step(targets) if number == 0 else self._matching_step(targets, phase.rounded)
+        train = self._hint_step(targets) if phase.hints else self._matching_step(targets, phase.rounded)
         losses, started, saved = [], time.monotonic(), time.monotonic()
         steps = range(first, phase.steps)
         for step, (x, y) in zip(
@@ -172,7 +198,7 @@ class Distiller:
         with self._averaged():
             explained = self.explained()
         for (name, shares), own in zip(explained.items(), losses, strict=True):
-            text = ", ".join(f"{key} {value:.3f}" for key, value in shares.items())
+            text = _shares_text(shares)
             print(f"  {name}: losses {' '.join(f'{loss:.3f}' for loss in own)}; explained: {text}", flush=True)
 
     @contextmanager
@@ -248,6 +274,10 @@ class Distiller:
                 shares[f"embedding, {name}"] = _explained(np.concatenate([e for e, _ in own]), embedding)
                 shares[f"music, {name}"] = _explained(np.concatenate([z for _, z in own])[:, self._is_music], logits)
         return result
+
+
+def _shares_text(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{key} {value:.3f}" for key, value in shares.items())
 
 
 def _explained(own: np.ndarray, target: np.ndarray) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.training.distillation import audioset, efficientat, students
+from tools.training.distillation import audioset, efficientat, int8_weights, students
 from tools.training.distillation.folded import folded
 from tools.training.distillation.students import StudentDesign
 from tools.training.distillation.targets import Targets
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+RIDGE = 0.01  # of the least squares, relative to the mean variance of the inputs
+
 
 class Student:
     """A student in stages, with linear layers from its embedding to the teacher's embedding and logits."""
@@ -24,6 +27,7 @@ class Student:
         import keras
         from keras import layers
 
+        self._design = design.network
         self.stages = students.stages(design.network, design.stage_ends)
         self._folded, self._rounded = ([folded(stage, rounded) for stage in self.stages] for rounded in (False, True))
         embedding = (design.network.last,)
@@ -48,6 +52,25 @@ class Student:
                 norm.beta.assign(mean if i == 0 else 0 * mean)
         self.to_logits.layers[-1].bias.assign(targets.logit_mean)
 
+    def start_from_network(
+        self, content: bytes, x: Sequence[np.ndarray], embedding: np.ndarray, logits: np.ndarray
+    ) -> None:
+        """Take the convolutions of an int8 network, and fit the layers behind them to the teacher's outputs.
+
+        Args:
+            content: of a .tflite file.
+            x: batches of the student's inputs.
+            embedding, logits: the teacher's outputs for all of them.
+
+        Raises:
+            ModelError: the network has another architecture.
+        """
+        int8_weights.assign(self.stages, self._design, content)
+        int8_weights.rescale(self.stages)
+        own = np.concatenate([self.stage_outputs(batch)[-1] for batch in x])
+        for layer, target in ((self.to_embedding, embedding), (self.to_logits, logits)):
+            layer.layers[-1].set_weights(_least_squares(own, target))
+
     def logits_of(self, classes: np.ndarray) -> LinearLayer:
         """Return the layer from the student's embedding to the teacher's logits of some classes, by their indices."""
         weights, bias = map(np.asarray, self.to_logits.layers[-1].get_weights())
@@ -69,3 +92,13 @@ class Student:
         """Return the teacher's embedding and logits as the student estimates them."""
         embedding = self.stage_outputs(x)[-1]
         return self.to_embedding(embedding), self.to_logits(embedding)
+
+
+def _least_squares(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    """Return weights and bias of the linear map from `x` to `y` with the least squares, slightly regularised."""
+    mean, target_mean = x.mean(axis=0, dtype=float), y.mean(axis=0, dtype=float)
+    centred = x - mean
+    covariance = centred.T @ centred
+    penalty = RIDGE * np.trace(covariance) / len(covariance)
+    weights = np.linalg.solve(covariance + penalty * np.eye(len(covariance)), centred.T @ (y - target_mean))
+    return [weights, target_mean - mean @ weights]

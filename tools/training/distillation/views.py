@@ -18,7 +18,7 @@ from tools.training.distillation.recordings import Recording, Sampler
 
 MIXED_SHARE, MIX_DB = 0.35, 18.0  # share of views that mix two recordings; range of their levels' difference in dB
 FLOOR_SHARE, FLOOR_DB = 0.3, (40.0, 100.0)  # share of views with a noise floor, and its distance from the maximum
-EFFECT_SHARES = np.array([0.35, 0.4, 0.4, 0.25])  # of degraded views: room, band limit, noise, codec; at least one
+EFFECT_SHARES = np.array([0.45, 0.4, 0.4, 0.25])  # of degraded views: room, band limit, noise, codec; at least one
 SNR_DB = -3.0, 30.0
 AUDIBLE_NOISE_DB = 6.0  # below this signal-to-noise ratio the teacher gets the noise, too: it is a sound of its own
 AHEAD = 6  # batches computed ahead
