@@ -133,11 +133,15 @@ def _hours(bundle: Bundle) -> str:
     hours, explained = bundle.metrics["hours"], bundle.metrics["explained"]
     rows = "\n".join(f"| {source} | {value} |" for source, value in hours.items())
     shares = "; ".join(f"{name}: {value:.3f}" for name, value in explained.items())
+    start = bundle.metrics.get("warm_start")
     return (
-        "\nUnlabelled sound that the network was distilled on, at most 4 minutes of each file:\n\n"
+        f"\nUnlabelled sound that the network was distilled on{f' after {start}' * bool(start)}, at most 4 minutes of "
+        "each file:\n\n"
         f"| source | hours |\n| --- | --- |\n{rows}\n\n"
         f"Share of the variance of the teacher's outputs that the network explains for other recordings, in float:\n"
         f'{shares} ("music": logits of music and its kinds; "degraded": the network\'s sound, not the teacher\'s).\n'
+        + f"{start} may have been distilled on some of these recordings.\n"
+        * bool(start)
     )
 
 
@@ -231,11 +235,12 @@ def _refitted(bundle: Bundle) -> str:
 
 def _layers_of(bundle: Bundle) -> str:
     """Return where the layers below the last one are from, if they were not trained from random weights."""
+    text = ""
     if "warm_start" in bundle.metrics:
-        return f"\nThe distillation began with the int8 weights of {bundle.metrics['warm_start']}.\n"
+        text += f"\nThe distillation began with the int8 weights of {bundle.metrics['warm_start']}.\n"
     if "layers_of" not in bundle.metrics:
-        return ""
-    return (
+        return text
+    return text + (
         f"\nThe convolutions are those of {bundle.metrics['layers_of']}: its int8 weights, taken as real numbers and "
         "quantised again.\nStyles and sounds are its, too, scaled to the labelled tracks again.\n"
     )

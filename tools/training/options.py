@@ -33,7 +33,7 @@ def parse(description: str | None) -> argparse.Namespace:
         help="mel archive (.npz), with --tracks; beside --audio for tracks whose audio is missing or short",
     )
     parser.add_argument(
-        "--base", default="edge", metavar="BUNDLE", help="network that gets the new last layer (default: edge)"
+        "--base", metavar="BUNDLE", help="network that gets a new last layer for your own genres (default: edge)"
     )
     parser.add_argument("--from-scratch", action="store_true", help="train all layers instead of the last one")
     parser.add_argument("--tracks", type=Path, help="table of tracks (.csv), for --mels or --audio")
@@ -76,6 +76,7 @@ def parse(description: str | None) -> argparse.Namespace:
     if not arguments.from_scratch:
         if given := [name for name in FROM_SCRATCH_ONLY if getattr(arguments, name)]:
             parser.error(f"--{given[0].replace('_', '-')} needs --from-scratch and --architecture")
+        arguments.base = arguments.base or "edge"
         return arguments
     _check_from_scratch(parser, arguments)
     return arguments
@@ -85,6 +86,8 @@ def _check_from_scratch(parser: argparse.ArgumentParser, arguments: argparse.Nam
     """Exit with a message if the options of a training from scratch do not fit together."""
     if not arguments.architecture:
         parser.error("--from-scratch needs --architecture")
+    if arguments.base:
+        parser.error("--base cannot be combined with --from-scratch or --architecture")
     if arguments.mels and not arguments.tracks:
         parser.error("--mels needs --tracks")
     if arguments.epochs is not None and arguments.epochs < 1:
@@ -98,8 +101,9 @@ def _check_from_scratch(parser: argparse.ArgumentParser, arguments: argparse.Nam
 
 def _check_students(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """Exit with a message if the options of a distillation do not fit together."""
-    if arguments.heads_only and (arguments.teacher or arguments.warm_start):
-        parser.error(f"--heads-only needs no {'--teacher' if arguments.teacher else '--warm-start'}")
+    for option in ("teacher", "warm_start"):
+        if arguments.heads_only and getattr(arguments, option):
+            parser.error(f"--heads-only cannot be combined with --{option.replace('_', '-')}")
     if not (arguments.heads_only or arguments.teacher):
         parser.error("--teacher or --heads-only is required by --architecture edge and nano")
     for option in ("unlabelled", "not_music"):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genre_edge.model.bundle import Bundle, bundle_path
+from genre_edge.model.bundle import Bundle
 from tools.training.data import Track
 from tools.training.distillation import audioset, backbone, efficientat, recordings, shipped, students, teacher_heads
 from tools.training.distillation.function_matching import PHASES, WARM_PHASES, Distiller
@@ -34,7 +34,8 @@ class Distillation:
         self._recordings = backbone.load_recordings(job, tracks, unused)
         self._teacher = efficientat.Teacher(efficientat.load_weights(job.teacher))
         designs = {job.student: students.DESIGNS[job.student] for job in jobs}
-        start = {job.student: shipped.network(job.student) for job in jobs} if job.warm_start else None
+        self._start = {job.student: shipped.kept(job.student, job.out / "start") for job in jobs if job.warm_start}
+        start = {name: shipped.network(bundle) for name, bundle in self._start.items()}
         phases = WARM_PHASES if job.warm_start else PHASES
         self._distiller = Distiller(designs, self._teacher, self._recordings, job.out / run, phases, job.seed, start)
         self._explained = self._distiller.run()
@@ -59,7 +60,7 @@ class Distillation:
             "explained": {name: round(value, 4) for name, value in self._explained[job.student].items()},
         }
         if job.warm_start:
-            bundle = Bundle.load(bundle_path(job.student))
+            bundle = Bundle.load(self._start[job.student])
             metrics["warm_start"] = f"{bundle.name} {bundle.version}"
         styles = teacher_heads.style_layer(logits, views)
         sounds = teacher_heads.sound_layer(views, job.architecture.student.network.last)

@@ -3,7 +3,7 @@
 Beyer et al., "Knowledge distillation: a good teacher is patient and consistent", 2022. In a first phase, each stage of
 the student learns the corresponding stage of the teacher from the teacher's intermediate outputs (hints: Romero et al.,
 "FitNets", 2015), so that all stages are trained at the same time; in the next ones, the whole student learns the
-teacher's embedding and logits.
+teacher's embedding and logits. A warm start needs no hints: it begins with the layers of a shipped network.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Distiller:
     Args:
         designs: of the students, by name.
         teacher: the teacher.
-        recordings: unlabelled sound; some are kept for validation.
+        recordings: unlabelled sound; some are kept for validation, the same ones when others are added.
         checkpoint: directory; a run with other parameters is refused.
         phases: see PHASES; WARM_PHASES with `start`.
         seed: of all random numbers.
@@ -115,15 +115,14 @@ class Distiller:
         if len(recordings) <= VALIDATION_RECORDINGS:
             raise SystemExit(f"distillation needs more than {VALIDATION_RECORDINGS} recordings, got {len(recordings)}")
         identity: dict[str, Any] = {"designs": {name: asdict(d) for name, d in designs.items()}, "seed": seed}
-        identity["recordings"] = recordings_digest(recordings)
+        identity |= {"recordings": recordings_digest(recordings), "effects": views.EFFECT_SHARES.tolist()}
         if start:
             identity["start"] = {name: hashlib.sha256(content).hexdigest() for name, content in start.items()}
         _check_identity(checkpoint, identity | {"phases": [asdict(phase) for phase in phases]})
         self._teacher, self._phases, self._seed, self._start = teacher, phases, seed, start
         self._is_music = audioset.is_music()
-        order = np.random.default_rng(seed).permutation(len(recordings))
-        self._validation = [recordings[i] for i in order[:VALIDATION_RECORDINGS]]
-        self._recordings = [recordings[i] for i in order[VALIDATION_RECORDINGS:]]
+        by_digest = sorted(recordings, key=lambda recording: recording.cached.name)  # of the content, at random
+        self._validation, self._recordings = by_digest[:VALIDATION_RECORDINGS], by_digest[VALIDATION_RECORDINGS:]
         keras.utils.set_random_seed(seed)
         self.students = {name: Student(design) for name, design in designs.items()}
         parts = {f"{name}_{i}": part for name, s in self.students.items() for i, part in enumerate(s.parts)}
@@ -140,6 +139,9 @@ class Distiller:
         """Train to the end, print the progress, and return each student's share of explained variance.
 
         The students' weights are then the moving average of those of the last steps.
+
+        Raises:
+            ModelError: a network to start from has another architecture.
         """
         maker = views.ViewMaker(self._recordings)
         rng = np.random.default_rng([self._seed, 1])
@@ -159,13 +161,16 @@ class Distiller:
             for student in self.students.values():
                 student.start_from(targets)
             return
-        rng = np.random.default_rng([self._seed, 2])
-        pairs = [maker.batch(self._phases[0].batch, rng) for _ in range(START_BATCHES)]
-        outputs = [self._teacher.outputs(y.astype(np.float32)) for _, y in pairs]
-        embedding = np.concatenate([stages[-1] for stages, _ in outputs])
-        logits = np.concatenate([out for _, out in outputs])
+        rng = np.random.default_rng([self._seed, 1, 1])
+        x, embeddings, logits = [], [], []
+        for _ in range(START_BATCHES):
+            own, teachers = maker.batch(self._phases[0].batch, rng)
+            stages, classes = self._teacher.outputs(teachers.astype(np.float32))
+            x.append(own)
+            embeddings.append(stages[-1])
+            logits.append(classes)
         for name, student in self.students.items():
-            student.start_from_network(self._start[name], [x.astype(np.float32) for x, _ in pairs], embedding, logits)
+            student.start_from_network(self._start[name], x, np.concatenate(embeddings), np.concatenate(logits))
         for name, shares in self.explained().items():
             print(f"start: {name}: {_shares_text(shares)}", flush=True)
 

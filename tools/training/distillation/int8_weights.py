@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import keras
 
 SQUEEZE_AND_EXCITE = "se_squeeze", "se_excite"
-KERNEL_GAIN = 2.0  # deviation of a rescaled kernel, relative to an initial one (Glorot and Bengio 2010)
+KERNEL_GAIN = 2.0  # root mean square of a rescaled kernel, relative to an initial one (Glorot and Bengio 2010)
 
 
 def assign(stages: list[keras.Model], design: Design, content: bytes) -> None:
@@ -24,7 +24,7 @@ def assign(stages: list[keras.Model], design: Design, content: bytes) -> None:
     Raises:
         ModelError: the network has another architecture.
     """
-    layers = {layer.name: layer for stage in stages for layer in stage.layers}
+    layers = _by_name(stages)
     names = list(_convolutions(design))
     weights = [(kernel, bias) for kernel, bias in tflite_weights.weights(content) if not _is_scale(kernel)]
     if [layers[name].kernel.shape for name in names] != [kernel.shape for kernel, _ in weights[:-1]]:
@@ -40,20 +40,26 @@ def assign(stages: list[keras.Model], design: Design, content: bytes) -> None:
 
 
 def rescale(stages: list[keras.Model]) -> None:
-    """Give all channels of a kernel the same deviation; the batch normalisation after it keeps the function.
+    """Give all channels of a kernel the same root mean square; the batch normalisation after it keeps the function.
 
     The scales of an int8 network's channels differ by orders of magnitude, but Adam's steps are equally long for all
     weights.
     """
-    layers = {layer.name: layer for stage in stages for layer in stage.layers}
+    import keras
+
+    layers = _by_name(stages)
     for name, norm in ((name.removesuffix("_norm"), layer) for name, layer in layers.items() if name.endswith("_norm")):
         kernel = np.asarray(layers[name].kernel)
-        axis = 2 if kernel.shape[3] == 1 else 3
-        others = tuple(a for a in range(4) if a != axis)
-        deviation = KERNEL_GAIN * np.sqrt(2 / (kernel[..., 0, 0].size * (kernel.shape[2] + kernel.shape[3])))
-        factor = np.maximum(np.sqrt((kernel**2).mean(axis=others, keepdims=True)), 1e-9) / deviation
+        is_depthwise = isinstance(layers[name], keras.layers.DepthwiseConv2D)
+        others = (0, 1, 3) if is_depthwise else (0, 1, 2)
+        size = KERNEL_GAIN * np.sqrt(2 / (kernel[..., 0, 0].size * (kernel.shape[2] + kernel.shape[3])))
+        factor = np.maximum(np.sqrt((kernel**2).mean(axis=others, keepdims=True)), 1e-9) / size
         layers[name].set_weights([kernel / factor])
         norm.gamma.assign(np.asarray(norm.gamma) * factor.ravel())
+
+
+def _by_name(stages: list[keras.Model]) -> dict[str, keras.layers.Layer]:
+    return {layer.name: layer for stage in stages for layer in stage.layers}
 
 
 def _is_scale(kernel: np.ndarray) -> bool:

@@ -5,6 +5,9 @@ The genres, and features of early layers, can then be fitted again without a dis
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 
 from genre_edge.errors import ModelError
@@ -18,7 +21,7 @@ from tools.training.distillation.recordings import Recording
 from tools.training.head import LinearLayer
 from tools.training.jobs import TrainingJob
 
-KEPT_METRICS = ("hours", "explained")  # of the distillation
+KEPT_METRICS = ("hours", "explained", "warm_start")  # of the distillation
 
 
 def student(job: TrainingJob, found: list[Recording]) -> HeadlessStudent:
@@ -33,7 +36,7 @@ def student(job: TrainingJob, found: list[Recording]) -> HeadlessStudent:
     """
     design, name = job.architecture.student, job.student
     assert design
-    bundle, content = Bundle.load(bundle_path(name)), network(name)
+    bundle, content = Bundle.load(bundle_path(name)), network(bundle_path(name))
     if bundle.styles != list(audioset.STYLES.values()) or bundle.sounds != teacher_heads.SOUNDS:
         raise ModelError(f"{name}: its styles or sounds are not those of the distilled networks")
     stages = students.stages(design.network, design.stage_ends)
@@ -52,9 +55,19 @@ def student(job: TrainingJob, found: list[Recording]) -> HeadlessStudent:
     return HeadlessStudent(job, quantised, styles, sounds, views, n_not_music, metrics)
 
 
-def network(name: str) -> bytes:
-    """Return the content of a shipped network's .tflite file."""
-    return (bundle_path(name) / "model.tflite").read_bytes()
+def kept(name: str, folder: Path) -> Path:
+    """Return the copy of a shipped bundle in `folder`, made by the first call: a later version changes no run."""
+    copy = folder / name
+    if not copy.exists():
+        incomplete = folder / f".{name}"
+        shutil.copytree(bundle_path(name), incomplete, dirs_exist_ok=True)
+        incomplete.rename(copy)
+    return copy
+
+
+def network(bundle: Path) -> bytes:
+    """Return the content of the .tflite file in a bundle's directory."""
+    return (bundle / "model.tflite").read_bytes()
 
 
 def embedding_layer(content: bytes, design: Design) -> LinearLayer:

@@ -59,7 +59,7 @@ class Student:
 
         Args:
             content: of a .tflite file.
-            x: batches of the student's inputs.
+            x: batches of the student's inputs, of any float type.
             embedding, logits: the teacher's outputs for all of them.
 
         Raises:
@@ -67,7 +67,7 @@ class Student:
         """
         int8_weights.assign(self.stages, self._design, content)
         int8_weights.rescale(self.stages)
-        own = np.concatenate([self.stage_outputs(batch)[-1] for batch in x])
+        own = np.concatenate([self.stage_outputs(batch.astype(np.float32))[-1] for batch in x])
         for layer, target in ((self.to_embedding, embedding), (self.to_logits, logits)):
             layer.layers[-1].set_weights(_least_squares(own, target))
 
@@ -98,7 +98,7 @@ def _least_squares(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     """Return weights and bias of the linear map from `x` to `y` with the least squares, slightly regularised."""
     mean, target_mean = x.mean(axis=0, dtype=float), y.mean(axis=0, dtype=float)
     centred = x - mean
-    covariance = centred.T @ centred
-    penalty = RIDGE * np.trace(covariance) / len(covariance)
-    weights = np.linalg.solve(covariance + penalty * np.eye(len(covariance)), centred.T @ (y - target_mean))
+    products = centred.T @ centred
+    penalty = RIDGE * np.trace(products) / len(products) + 1e-9  # not 0 for constant inputs
+    weights = np.linalg.solve(products + penalty * np.eye(len(products)), centred.T @ (y - target_mean))
     return [weights, target_mean - mean @ weights]

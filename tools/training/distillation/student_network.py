@@ -31,9 +31,8 @@ def network(design: StudentDesign, n_outputs: int) -> keras.Model:
     from keras import layers
 
     inputs = keras.Input((students.MEL.n_mels, students.PATCH_FRAMES, 1))
-    embedding = students.embedding(students.blocks(inputs, design.network), design.network)
-    whole = keras.Model(inputs, layers.Reshape((1, 1, design.network.last))(embedding))
-    pooled = {"embedding": whole.output}
+    (whole,) = students.stages(design.network, (), inputs)
+    pooled = {"embedding": layers.Reshape((1, 1, design.network.last))(whole.output)}
     for name, block in _pooled_blocks(design).items():
         convolved = whole.get_layer(f"{name}_depthwise_{block.activation}").output
         pooled[name] = layers.GlobalAveragePooling2D(keepdims=True)(convolved)

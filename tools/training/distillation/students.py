@@ -86,33 +86,25 @@ NANO = StudentDesign(
 DESIGNS = {"edge": EDGE, "nano": NANO}
 
 
-def stages(design: Design, ends: tuple[int, ...]) -> list[keras.Model]:
-    """Return the network in consecutive parts: up to each block in `ends`, and from the last one to the embedding."""
+def stages(design: Design, ends: tuple[int, ...], inputs: keras.KerasTensor | None = None) -> list[keras.Model]:
+    """Return the network in consecutive parts: up to each block in `ends`, and from the last one to the embedding.
+
+    Args:
+        design: of the network.
+        ends: numbers of blocks, from 1.
+        inputs: of the first part; None for patches of any length.
+    """
     import keras
+    from keras import layers
 
     parts: list[keras.Model] = []
-    inputs = keras.Input((MEL.n_mels, None, 1))
+    inputs = keras.Input((MEL.n_mels, None, 1)) if inputs is None else inputs
     x = mobilenet.convolution(inputs, design.stem, 3, 2, design.activation, "stem")
     for number, block in enumerate(design.blocks, 1):
         x = mobilenet.block(x, block, f"block_{number}")
         if number in ends:
             parts.append(keras.Model(inputs, x, name=f"stage_{len(parts)}"))
             inputs = x = keras.Input((None, None, x.shape[-1]))
-    parts.append(keras.Model(inputs, embedding(x, design), name=f"stage_{len(parts)}"))
-    return parts
-
-
-def blocks(x: keras.KerasTensor, design: Design) -> keras.KerasTensor:
-    """Apply the first convolution and the blocks."""
-    x = mobilenet.convolution(x, design.stem, 3, 2, design.activation, "stem")
-    for number, block in enumerate(design.blocks, 1):
-        x = mobilenet.block(x, block, f"block_{number}")
-    return x
-
-
-def embedding(x: keras.KerasTensor, design: Design) -> keras.KerasTensor:
-    """Apply the last convolution, and return its mean over frequency and time."""
-    from keras import layers
-
     x = mobilenet.convolution(x, design.last, 1, 1, design.activation, "last")
-    return layers.GlobalAveragePooling2D(name="embedding")(x)
+    x = layers.GlobalAveragePooling2D(name="embedding")(x)
+    return [*parts, keras.Model(inputs, x, name=f"stage_{len(parts)}")]
