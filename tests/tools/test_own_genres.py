@@ -166,6 +166,13 @@ def test_wrong_names(tmp_path: Path) -> None:
         run_main(train_and_export, *arguments, "--base", "nosuch")
 
 
+def test_feature_scale() -> None:
+    """Features that no style and no sound depends on are those of early layers."""
+    others = np.array([[1.0, 0], [0, -2], [0, 0]])
+    assert own_genres.feature_scale(others).tolist() == [1, 1, own_genres.EARLY_SCALE]
+    assert own_genres.feature_scale(np.empty((3, 0))).tolist() == [1, 1, 1]
+
+
 def songs(counts: dict[str, int], spread: float, group: str = "", is_music: bool = True) -> list[Song]:
     """Songs with random features for the tiny network, apart by genre for a small `spread`."""
     rng, result = np.random.default_rng(0), []

@@ -137,6 +137,20 @@ def test_genre_layer_weights() -> None:
     assert np.ptp(balanced.bias - even) < 0.1 < np.ptp(weighted.bias - even)
 
 
+def test_regression_with_scales() -> None:
+    """A feature with a smaller scale has a smaller weight; scales multiplied by f and C by 1 / f^2 change nothing."""
+    rng = np.random.default_rng(0)
+    classes = np.arange(300) % 2
+    x = classes[:, None] + rng.normal(size=(300, 2))
+    even, uneven, all_smaller = (
+        head.fit_regression(x, classes, head.Regression(c, scale=np.array(scale))).weights.ravel()
+        for c, scale in ((0.1, (1, 1)), (0.1, (1, 0.35)), (0.4, (0.5, 0.5)))
+    )
+    assert abs(uneven[1]) < 0.6 * abs(even[1]) and abs(uneven[0]) > abs(even[0])
+    np.testing.assert_allclose(all_smaller, even, rtol=1e-3)
+    np.testing.assert_allclose(head.fit_regression(x, classes, head.Regression(0.1)).weights.ravel(), even, rtol=1e-9)
+
+
 def test_check_groups_single_artist() -> None:
     """A genre whose tracks are all by one artist is refused."""
     tracks, _, _ = some_tracks()

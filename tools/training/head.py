@@ -6,7 +6,7 @@ The mean over a track's patches is linear in the patches, so the regression beco
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -60,11 +60,14 @@ class Regression:
         balanced: give all classes the same weight, instead of its share of the rows' weights.
         least_deviation: features that deviate less are not scaled up to deviation 1 but by this one, relative to the
             root mean square of all deviations. Large weights of rare features would cost the others their int8 steps.
+        scale: the deviation that each feature is scaled to, `(features,)`; None for 1. The weights of a feature with a
+            smaller one are more strongly regularised.
     """
 
     c: float
     balanced: bool = False
     least_deviation: float = 0.0
+    scale: np.ndarray | None = field(default=None, compare=False)
 
 
 def fit_regression(
@@ -77,6 +80,8 @@ def fit_regression(
     deviation = np.sqrt(np.where(variance > CONSTANT * mean**2, variance, 1.0))
     if settings.least_deviation:
         deviation = np.maximum(deviation, settings.least_deviation * np.sqrt(variance.mean()))
+    if settings.scale is not None:
+        deviation = deviation / settings.scale
     if settings.balanced:
         totals = np.bincount(classes, weights=weight)
         weight = weight * weight.sum() / np.count_nonzero(totals) / totals[classes]

@@ -21,6 +21,7 @@ from tools.training.genre_folders import Song, without_few_groups
 from tools.training.head import LinearLayer, Outputs, Regression
 
 CANDIDATES = [Regression(10.0**e, balanced=True, least_deviation=0.5) for e in np.arange(-2.5, 0.6, 0.5)]
+EARLY_SCALE = 0.35  # of features of early layers; docs/model.md has the accuracies of others
 MARGIN = 1.3  # of the output's range over that of the songs' logits
 MAX_TEMPERATURE = 900.0  # a bundle allows 1000
 THRESHOLD, ABOVE_CHANCE = 0.33, 1.2  # the least confidence, and the least multiple of a guess's, that names a genre
@@ -44,7 +45,7 @@ def features_of(songs: list[Song]) -> Outputs:
     return [song.embedding.features for song in songs]
 
 
-def fit(songs: list[Song], labels: list[str], seed: int) -> GenreModel:
+def fit(songs: list[Song], labels: list[str], base: Embedder, seed: int) -> GenreModel:
     """Fit a last layer: every song has the same weight, and every genre the same prior probability.
 
     Regularisation and temperature have the highest likelihood in cross-validation.
@@ -52,7 +53,8 @@ def fit(songs: list[Song], labels: list[str], seed: int) -> GenreModel:
     copies, classes = [[rows] for rows in features_of(songs)], classes_of(songs, labels)
     fold = head.folds(without_few_groups(songs, 2)[0], seed)
     best = np.inf
-    for settings in CANDIDATES:
+    scale = feature_scale(tflite_head.last_layer(base.tflite).weights[:, len(base.bundle.labels) :])
+    for settings in (replace(candidate, scale=scale) for candidate in CANDIDATES):
         with threadpool_limits(1):  # more threads only wait for each other on matrices this small
             logits = head.cross_validated_logits(copies, classes, fold, settings)
         temperature = report.fit_temperature(logits, classes)
@@ -62,6 +64,18 @@ def fit(songs: list[Song], labels: list[str], seed: int) -> GenreModel:
             best, chosen = loss, (settings, temperature)
     settings, temperature = chosen
     return GenreModel(head.fit_genre_layer(copies, classes, settings), temperature, settings.c)
+
+
+def feature_scale(others: np.ndarray) -> np.ndarray:
+    """Return the scale of each feature in the regression: 1 for the embedding, less for features of early layers.
+
+    A regression on few songs overfits these many features. Styles and sounds are linear in the embedding, so
+    their weights for other features are 0.
+
+    Args:
+        others: weights of the styles and sounds, `(features, outputs)`; without outputs, all scales are 1.
+    """
+    return np.where(others.any(axis=1) | (others.shape[1] == 0), 1.0, EARLY_SCALE)
 
 
 def classes_of(songs: list[Song], labels: list[str]) -> np.ndarray:
@@ -106,7 +120,7 @@ def predict(
     train: list[Song], test: list[Song], labels: list[str], base: Embedder, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit to some songs and return the others' probabilities, `(songs, labels)`: of the int8 and of the float layer."""
-    model = fit(train, labels, seed)
+    model = fit(train, labels, base, seed)
     tflite, temperature = to_int8(base, model, train)
     features = features_of(test)
     return report.track_means(int8_logits(tflite, len(labels), features), temperature), model.probabilities(features)
@@ -143,7 +157,7 @@ def threshold(n_labels: int) -> float:
 
 def build(songs: list[Song], labels: list[str], base: Embedder, seed: int) -> tuple[Bundle, bytes]:
     """Fit the last layer to all songs and return the bundle, with the base's texts and no metrics, and its network."""
-    model = fit(songs, labels, seed)
+    model = fit(songs, labels, base, seed)
     tflite, temperature = to_int8(base, model, songs)
     origin = {"name": base.bundle.name, "version": base.bundle.version, "sha256": base.bundle.sha256}
     bundle = replace(
