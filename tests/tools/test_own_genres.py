@@ -166,6 +166,17 @@ def test_wrong_names(tmp_path: Path) -> None:
         run_main(train_and_export, *arguments, "--base", "nosuch")
 
 
+def test_early_features_have_small_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Own genres rely less on features with a smaller scale."""
+    base, own, early = Embedder(TINY), songs({"a": 10, "b": 10}, spread=0.2), np.arange(128) % 2 == 0
+    shares = []
+    for scale in (own_genres.EARLY_SCALE, 1.0):
+        monkeypatch.setattr(own_genres, "feature_scale", lambda others, s=scale: np.where(early, s, 1.0))
+        weights = np.abs(own_genres.fit(own, ["a", "b"], base, 0).layer.weights).sum(axis=1)
+        shares.append(weights[early].sum() / weights.sum())
+    assert shares[0] < 0.6 * shares[1]
+
+
 def test_feature_scale() -> None:
     """Features that no style and no sound depends on are those of early layers."""
     others = np.array([[1.0, 0], [0, -2], [0, 0]])

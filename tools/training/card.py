@@ -133,15 +133,16 @@ def _hours(bundle: Bundle) -> str:
     hours, explained = bundle.metrics["hours"], bundle.metrics["explained"]
     rows = "\n".join(f"| {source} | {value} |" for source, value in hours.items())
     shares = "; ".join(f"{name}: {value:.3f}" for name, value in explained.items())
-    start = bundle.metrics.get("warm_start")
+    title, others = "Unlabelled sound that the network was distilled on", ""
+    if start := bundle.metrics.get("warm_start"):
+        title = f"Unlabelled sound of the distillation that began with {start}"
+        others = f"{start} may have been distilled on some of these recordings.\n"
     return (
-        f"\nUnlabelled sound that the network was distilled on{f' after {start}' * bool(start)}, at most 4 minutes of "
-        "each file:\n\n"
+        f"\n{title}, at most 4 minutes of each file:\n\n"
         f"| source | hours |\n| --- | --- |\n{rows}\n\n"
         f"Share of the variance of the teacher's outputs that the network explains for other recordings, in float:\n"
         f'{shares} ("music": logits of music and its kinds; "degraded": the network\'s sound, not the teacher\'s).\n'
-        + f"{start} may have been distilled on some of these recordings.\n"
-        * bool(start)
+        f"{others}"
     )
 
 

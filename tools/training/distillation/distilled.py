@@ -34,8 +34,8 @@ class Distillation:
         self._recordings = backbone.load_recordings(job, tracks, unused)
         self._teacher = efficientat.Teacher(efficientat.load_weights(job.teacher))
         designs = {job.student: students.DESIGNS[job.student] for job in jobs}
-        self._start = {job.student: shipped.kept(job.student, job.out / "start") for job in jobs if job.warm_start}
-        start = {name: shipped.network(bundle) for name, bundle in self._start.items()}
+        self._start = {job.student: shipped.snapshot(job.student, job.out / "start") for job in jobs if job.warm_start}
+        start = {name: shipped.network_content(bundle) for name, bundle in self._start.items()}
         phases = WARM_PHASES if job.warm_start else PHASES
         self._distiller = Distiller(designs, self._teacher, self._recordings, job.out / run, phases, job.seed, start)
         self._explained = self._distiller.run()

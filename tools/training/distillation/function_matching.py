@@ -90,7 +90,8 @@ class Distiller:
     Args:
         designs: of the students, by name.
         teacher: the teacher.
-        recordings: unlabelled sound; some are kept for validation, the same ones when others are added.
+        recordings: unlabelled sound. Those with the smallest digests are kept for validation, so that few of them
+            change when recordings are added.
         checkpoint: directory; a run with other parameters is refused.
         phases: see PHASES; WARM_PHASES with `start`.
         seed: of all random numbers.

@@ -56,6 +56,7 @@ def rescale(stages: list[keras.Model]) -> None:
         factor = np.maximum(np.sqrt((kernel**2).mean(axis=others, keepdims=True)), 1e-9) / size
         layers[name].set_weights([kernel / factor])
         norm.gamma.assign(np.asarray(norm.gamma) * factor.ravel())
+        norm.moving_mean.assign(np.asarray(norm.moving_mean) / factor.ravel())
 
 
 def _by_name(stages: list[keras.Model]) -> dict[str, keras.layers.Layer]:

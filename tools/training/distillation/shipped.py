@@ -36,7 +36,7 @@ def student(job: TrainingJob, found: list[Recording]) -> HeadlessStudent:
     """
     design, name = job.architecture.student, job.student
     assert design
-    bundle, content = Bundle.load(bundle_path(name)), network(bundle_path(name))
+    bundle, content = Bundle.load(bundle_path(name)), network_content(bundle_path(name))
     if bundle.styles != list(audioset.STYLES.values()) or bundle.sounds != teacher_heads.SOUNDS:
         raise ModelError(f"{name}: its styles or sounds are not those of the distilled networks")
     stages = students.stages(design.network, design.stage_ends)
@@ -55,8 +55,11 @@ def student(job: TrainingJob, found: list[Recording]) -> HeadlessStudent:
     return HeadlessStudent(job, quantised, styles, sounds, views, n_not_music, metrics)
 
 
-def kept(name: str, folder: Path) -> Path:
-    """Return the copy of a shipped bundle in `folder`, made by the first call: a later version changes no run."""
+def snapshot(name: str, folder: Path) -> Path:
+    """Return the copy of a shipped bundle in `folder`.
+
+    The first call makes it, so that a resumed run has the same start when a later version is shipped.
+    """
     copy = folder / name
     if not copy.exists():
         incomplete = folder / f".{name}"
@@ -65,7 +68,7 @@ def kept(name: str, folder: Path) -> Path:
     return copy
 
 
-def network(bundle: Path) -> bytes:
+def network_content(bundle: Path) -> bytes:
     """Return the content of the .tflite file in a bundle's directory."""
     return (bundle / "model.tflite").read_bytes()
 
