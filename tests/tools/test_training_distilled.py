@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from genre_edge.model.prediction import Model
 from tests.helpers.training import Finished, UntrainedTeacher, run_main, small_design
 from tools import evaluate, train_and_export
-from tools.training import bundle_export, head, recipes, tflite_head, tflite_weights
+from tools.training import bundle_export, recipes, tflite_head, tflite_weights
 from tools.training.architectures import ARCHITECTURES
 from tools.training.data import Track
 from tools.training.distillation import (
@@ -21,7 +20,6 @@ from tools.training.distillation import (
     distilled,
     efficientat,
     function_matching,
-    genre_head,
     headless,
     recordings,
     shipped,
@@ -227,41 +225,6 @@ def test_own_genres_on_scaled_features(data: Path, out: Path) -> None:
     assert tflite_head.last_layer(content).weights.shape == (n, base.bundle.n_outputs - len(GENRES) + 2)
 
 
-def some_headless(monkeypatch: pytest.MonkeyPatch, labels: list[str]) -> headless.HeadlessStudent:
-    """Return a student whose network is the identity: the features of a track's copy are its frames."""
-    monkeypatch.setattr(headless, "Int8Features", lambda tflite: None)
-    monkeypatch.setattr(track_copies, "copies", lambda track, seed: [track.frames])
-    monkeypatch.setattr(headless.examples, "track_outputs", lambda network, frames, architecture: frames)
-    job = TrainingJob(ARCHITECTURES["edge"], labels, 0, 0, Path())
-    layer = head.LinearLayer(np.zeros((4, len(audioset.STYLES))), np.zeros(len(audioset.STYLES)))
-    return headless.HeadlessStudent(job, SimpleNamespace(tflite=b""), layer, layer, np.zeros((1, 4)), 1, {})
-
-
-def test_tracks_of_the_same_name_have_their_own_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    """01.wav of one genre is not 01.wav of another."""
-    tracks = [Track("01", g, "", np.full((3, 4), float(i)), "", Path(g, "01.wav")) for i, g in enumerate(("a", "b"))]
-    student = some_headless(monkeypatch, ["a", "b"])
-    student._embed(tracks)
-    assert [student._copies_of(track)[0][0, 0] for track in tracks] == [0, 1]
-
-
-def test_tracks_without_audio_have_less_weight(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They count a quarter in the regression, and not at all in the folds' figures."""
-    rng, fitted = np.random.default_rng(0), []
-    monkeypatch.setattr(genre_head.GenreHead, "fit", lambda self, copies, classes, weight: fitted.append(weight))
-    counted: list[int] = []
-    monkeypatch.setattr(headless, "_accuracy", lambda logits, classes: counted.append(len(classes)))
-    tracks = [
-        Track(str(i), "ab"[i % 2], "", rng.normal(size=(2, 4)), "", Path(f"{i}.wav") if i < 30 else None)
-        for i in range(40)
-    ]
-    student = some_headless(monkeypatch, ["a", "b"])
-    student._embed(tracks)
-    _, _, metrics = student._genres(student.styles, tracks)
-    assert fitted[0].tolist() == [1.0] * 30 + [0.25] * 10 and metrics["tracks_without_audio"] == 10
-    assert counted == [30] * headless.FOLD_SEEDS
-
-
 def test_track_copies(tmp_path: Path) -> None:
     """A track with audio has six copies, the first unchanged, and its archived spectrogram; one without has itself."""
     write(tmp_path / "a.wav", 300, 0, 2)
@@ -291,74 +254,6 @@ def test_evaluate_with_audio(data: Path, out: Path) -> None:
     assert done.code == 0 and done.stdout.startswith("6 tracks, accuracy ")
     done = run_main(evaluate, *words.split(), "--mels", data / "m.npz")
     assert done.code == 1 and "is not the archive's" in done.stderr
-
-
-def test_genre_head_is_linear_in_the_features() -> None:
-    """The fitted layer equals the regression on features and styles plus the weighted prior."""
-    rng, labels = np.random.default_rng(0), ["jazz", "zydeco", "rock"]
-    styles = head.LinearLayer(rng.normal(size=(24, len(audioset.STYLES))), rng.normal(size=len(audioset.STYLES)))
-    model = genre_head.GenreHead.of(styles, labels)
-    copies = [[rng.normal(size=(3, 24)) for _ in range(1 + i % 2)] for i in range(12)]
-    classes, weight = np.arange(12) % 3, rng.uniform(0.5, 1, 12)
-    layer = model.fit(copies, classes, weight)
-    features = [[np.concatenate([rows, styles(rows)], axis=1) for rows in outputs] for outputs in copies]
-    expected = head.fit_genre_layer(features, classes, genre_head.SETTINGS, weight)
-    rows, names = copies[0][0], [style.name for style in audioset.STYLES.values()]
-    prior = np.insert(styles(rows)[:, [names.index("jazz"), names.index("rock")]], 1, 0, axis=1)
-    np.testing.assert_allclose(layer(rows), expected(features[0][0]) + genre_head.PRIOR_WEIGHT * prior, atol=1e-6)
-
-
-def test_style_layer_gives_the_teachers_probabilities() -> None:
-    """A shift of the student's logits is corrected."""
-    rng, n = np.random.default_rng(0), audioset.N_CLASSES
-    features, own = rng.normal(size=(400, 24)), head.LinearLayer(rng.normal(0, 0.2, (24, n)), rng.normal(size=n))
-    probabilities = 1 / (1 + np.exp(-(3 * own(features) - 1)))
-    layer = teacher_heads.style_layer(own, teacher_heads.Examples(features, own(features), probabilities))
-    classes = list(audioset.STYLES)
-    np.testing.assert_allclose(1 / (1 + np.exp(-layer(features))), probabilities[:, classes], atol=0.02)
-
-
-def test_styles_are_fitted_to_labels() -> None:
-    """Too small probabilities are raised until they are as frequent as the labels; other styles get the same change."""
-    rng, n = np.random.default_rng(0), len(audioset.STYLES)
-    layer = teacher_heads.LinearLayer(np.eye(n), np.full(n, -4.0))
-    index = {genre: list(audioset.STYLES).index(c) for genre, c in audioset.GENRES.items()}
-    genres = [("jazz", "rock")[i % 2] for i in range(200)]
-    tracks = []
-    for genre in genres:
-        rows = rng.normal(0, 0.1, (3, n))
-        rows[:, index[genre if rng.random() < 0.8 else "rock"]] += 3
-        tracks.append(rows)
-    fitted = teacher_heads.fit_to_labels(layer, tracks, genres)
-    p = 1 / (1 + np.exp(-np.concatenate([fitted(rows) for rows in tracks])))
-    assert p[:, [index["jazz"], index["rock"]]].sum(axis=1).mean() == pytest.approx(1, abs=0.05)
-    assert np.allclose(fitted.weights, np.eye(n) * fitted.weights[0, 0]) and np.ptp(fitted.bias) == 0
-    assert teacher_heads.fit_to_labels(layer, tracks, ["polka"] * 200) is layer
-
-
-def test_sounds_are_fitted_to_recordings() -> None:
-    """A music share of 0.4 for music and 0.1 for noise becomes nearly 1 and 0; the other sounds keep their order."""
-    layer = teacher_heads.LinearLayer(np.eye(4), np.zeros(4))
-    rng = np.random.default_rng(0)
-    music = np.log([0.4, 0.1, 0.1, 0.4]) + rng.normal(0, 0.1, (200, 4))
-    noise = np.log([0.1, 0.2, 0.1, 0.6]) + rng.normal(0, 0.1, (200, 4))
-    fitted = teacher_heads.fit_to_recordings(layer, music, noise)
-    shares = [np.exp(fitted(rows)) / np.exp(fitted(rows)).sum(axis=1, keepdims=True) for rows in (music, noise)]
-    assert shares[0][:, 0].mean() > 0.9 and shares[1][:, 0].mean() < 0.1
-    assert np.array_equal(fitted(noise)[:, 1:].argsort(), noise[:, 1:].argsort())
-
-
-def test_sound_shares() -> None:
-    """Music has the probability of music or singing; the rest is shared; instruments alone count for nothing."""
-    p = np.full((4, audioset.N_CLASSES), 0.01)
-    p[0, audioset.MUSIC] = 0.9
-    p[1, audioset.SINGING.start] = 0.8
-    p[2, audioset.ANIMALS.start] = 0.7
-    p[3, [audioset.SPEECH.start, audioset.INSTRUMENTS.start]] = 0.6, 0.9
-    shares = teacher_heads.sound_shares(p)
-    np.testing.assert_allclose(shares.sum(axis=1), 1)
-    assert shares.argmax(axis=1).tolist() == [0, 0, 2, 1]
-    assert shares[0, 0] == pytest.approx(0.9) and shares[1, 0] == pytest.approx(0.8)
 
 
 def test_recordings_have_the_same_cache_whatever_their_name(tmp_path: Path) -> None:
