@@ -11,12 +11,16 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import soundfile
 
 from tests.conftest import ROOT
 from tools.training.distillation import audioset, efficientat, students
 from tools.training.distillation.efficientat import Teacher
 from tools.training.distillation.mobilenet import Block, Design
 from tools.training.distillation.students import StudentDesign
+
+GENRES = {"jazz": 300, "rock": 2000, "unknown": 9000}  # of `write_corpus`, with the frequency of their tones in Hz
+_RATE = 32000
 
 
 @dataclass(frozen=True)
@@ -89,3 +93,34 @@ class UntrainedTeacher(Teacher):
         keras.utils.set_random_seed(1)
         self.stages = students.stages(efficientat.DESIGN, students.HINTED_BLOCKS)
         self.classifier = keras.Sequential([keras.Input((384,)), layers.Dense(audioset.N_CLASSES)])
+
+
+def write_tone(path: Path, f: float, seed: int, seconds: float = 6) -> None:
+    """Write a tone of about `f` Hz in noise."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(seconds * _RATE)) / _RATE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    y = 0.3 * np.sin(2 * np.pi * f * rng.uniform(0.95, 1.05) * t) + 0.01 * rng.standard_normal(len(t))
+    soundfile.write(path, y, _RATE)
+
+
+def write_corpus(folder: Path) -> Path:
+    """Write labelled audio with its table (18 tracks to train on, 6 held out), noise, and music with a held-out track.
+
+    Returns:
+        the folder, with audio/, tracks.csv, noise/ and music/.
+    """
+    rows = ["row,track,genre,split,artist_group,audio"]
+    for i in range(24):
+        genre = list(GENRES)[i % 3]
+        write_tone(folder / "audio" / f"{i}.wav", GENRES[genre], i)
+        rows.append(f"{i},t{i},{genre},{'train' if i < 18 else 'valid'},{genre}{i % 4},audio/{i}.wav")
+    (folder / "tracks.csv").write_text("\n".join(rows) + "\n")
+    for i in range(4):
+        write_tone(folder / "music" / f"{i}.wav", 500 * (i + 1), 100 + i, 8)
+    (folder / "music" / "copy.wav").write_bytes((folder / "audio" / "20.wav").read_bytes())
+    (folder / "noise").mkdir()
+    for i in range(3):
+        noise = 0.1 * np.random.default_rng(i).standard_normal(4 * _RATE)
+        soundfile.write(folder / "noise" / f"{i}.wav", noise, _RATE)
+    return folder

@@ -5,11 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from genre_edge.model.prediction import Model
-from tests.helpers.training import Finished, UntrainedTeacher, run_main, small_design
+from tests.helpers.training import (
+    GENRES,
+    Finished,
+    UntrainedTeacher,
+    run_main,
+    small_design,
+    write_corpus,
+    write_tone,
+)
 from tools import evaluate, train_and_export
 from tools.training import bundle_export, recipes, tflite_head, tflite_weights
 from tools.training.architectures import ARCHITECTURES
@@ -33,37 +40,10 @@ from tools.training.distillation.function_matching import Phase
 from tools.training.embedding import Embedder
 from tools.training.jobs import TrainingJob
 
-RATE = 32000
-GENRES = {"jazz": 300, "rock": 2000, "unknown": 9000}
-
-
-def write(path: Path, f: float, seed: int, seconds: float = 6) -> None:
-    """Write a tone in noise."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(int(seconds * RATE)) / RATE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    y = 0.3 * np.sin(2 * np.pi * f * rng.uniform(0.95, 1.05) * t) + 0.01 * rng.standard_normal(len(t))
-    soundfile.write(path, y, RATE)
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Labelled audio with its table (18 tracks to train on, 6 held out), noise, and music with a held-out track."""
-    folder = tmp_path_factory.mktemp("data")
-    rows = ["row,track,genre,split,artist_group,audio"]
-    for i in range(24):
-        genre = list(GENRES)[i % 3]
-        write(folder / "audio" / f"{i}.wav", GENRES[genre], i)
-        rows.append(f"{i},t{i},{genre},{'train' if i < 18 else 'valid'},{genre}{i % 4},audio/{i}.wav")
-    (folder / "tracks.csv").write_text("\n".join(rows) + "\n")
-    for i in range(4):
-        write(folder / "music" / f"{i}.wav", 500 * (i + 1), 100 + i, 8)
-    (folder / "music" / "copy.wav").write_bytes((folder / "audio" / "20.wav").read_bytes())
-    for i in range(3):
-        soundfile.write(folder / f"{i}.wav", 0.1 * np.random.default_rng(i).standard_normal(4 * RATE), RATE)
-        (folder / "noise").mkdir(exist_ok=True)
-        (folder / f"{i}.wav").rename(folder / "noise" / f"{i}.wav")
-    return folder
+    return write_corpus(tmp_path_factory.mktemp("data"))
 
 
 def train(data: Path, *arguments: str, shipped_bundles: Path | None = None) -> Finished:
@@ -227,7 +207,7 @@ def test_own_genres_on_scaled_features(data: Path, out: Path) -> None:
 
 def test_track_copies(tmp_path: Path) -> None:
     """A track with audio has six copies, the first unchanged, and its archived spectrogram; one without has itself."""
-    write(tmp_path / "a.wav", 300, 0, 2)
+    write_tone(tmp_path / "a.wav", 300, 0, 2)
     frames, archived = np.zeros((128, 200), np.float32), np.ones((128, 300), np.float32)
     track = Track("a", "jazz", "", frames, "", tmp_path / "a.wav", archived)
     copies = track_copies.copies(track, 0)
@@ -257,7 +237,7 @@ def test_evaluate_with_audio(data: Path, out: Path) -> None:
 
 
 def test_recordings_have_the_same_cache_whatever_their_name(tmp_path: Path) -> None:
-    write(tmp_path / "a.wav", 300, 0)
+    write_tone(tmp_path / "a.wav", 300, 0)
     (tmp_path / "b.wav").write_bytes((tmp_path / "a.wav").read_bytes())
     a, b = (recordings.cached_path(tmp_path / f"{name}.wav", students.MEL, tmp_path) for name in "ab")
     assert a == b

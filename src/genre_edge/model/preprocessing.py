@@ -11,6 +11,7 @@ from genre_edge.model.layout import OutputLayout
 
 NORMALISATIONS = ("minmax", "standard", "active_bands", "pre_emphasis")
 PRE_EMPHASIS = 0.97  # coefficient of the filter y[t] - PRE_EMPHASIS * y[t - 1]
+LOG_OFFSET, LOG_DIVISOR = np.float32(3.3), np.float32(5)  # of "pre_emphasis", after the logarithm
 _NEPER = np.float32(np.log(10) / 10)  # per dB of power
 
 
@@ -49,7 +50,7 @@ def normalise(patch_db: Frames, kind: str, top_db: float, mel: MelConfig) -> Fra
 def _compressed_power(x: Frames, top_db: float, mel: MelConfig) -> Frames:
     power = np.exp(x * _NEPER) * pre_emphasis_gain(mel)
     floor = np.float32(10 ** (-top_db / 10))
-    compressed: Frames = (np.log(power / power.mean() + floor) + np.float32(3.3)) / np.float32(5)
+    compressed: Frames = (np.log(power / power.mean() + floor) + LOG_OFFSET) / LOG_DIVISOR
     return compressed
 
 

@@ -74,7 +74,7 @@ PHASES = (
     Phase("last whole patches", 700, views.Batch(16, students.PATCH_FRAMES, 0.5), 2e-4, rounded=True),
 )
 WARM_PHASES = (
-    Phase("matching", 8500, views.Batch(24, 320, 0.5), 6e-4),
+    Phase("matching", 9500, views.Batch(24, 320, 0.5), 8e-4),
     Phase("whole patches", 700, views.Batch(16, students.PATCH_FRAMES, 0.5), 2e-4, rounded=True),
 )
 
@@ -117,8 +117,11 @@ class Distiller:
             raise SystemExit(f"distillation needs more than {VALIDATION_RECORDINGS} recordings, got {len(recordings)}")
         identity: dict[str, Any] = {"designs": {name: asdict(d) for name, d in designs.items()}, "seed": seed}
         identity |= {"recordings": recordings_digest(recordings), "effects": views.EFFECT_SHARES.tolist()}
+        self._view_seed = seed
         if start:
-            identity["start"] = {name: hashlib.sha256(content).hexdigest() for name, content in start.items()}
+            digests = {name: hashlib.sha256(content).hexdigest() for name, content in start.items()}
+            identity["start"] = digests
+            self._view_seed += int("".join(digests.values())[:12], 16)  # a continued network gets new views
         _check_identity(checkpoint, identity | {"phases": [asdict(phase) for phase in phases]})
         self._teacher, self._phases, self._seed, self._start = teacher, phases, seed, start
         self._is_music = audioset.is_music()
@@ -186,7 +189,7 @@ class Distiller:
         losses, started, saved = [], time.monotonic(), time.monotonic()
         steps = range(first, phase.steps)
         for step, (x, y) in zip(
-            steps, views.batches(self._recordings, phase.batch, self._seed, number + 2, steps), strict=True
+            steps, views.batches(self._recordings, phase.batch, self._view_seed, number + 2, steps), strict=True
         ):
             self._optimizer.learning_rate.assign(phase.rate(step))
             losses.append(train(tf.constant(x), tf.constant(y)).numpy())
@@ -228,7 +231,7 @@ class Distiller:
         """Return a training step in which each stage gets the teacher's outputs of the stage before."""
 
         def outputs(student: Student, x: tf.Tensor, hints: list[tf.Tensor]) -> list[tf.Tensor]:
-            pairs = zip(student.stages, [x, *hints[:-1]], strict=True)
+            pairs = zip(student.stages, [student.input(x), *hints[:-1]], strict=True)
             return [stage(hint, training=True) for stage, hint in pairs]
 
         return self._training_step(outputs, 1.0, targets)
@@ -277,8 +280,9 @@ class Distiller:
             for student_name, student in self.students.items():
                 own = [student.outputs(x.astype(np.float32)) for x, _ in pairs]
                 shares = result[student_name]
-                shares[f"embedding, {name}"] = _explained(np.concatenate([e for e, _ in own]), embedding)
-                shares[f"music, {name}"] = _explained(np.concatenate([z for _, z in own])[:, self._is_music], logits)
+                music = np.concatenate([z for _, z in own])[:, self._is_music]
+                shares[f"embedding, {name}"] = explained_variance(np.concatenate([e for e, _ in own]), embedding)
+                shares[f"music, {name}"] = explained_variance(music, logits)
         return result
 
 
@@ -286,7 +290,8 @@ def _shares_text(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{key} {value:.3f}" for key, value in shares.items())
 
 
-def _explained(own: np.ndarray, target: np.ndarray) -> float:
+def explained_variance(own: np.ndarray, target: np.ndarray) -> float:
+    """Return the share of the variance of targets, `(k, outputs)`, that estimates explain."""
     return float(1 - ((own - target) ** 2).sum() / ((target - target.mean(axis=0)) ** 2).sum())
 
 

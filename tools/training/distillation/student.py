@@ -9,6 +9,7 @@ import numpy as np
 
 from tools.training.distillation import audioset, efficientat, int8_weights, students
 from tools.training.distillation.folded import folded
+from tools.training.distillation.reduction import reduced
 from tools.training.distillation.students import StudentDesign
 from tools.training.distillation.targets import Targets
 from tools.training.head import LinearLayer
@@ -27,7 +28,7 @@ class Student:
         import keras
         from keras import layers
 
-        self._design = design.network
+        self._design, self._reduction = design.network, design.reduction
         self.stages = students.stages(design.network, design.stage_ends)
         self._folded, self._rounded = ([folded(stage, rounded) for stage in self.stages] for rounded in (False, True))
         embedding = (design.network.last,)
@@ -76,13 +77,17 @@ class Student:
         weights, bias = map(np.asarray, self.to_logits.layers[-1].get_weights())
         return LinearLayer(weights[:, classes], bias[classes])
 
+    def input(self, x: tf.Tensor) -> tf.Tensor:
+        """Return normalised patches with the information that the student's front end gives."""
+        return reduced(x, self._reduction) if self._reduction else x
+
     def stage_outputs(self, x: tf.Tensor, rounded: bool = False) -> list[tf.Tensor]:
         """Return the outputs of all stages, the last being the student's embedding; `rounded` as in the int8 network.
 
         Batch normalisation uses its moving averages, also in training: with the statistics of each batch, the student
         would be another function at inference.
         """
-        result = []
+        result, x = [], self.input(x)
         for stage in self._rounded if rounded else self._folded:
             x = stage(x)
             result.append(x)

@@ -22,6 +22,21 @@ HINTED_BLOCKS = 3, 6, 10, 12, 15  # the teacher's blocks at whose end a stage en
 
 
 @dataclass(frozen=True)
+class Reduction:
+    """A cheaper front end than MEL, to compare front ends: see `reduction.reduced`.
+
+    Attributes:
+        frames_per_s: frames a second, each as long as their distance.
+        n_mels: number of bands for the same range of frequencies.
+        sr: sampling rate in Hz.
+    """
+
+    frames_per_s: float = MEL.sr / MEL.hop_length
+    n_mels: int = MEL.n_mels
+    sr: float = MEL.sr
+
+
+@dataclass(frozen=True)
 class StudentDesign:
     """A student's network.
 
@@ -29,11 +44,13 @@ class StudentDesign:
         network: convolutions up to the embedding.
         stage_ends: blocks at whose end its stages end, as many as HINTED_BLOCKS.
         n_pooled: the means of the depthwise convolutions of so many blocks, the first ones, are features, too.
+        reduction: front end whose information the student gets; None for MEL.
     """
 
     network: Design
     stage_ends: tuple[int, ...]
     n_pooled: int
+    reduction: Reduction | None = None
 
 
 EDGE = StudentDesign(
