@@ -52,5 +52,5 @@ def test_card_without_splits_or_teacher() -> None:
     random = metrics(("refitted", "measured_sha256"), holdout_split="random 0.2")
     own = card_text(metrics=random, not_music=None, sounds=[])
     assert own.split("## Regenerate")[1].split("```")[1] == f"sh\n{COMMAND}\n"
-    plain = card_text(metrics=metrics(("refitted", "folds")))
+    plain = card_text(metrics=metrics(("refitted", "folds", "folds_by_genre")))
     assert "tools.evaluate --bundle OUT/bundle " in plain and "--mels mel.npz" in plain and "chart_models" not in plain

@@ -49,6 +49,25 @@ def test_tracks_without_audio_have_less_weight(monkeypatch: pytest.MonkeyPatch) 
     assert counted == [30] * headless.FOLD_SEEDS
 
 
+def test_recall_is_that_of_all_divisions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A genre that only the first of three divisions predicts has a recall of a third."""
+    monkeypatch.setattr(headless.head, "folds", lambda tracks, seed: seed)
+
+    def logits(model: object, copies: list[object], classes: np.ndarray, seed: int, weight: object) -> list[np.ndarray]:
+        predicted = classes if seed == 0 else np.zeros_like(classes)
+        return [np.eye(2)[[c, c]] * 4 for c in predicted]
+
+    monkeypatch.setattr(genre_head.GenreHead, "cross_validated_logits", logits)
+    monkeypatch.setattr(genre_head.GenreHead, "fit", lambda *arguments: None)
+    tracks = [Track(str(i), "ab"[i % 2], "", np.zeros((2, 4)), "", Path(f"{i}.wav")) for i in range(20)]
+    student = some_headless(monkeypatch, ["a", "b"])
+    student._embed(tracks)
+    _, temperature, metrics = student._genres(student.styles, tracks)
+    assert metrics["folds"] == [1.0, 0.5, 0.5] and metrics["folds_by_genre"] == {"a": 1.0, "b": 0.3333}
+    assert 1 / (1 + np.exp(-4 / temperature)) == pytest.approx(2 / 3, abs=0.02)  # the share that is right
+    assert metrics["folds_calibration_error"] < 0.02
+
+
 def test_genre_head_is_linear_in_the_features() -> None:
     """The fitted layer equals the regression on features and styles plus the weighted prior."""
     rng, labels = np.random.default_rng(0), ["jazz", "zydeco", "rock"]

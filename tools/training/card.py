@@ -91,7 +91,9 @@ def _recall_header(bundle: Bundle) -> str:
         return "| genre | recall |\n| --- | --- |"
     refitted = bundle.metrics.get("refitted", {})
     n = refitted.get("tracks", 0) - refitted.get("tracks_without_audio", 0)
-    return f"| genre | recall | recall on folds of {f'all {n}' if n else 'the training'} tracks |\n| --- | --- | --- |"
+    divisions = len((refitted or bundle.metrics)["folds"])
+    tracks = f"{f'all {n}' if n else 'the training'} tracks, {divisions} divisions"
+    return f"| genre | recall | recall on folds of {tracks} |\n| --- | --- | --- |"
 
 
 def _recall_row(bundle: Bundle, label: str, recall: float | None) -> str:
@@ -204,7 +206,7 @@ def _folds(bundle: Bundle) -> str:
         return ""
     folds = bundle.metrics["folds"]
     return (
-        f"| folds of the training tracks, {_DISJOINT}, last layer, {len(folds)} seeds | "
+        f"| folds of the training tracks, {_DISJOINT}, last layer, {len(folds)} divisions | "
         f"{', '.join(map(percent, folds))} |\n"
     )
 
@@ -229,8 +231,8 @@ def _refitted(bundle: Bundle) -> str:
     return (
         f"\nThe last layer of this bundle was then fitted again, to {tracks} "
         f"(temperature\n{bundle.temperature}; folds {', '.join(map(percent, refitted['folds']))}; "
-        f"calibration error {refitted['folds_calibration_error']}). No track was left to\nmeasure it on; all other "
-        "layers are those that were measured.\n"
+        f"calibration error of all these {refitted['folds_calibration_error']}). No track was left to\n"
+        "measure it on; all other layers are those that were measured.\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,10 @@ class HeadlessStudent:
         return self._copies[track.path or track.name]
 
     def _genres(self, styles: LinearLayer, tracks: list[Track]) -> tuple[LinearLayer, float, dict[str, Any]]:
-        """Return the genres' layer, the temperature, and metrics on folds of the tracks with audio."""
+        """Return the genres' layer, the temperature, and metrics on folds of the tracks with audio.
+
+        Recall, calibration and temperature are those of all divisions into folds together: each alone varies by chance.
+        """
         labels, classes = self.job.labels, self.job.classes(tracks)
         copies = [self._copies_of(track) for track in tracks]
         has_audio = np.array([track.path is not None for track in tracks])
@@ -106,13 +110,14 @@ class HeadlessStudent:
         for seed in range(FOLD_SEEDS):
             logits = model.cross_validated_logits(copies, classes, head.folds(tracks, seed), weight)
             by_seed.append([logits[i] for i in with_audio])
-        temperature = report.fit_temperature(by_seed[0], classes[with_audio])
-        p = report.track_means(by_seed[0], temperature)
-        predicted, true = [labels[i] for i in p.argmax(axis=1)], [tracks[i].genre for i in with_audio]
+        together, true = list(itertools.chain(*by_seed)), np.tile(classes[with_audio], FOLD_SEEDS)
+        temperature = report.fit_temperature(together, true)
+        p = report.track_means(together, temperature)
+        names = [[labels[i] for i in indices] for indices in (true, p.argmax(axis=1))]
         metrics = {
             "folds": [_accuracy(logits, classes[with_audio]) for logits in by_seed],
-            "folds_by_genre": report.classification_metrics(labels, true, predicted)["per_genre"],
-            "folds_calibration_error": report.calibration_error(p, classes[with_audio]),
+            "folds_by_genre": report.classification_metrics(labels, *names)["per_genre"],
+            "folds_calibration_error": report.calibration_error(p, true),
             "tracks_without_audio": len(tracks) - len(with_audio),
         }
         return model.fit(copies, classes, weight), temperature, metrics
