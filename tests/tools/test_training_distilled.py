@@ -28,6 +28,7 @@ from tools.training.distillation import (
     efficientat,
     function_matching,
     headless,
+    pseudo_labels,
     recordings,
     shipped,
     student_network,
@@ -69,6 +70,7 @@ def train(data: Path, *arguments: str, shipped_bundles: Path | None = None) -> F
         patch.setattr(backbone, "CALIBRATION_BATCHES", 1)
         patch.setattr(teacher_heads, "BATCHES", 4)
         patch.setattr(teacher_heads, "NOT_MUSIC_BATCHES", 2)
+        patch.setattr(pseudo_labels, "BATCHES", 2)
         if shipped_bundles:
             patch.setattr(shipped, "bundle_path", lambda name: shipped_bundles / name / "bundle")
         patch.setattr(bundle_export, "_check_loss", lambda *figures: None)

@@ -35,7 +35,7 @@ def test_tracks_of_the_same_name_have_their_own_features(monkeypatch: pytest.Mon
 def test_tracks_without_audio_have_less_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     """They count a quarter in the regression, and not at all in the folds' figures."""
     rng, fitted = np.random.default_rng(0), []
-    monkeypatch.setattr(genre_head.GenreHead, "fit", lambda self, copies, classes, weight: fitted.append(weight))
+    monkeypatch.setattr(genre_head.GenreHead, "fit", lambda self, copies, classes, weight, more: fitted.append(weight))
     counted: list[int] = []
     monkeypatch.setattr(headless, "_accuracy", lambda logits, classes: counted.append(len(classes)))
     tracks = [
@@ -49,11 +49,35 @@ def test_tracks_without_audio_have_less_weight(monkeypatch: pytest.MonkeyPatch) 
     assert counted == [30] * headless.FOLD_SEEDS
 
 
+def test_pseudo_labels_of_a_fold_depend_on_other_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each regression gets views that are labelled without the tracks that it is tested on."""
+    tracks = [Track(str(i), "ab"[i % 2], "", np.full((2, 4), i % 2), "", Path(f"{i}.wav")) for i in range(20)]
+    seen: list[list[str]] = []
+
+    class Unlabelled:
+        def rows(self, tracks: list[Track], classes: np.ndarray, weight: np.ndarray) -> head.Rows:
+            assert [track.genre for track in tracks] == ["ab"[c] for c in classes] and len(weight) == len(tracks)
+            seen.append([track.name for track in tracks])
+            return head.Rows(np.full((1, 4), 2.0), np.array([0]), np.array([100.0]))
+
+    student = some_headless(monkeypatch, ["a", "b"])
+    student._embed(tracks)
+    alone, _, _ = student._genres(student.styles, tracks)
+    student.pseudo_labels = Unlabelled()
+    beside, _, _ = student._genres(student.styles, tracks)
+    folds = [head.folds(tracks, seed) for seed in range(headless.FOLD_SEEDS)]
+    expected = [[t.name for t, f in zip(tracks, fold, strict=True) if f != k] for fold in folds for k in range(5)]
+    assert seen == [*expected, [track.name for track in tracks]]
+    assert alone(np.full(4, 2.0)).argmax() == 1 and beside(np.full(4, 2.0)).argmax() == 0
+
+
 def test_recall_is_that_of_all_divisions(monkeypatch: pytest.MonkeyPatch) -> None:
     """A genre that only the first of three divisions predicts has a recall of a third."""
     monkeypatch.setattr(headless.head, "folds", lambda tracks, seed: seed)
 
-    def logits(model: object, copies: list[object], classes: np.ndarray, seed: int, weight: object) -> list[np.ndarray]:
+    def logits(
+        model: object, copies: list[object], classes: np.ndarray, seed: int, *others: object
+    ) -> list[np.ndarray]:
         predicted = classes if seed == 0 else np.zeros_like(classes)
         return [np.eye(2)[[c, c]] * 4 for c in predicted]
 

@@ -137,6 +137,29 @@ def test_genre_layer_weights() -> None:
     assert np.ptp(balanced.bias - even) < 0.1 < np.ptp(weighted.bias - even)
 
 
+def test_genre_layer_with_more_rows() -> None:
+    """A row is as a track of one patch; it is not balanced, and in cross-validation it may depend on the fold."""
+    tracks, outputs, classes = some_tracks()
+    copies, weight = [[rows] for rows in outputs], np.linspace(0.5, 1.5, 60)
+    means = np.stack([rows.mean(axis=0) for rows in outputs])
+    more = head.Rows(means[40:], classes[40:], weight[40:])
+    expected = head.fit_genre_layer(copies, classes, SETTINGS, weight).weights
+    layer = head.fit_genre_layer(copies[:40], classes[:40], SETTINGS, weight[:40], more)
+    np.testing.assert_allclose(layer.weights, expected, atol=1e-4)
+    light = head.Rows(means[:1], np.array([1]), np.array([0.01]))
+    balanced = replace(SETTINGS, balanced=True)
+    alone, beside = (head.fit_genre_layer(copies, classes, balanced, weight, rows) for rows in (None, light))
+    assert 0 < np.abs(alone.weights - beside.weights).max() < 0.01 * np.abs(alone.weights).max()
+    fold, seen = head.folds(tracks, 0), []
+
+    def rows(train: np.ndarray) -> head.Rows:
+        seen.append(train)
+        return more
+
+    head.cross_validated_logits(copies, classes, fold, SETTINGS, weight, rows)
+    assert [train.tolist() for train in seen] == [np.flatnonzero(fold != k).tolist() for k in range(head.FOLDS)]
+
+
 def test_regression_with_scales() -> None:
     """A feature with a smaller scale has a smaller weight; scales multiplied by f and C by 1 / f^2 change nothing."""
     rng = np.random.default_rng(0)

@@ -5,7 +5,7 @@ The mean over a track's patches is linear in the patches, so the regression beco
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,12 +52,27 @@ class LinearLayer:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Examples for a regression beside the tracks.
+
+    Attributes:
+        features: `(k, features)`.
+        classes: index of each row's label, `(k,)`.
+        weight: of each row, `(k,)`; not changed to balance the classes.
+    """
+
+    features: np.ndarray
+    classes: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
 class Regression:
     """Settings of a logistic regression.
 
     Attributes:
         c: inverse regularisation strength.
-        balanced: give all classes the same weight, instead of its share of the rows' weights.
+        balanced: give the tracks of all genres the same weight together, see `fit_genre_layer`.
         least_deviation: features that deviate less are not scaled up to deviation 1 but by this one, relative to the
             root mean square of all deviations. Large weights of rare features would cost the others their int8 steps.
         scale: the deviation that each feature is scaled to, `(features,)`; None for 1. The weights of a feature with a
@@ -82,9 +97,6 @@ def fit_regression(
         deviation = np.maximum(deviation, settings.least_deviation * np.sqrt(variance.mean()))
     if settings.scale is not None:
         deviation = deviation / settings.scale
-    if settings.balanced:
-        totals = np.bincount(classes, weights=weight)
-        weight = weight * weight.sum() / np.count_nonzero(totals) / totals[classes]
     model = LogisticRegression(C=settings.c, max_iter=3000)
     model.fit((x - mean) / deviation, classes, sample_weight=weight)
     weights = (model.coef_ / deviation).T
@@ -104,7 +116,11 @@ def check_groups(tracks: list[Track]) -> None:
 
 
 def fit_genre_layer(
-    copies: list[Outputs], classes: np.ndarray, settings: Regression, weight: np.ndarray | None = None
+    copies: list[Outputs],
+    classes: np.ndarray,
+    settings: Regression,
+    weight: np.ndarray | None = None,
+    more: Rows | None = None,
 ) -> LinearLayer:
     """Fit the log odds of each class.
 
@@ -113,11 +129,19 @@ def fit_genre_layer(
         classes: index of each track's label, `(tracks,)`.
         settings: of the regression.
         weight: of each track, `(tracks,)`, of all its copies together; None for 1.
+        more: other examples of the classes.
     """
     n_copies = np.array([len(outputs) for outputs in copies])
-    means = np.stack([rows.mean(axis=0) for outputs in copies for rows in outputs])
-    each = (1.0 if weight is None else weight) / n_copies
-    layer = fit_regression(means, np.repeat(classes, n_copies), settings, np.repeat(each, n_copies))
+    x = np.stack([rows.mean(axis=0) for outputs in copies for rows in outputs])
+    y = np.repeat(classes, n_copies)
+    each = np.repeat((1.0 if weight is None else weight) / n_copies, n_copies)
+    if settings.balanced:
+        totals = np.bincount(y, weights=each)
+        each = each * each.sum() / np.count_nonzero(totals) / totals[y]
+    if more:
+        pairs = ((x, more.features), (y, more.classes), (each, more.weight))
+        x, y, each = (np.concatenate(pair) for pair in pairs)
+    layer = fit_regression(x, y, settings, each)
     if layer.weights.shape[1] > 1:
         return layer
     # Two classes have a single log odds; give half of it to one class and subtract half from the other.
@@ -154,12 +178,14 @@ def cross_validated_logits(
     fold: np.ndarray,
     settings: Regression,
     weight: np.ndarray | None = None,
+    more: Callable[[np.ndarray], Rows] | None = None,
 ) -> list[np.ndarray]:
     """Return log odds of each track's first copy by the regression fitted without the track's fold.
 
     Args:
         copies, classes, settings, weight: see `fit_genre_layer`.
         fold: fold of each track, `(tracks,)`.
+        more: from the indices of the tracks in a regression to its other examples.
 
     Returns:
         `(patches, classes)` for each track.
@@ -168,7 +194,8 @@ def cross_validated_logits(
     result: list[np.ndarray] = [np.empty(0)] * len(classes)
     for number in np.unique(fold):
         train = np.flatnonzero(fold != number)
-        layer = fit_genre_layer([copies[i] for i in train], classes[train], settings, weight[train])
+        rows = more(train) if more else None
+        layer = fit_genre_layer([copies[i] for i in train], classes[train], settings, weight[train], rows)
         for i in np.flatnonzero(fold == number):
             result[i] = layer(copies[i][0])
     return result

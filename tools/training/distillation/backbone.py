@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,14 +60,19 @@ def load_recordings(job: TrainingJob, tracks: list[Track], unused: list[Track]) 
     return [recording for recording in found if recording.cached not in excluded]
 
 
+def from_folders(folders: Sequence[Path], found: list[Recording]) -> list[Recording]:
+    """Return the recordings that are from some folders."""
+    names = {folder.name for folder in folders}
+    return [recording for recording in found if recording.source in names]
+
+
 def not_music(job: TrainingJob, found: list[Recording]) -> list[Recording]:
     """Return the recordings that are from the job's folders of audio that is not music.
 
     Raises:
         SystemExit: there is none.
     """
-    names = {folder.name for folder in job.not_music}
-    others = [recording for recording in found if recording.source in names]
+    others = from_folders(job.not_music, found)
     if not others:
         raise SystemExit(f"{', '.join(map(str, job.not_music))}: no audio that is long enough and not silent")
     return others

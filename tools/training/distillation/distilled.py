@@ -12,6 +12,7 @@ from tools.training.distillation import audioset, backbone, efficientat, recordi
 from tools.training.distillation.function_matching import PHASES, WARM_PHASES, Distiller
 from tools.training.distillation.headless import HeadlessStudent
 from tools.training.distillation.int8_features import Int8Features
+from tools.training.distillation.pseudo_labels import Labeller, PseudoLabels
 from tools.training.jobs import TrainingJob
 
 
@@ -39,6 +40,7 @@ class Distillation:
         phases = WARM_PHASES if job.warm_start else PHASES
         self._distiller = Distiller(designs, self._teacher, self._recordings, job.out / run, phases, job.seed, start)
         self._explained = self._distiller.run()
+        self._labeller = Labeller(self._teacher, job.architecture)
 
     def student(self, job: TrainingJob) -> HeadlessStudent:
         """Return the student of a job, quantised, with styles and sounds as the teacher predicts them."""
@@ -46,10 +48,11 @@ class Distillation:
         student = self._distiller.students[job.student]
         network = backbone.quantised(student.stages, job.architecture.student, self._recordings, job.seed)
         logits = network.scale.on_features(student.logits_of(np.arange(audioset.N_CLASSES)))
+        features = Int8Features(network.tflite)
         views = teacher_heads.predict(
             logits,
             self._teacher,
-            Int8Features(network.tflite),
+            features,
             self._recordings,
             backbone.not_music(job, self._recordings),
             job.seed,
@@ -64,4 +67,6 @@ class Distillation:
             metrics["warm_start"] = f"{bundle.name} {bundle.version}"
         styles = teacher_heads.style_layer(logits, views)
         sounds = teacher_heads.sound_layer(views, job.architecture.student.network.last)
-        return HeadlessStudent(job, network, styles, sounds, views.features, views.n_not_music, metrics)
+        music = backbone.from_folders(job.unlabelled, self._recordings)
+        pseudo_labels = PseudoLabels.of(self._labeller, features, music, job.seed) if music else None
+        return HeadlessStudent(job, network, styles, sounds, views.features, views.n_not_music, metrics, pseudo_labels)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tools.training import head
 from tools.training.distillation import audioset
-from tools.training.head import LinearLayer, Outputs, Regression
+from tools.training.head import LinearLayer, Outputs, Regression, Rows
 
-SETTINGS = Regression(0.03, balanced=True)
+SETTINGS = Regression(0.1, balanced=True)
 PRIOR_WEIGHT = 0.5  # of the log odds of the genres' styles
 FRAMES_ONLY_WEIGHT = 0.25  # of a track without audio
 
@@ -39,21 +40,33 @@ class GenreHead:
         prior = LinearLayer(styles.weights[:, own] * known, styles.bias[own] * known)
         return cls(styles, prior.times(PRIOR_WEIGHT))
 
-    def fit(self, copies: list[Outputs], classes: np.ndarray, weight: np.ndarray | None = None) -> LinearLayer:
+    def fit(
+        self, copies: list[Outputs], classes: np.ndarray, weight: np.ndarray | None = None, more: Rows | None = None
+    ) -> LinearLayer:
         """Return the layer from the features to the log odds, fitted to all tracks; see `head.fit_genre_layer`."""
-        layer = head.fit_genre_layer([self._with_styles(outputs) for outputs in copies], classes, SETTINGS, weight)
+        with_styles = [self._with_styles(outputs) for outputs in copies]
+        layer = head.fit_genre_layer(with_styles, classes, SETTINGS, weight, more and self._rows_with_styles(more))
         n = len(self.styles.weights)
         direct, indirect = layer.weights[:n], layer.weights[n:]
         bias = layer.bias + self.styles.bias @ indirect
         return LinearLayer(direct + self.styles.weights @ indirect, bias).plus(self.prior)
 
     def cross_validated_logits(
-        self, copies: list[Outputs], classes: np.ndarray, fold: np.ndarray, weight: np.ndarray | None = None
+        self,
+        copies: list[Outputs],
+        classes: np.ndarray,
+        fold: np.ndarray,
+        weight: np.ndarray | None = None,
+        more: Callable[[np.ndarray], Rows] | None = None,
     ) -> list[np.ndarray]:
         """Return log odds of each track's first copy, fitted without its fold; see `head.cross_validated_logits`."""
         with_styles = [self._with_styles(outputs) for outputs in copies]
-        logits = head.cross_validated_logits(with_styles, classes, fold, SETTINGS, weight)
+        rows = (lambda train: self._rows_with_styles(more(train))) if more else None
+        logits = head.cross_validated_logits(with_styles, classes, fold, SETTINGS, weight, rows)
         return [rows + self.prior(outputs[0]) for rows, outputs in zip(logits, copies, strict=True)]
+
+    def _rows_with_styles(self, rows: Rows) -> Rows:
+        return replace(rows, features=self._with_styles([rows.features])[0])
 
     def _with_styles(self, outputs: Outputs) -> Outputs:
         return [np.concatenate([rows, self.styles(rows)], axis=1) for rows in outputs]

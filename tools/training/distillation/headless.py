@@ -16,7 +16,8 @@ from tools.training.distillation import audioset, student_network, teacher_heads
 from tools.training.distillation.backbone import Backbone
 from tools.training.distillation.genre_head import FRAMES_ONLY_WEIGHT, GenreHead
 from tools.training.distillation.int8_features import Int8Features
-from tools.training.head import LinearLayer, Outputs
+from tools.training.distillation.pseudo_labels import PseudoLabels
+from tools.training.head import LinearLayer, Outputs, Rows
 from tools.training.jobs import TrainedNetwork, TrainingJob
 
 NOT_MUSIC_THRESHOLD = 0.7  # probability from which the answer is "not_music"; docs/model.md has its error rates
@@ -36,6 +37,7 @@ class HeadlessStudent:
         views: features of random views of sound, `(k, features)`.
         n_not_music: number of them, the last ones, that are no music.
         metrics: of its training.
+        pseudo_labels: unlabelled music for the genres' regression; None without a teacher.
     """
 
     job: TrainingJob
@@ -45,6 +47,7 @@ class HeadlessStudent:
     views: np.ndarray
     n_not_music: int
     metrics: dict[str, Any]
+    pseudo_labels: PseudoLabels | None = None
     # By the track's file, or its name if it has none: features of each copy's patches
     _copies: dict[Path | str, Outputs] = field(init=False, default_factory=dict)
 
@@ -106,9 +109,16 @@ class HeadlessStudent:
         weight = np.where(has_audio, 1.0, FRAMES_ONLY_WEIGHT)
         model = GenreHead.of(styles, labels)
         with_audio = np.flatnonzero(has_audio)
+        unlabelled = self.pseudo_labels
+
+        def pseudo_labelled(train: np.ndarray) -> Rows:
+            assert unlabelled
+            return unlabelled.rows([tracks[i] for i in train], classes[train], weight[train])
+
+        more = pseudo_labelled if unlabelled else None
         by_seed = []
         for seed in range(FOLD_SEEDS):
-            logits = model.cross_validated_logits(copies, classes, head.folds(tracks, seed), weight)
+            logits = model.cross_validated_logits(copies, classes, head.folds(tracks, seed), weight, more)
             by_seed.append([logits[i] for i in with_audio])
         together, true = list(itertools.chain(*by_seed)), np.tile(classes[with_audio], FOLD_SEEDS)
         temperature = report.fit_temperature(together, true)
@@ -120,7 +130,7 @@ class HeadlessStudent:
             "folds_calibration_error": report.calibration_error(p, true),
             "tracks_without_audio": len(tracks) - len(with_audio),
         }
-        return model.fit(copies, classes, weight), temperature, metrics
+        return model.fit(copies, classes, weight, more and more(np.arange(len(tracks)))), temperature, metrics
 
 
 def _accuracy(logits: list[np.ndarray], classes: np.ndarray) -> float:

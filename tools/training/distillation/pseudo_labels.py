@@ -1,0 +1,103 @@
+"""Pseudo-labels: genres of unlabelled music, predicted by a regression on the teacher's outputs.
+
+The genre head learns them beside the labelled tracks (Lee, "Pseudo-Label", 2013; Xie et al., "Self-training with Noisy
+Student improves ImageNet classification", 2020): the teacher gets the music unchanged, the student often degraded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from genre_edge.model.preprocessing import softmax
+from tools.training import examples, head
+from tools.training.architectures import Architecture
+from tools.training.data import Track
+from tools.training.distillation import audioset, efficientat, students, views
+from tools.training.distillation.recordings import Recording
+from tools.training.examples import Network
+from tools.training.head import LinearLayer, Outputs, Regression, Rows
+
+BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.5), 500
+WEIGHT = 0.3  # of all views together, relative to the tracks
+LEAST_SHARE = 0.02  # a view is no example of less probable genres
+SETTINGS = Regression(0.03, balanced=True)
+
+
+class Labeller:
+    """Regression from the teacher's outputs, its embedding and its logits of styles, to genres.
+
+    Args:
+        teacher: the teacher.
+        architecture: of the students, whose patches the teacher gets.
+    """
+
+    def __init__(self, teacher: efficientat.Teacher, architecture: Architecture) -> None:
+        self._teacher, self._architecture = teacher, architecture
+        self._tracks: dict[Path | str, Outputs] = {}  # by the track's file, or its name if it has none
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """Return the teacher's outputs, `(k, outputs)`, for normalised patches."""
+        stages, logits = self._teacher.outputs(x)
+        return np.concatenate([stages[-1], np.asarray(logits)[:, list(audioset.STYLES)]], axis=1)
+
+    def fit(self, tracks: Sequence[Track], classes: np.ndarray, weight: np.ndarray) -> LinearLayer:
+        """Return the layer from outputs to log odds, fitted to tracks and their archived spectrograms."""
+        return head.fit_genre_layer([self._track_outputs(track) for track in tracks], classes, SETTINGS, weight)
+
+    def _track_outputs(self, track: Track) -> Outputs:
+        key = track.path or track.name
+        if key not in self._tracks:
+            frames = [track.frames] if track.archived is None else [track.frames, track.archived]
+            self._tracks[key] = examples.track_outputs(self.outputs, frames, self._architecture)
+        return self._tracks[key]
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """Random views of unlabelled music, and what their genres are predicted from.
+
+    Attributes:
+        labeller: predicts the genres.
+        features: the student's, `(k, features)`.
+        outputs: the teacher's, `(k, outputs)`, see `Labeller.outputs`.
+    """
+
+    labeller: Labeller
+    features: np.ndarray
+    outputs: np.ndarray
+
+    @classmethod
+    def of(cls, labeller: Labeller, network: Network, recordings: Sequence[Recording], seed: int) -> PseudoLabels:
+        """Return views of recordings.
+
+        Args:
+            labeller: predicts the genres.
+            network: from the student's normalised patches to its features.
+            recordings: unlabelled music.
+            seed: of the views.
+        """
+        maker, rng = views.ViewMaker(recordings), np.random.default_rng([seed, 4])
+        features, outputs = [], []
+        for _ in range(BATCHES):
+            x, y = (part.astype(np.float32) for part in maker.batch(BATCH, rng))
+            features.append(network(x))
+            outputs.append(labeller.outputs(y))
+        return cls(labeller, np.concatenate(features), np.concatenate(outputs))
+
+    def rows(self, tracks: Sequence[Track], classes: np.ndarray, weight: np.ndarray) -> Rows:
+        """Return each view as an example of its likely genres, in proportion to their probabilities.
+
+        Args:
+            tracks: what the labeller is fitted to.
+            classes: index of each track's label.
+            weight: of each track.
+        """
+        p = softmax(self.labeller.fit(tracks, classes, weight)(self.outputs))
+        p[p < LEAST_SHARE] = 0
+        p /= p.sum(axis=1, keepdims=True)
+        view, genre = p.nonzero()
+        return Rows(self.features[view], genre, p[view, genre] * WEIGHT * weight.sum() / len(p))
