@@ -190,10 +190,25 @@ def test_warm_start(data: Path, out: Path) -> None:
 
 
 @pytest.mark.train
-def test_heads_only_with_teacher(data: Path) -> None:
-    words = f"--audio {data} --tracks {data}/tracks.csv --architecture edge --heads-only --teacher t.pt --out o"
-    done = train(data, *words.split())
-    assert done.code != 0 and "--heads-only cannot be combined with --teacher" in done.stderr
+def test_heads_only_with_teacher(data: Path, out: Path) -> None:
+    """The student keeps its layers; its genres differ from those without pseudo-labels, and nothing else does."""
+    words = f"--audio {data} --tracks {data}/tracks.csv --architecture edge --heads-only"
+    sound = f"--unlabelled {data}/music --not-music {data}/noise"
+    layers = []
+    for name, teacher in (("without", ()), ("with", ("--teacher", "t.pt"))):
+        options = [*words.split(), *sound.split(), *teacher, "--out", str(data / name)]
+        done = train(data, *options, shipped_bundles=out)
+        assert done.code == 0, done.stderr
+        layers.append(tflite_head.last_layer((data / name / "edge" / "bundle" / "model.tflite").read_bytes()))
+    same = np.isclose(layers[0].weights, layers[1].weights, atol=0.1).all(axis=0)
+    assert same.tolist() == [False] * len(GENRES) + [True] * (len(same) - len(GENRES))
+
+
+@pytest.mark.train
+def test_heads_only_with_warm_start(data: Path) -> None:
+    words = f"--audio {data} --tracks {data}/tracks.csv --architecture edge --heads-only --warm-start --out o"
+    done = train(data, *words.split(), "--teacher", "t.pt")
+    assert done.code != 0 and "--heads-only cannot be combined with --warm-start" in done.stderr
 
 
 @pytest.mark.train

@@ -24,10 +24,11 @@ class TrainingJob:
         epochs: of a training on labels.
         out: directory of checkpoints and caches.
         student: name of the student's design; "" for a training on labels.
-        teacher: file of the teacher's weights; None for a student with the layers of the shipped network.
+        teacher: file of the teacher's weights; None for a training on labels, or for heads without pseudo-labels.
         unlabelled: folders of unlabelled music.
         not_music: folders of audio that is not music.
         warm_start: whether the distillation continues that of the shipped network.
+        heads_only: whether the student keeps the layers of the shipped network.
     """
 
     architecture: Architecture
@@ -40,6 +41,7 @@ class TrainingJob:
     unlabelled: tuple[Path, ...] = ()
     not_music: tuple[Path, ...] = ()
     warm_start: bool = False
+    heads_only: bool = False
 
     def classes(self, tracks: list[Track]) -> np.ndarray:
         """Return the index of each track's label, `(tracks,)`."""

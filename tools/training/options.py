@@ -46,9 +46,7 @@ def parse(description: str | None) -> argparse.Namespace:
     parser.add_argument(
         "--architecture", choices=ARCHITECTURES, nargs="+", default=[], help="network to train from scratch"
     )
-    parser.add_argument(
-        "--heads-only", action="store_true", help="keep the layers of the shipped edge and nano instead of --teacher"
-    )
+    parser.add_argument("--heads-only", action="store_true", help="keep the layers of the shipped edge and nano")
     parser.add_argument(
         "--warm-start", action="store_true", help="begin the distillation with the layers of the shipped edge and nano"
     )
@@ -101,9 +99,8 @@ def _check_from_scratch(parser: argparse.ArgumentParser, arguments: argparse.Nam
 
 def _check_students(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """Exit with a message if the options of a distillation do not fit together."""
-    for option in ("teacher", "warm_start"):
-        if arguments.heads_only and getattr(arguments, option):
-            parser.error(f"--heads-only cannot be combined with --{option.replace('_', '-')}")
+    if arguments.heads_only and arguments.warm_start:
+        parser.error("--heads-only cannot be combined with --warm-start")
     if not (arguments.heads_only or arguments.teacher):
         parser.error("--teacher or --heads-only is required by --architecture edge and nano")
     for option in ("unlabelled", "not_music"):

@@ -23,8 +23,8 @@ def trainers(
 ) -> Iterator[tuple[TrainingJob, Trainer]]:
     """Yield each job with the function that trains its network on labelled tracks, with checkpoints in `out / run`.
 
-    Students are distilled together before the first is yielded; the function then fits their last layer. Without a
-    teacher, they keep the layers of the shipped networks.
+    Students are distilled together before the first is yielded; the function then fits their last layer. With
+    `heads_only`, they keep the layers of the shipped networks.
 
     Args:
         jobs: students with the same data, or one network to train on labels.
@@ -37,18 +37,18 @@ def trainers(
     """
     if jobs[0].architecture.student:
         head.check_groups([track for track in tracks if track.path])
-    if jobs[0].architecture.student and jobs[0].teacher:
+    if jobs[0].architecture.student and not jobs[0].heads_only:
         from tools.training.distillation import distilled  # imports TensorFlow, which takes seconds
 
         distillation = distilled.Distillation(jobs, tracks, unused, run)
         for job in jobs:
             yield job, distillation.student(job).fit
     elif jobs[0].architecture.student:
-        from tools.training.distillation import backbone, shipped
+        from tools.training.distillation import backbone, pseudo_labels, shipped
 
-        found = backbone.load_recordings(jobs[0], tracks, unused)
+        found, labeller = backbone.load_recordings(jobs[0], tracks, unused), pseudo_labels.Labeller.of(jobs[0])
         for job in jobs:
-            yield job, shipped.student(job, found).fit
+            yield job, shipped.student(job, found, labeller).fit
     else:
         (job,) = jobs
         yield job, lambda labelled: train_on_labels(job, labelled, holdout, run)

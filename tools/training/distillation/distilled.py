@@ -67,6 +67,5 @@ class Distillation:
             metrics["warm_start"] = f"{bundle.name} {bundle.version}"
         styles = teacher_heads.style_layer(logits, views)
         sounds = teacher_heads.sound_layer(views, job.architecture.student.network.last)
-        music = backbone.from_folders(job.unlabelled, self._recordings)
-        pseudo_labels = PseudoLabels.of(self._labeller, features, music, job.seed) if music else None
+        pseudo_labels = PseudoLabels.of(self._labeller, features, job, self._recordings)
         return HeadlessStudent(job, network, styles, sounds, views.features, views.n_not_music, metrics, pseudo_labels)

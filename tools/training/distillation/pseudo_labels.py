@@ -16,10 +16,11 @@ from genre_edge.model.preprocessing import softmax
 from tools.training import examples, head
 from tools.training.architectures import Architecture
 from tools.training.data import Track
-from tools.training.distillation import audioset, efficientat, students, views
+from tools.training.distillation import audioset, backbone, efficientat, students, views
 from tools.training.distillation.recordings import Recording
 from tools.training.examples import Network
 from tools.training.head import LinearLayer, Outputs, Regression, Rows
+from tools.training.jobs import TrainingJob
 
 BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.5), 500
 WEIGHT = 0.3  # of all views together, relative to the tracks
@@ -38,6 +39,11 @@ class Labeller:
     def __init__(self, teacher: efficientat.Teacher, architecture: Architecture) -> None:
         self._teacher, self._architecture = teacher, architecture
         self._tracks: dict[Path | str, Outputs] = {}  # by the track's file, or its name if it has none
+
+    @classmethod
+    def of(cls, job: TrainingJob) -> Labeller | None:
+        """Return the labeller of a job; None if the job has no teacher."""
+        return job.teacher and cls(efficientat.Teacher(efficientat.load_weights(job.teacher)), job.architecture)
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
         """Return the teacher's outputs, `(k, outputs)`, for normalised patches."""
@@ -71,16 +77,19 @@ class PseudoLabels:
     outputs: np.ndarray
 
     @classmethod
-    def of(cls, labeller: Labeller, network: Network, recordings: Sequence[Recording], seed: int) -> PseudoLabels:
-        """Return views of recordings.
+    def of(cls, labeller: Labeller, network: Network, job: TrainingJob, found: list[Recording]) -> PseudoLabels | None:
+        """Return views of the recordings in a job's folders of unlabelled music; None if there is none.
 
         Args:
             labeller: predicts the genres.
             network: from the student's normalised patches to its features.
-            recordings: unlabelled music.
-            seed: of the views.
+            job: with folders and seed.
+            found: recordings of these and of other sources.
         """
-        maker, rng = views.ViewMaker(recordings), np.random.default_rng([seed, 4])
+        music = backbone.from_folders(job.unlabelled, found)
+        if not music:
+            return None
+        maker, rng = views.ViewMaker(music), np.random.default_rng([job.seed, 4])
         features, outputs = [], []
         for _ in range(BATCHES):
             x, y = (part.astype(np.float32) for part in maker.batch(BATCH, rng))

@@ -17,6 +17,7 @@ from tools.training.distillation import audioset, backbone, int8_weights, studen
 from tools.training.distillation.headless import HeadlessStudent
 from tools.training.distillation.int8_features import Int8Features
 from tools.training.distillation.mobilenet import Design
+from tools.training.distillation.pseudo_labels import Labeller, PseudoLabels
 from tools.training.distillation.recordings import Recording
 from tools.training.head import LinearLayer
 from tools.training.jobs import TrainingJob
@@ -24,12 +25,13 @@ from tools.training.jobs import TrainingJob
 KEPT_METRICS = ("hours", "explained", "warm_start")  # of the distillation
 
 
-def student(job: TrainingJob, found: list[Recording]) -> HeadlessStudent:
+def student(job: TrainingJob, found: list[Recording], labeller: Labeller | None) -> HeadlessStudent:
     """Return the student of a job with the weights of the shipped network of its name.
 
     Args:
         job: with the network's architecture.
         found: recordings, see `backbone.load_recordings`.
+        labeller: of unlabelled music; None for genres that are fitted to labelled tracks alone.
 
     Raises:
         ModelError: the network has another architecture, other styles or other sounds.
@@ -52,7 +54,8 @@ def student(job: TrainingJob, found: list[Recording]) -> HeadlessStudent:
     views = np.concatenate([features(x) for x, _ in teacher_heads.random_views(found, other, job.seed)])
     metrics = {key: bundle.metrics[key] for key in KEPT_METRICS if key in bundle.metrics}
     metrics["layers_of"] = f"{bundle.name} {bundle.version}"
-    return HeadlessStudent(job, quantised, styles, sounds, views, n_not_music, metrics)
+    pseudo_labels = labeller and PseudoLabels.of(labeller, features, job, found)
+    return HeadlessStudent(job, quantised, styles, sounds, views, n_not_music, metrics, pseudo_labels)
 
 
 def snapshot(name: str, folder: Path) -> Path:
