@@ -200,8 +200,8 @@ def test_heads_only_with_teacher(data: Path, out: Path) -> None:
         done = train(data, *options, shipped_bundles=out)
         assert done.code == 0, done.stderr
         layers.append(tflite_head.last_layer((data / name / "edge" / "bundle" / "model.tflite").read_bytes()))
-    same = np.isclose(layers[0].weights, layers[1].weights, atol=0.1).all(axis=0)
-    assert same.tolist() == [False] * len(GENRES) + [True] * (len(same) - len(GENRES))
+    change = np.abs(layers[0].weights - layers[1].weights).max(axis=0)
+    assert change[: len(GENRES)].max() > 5 * change[len(GENRES) :].max()  # int8 steps may differ
 
 
 @pytest.mark.train
