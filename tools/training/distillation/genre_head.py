@@ -1,4 +1,7 @@
-"""The genre head of a student: a regression on labelled tracks, with the teacher's own genres as a prior."""
+"""The genre head of a student: a regression on labelled tracks, and on music that the teacher labels, with a prior.
+
+The prior is the teacher's own genres, as far as it has them.
+"""
 
 from __future__ import annotations
 
