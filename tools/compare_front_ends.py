@@ -5,16 +5,16 @@
 
 All students begin with the weights of the shipped network, get the same views of sound, and learn the outputs of the
 same teacher. They are trained without the split `valid`, and compared on it: the share of the variance of the teacher's
-logits for music that they explain, and the accuracy of regressions on their float embeddings, fitted to unchanged
-tracks. The shape of their input is the same: powers are averaged over longer frames or wider bands, and repeated. An
-interrupted run resumes.
+logits for music that they explain, and the accuracy of regressions on their float embeddings, fitted to tracks without
+degradation. The shape of their input is the same: powers are averaged over longer frames or wider bands, and repeated.
+The shipped front end has an advantage, because the first weights were trained with it; the progress shows how fast the
+others catch up. An interrupted run resumes.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -22,8 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from genre_edge.errors import GenreEdgeError
-from genre_edge.model.bundle import bundle_path
-from tools.training import data, examples, head
+from tools.training import data, examples, head, report
 from tools.training.architectures import ARCHITECTURES, Architecture
 from tools.training.data import Track
 from tools.training.distillation import audioset, backbone, efficientat, function_matching, shipped, students, views
@@ -31,43 +30,21 @@ from tools.training.distillation.genre_head import GenreHead
 from tools.training.distillation.headless import FOLD_SEEDS
 from tools.training.distillation.student import Student
 from tools.training.distillation.students import Reduction
+from tools.training.distillation.targets import explained_variance
 from tools.training.jobs import TrainingJob
-from tools.training.report import track_means
 
 FRONT_ENDS = {
-    "as shipped: 100 frames a second, 128 bands, 32 kHz": None,
+    "100 frames a second, 128 bands, 32 kHz": None,
     "43 frames a second": Reduction(frames_per_s=43),
     "25 frames a second": Reduction(frames_per_s=25),
     "12.9 frames a second": Reduction(frames_per_s=12.9),
     "96 bands": Reduction(n_mels=96),
     "22.05 kHz": Reduction(sr=22050),
 }
-PATCH_S = 3.0, 5.0, 10.0  # compared with the first front end; the others have the shipped patches
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the table: explained share of the variance, accuracy on `valid`, and accuracies on folds."""
-
-    front_end: str
-    patch_s: float
-    explained: float
-    valid: float
-    folds: list[float]
-
-    def __str__(self) -> str:
-        folds = ", ".join(f"{100 * accuracy:.1f}" for accuracy in self.folds)
-        cells = (
-            self.front_end,
-            f"{self.patch_s:g} s",
-            f"{self.explained:.3f}",
-            f"{100 * self.valid:.1f} %",
-            f"{folds} %",
-        )
-        return f"| {' | '.join(cells)} |"
-
-
-HEADER = "| front end | patch | explained | `valid` | folds of both |\n| --- | --- | --- | --- | --- |"
+PATCH_S = 5.0, 3.0, 10.0  # all front ends are compared with the first one, the shipped one with the others, too
+HEADER = """\
+| front end | patch | explained | `valid` | folds of `train` and `valid` |
+| --- | --- | --- | --- | --- |"""
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -83,7 +60,9 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train(arguments: argparse.Namespace, tracks: list[Track], unused: list[Track]) -> dict[str, Student]:
+def train(
+    arguments: argparse.Namespace, teacher: efficientat.Teacher, tracks: list[Track], unused: list[Track]
+) -> dict[str, Student]:
     """Return the trained student of each front end."""
     name = arguments.architecture
     job = TrainingJob(
@@ -97,28 +76,51 @@ def train(arguments: argparse.Namespace, tracks: list[Track], unused: list[Track
     )
     distiller = function_matching.Distiller(
         {front_end: replace(students.DESIGNS[name], reduction=value) for front_end, value in FRONT_ENDS.items()},
-        efficientat.Teacher(efficientat.load_weights(arguments.teacher)),
+        teacher,
         backbone.load_recordings(job, tracks, unused),
         arguments.out / "checkpoint",
         (function_matching.Phase("matching", arguments.steps, views.Batch(24, 320, 0.5), 8e-4),),
-        start=dict.fromkeys(FRONT_ENDS, shipped.network_content(bundle_path(name))),
+        start=dict.fromkeys(FRONT_ENDS, shipped.network_content(shipped.snapshot(name, arguments.out / "start"))),
     )
     distiller.run()
     return distiller.students
 
 
-def compare(
-    trained: dict[str, Student], teacher: efficientat.Teacher, train: list[Track], valid: list[Track], name: str
-) -> Iterator[Row]:
-    """Yield the measurements of each student; those of the first with patches of each length."""
-    tracks = [*train, *valid]
-    for patch_s in PATCH_S:
-        architecture = with_patches(ARCHITECTURES[name], patch_s)
-        patches = [examples.track_patches(track.frames, architecture) for track in tracks]
-        logits = examples.predict_in_batches(lambda x: teacher.outputs(x)[1], np.concatenate(patches[len(train) :]))
-        is_shipped = architecture.patch_frames == students.PATCH_FRAMES
-        for front_end, student in list(trained.items())[: None if is_shipped else 1]:
-            yield measure(front_end, patch_s, student, patches, logits, tracks, len(train))
+class Comparison:
+    """Measurements of students that have patches of one length.
+
+    Args:
+        teacher: the teacher.
+        architecture: of the students.
+        train_tracks, valid: labelled tracks.
+    """
+
+    def __init__(
+        self, teacher: efficientat.Teacher, architecture: Architecture, train_tracks: list[Track], valid: list[Track]
+    ) -> None:
+        self._tracks, self._n_train = [*train_tracks, *valid], len(train_tracks)
+        self._labels = sorted({track.genre for track in self._tracks})
+        self._classes = np.array([self._labels.index(track.genre) for track in self._tracks])
+        patches = [examples.track_patches(track.frames, architecture) for track in self._tracks]
+        self._ends = np.cumsum([len(part) for part in patches])
+        self._first_valid = self._ends[self._n_train - 1]  # patch
+        self._patches = np.concatenate(patches)
+        self._logits = examples.predict_in_batches(lambda x: teacher.outputs(x)[1], self._patches[self._first_valid :])
+
+    def cells(self, student: Student) -> list[str]:
+        """Return a student's explained share of the variance, accuracy on `valid`, and accuracies on folds."""
+        rows = examples.predict_in_batches(lambda x: student.stage_outputs(x)[-1], self._patches).astype(np.float64)
+        music = audioset.is_music()
+        own = student.logits_of(np.flatnonzero(music))(rows[self._first_valid :])
+        explained = explained_variance(own, self._logits[:, music])
+        embeddings, n, classes = np.split(rows, self._ends[:-1]), self._n_train, self._classes
+        model = GenreHead.of(student.logits_of(np.array(list(audioset.STYLES))), self._labels)
+        copies = [[rows] for rows in embeddings]
+        layer = model.fit(copies[:n], classes[:n])
+        valid = report.track_accuracy([layer(rows) for rows in embeddings[n:]], classes[n:])
+        fold = [head.folds(self._tracks, seed) for seed in range(FOLD_SEEDS)]
+        folds = [report.track_accuracy(model.cross_validated_logits(copies, classes, f), classes) for f in fold]
+        return [f"{explained:.3f}", f"{100 * valid:.1f} %", f"{', '.join(f'{100 * f:.1f}' for f in folds)} %"]
 
 
 def with_patches(architecture: Architecture, seconds: float) -> Architecture:
@@ -127,52 +129,19 @@ def with_patches(architecture: Architecture, seconds: float) -> Architecture:
     return replace(architecture, patch_frames=frames, hop_frames=frames // 2)
 
 
-def measure(
-    front_end: str,
-    patch_s: float,
-    student: Student,
-    patches: Sequence[np.ndarray],
-    logits: np.ndarray,
-    tracks: list[Track],
-    n_train: int,
-) -> Row:
-    """Return a student's measurements.
-
-    Args:
-        front_end, patch_s: for the row.
-        student: the student.
-        patches: normalised patches of each track.
-        logits: the teacher's, of the tracks behind the first `n_train`.
-        tracks: those to train on, and then those to test on.
-        n_train: number of the first ones.
-    """
-    labels = sorted({track.genre for track in tracks})
-    classes = np.array([labels.index(track.genre) for track in tracks])
-    outputs = examples.predict_in_batches(lambda x: student.stage_outputs(x)[-1], np.concatenate(patches))
-    embeddings = np.split(outputs.astype(np.float64), np.cumsum([len(part) for part in patches])[:-1])
-    own = student.logits_of(np.flatnonzero(audioset.is_music()))(np.concatenate(embeddings[n_train:]))
-    explained = function_matching.explained_variance(own, logits[:, audioset.is_music()])
-    model = GenreHead.of(student.logits_of(np.array(list(audioset.STYLES))), labels)
-    copies = [[rows] for rows in embeddings]
-    layer = model.fit(copies[:n_train], classes[:n_train])
-    valid = _accuracy([layer(rows) for rows in embeddings[n_train:]], classes[n_train:])
-    by_seed = [model.cross_validated_logits(copies, classes, head.folds(tracks, seed)) for seed in range(FOLD_SEEDS)]
-    return Row(front_end, patch_s, explained, valid, [_accuracy(log_odds, classes) for log_odds in by_seed])
-
-
-def _accuracy(log_odds: list[np.ndarray], classes: np.ndarray) -> float:
-    return float((track_means(log_odds, 1.0).argmax(axis=1) == classes).mean())
-
-
 def main() -> None:
     arguments = parse_arguments()
     tracks = data.load_audio_table(arguments.audio, arguments.tracks, students.MEL)
     train_tracks, valid = data.named_split(tracks, "train", "valid")
-    trained = train(arguments, train_tracks, valid)
     teacher = efficientat.Teacher(efficientat.load_weights(arguments.teacher))
+    trained = train(arguments, teacher, train_tracks, valid)
     print(HEADER)
-    for row in compare(trained, teacher, train_tracks, valid, arguments.architecture):
-        print(row, flush=True)
+    for patch_s in PATCH_S:
+        architecture = with_patches(ARCHITECTURES[arguments.architecture], patch_s)
+        comparison = Comparison(teacher, architecture, train_tracks, valid)
+        for front_end, student in trained.items():
+            if patch_s == PATCH_S[0] or FRONT_ENDS[front_end] is None:
+                print(f"| {' | '.join([front_end, f'{patch_s:g} s', *comparison.cells(student)])} |", flush=True)
 
 
 if __name__ == "__main__":

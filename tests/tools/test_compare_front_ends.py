@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +12,21 @@ pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 from genre_edge.model.preprocessing import normalise
 from tests.helpers.training import UntrainedTeacher, run_main, small_design, write_corpus
 from tools import compare_front_ends
+from tools.compare_front_ends import Comparison
+from tools.training import head
 from tools.training.architectures import ARCHITECTURES
-from tools.training.distillation import efficientat, function_matching, shipped, student_network, students
+from tools.training.data import Track
+from tools.training.distillation import (
+    audioset,
+    backbone,
+    efficientat,
+    function_matching,
+    shipped,
+    student_network,
+    students,
+)
 from tools.training.distillation.effects import Effects
+from tools.training.distillation.recordings import Recording
 from tools.training.distillation.reduction import reduced
 from tools.training.distillation.students import Reduction
 from tools.training.quantise import to_int8
@@ -76,7 +90,10 @@ def test_reduced_patches_lose_what_is_faster() -> None:
 
 @pytest.mark.train
 def test_comparison(tmp_path: Path) -> None:
-    """A row for each front end with patches of 5 s, and for the shipped one with 3 and 10 s; the run resumes."""
+    """A row for each front end with patches of 5 s, and for the shipped one with 3 and 10 s.
+
+    The run resumes with its first weights, and uses no sound of held-out tracks.
+    """
     data = write_corpus(tmp_path)
     (tmp_path / "nano").mkdir()
     network, rng = student_network.network(small_design(), 2), np.random.default_rng(0)
@@ -91,15 +108,54 @@ def test_comparison(tmp_path: Path) -> None:
         patch.setattr(efficientat, "load_weights", lambda path: None)
         patch.setattr(efficientat, "Teacher", UntrainedTeacher)
         patch.setattr(shipped, "bundle_path", lambda name: tmp_path / name)
-        patch.setattr(compare_front_ends, "bundle_path", lambda name: tmp_path / name)
+        used: list[str] = []
+        load = backbone.load_recordings
+
+        def recorded(*arguments: Any) -> list[Recording]:
+            found: list[Recording] = load(*arguments)
+            used.extend(recording.name for recording in found)
+            return found
+
+        patch.setattr(backbone, "load_recordings", recorded)
         for name, value in (("VALIDATION_RECORDINGS", 2), ("VALIDATION_BATCHES", 1), ("START_BATCHES", 4)):
             patch.setattr(function_matching, name, value)
-        patch.setattr(compare_front_ends, "FRONT_ENDS", {"all": None, "slow": Reduction(frames_per_s=5)})
+        patch.setattr(compare_front_ends, "FRONT_ENDS", {"all, 1.5 x": None, "slow": Reduction(frames_per_s=5)})
         done = run_main(compare_front_ends, *words.split())
+        (tmp_path / "nano" / "model.tflite").write_bytes(b"another version")
         again = run_main(compare_front_ends, *words.split())
     assert done.code == 0, done.stderr
     table = done.stdout[done.stdout.index(compare_front_ends.HEADER) :]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
-    assert [row[:2] for row in rows] == [["all", "3 s"], ["all", "5 s"], ["slow", "5 s"], ["all", "10 s"]]
-    assert rows[1][2:] != rows[2][2:] and "start: all" in done.stdout
+    assert [row[:2] for row in rows] == [
+        ["all, 1.5 x", "5 s"],
+        ["slow", "5 s"],
+        ["all, 1.5 x", "3 s"],
+        ["all, 1.5 x", "10 s"],
+    ]
+    assert rows[0][2] != rows[1][2] and "start: all" in done.stdout
+    assert "18" not in used and "20" not in used and "copy" not in used and {"0", "17"} <= set(used)
     assert again.stdout == table and "start:" not in again.stdout
+
+
+def test_measurements_of_a_perfect_student() -> None:
+    """A student with the teacher's outputs explains all of them; other outputs or random genres have lower figures."""
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(128, audioset.N_CLASSES))
+    teacher = SimpleNamespace(outputs=lambda x: (None, x.mean(axis=(2, 3)) @ weights))
+    layer = head.LinearLayer(weights, np.zeros(audioset.N_CLASSES))
+    student = SimpleNamespace(
+        stage_outputs=lambda x: [x.mean(axis=(2, 3))],
+        logits_of=lambda classes: head.LinearLayer(layer.weights[:, classes], layer.bias[classes]),
+    )
+    tracks = []
+    for i in range(60):
+        slope = np.linspace(0, -20, 128)[:: 1 if i % 2 else -1, None]
+        frames = (slope + rng.normal(0, 6, (128, int(rng.integers(400, 1200))))).astype(np.float32)
+        tracks.append(Track(str(i), ("jazz", "rock")[i % 2], "", frames, "", Path(f"{i}.wav")))
+    compared = Comparison(teacher, ARCHITECTURES["nano"], tracks[:40], tracks[40:])  # type: ignore[arg-type]
+    assert compared.cells(student) == ["1.000", "100.0 %", "100.0, 100.0, 100.0 %"]  # type: ignore[arg-type]
+    shuffled = [replace(track, genre=("jazz", "rock")[int(rng.integers(2))]) for track in tracks]
+    other = Comparison(teacher, ARCHITECTURES["nano"], shuffled[:40], shuffled[40:])  # type: ignore[arg-type]
+    student.stage_outputs = lambda x: [x.mean(axis=(2, 3)) + 1.0]
+    explained, valid, _ = other.cells(student)  # type: ignore[arg-type]
+    assert float(explained) < 1 and float(valid.rstrip(" %")) < 85

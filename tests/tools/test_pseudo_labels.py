@@ -11,8 +11,10 @@ pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from tools.training import head
 from tools.training.architectures import ARCHITECTURES
 from tools.training.data import Track
-from tools.training.distillation import audioset, pseudo_labels
+from tools.training.distillation import audioset, pseudo_labels, views
 from tools.training.distillation.pseudo_labels import Labeller, PseudoLabels
+from tools.training.distillation.recordings import Recording
+from tools.training.jobs import TrainingJob
 
 
 class MeanTeacher:
@@ -52,7 +54,7 @@ def test_labeller() -> None:
     assert [layer(outputs[0]).mean(axis=0).argmax() for outputs in copies] == classes.tolist()
 
 
-def test_rows_of_views() -> None:
+def test_examples_of_views() -> None:
     """Each view has the same weight, shared by its likely genres; together they weigh WEIGHT times the tracks."""
     log_odds = np.log([[0.6, 0.39, 0.01], [0.005, 0.005, 0.99], [0.2, 0.3, 0.5]])
     calls = []
@@ -64,10 +66,33 @@ def test_rows_of_views() -> None:
     features, weight = np.arange(6.0).reshape(3, 2), np.array([1.0, 0.25, 1.0])
     labels = PseudoLabels(SimpleNamespace(fit=fit), features, log_odds)  # type: ignore[arg-type]
     tracks, classes = some_tracks()[:3], np.array([0, 1, 2])
-    rows = labels.rows(tracks, classes, weight)
+    examples = labels.examples(tracks, classes, weight)
     assert calls == [(tracks, classes, weight)]
-    assert (
-        rows.classes.tolist() == [0, 1, 2, 0, 1, 2] and rows.features.tolist() == features[[0, 0, 1, 2, 2, 2]].tolist()
-    )
-    each = pseudo_labels.WEIGHT * 2.25 / 3
-    np.testing.assert_allclose(rows.weight, each * np.array([0.6 / 0.99, 0.39 / 0.99, 1, 0.2, 0.3, 0.5]))
+    expected = head.WeightedExamples.of_shares(features, np.exp(log_odds), pseudo_labels.LEAST_SHARE)
+    assert np.array_equal(examples.features, expected.features) and np.array_equal(examples.classes, expected.classes)
+    np.testing.assert_allclose(examples.weight, expected.weight * pseudo_labels.WEIGHT * 2.25 / 3)
+
+
+def test_views_are_those_of_unlabelled_music(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The student gets the degraded view, the labeller the other one; no other recordings are used."""
+    job = TrainingJob(ARCHITECTURES["nano"], ["a", "b"], 0, 5, tmp_path, unlabelled=(tmp_path / "x", tmp_path / "y"))
+    sources = "labelled", "x", "noise", "y", "labelled"
+    found = [Recording(str(i), source, tmp_path / f"{i}.npy", 9) for i, source in enumerate(sources)]
+    used: list[str] = []
+
+    class Maker:
+        def __init__(self, recordings: list[Recording]) -> None:
+            used.extend(recording.name for recording in recordings)
+
+        def batch(self, batch: views.Batch, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+            x = rng.random((batch.size, 1)).astype(np.float16)
+            return x, x + 1
+
+    monkeypatch.setattr(pseudo_labels.views, "ViewMaker", Maker)
+    monkeypatch.setattr(pseudo_labels, "BATCHES", 3)
+    labeller = SimpleNamespace(outputs=lambda y: 10 * y)
+    labels = PseudoLabels.of(labeller, lambda x: 100 * x, job, found)  # type: ignore[arg-type]
+    assert used == ["1", "3"] and len(labels.features) == 3 * pseudo_labels.BATCH.size
+    np.testing.assert_allclose(labels.outputs, labels.features / 10 + 10, rtol=1e-2)
+    with pytest.raises(SystemExit, match=r"x, .*y: no audio"):
+        PseudoLabels.of(labeller, lambda x: x, job, found[::2])  # type: ignore[arg-type]

@@ -35,9 +35,11 @@ def test_tracks_of_the_same_name_have_their_own_features(monkeypatch: pytest.Mon
 def test_tracks_without_audio_have_less_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     """They count a quarter in the regression, and not at all in the folds' figures."""
     rng, fitted = np.random.default_rng(0), []
-    monkeypatch.setattr(genre_head.GenreHead, "fit", lambda self, copies, classes, weight, more: fitted.append(weight))
+    monkeypatch.setattr(
+        genre_head.GenreHead, "fit", lambda self, copies, classes, weight, others: fitted.append(weight)
+    )
     counted: list[int] = []
-    monkeypatch.setattr(headless, "_accuracy", lambda logits, classes: counted.append(len(classes)))
+    monkeypatch.setattr(headless.report, "track_accuracy", lambda logits, true: counted.append(len(true)) or 0.0)
     tracks = [
         Track(str(i), "ab"[i % 2], "", rng.normal(size=(2, 4)), "", Path(f"{i}.wav") if i < 30 else None)
         for i in range(40)
@@ -55,20 +57,23 @@ def test_pseudo_labels_of_a_fold_depend_on_other_folds(monkeypatch: pytest.Monke
     seen: list[list[str]] = []
 
     class Unlabelled:
-        def rows(self, tracks: list[Track], classes: np.ndarray, weight: np.ndarray) -> head.Rows:
+        features = np.empty((8, 4))
+
+        def examples(self, tracks: list[Track], classes: np.ndarray, weight: np.ndarray) -> head.WeightedExamples:
             assert [track.genre for track in tracks] == ["ab"[c] for c in classes] and len(weight) == len(tracks)
             seen.append([track.name for track in tracks])
-            return head.Rows(np.full((1, 4), 2.0), np.array([0]), np.array([100.0]))
+            return head.WeightedExamples(np.full((1, 4), 2.0), np.array([0]), np.array([100.0]))
 
     student = some_headless(monkeypatch, ["a", "b"])
     student._embed(tracks)
     alone, _, _ = student._genres(student.styles, tracks)
     student.pseudo_labels = Unlabelled()
-    beside, _, _ = student._genres(student.styles, tracks)
+    beside, _, metrics = student._genres(student.styles, tracks)
     folds = [head.folds(tracks, seed) for seed in range(headless.FOLD_SEEDS)]
     expected = [[t.name for t, f in zip(tracks, fold, strict=True) if f != k] for fold in folds for k in range(5)]
     assert seen == [*expected, [track.name for track in tracks]]
     assert alone(np.full(4, 2.0)).argmax() == 1 and beside(np.full(4, 2.0)).argmax() == 0
+    assert metrics["pseudo_labelled_views"] == 8
 
 
 def test_recall_is_that_of_all_divisions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,9 +107,17 @@ def test_genre_head_is_linear_in_the_features() -> None:
     layer = model.fit(copies, classes, weight)
     features = [[np.concatenate([rows, styles(rows)], axis=1) for rows in outputs] for outputs in copies]
     expected = head.fit_genre_layer(features, classes, genre_head.SETTINGS, weight)
+    others = head.WeightedExamples(copies[0][0], np.arange(3), np.ones(3))
+    with_others = model.fit(copies, classes, weight, others)
+    their_features = head.WeightedExamples(features[0][0], np.arange(3), np.ones(3))
+    expected_with_others = head.fit_genre_layer(features, classes, genre_head.SETTINGS, weight, their_features)
     rows, names = copies[0][0], [style.name for style in audioset.STYLES.values()]
     prior = np.insert(styles(rows)[:, [names.index("jazz"), names.index("rock")]], 1, 0, axis=1)
     np.testing.assert_allclose(layer(rows), expected(features[0][0]) + genre_head.PRIOR_WEIGHT * prior, atol=1e-6)
+    rows = features[0][0]
+    assert np.abs(expected_with_others(rows) - expected(rows)).max() > 0.01
+    change = with_others(copies[0][0]) - layer(copies[0][0])
+    np.testing.assert_allclose(change, expected_with_others(rows) - expected(rows), atol=1e-6)
 
 
 def test_style_layer_gives_the_teachers_probabilities() -> None:

@@ -137,27 +137,48 @@ def test_genre_layer_weights() -> None:
     assert np.ptp(balanced.bias - even) < 0.1 < np.ptp(weighted.bias - even)
 
 
-def test_genre_layer_with_more_rows() -> None:
-    """A row is as a track of one patch; it is not balanced, and in cross-validation it may depend on the fold."""
+def test_genre_layer_with_other_examples() -> None:
+    """An example is as a track of one patch; in cross-validation, examples may depend on the fold."""
     tracks, outputs, classes = some_tracks()
     copies, weight = [[rows] for rows in outputs], np.linspace(0.5, 1.5, 60)
     means = np.stack([rows.mean(axis=0) for rows in outputs])
-    more = head.Rows(means[40:], classes[40:], weight[40:])
+    others = head.WeightedExamples(means[40:], classes[40:], weight[40:])
     expected = head.fit_genre_layer(copies, classes, SETTINGS, weight).weights
-    layer = head.fit_genre_layer(copies[:40], classes[:40], SETTINGS, weight[:40], more)
+    layer = head.fit_genre_layer(copies[:40], classes[:40], SETTINGS, weight[:40], others)
     np.testing.assert_allclose(layer.weights, expected, atol=1e-4)
-    light = head.Rows(means[:1], np.array([1]), np.array([0.01]))
-    balanced = replace(SETTINGS, balanced=True)
-    alone, beside = (head.fit_genre_layer(copies, classes, balanced, weight, rows) for rows in (None, light))
-    assert 0 < np.abs(alone.weights - beside.weights).max() < 0.01 * np.abs(alone.weights).max()
-    fold, seen = head.folds(tracks, 0), []
+    fold = head.folds(tracks, 0)
+    by_fold = {tuple(np.flatnonzero(fold != k)): others.times(k) for k in range(head.FOLDS)}
+    logits = head.cross_validated_logits(copies, classes, fold, SETTINGS, weight, lambda train: by_fold[tuple(train)])
+    for k in range(head.FOLDS):
+        train = np.flatnonzero(fold != k)
+        own = [copies[i] for i in train], classes[train], SETTINGS, weight[train]
+        layer, i = head.fit_genre_layer(*own, others.times(k)), int(np.flatnonzero(fold == k)[0])
+        np.testing.assert_array_equal(logits[i], layer(outputs[i]))
+        assert k == 0 or np.abs(logits[i] - head.fit_genre_layer(*own)(outputs[i])).max() > 1e-3
 
-    def rows(train: np.ndarray) -> head.Rows:
-        seen.append(train)
-        return more
 
-    head.cross_validated_logits(copies, classes, fold, SETTINGS, weight, rows)
-    assert [train.tolist() for train in seen] == [np.flatnonzero(fold != k).tolist() for k in range(head.FOLDS)]
+def test_genre_layer_balances_tracks_alone() -> None:
+    """However heavy other examples of a genre are, the tracks of all genres weigh the same."""
+    _, outputs, classes = some_tracks()
+    copies, weight = [[rows] for rows in outputs], np.linspace(0.5, 1.5, 60)
+    means = np.stack([rows.mean(axis=0) for rows in outputs])
+    others = head.WeightedExamples(means[:5], np.zeros(5, dtype=int), np.full(5, 12.0))
+    layer = head.fit_genre_layer(copies, classes, replace(SETTINGS, balanced=True), weight, others)
+    balanced = weight * weight.sum() / 3 / np.array([weight[classes == c].sum() for c in range(3)])[classes]
+    x, y = np.concatenate([means, means[:5]]), np.concatenate([classes, others.classes])
+    expected = head.fit_regression(x, y, SETTINGS, np.concatenate([balanced, others.weight]))
+    np.testing.assert_allclose(layer.weights, expected.weights, atol=1e-6)
+
+
+def test_weighted_examples_of_shares() -> None:
+    """Each row is an example of its classes; small shares are left out, but not the largest of a row."""
+    shares = np.array([[0.6, 0.39, 0.01], [0.005, 0.005, 0.99]])
+    examples = head.WeightedExamples.of_shares(np.array([[5.0], [7.0]]), shares, 0.02)
+    rows = zip(examples.features[:, 0], examples.classes, examples.weight, strict=True)
+    assert sorted(rows) == [(5, 0, pytest.approx(0.6 / 0.99)), (5, 1, pytest.approx(0.39 / 0.99)), (7, 2, 1)]
+    flat = head.WeightedExamples.of_shares(np.zeros((1, 1)), np.full((1, 100), 0.01), 0.02)
+    np.testing.assert_allclose(flat.weight, np.full(100, 0.01))
+    assert head.WeightedExamples.of_shares(np.zeros((2, 1)), shares).times(3).weight.sum() == pytest.approx(6)
 
 
 def test_regression_with_scales() -> None:

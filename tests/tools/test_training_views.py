@@ -121,3 +121,12 @@ def test_distillation_resumes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_distillation_needs_recordings(folder: Path) -> None:
     with pytest.raises(SystemExit, match="needs more than 25 recordings, got 4"):
         distiller(folder, "x")
+
+
+def test_view_seed_of_continued_networks() -> None:
+    """It changes with each network's content, and is the seed itself without a start."""
+    starts = [{"edge": b"a", "nano": b"b"}, {"edge": b"a", "nano": b"c"}, {"edge": b"c", "nano": b"b"}]
+    seeds = [function_matching.view_seed(7, start) for start in (None, *starts)]
+    assert seeds[0] == 7 and len(set(seeds)) == 4
+    assert function_matching.view_seed(7, dict(reversed(starts[0].items()))) == seeds[1]
+    assert function_matching.view_seed(8, starts[0]) == seeds[1] + 1

@@ -71,7 +71,7 @@ Confidence and accuracy of the same tracks:
 ## Data
 
 {bundle.data}
-{_hours(bundle)}
+{_hours(bundle)}{_pseudo_labels(bundle)}
 ## Limitations
 
 {_limitations(bundle)}{_not_music_limitation(bundle)}
@@ -231,8 +231,17 @@ def _refitted(bundle: Bundle) -> str:
     return (
         f"\nThe last layer of this bundle was then fitted again, to {tracks} "
         f"(temperature\n{bundle.temperature}; folds {', '.join(map(percent, refitted['folds']))}; "
-        f"calibration error of all these {refitted['folds_calibration_error']}). No track was left to\n"
+        f"calibration error over all divisions {refitted['folds_calibration_error']}). No track was left to\n"
         "measure it on; all other layers are those that were measured.\n"
+    )
+
+
+def _pseudo_labels(bundle: Bundle) -> str:
+    if not (n := bundle.metrics.get("pseudo_labelled_views")):
+        return ""
+    return (
+        f"\nThe genres were also fitted to {n} random views of the unlabelled music, which a regression on the "
+        "teacher's outputs\nlabels (docs/model.md).\n"
     )
 
 

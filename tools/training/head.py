@@ -6,7 +6,7 @@ The mean over a track's patches is linear in the patches, so the regression beco
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -52,18 +52,36 @@ class LinearLayer:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Examples for a regression beside the tracks.
+class WeightedExamples:
+    """Examples for a regression, each with a class and a weight.
 
     Attributes:
         features: `(k, features)`.
-        classes: index of each row's label, `(k,)`.
-        weight: of each row, `(k,)`; not changed to balance the classes.
+        classes: index of each example's label, `(k,)`.
+        weight: `(k,)`.
     """
 
     features: np.ndarray
     classes: np.ndarray
     weight: np.ndarray
+
+    @classmethod
+    def of_shares(cls, features: np.ndarray, shares: np.ndarray, least_share: float = 0.0) -> WeightedExamples:
+        """Return each row as an example of its classes, weighted by their shares.
+
+        Args:
+            features: `(k, features)`.
+            shares: of the classes, `(k, classes)`; each row sums to 1.
+            least_share: smaller shares are left out, but for a row's largest one.
+        """
+        kept = np.where(shares < np.minimum(least_share, shares.max(axis=1, keepdims=True)), 0.0, shares)
+        kept /= kept.sum(axis=1, keepdims=True)
+        classes, row = kept.T.nonzero()
+        return cls(features[row], classes, kept[row, classes])
+
+    def times(self, factor: float) -> WeightedExamples:
+        """Return the examples with their weights multiplied by `factor`."""
+        return replace(self, weight=factor * self.weight)
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,7 @@ class Regression:
 
     Attributes:
         c: inverse regularisation strength.
-        balanced: give the tracks of all genres the same weight together, see `fit_genre_layer`.
+        balanced: whether `fit_genre_layer` gives the tracks of each genre the same weight together.
         least_deviation: features that deviate less are not scaled up to deviation 1 but by this one, relative to the
             root mean square of all deviations. Large weights of rare features would cost the others their int8 steps.
         scale: the deviation that each feature is scaled to, `(features,)`; None for 1. The weights of a feature with a
@@ -120,7 +138,7 @@ def fit_genre_layer(
     classes: np.ndarray,
     settings: Regression,
     weight: np.ndarray | None = None,
-    more: Rows | None = None,
+    others: WeightedExamples | None = None,
 ) -> LinearLayer:
     """Fit the log odds of each class.
 
@@ -129,7 +147,7 @@ def fit_genre_layer(
         classes: index of each track's label, `(tracks,)`.
         settings: of the regression.
         weight: of each track, `(tracks,)`, of all its copies together; None for 1.
-        more: other examples of the classes.
+        others: examples beside the tracks; balancing the tracks does not change their weights.
     """
     n_copies = np.array([len(outputs) for outputs in copies])
     x = np.stack([rows.mean(axis=0) for outputs in copies for rows in outputs])
@@ -138,8 +156,8 @@ def fit_genre_layer(
     if settings.balanced:
         totals = np.bincount(y, weights=each)
         each = each * each.sum() / np.count_nonzero(totals) / totals[y]
-    if more:
-        pairs = ((x, more.features), (y, more.classes), (each, more.weight))
+    if others:
+        pairs = ((x, others.features), (y, others.classes), (each, others.weight))
         x, y, each = (np.concatenate(pair) for pair in pairs)
     layer = fit_regression(x, y, settings, each)
     if layer.weights.shape[1] > 1:
@@ -178,14 +196,14 @@ def cross_validated_logits(
     fold: np.ndarray,
     settings: Regression,
     weight: np.ndarray | None = None,
-    more: Callable[[np.ndarray], Rows] | None = None,
+    others: Callable[[np.ndarray], WeightedExamples | None] = lambda train: None,
 ) -> list[np.ndarray]:
     """Return log odds of each track's first copy by the regression fitted without the track's fold.
 
     Args:
         copies, classes, settings, weight: see `fit_genre_layer`.
         fold: fold of each track, `(tracks,)`.
-        more: from the indices of the tracks in a regression to its other examples.
+        others: from the indices of a regression's tracks to its examples beside them.
 
     Returns:
         `(patches, classes)` for each track.
@@ -194,8 +212,7 @@ def cross_validated_logits(
     result: list[np.ndarray] = [np.empty(0)] * len(classes)
     for number in np.unique(fold):
         train = np.flatnonzero(fold != number)
-        rows = more(train) if more else None
-        layer = fit_genre_layer([copies[i] for i in train], classes[train], settings, weight[train], rows)
+        layer = fit_genre_layer([copies[i] for i in train], classes[train], settings, weight[train], others(train))
         for i in np.flatnonzero(fold == number):
             result[i] = layer(copies[i][0])
     return result

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from tools.training.architectures import ARCHITECTURES
+from tools.training.distillation.recordings import LABELLED, source_name
 
 FROM_SCRATCH_ONLY = (
     "tracks",
@@ -111,9 +112,9 @@ def _check_students(parser: argparse.ArgumentParser, arguments: argparse.Namespa
             parser.error(f"--{option.replace('_', '-')} needs --architecture paper or paper660")
     if len(arguments.architecture) > 1 and arguments.name:
         parser.error("--name is for one network; edge and nano keep their names")
-    sources = [folder.resolve().name for folder in (*arguments.unlabelled, *arguments.not_music)]
-    if len(set(sources)) < len(sources):
-        parser.error("two folders of --unlabelled and --not-music have the same name")
+    sources = [source_name(folder) for folder in (*arguments.unlabelled, *arguments.not_music)]
+    if len({*sources, LABELLED}) <= len(sources):
+        parser.error(f"folders of --unlabelled and --not-music need different names, none of them {LABELLED!r}")
 
 
 def _check_training_on_labels(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:

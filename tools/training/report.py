@@ -64,6 +64,11 @@ def track_means(logits: list[np.ndarray], temperature: float) -> np.ndarray:
     return np.stack([softmax(rows, temperature).mean(axis=0) for rows in logits])
 
 
+def track_accuracy(logits: list[np.ndarray], true: np.ndarray) -> float:
+    """Return the share of tracks whose class has the largest mean probability; `logits` are of each track's patches."""
+    return float((track_means(logits, 1.0).argmax(axis=1) == true).mean())
+
+
 def coverage(p: np.ndarray, true: np.ndarray, threshold: float) -> dict[str, float]:
     """Return the share of tracks with a confidence of at least `threshold`, and the accuracy among them."""
     confident = p.max(axis=1) >= threshold

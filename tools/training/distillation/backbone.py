@@ -55,24 +55,19 @@ def load_recordings(job: TrainingJob, tracks: list[Track], unused: list[Track]) 
     """Return the sound of tracks and of the job's folders, without files whose content is that of unused tracks."""
     cache = job.out / "spectrograms"
     excluded = {recordings.cached_path(track.path, students.MEL, cache) for track in unused if track.path}
-    labelled = [("labelled", track.path) for track in tracks if track.path]
+    labelled = [(recordings.LABELLED, track.path) for track in tracks if track.path]
     found = recordings.load([*labelled, *recordings.find([*job.unlabelled, *job.not_music])], students.MEL, cache)
     return [recording for recording in found if recording.cached not in excluded]
 
 
 def from_folders(folders: Sequence[Path], found: list[Recording]) -> list[Recording]:
-    """Return the recordings that are from some folders."""
-    names = {folder.name for folder in folders}
-    return [recording for recording in found if recording.source in names]
-
-
-def not_music(job: TrainingJob, found: list[Recording]) -> list[Recording]:
-    """Return the recordings that are from the job's folders of audio that is not music.
+    """Return the recordings that are from some folders.
 
     Raises:
         SystemExit: there is none.
     """
-    others = from_folders(job.not_music, found)
-    if not others:
-        raise SystemExit(f"{', '.join(map(str, job.not_music))}: no audio that is long enough and not silent")
-    return others
+    names = {recordings.source_name(folder) for folder in folders}
+    chosen = [recording for recording in found if recording.source in names]
+    if not chosen:
+        raise SystemExit(f"{', '.join(map(str, folders))}: no audio that is long enough and not silent")
+    return chosen

@@ -54,7 +54,7 @@ class Distillation:
             self._teacher,
             features,
             self._recordings,
-            backbone.not_music(job, self._recordings),
+            backbone.from_folders(job.not_music, self._recordings),
             job.seed,
         )
         hours = recordings.hours(self._recordings, students.MEL)

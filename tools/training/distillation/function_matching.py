@@ -26,7 +26,7 @@ from tools.training.distillation import audioset, efficientat, students, views
 from tools.training.distillation.recordings import Recording, recordings_digest
 from tools.training.distillation.student import Student
 from tools.training.distillation.students import StudentDesign
-from tools.training.distillation.targets import Targets
+from tools.training.distillation.targets import Targets, explained_variance
 
 HINT_WEIGHT = 0.1  # of all stages' hints together with the losses of embedding and logits
 STATISTICS_BATCHES, VALIDATION_BATCHES, START_BATCHES = 8, 8, 80
@@ -94,7 +94,7 @@ class Distiller:
             change when recordings are added.
         checkpoint: directory; a run with other parameters is refused.
         phases: see PHASES; WARM_PHASES with `start`.
-        seed: of all random numbers.
+        seed: of all random numbers; those of the views depend on `start`, too.
         start: content of an int8 network (.tflite) for each student, whose training is continued.
 
     Raises:
@@ -117,11 +117,9 @@ class Distiller:
             raise SystemExit(f"distillation needs more than {VALIDATION_RECORDINGS} recordings, got {len(recordings)}")
         identity: dict[str, Any] = {"designs": {name: asdict(d) for name, d in designs.items()}, "seed": seed}
         identity |= {"recordings": recordings_digest(recordings), "effects": views.EFFECT_SHARES.tolist()}
-        self._view_seed = seed
         if start:
-            digests = {name: hashlib.sha256(content).hexdigest() for name, content in start.items()}
-            identity["start"] = digests
-            self._view_seed += int("".join(digests.values())[:12], 16)  # a continued network gets new views
+            identity["start"] = {name: hashlib.sha256(content).hexdigest() for name, content in start.items()}
+        self._view_seed = view_seed(seed, start)
         _check_identity(checkpoint, identity | {"phases": [asdict(phase) for phase in phases]})
         self._teacher, self._phases, self._seed, self._start = teacher, phases, seed, start
         self._is_music = audioset.is_music()
@@ -286,13 +284,16 @@ class Distiller:
         return result
 
 
+def view_seed(seed: int, start: Mapping[str, bytes] | None) -> int:
+    """Return the seed of the views: networks that are continued get other ones than in their training before."""
+    if not start:
+        return seed
+    digest = hashlib.sha256(b"".join(start[name] for name in sorted(start)))
+    return seed + int(digest.hexdigest()[:12], 16)
+
+
 def _shares_text(shares: Mapping[str, float]) -> str:
     return ", ".join(f"{key} {value:.3f}" for key, value in shares.items())
-
-
-def explained_variance(own: np.ndarray, target: np.ndarray) -> float:
-    """Return the share of the variance of targets, `(k, outputs)`, that estimates explain."""
-    return float(1 - ((own - target) ** 2).sum() / ((target - target.mean(axis=0)) ** 2).sum())
 
 
 def _check_identity(checkpoint: Path, identity: dict[str, Any]) -> None:

@@ -1,7 +1,4 @@
-"""The genre head of a student: a regression on labelled tracks, and on music that the teacher labels, with a prior.
-
-The prior is the teacher's own genres, as far as it has them.
-"""
+"""The genre head of a student: a regression, with the teacher's own genres as a prior."""
 
 from __future__ import annotations
 
@@ -12,11 +9,13 @@ import numpy as np
 
 from tools.training import head
 from tools.training.distillation import audioset
-from tools.training.head import LinearLayer, Outputs, Regression, Rows
+from tools.training.head import LinearLayer, Outputs, Regression, WeightedExamples
 
 SETTINGS = Regression(0.1, balanced=True)
 PRIOR_WEIGHT = 0.5  # of the log odds of the genres' styles
 FRAMES_ONLY_WEIGHT = 0.25  # of a track without audio
+
+Examples = WeightedExamples | None
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,11 @@ class GenreHead:
         return cls(styles, prior.times(PRIOR_WEIGHT))
 
     def fit(
-        self, copies: list[Outputs], classes: np.ndarray, weight: np.ndarray | None = None, more: Rows | None = None
+        self, copies: list[Outputs], classes: np.ndarray, weight: np.ndarray | None = None, others: Examples = None
     ) -> LinearLayer:
         """Return the layer from the features to the log odds, fitted to all tracks; see `head.fit_genre_layer`."""
         with_styles = [self._with_styles(outputs) for outputs in copies]
-        layer = head.fit_genre_layer(with_styles, classes, SETTINGS, weight, more and self._rows_with_styles(more))
+        layer = head.fit_genre_layer(with_styles, classes, SETTINGS, weight, self._examples_with_styles(others))
         n = len(self.styles.weights)
         direct, indirect = layer.weights[:n], layer.weights[n:]
         bias = layer.bias + self.styles.bias @ indirect
@@ -60,16 +59,17 @@ class GenreHead:
         classes: np.ndarray,
         fold: np.ndarray,
         weight: np.ndarray | None = None,
-        more: Callable[[np.ndarray], Rows] | None = None,
+        others: Callable[[np.ndarray], Examples] = lambda train: None,
     ) -> list[np.ndarray]:
         """Return log odds of each track's first copy, fitted without its fold; see `head.cross_validated_logits`."""
         with_styles = [self._with_styles(outputs) for outputs in copies]
-        rows = (lambda train: self._rows_with_styles(more(train))) if more else None
-        logits = head.cross_validated_logits(with_styles, classes, fold, SETTINGS, weight, rows)
+        logits = head.cross_validated_logits(
+            with_styles, classes, fold, SETTINGS, weight, lambda train: self._examples_with_styles(others(train))
+        )
         return [rows + self.prior(outputs[0]) for rows, outputs in zip(logits, copies, strict=True)]
 
-    def _rows_with_styles(self, rows: Rows) -> Rows:
-        return replace(rows, features=self._with_styles([rows.features])[0])
+    def _examples_with_styles(self, examples: Examples) -> Examples:
+        return examples and replace(examples, features=self._with_styles([examples.features])[0])
 
     def _with_styles(self, outputs: Outputs) -> Outputs:
         return [np.concatenate([rows, self.styles(rows)], axis=1) for rows in outputs]

@@ -17,7 +17,7 @@ from tools.training.distillation.backbone import Backbone
 from tools.training.distillation.genre_head import FRAMES_ONLY_WEIGHT, GenreHead
 from tools.training.distillation.int8_features import Int8Features
 from tools.training.distillation.pseudo_labels import PseudoLabels
-from tools.training.head import LinearLayer, Outputs, Rows
+from tools.training.head import LinearLayer, Outputs, WeightedExamples
 from tools.training.jobs import TrainedNetwork, TrainingJob
 
 NOT_MUSIC_THRESHOLD = 0.7  # probability from which the answer is "not_music"; docs/model.md has its error rates
@@ -109,29 +109,25 @@ class HeadlessStudent:
         weight = np.where(has_audio, 1.0, FRAMES_ONLY_WEIGHT)
         model = GenreHead.of(styles, labels)
         with_audio = np.flatnonzero(has_audio)
-        unlabelled = self.pseudo_labels
 
-        def pseudo_labelled(train: np.ndarray) -> Rows:
-            assert unlabelled
-            return unlabelled.rows([tracks[i] for i in train], classes[train], weight[train])
+        def others(train: np.ndarray) -> WeightedExamples | None:
+            if not self.pseudo_labels:
+                return None
+            return self.pseudo_labels.examples([tracks[i] for i in train], classes[train], weight[train])
 
-        more = pseudo_labelled if unlabelled else None
         by_seed = []
         for seed in range(FOLD_SEEDS):
-            logits = model.cross_validated_logits(copies, classes, head.folds(tracks, seed), weight, more)
+            logits = model.cross_validated_logits(copies, classes, head.folds(tracks, seed), weight, others)
             by_seed.append([logits[i] for i in with_audio])
         together, true = list(itertools.chain(*by_seed)), np.tile(classes[with_audio], FOLD_SEEDS)
         temperature = report.fit_temperature(together, true)
         p = report.track_means(together, temperature)
         names = [[labels[i] for i in indices] for indices in (true, p.argmax(axis=1))]
         metrics = {
-            "folds": [_accuracy(logits, classes[with_audio]) for logits in by_seed],
+            "folds": [round(report.track_accuracy(logits, classes[with_audio]), 4) for logits in by_seed],
             "folds_by_genre": report.classification_metrics(labels, *names)["per_genre"],
             "folds_calibration_error": report.calibration_error(p, true),
             "tracks_without_audio": len(tracks) - len(with_audio),
+            "pseudo_labelled_views": len(self.pseudo_labels.features) if self.pseudo_labels else 0,
         }
-        return model.fit(copies, classes, weight, more and more(np.arange(len(tracks)))), temperature, metrics
-
-
-def _accuracy(logits: list[np.ndarray], classes: np.ndarray) -> float:
-    return round(float((report.track_means(logits, 1.0).argmax(axis=1) == classes).mean()), 4)
+        return model.fit(copies, classes, weight, others(np.arange(len(tracks)))), temperature, metrics

@@ -1,7 +1,8 @@
 """Pseudo-labels: genres of unlabelled music, predicted by a regression on the teacher's outputs.
 
 The genre head learns them beside the labelled tracks (Lee, "Pseudo-Label", 2013; Xie et al., "Self-training with Noisy
-Student improves ImageNet classification", 2020): the teacher gets the music unchanged, the student often degraded.
+Student improves ImageNet classification", 2020). Teacher and student get the same random view; in half of the views the
+student's is degraded.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from tools.training.data import Track
 from tools.training.distillation import audioset, backbone, efficientat, students, views
 from tools.training.distillation.recordings import Recording
 from tools.training.examples import Network
-from tools.training.head import LinearLayer, Outputs, Regression, Rows
+from tools.training.head import LinearLayer, Outputs, Regression, WeightedExamples
 from tools.training.jobs import TrainingJob
 
 BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.5), 500
 WEIGHT = 0.3  # of all views together, relative to the tracks
-LEAST_SHARE = 0.02  # a view is no example of less probable genres
+LEAST_SHARE = 0.02  # a view is no example of less probable genres, which saves time
 SETTINGS = Regression(0.03, balanced=True)
 
 
@@ -43,7 +44,9 @@ class Labeller:
     @classmethod
     def of(cls, job: TrainingJob) -> Labeller | None:
         """Return the labeller of a job; None if the job has no teacher."""
-        return job.teacher and cls(efficientat.Teacher(efficientat.load_weights(job.teacher)), job.architecture)
+        if not job.teacher:
+            return None
+        return cls(efficientat.Teacher(efficientat.load_weights(job.teacher)), job.architecture)
 
     def outputs(self, x: np.ndarray) -> np.ndarray:
         """Return the teacher's outputs, `(k, outputs)`, for normalised patches."""
@@ -77,19 +80,20 @@ class PseudoLabels:
     outputs: np.ndarray
 
     @classmethod
-    def of(cls, labeller: Labeller, network: Network, job: TrainingJob, found: list[Recording]) -> PseudoLabels | None:
-        """Return views of the recordings in a job's folders of unlabelled music; None if there is none.
+    def of(cls, labeller: Labeller, network: Network, job: TrainingJob, found: list[Recording]) -> PseudoLabels:
+        """Return views of the recordings in a job's folders of unlabelled music.
 
         Args:
             labeller: predicts the genres.
             network: from the student's normalised patches to its features.
             job: with folders and seed.
             found: recordings of these and of other sources.
+
+        Raises:
+            SystemExit: none of them is from these folders.
         """
-        music = backbone.from_folders(job.unlabelled, found)
-        if not music:
-            return None
-        maker, rng = views.ViewMaker(music), np.random.default_rng([job.seed, 4])
+        maker = views.ViewMaker(backbone.from_folders(job.unlabelled, found))
+        rng = np.random.default_rng([job.seed, 4])
         features, outputs = [], []
         for _ in range(BATCHES):
             x, y = (part.astype(np.float32) for part in maker.batch(BATCH, rng))
@@ -97,8 +101,8 @@ class PseudoLabels:
             outputs.append(labeller.outputs(y))
         return cls(labeller, np.concatenate(features), np.concatenate(outputs))
 
-    def rows(self, tracks: Sequence[Track], classes: np.ndarray, weight: np.ndarray) -> Rows:
-        """Return each view as an example of its likely genres, in proportion to their probabilities.
+    def examples(self, tracks: Sequence[Track], classes: np.ndarray, weight: np.ndarray) -> WeightedExamples:
+        """Return each view as an example of its likely genres, weighted by their probabilities.
 
         Args:
             tracks: what the labeller is fitted to.
@@ -106,7 +110,4 @@ class PseudoLabels:
             weight: of each track.
         """
         p = softmax(self.labeller.fit(tracks, classes, weight)(self.outputs))
-        p[p < LEAST_SHARE] = 0
-        p /= p.sum(axis=1, keepdims=True)
-        view, genre = p.nonzero()
-        return Rows(self.features[view], genre, p[view, genre] * WEIGHT * weight.sum() / len(p))
+        return WeightedExamples.of_shares(self.features, p, LEAST_SHARE).times(WEIGHT * weight.sum() / len(p))

@@ -20,6 +20,7 @@ from genre_edge.system.atomic_write import write_atomically
 
 MAX_DURATION_S = 240.0  # of a longer recording, only the middle is used
 MIN_DURATION_S = 1.0
+LABELLED = "labelled"  # source of the labelled tracks
 
 Source = tuple[str, Path]  # name of the source, file
 
@@ -48,7 +49,14 @@ class Recording:
 
 def find(folders: Sequence[Path]) -> list[Source]:
     """Return all audio files below some folders, sorted, with the name of their folder as source."""
-    return [(folder.name, path) for folder in folders for path in sorted(folder.rglob("*")) if is_audio_name(path)]
+    return [
+        (source_name(folder), path) for folder in folders for path in sorted(folder.rglob("*")) if is_audio_name(path)
+    ]
+
+
+def source_name(folder: Path) -> str:
+    """Return the source of the recordings below a folder."""
+    return folder.resolve().name
 
 
 def load(files: Sequence[Source], mel: MelConfig, cache: Path) -> list[Recording]:

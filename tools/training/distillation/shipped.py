@@ -50,11 +50,11 @@ def student(job: TrainingJob, found: list[Recording], labeller: Labeller | None)
         for part in (bundle.layout.styles, bundle.layout.sounds)
     )
     features, n_not_music = Int8Features(quantised.tflite), teacher_heads.NOT_MUSIC_BATCHES * teacher_heads.BATCH.size
-    other = backbone.not_music(job, found)
+    other = backbone.from_folders(job.not_music, found)
     views = np.concatenate([features(x) for x, _ in teacher_heads.random_views(found, other, job.seed)])
     metrics = {key: bundle.metrics[key] for key in KEPT_METRICS if key in bundle.metrics}
     metrics["layers_of"] = f"{bundle.name} {bundle.version}"
-    pseudo_labels = labeller and PseudoLabels.of(labeller, features, job, found)
+    pseudo_labels = PseudoLabels.of(labeller, features, job, found) if labeller else None
     return HeadlessStudent(job, quantised, styles, sounds, views, n_not_music, metrics, pseudo_labels)
 
 

@@ -26,7 +26,7 @@ class Reduction:
     """A cheaper front end than MEL, to compare front ends: see `reduction.reduced`.
 
     Attributes:
-        frames_per_s: frames a second, each as long as their distance.
+        frames_per_s: frames per second; each averages the powers of its hop.
         n_mels: number of bands for the same range of frequencies.
         sr: sampling rate in Hz.
     """

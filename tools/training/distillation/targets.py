@@ -35,3 +35,8 @@ class Targets:
         weight = np.where(is_music, MUSIC_WEIGHT, 1.0)
         normalised: np.ndarray = (weight / weight.mean() / self.logit_variance).astype(np.float32)
         return normalised
+
+
+def explained_variance(own: np.ndarray, target: np.ndarray) -> float:
+    """Return the share of the variance of targets, `(k, outputs)`, that estimates explain."""
+    return float(1 - ((own - target) ** 2).sum() / ((target - target.mean(axis=0)) ** 2).sum())

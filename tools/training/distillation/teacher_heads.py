@@ -16,7 +16,7 @@ from tools.training import head
 from tools.training.distillation import audioset, efficientat, students, views
 from tools.training.distillation.recordings import Recording
 from tools.training.examples import Network
-from tools.training.head import LinearLayer, Outputs, Regression
+from tools.training.head import LinearLayer, Outputs, Regression, WeightedExamples
 
 BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.35), 80
 NOT_MUSIC_BATCHES = 40
@@ -123,8 +123,8 @@ def fit_to_labels(styles: LinearLayer, tracks: Outputs, genres: list[str]) -> Li
 
 def _platt(logits: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
     """Return slope and offset with which logits give probabilities of the highest likelihood."""
-    x, y, weight = _soft_rows(logits[:, None], np.stack([1 - probabilities, probabilities], axis=1))
-    model = LogisticRegression(C=STYLE_C).fit(x, y, sample_weight=weight)
+    x = WeightedExamples.of_shares(logits[:, None], np.stack([1 - probabilities, probabilities], axis=1))
+    model = LogisticRegression(C=STYLE_C).fit(x.features, x.classes, sample_weight=x.weight)
     return float(model.coef_[0, 0]), float(model.intercept_[0])
 
 
@@ -144,8 +144,8 @@ def sound_shares(probabilities: np.ndarray) -> np.ndarray:
 
 def sound_layer(examples: Examples, n_embedding: int) -> LinearLayer:
     """Return the log odds of SOUNDS, a regression on the first `n_embedding` features with the teacher's shares."""
-    x, y, weight = _soft_rows(examples.features[:, :n_embedding], sound_shares(examples.probabilities))
-    layer = head.fit_regression(x, y, SOUND_REGRESSION, weight)
+    x = WeightedExamples.of_shares(examples.features[:, :n_embedding], sound_shares(examples.probabilities))
+    layer = head.fit_regression(x.features, x.classes, SOUND_REGRESSION, x.weight)
     others = np.zeros((examples.features.shape[1] - n_embedding, len(SOUNDS)))
     return LinearLayer(np.concatenate([layer.weights, others]), layer.bias)
 
@@ -171,9 +171,3 @@ def fit_to_recordings(sounds: LinearLayer, music: np.ndarray, not_music: np.ndar
     slope, offset = minimize(loss, (1.0, 0.0), method="Nelder-Mead").x
     scaled = sounds.times(float(slope))
     return LinearLayer(scaled.weights, scaled.bias + np.eye(len(SOUNDS))[0] * float(offset))
-
-
-def _soft_rows(x: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rows, classes and weights for a regression on shares of the classes: each row is there for each class."""
-    k = shares.shape[1]
-    return np.tile(x, (k, 1)), np.repeat(np.arange(k), len(x)), shares.T.ravel()
