@@ -77,12 +77,15 @@ def test_doctor_table(cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "check", "small", "large"),
-    [("db", "mel", 4e-4, 6e-4), ("mfcc", "mel", 3e-3, 7e-3), ("logits", "network", 0.12, 0.62)],
+    [("db", "mel", 4e-4, 6e-4), ("mfcc", "mel", 3e-3, 7e-3), ("logits", "network", 0.12, 1.0)],
 )
 def test_golden_mismatch_is_bad(
     monkeypatch: pytest.MonkeyPatch, kind: str, check: str, small: float, large: float
 ) -> None:
-    """A golden number that differs by more than the limit is `bad`, a smaller difference is `ok`."""
+    """A golden number that differs by more than the limit is `bad`, a smaller difference is `ok`.
+
+    A logit of 1 is ten int8 steps: more than the limit even if the kernels differ by four in the other direction.
+    """
     run = {"mel": doctor.mel, "network": lambda: doctor.network("edge")}[check]
     alter_golden(monkeypatch, kind, small)
     assert run().state == "ok"
