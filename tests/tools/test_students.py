@@ -86,7 +86,7 @@ def test_features_are_scaled_means() -> None:
 
 @pytest.mark.parametrize("name", students.DESIGNS)
 def test_shipped_weights(name: str) -> None:
-    """The float network with the shipped int8 weights gives the features and the heads of the int8 network."""
+    """The float network with the shipped int8 weights gives the int8 network's styles, but for rounded activations."""
     design, content = students.DESIGNS[name], (MODELS / name / "model.tflite").read_bytes()
     stages = students.stages(design.network, design.stage_ends)
     int8_weights.assign(stages, design.network, content)
@@ -98,7 +98,7 @@ def test_shipped_weights(name: str) -> None:
     layer = shipped.embedding_layer(content, design.network)
     expected = model.logits(frames)[model.bundle.layout.styles]
     styles = layer(np.asarray(x))[0, model.bundle.layout.styles]
-    assert np.corrcoef(styles, expected)[0, 1] > 0.99 and np.abs(styles - expected).max() < 0.2 * np.ptp(expected)
+    assert np.corrcoef(styles, expected)[0, 1] > 0.98 and np.abs(styles - expected).max() < 0.2 * np.ptp(expected)
 
 
 def test_warm_start() -> None:
