@@ -86,6 +86,9 @@ def test_genre_folders_with_unreadable_file(tmp_path: Path) -> None:
     assert evaluated.stderr.count("skipped: ") == 1
 
 
+HEADS_ONLY = ["--audio", "a", "--architecture", "edge", "--heads-only", "--out", "o"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -112,6 +115,8 @@ def test_genre_folders_with_unreadable_file(tmp_path: Path) -> None:
         (["--audio", "a", "--architecture", "edge", "--out", "o", "--base", "b"], "--base cannot be combined with"),
         (["--audio", "a", "--architecture", "edge", "--out", "o", "--heads-only"], "--unlabelled is required"),
         (["--audio", "a", "--architecture", "edge", "paper", "--out", "o"], "only edge and nano"),
+        ([*HEADS_ONLY, "--unlabelled", "m/x", "n/x", "--not-music", "noise"], "need different names"),
+        ([*HEADS_ONLY, "--unlabelled", "labelled", "--not-music", "noise"], "none of them 'labelled'"),
     ],
 )
 def test_wrong_usage(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

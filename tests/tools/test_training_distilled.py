@@ -221,13 +221,6 @@ def test_heads_only_with_teacher(data: Path, out: Path) -> None:
 
 
 @pytest.mark.train
-def test_heads_only_with_warm_start(data: Path) -> None:
-    words = f"--audio {data} --tracks {data}/tracks.csv --architecture edge --heads-only --warm-start --out o"
-    done = train(data, *words.split(), "--teacher", "t.pt")
-    assert done.code != 0 and "--heads-only cannot be combined with --warm-start" in done.stderr
-
-
-@pytest.mark.train
 def test_own_genres_on_scaled_features(data: Path, out: Path) -> None:
     """A bundle whose last layer gets scaled features is a base for own genres."""
     base = Embedder(out / "edge" / "bundle")
