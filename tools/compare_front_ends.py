@@ -28,6 +28,7 @@ from tools.training.data import Track
 from tools.training.distillation import audioset, backbone, efficientat, function_matching, shipped, students, views
 from tools.training.distillation.genre_head import GenreHead
 from tools.training.distillation.headless import FOLD_SEEDS
+from tools.training.distillation.start import ShippedStart
 from tools.training.distillation.student import Student
 from tools.training.distillation.students import Reduction
 from tools.training.distillation.targets import explained_variance
@@ -80,7 +81,9 @@ def train(
         backbone.load_recordings(job, tracks, unused),
         arguments.out / "checkpoint",
         (function_matching.Phase("matching", arguments.steps, views.Batch(24, 320, 0.5), 8e-4),),
-        start=dict.fromkeys(FRONT_ENDS, shipped.network_content(shipped.snapshot(name, arguments.out / "start"))),
+        start=ShippedStart(
+            dict.fromkeys(FRONT_ENDS, shipped.network_content(shipped.snapshot(name, arguments.out / "start")))
+        ),
     )
     distiller.run()
     return distiller.students

@@ -98,7 +98,8 @@ def random_splits(job: TrainingJob, tracks: list[data.Track], count: int) -> dic
 def public_command(arguments: argparse.Namespace) -> str:
     """Return the command line with only the last part of each path, to publish it in the model card."""
     options = (arguments.base, arguments.audio, arguments.mels, arguments.tracks, arguments.teacher, arguments.out)
-    paths = {str(path) for path in (*options, *arguments.unlabelled, *arguments.not_music) if path}
+    folders = (*arguments.unlabelled, *arguments.not_music, arguments.gpu_folder)
+    paths = {str(path) for path in (*options, *folders) if path}
     arguments_shown = []
     for argument in sys.argv[1:]:
         option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
@@ -171,6 +172,7 @@ def train_from_scratch(arguments: argparse.Namespace) -> None:
             not_music=tuple(arguments.not_music),
             warm_start=arguments.warm_start,
             heads_only=arguments.heads_only,
+            gpu_folder=arguments.gpu_folder,
         )
         jobs.append(job)
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,8 @@ class UntrainedTeacher(Teacher):
 
         keras.utils.set_random_seed(1)
         self.stages = students.stages(efficientat.DESIGN, students.HINTED_BLOCKS)
-        self.classifier = keras.Sequential([keras.Input((384,)), layers.Dense(audioset.N_CLASSES)])
+        hidden = layers.Dense(32, activation="hard_swish")
+        self.classifier = keras.Sequential([keras.Input((384,)), hidden, layers.Dense(audioset.N_CLASSES)])
 
 
 def write_tone(path: Path, f: float, seed: int, seconds: float = 6) -> None:

@@ -40,7 +40,9 @@ from tools.training.distillation import (
     views,
 )
 from tools.training.distillation.function_matching import Phase
+from tools.training.distillation.gpu import handover
 from tools.training.distillation.recordings import Recording
+from tools.training.distillation.start import ShippedStart, view_seed
 from tools.training.embedding import Embedder
 from tools.training.jobs import TrainingJob
 
@@ -69,6 +71,7 @@ def train(data: Path, *arguments: str, shipped_bundles: Path | None = None) -> F
         )
         patch.setattr(distilled, "PHASES", phases)
         patch.setattr(distilled, "WARM_PHASES", phases[1:])
+        patch.setattr(distilled, "AFTER_GPU_PHASES", phases[1:])
         patch.setattr(function_matching, "START_BATCHES", 2)
         patch.setattr(backbone, "CALIBRATION_BATCHES", 1)
         patch.setattr(teacher_heads, "BATCHES", 4)
@@ -195,13 +198,39 @@ def test_warm_start(data: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "began with the int8 weights of edge 1" in (data / "warm" / "edge" / "bundle" / "MODEL_CARD.md").read_text()
     before, after = ((path / "edge" / "bundle" / "model.tflite").read_bytes() for path in (out, data / "warm"))
     content = (out / "edge" / "bundle" / "model.tflite").read_bytes()
-    assert seeds == [function_matching.view_seed(1, {"edge": content})] != [1]
+    assert seeds == [view_seed(1, ShippedStart({"edge": content}))] != [1]
     (first, _), (second, _) = (tflite_weights.weights(content)[1] for content in (before, after))
     assert 0 < np.abs(first - second).max() < 0.1 * np.abs(first).max()
     again = train(data, *words.split(), *sound.split(), shipped_bundles=data / "other")  # the run keeps its start
     assert again.code == 0 and "start:" not in again.stdout, again.stderr
     other = train(data, *words.replace("--warm-start ", "").split(), *sound.split())
     assert other.code != 0 and "belongs to a run with other parameters" in other.stderr
+
+
+@pytest.mark.train
+def test_gpu_folder(data: Path, out: Path) -> None:
+    """The first run writes the folder; after a training on a GPU, the next one goes on with its networks."""
+    words = f"--audio {data} --tracks {data}/tracks.csv --architecture edge --warm-start --teacher {data}/t.pt"
+    sound = f"--unlabelled {data}/music --not-music {data}/noise --out {data}/after-gpu --gpu-folder {data}/gpu"
+    arguments = [*words.split(), *sound.split()]
+    first = train(data, *arguments, shipped_bundles=out)
+    assert first.code == 0 and "gpu is ready for tools.distil_on_gpu" in first.stdout, first.stderr
+    assert not (data / "after-gpu" / "edge").exists()
+    networks, _ = handover.load_networks(data / "gpu" / handover.START)
+    trained = {"edge": networks["edge"]}
+    trained["edge"].weights["stem.bias"][:] += 1  # type: ignore[index]
+    handover.save_networks(data / "gpu" / handover.TRAINED, trained, {"views": np.array(2_500_000)})
+    second = train(data, *arguments, shipped_bundles=out)
+    assert second.code == 0 and "start: edge: embedding, clean" in second.stdout, second.stderr
+    bundle = Model(data / "after-gpu" / "edge" / "bundle").bundle
+    assert bundle.metrics["gpu_views"] == 2_500_000
+    card = (data / "after-gpu" / "edge" / "bundle" / "MODEL_CARD.md").read_text()
+    assert "2.5 million were learnt on a GPU" in card
+    (_, before), (_, after) = (
+        tflite_weights.weights((path / "edge" / "bundle" / "model.tflite").read_bytes())[0]
+        for path in (out, data / "after-gpu")
+    )
+    assert after - before == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.train

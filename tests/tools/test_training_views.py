@@ -11,6 +11,7 @@ pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
 from tests.helpers.training import UntrainedTeacher, small_design
 from tools.training.distillation import function_matching, recordings, students, views
 from tools.training.distillation.function_matching import Distiller, Phase
+from tools.training.distillation.start import ShippedStart, view_seed
 
 RATE = 16000
 
@@ -125,8 +126,9 @@ def test_distillation_needs_recordings(folder: Path) -> None:
 
 def test_view_seed_of_continued_networks() -> None:
     """It changes with each network's content, and is the seed itself without a start."""
-    starts = [{"edge": b"a", "nano": b"b"}, {"edge": b"a", "nano": b"c"}, {"edge": b"c", "nano": b"b"}]
-    seeds = [function_matching.view_seed(7, start) for start in (None, *starts)]
+    contents = [{"edge": b"a", "nano": b"b"}, {"edge": b"a", "nano": b"c"}, {"edge": b"c", "nano": b"b"}]
+    starts = [ShippedStart(content) for content in contents]
+    seeds = [view_seed(7, start) for start in (None, *starts)]
     assert seeds[0] == 7 and len(set(seeds)) == 4
-    assert function_matching.view_seed(7, dict(reversed(starts[0].items()))) == seeds[1]
-    assert function_matching.view_seed(8, starts[0]) == seeds[1] + 1
+    assert view_seed(7, ShippedStart(dict(reversed(contents[0].items())))) == seeds[1]
+    assert view_seed(8, starts[0]) == seeds[1] + 1

@@ -29,6 +29,7 @@ class TrainingJob:
         not_music: folders of audio that is not music.
         warm_start: whether the distillation continues that of the shipped network.
         heads_only: whether the student keeps the layers of the shipped network.
+        gpu_folder: see `tools.distil_on_gpu`; None for a distillation without a GPU.
     """
 
     architecture: Architecture
@@ -42,6 +43,7 @@ class TrainingJob:
     not_music: tuple[Path, ...] = ()
     warm_start: bool = False
     heads_only: bool = False
+    gpu_folder: Path | None = None
 
     def classes(self, tracks: list[Track]) -> np.ndarray:
         """Return the index of each track's label, `(tracks,)`."""

@@ -10,6 +10,7 @@ FROM_SCRATCH_ONLY = (
     "tracks",
     "heads_only",
     "warm_start",
+    "gpu_folder",
     "teacher",
     "unlabelled",
     "not_music",
@@ -50,6 +51,9 @@ def parse(description: str | None) -> argparse.Namespace:
     parser.add_argument("--heads-only", action="store_true", help="keep the layers of the shipped edge and nano")
     parser.add_argument(
         "--warm-start", action="store_true", help="begin the distillation with the layers of the shipped edge and nano"
+    )
+    parser.add_argument(
+        "--gpu-folder", type=Path, metavar="DIR", help="with --warm-start, distil on a GPU: see tools.distil_on_gpu"
     )
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="the teacher's weights (mn04_as_mAP_432.pt)")
     parser.add_argument("--unlabelled", type=Path, nargs="+", default=[], metavar="DIR", help="unlabelled music")
@@ -102,6 +106,8 @@ def _check_students(parser: argparse.ArgumentParser, arguments: argparse.Namespa
     """Exit with a message if the options of a distillation do not fit together."""
     if arguments.heads_only and arguments.warm_start:
         parser.error("--heads-only cannot be combined with --warm-start")
+    if arguments.gpu_folder and not arguments.warm_start:
+        parser.error("--gpu-folder needs --warm-start")
     if not (arguments.heads_only or arguments.teacher):
         parser.error("--teacher or --heads-only is required by --architecture edge and nano")
     for option in ("unlabelled", "not_music"):
@@ -121,6 +127,6 @@ def _check_training_on_labels(parser: argparse.ArgumentParser, arguments: argpar
     """Exit with a message if an option is for distillation only."""
     if arguments.audio and arguments.mels:
         parser.error("--audio and --mels together need --architecture edge or nano")
-    for option in ("heads_only", "warm_start", "teacher", "unlabelled", "not_music", "then_use_all"):
+    for option in ("heads_only", "warm_start", "gpu_folder", "teacher", "unlabelled", "not_music", "then_use_all"):
         if getattr(arguments, option):
             parser.error(f"--{option.replace('_', '-')} needs --architecture edge or nano")

@@ -9,10 +9,12 @@ import numpy as np
 from genre_edge.model.bundle import Bundle
 from tools.training.data import Track
 from tools.training.distillation import audioset, backbone, efficientat, recordings, shipped, students, teacher_heads
-from tools.training.distillation.function_matching import PHASES, WARM_PHASES, Distiller
+from tools.training.distillation.function_matching import AFTER_GPU_PHASES, PHASES, WARM_PHASES, Distiller, Phase
+from tools.training.distillation.gpu import handover
 from tools.training.distillation.headless import HeadlessStudent
 from tools.training.distillation.int8_features import Int8Features
 from tools.training.distillation.pseudo_labels import Labeller, PseudoLabels
+from tools.training.distillation.start import ShippedStart, Start, TrainedStart
 from tools.training.jobs import TrainingJob
 
 
@@ -34,13 +36,27 @@ class Distillation:
         assert job.teacher
         self._recordings = backbone.load_recordings(job, tracks, unused)
         self._teacher = efficientat.Teacher(efficientat.load_weights(job.teacher))
+        self._gpu_views = 0  # of the training on a GPU
         designs = {job.student: students.DESIGNS[job.student] for job in jobs}
         self._start = {job.student: shipped.snapshot(job.student, job.out / "start") for job in jobs if job.warm_start}
-        start = {name: shipped.network_content(bundle) for name, bundle in self._start.items()}
-        phases = WARM_PHASES if job.warm_start else PHASES
+        start, phases = self._start_and_phases(job)
         self._distiller = Distiller(designs, self._teacher, self._recordings, job.out / run, phases, job.seed, start)
+        if job.gpu_folder and not isinstance(start, TrainedStart):
+            self._distiller.write_gpu_folder(job.gpu_folder)
+            print(f"{job.gpu_folder} is ready for tools.distil_on_gpu; after that, repeat this command")
+            raise SystemExit(0)
         self._explained = self._distiller.run()
         self._labeller = Labeller(self._teacher, job.architecture)
+
+    def _start_and_phases(self, job: TrainingJob) -> tuple[Start | None, tuple[Phase, ...]]:
+        if job.gpu_folder and (job.gpu_folder / f"{handover.TRAINED}.npz").exists():
+            networks, constants = handover.load_networks(job.gpu_folder / handover.TRAINED)
+            self._gpu_views = int(constants["views"])
+            return TrainedStart(networks), AFTER_GPU_PHASES
+        if not self._start:
+            return None, PHASES
+        content = {name: shipped.network_content(bundle) for name, bundle in self._start.items()}
+        return ShippedStart(content), WARM_PHASES
 
     def student(self, job: TrainingJob) -> HeadlessStudent:
         """Return the student of a job, quantised, with styles and sounds as the teacher predicts them."""
@@ -65,6 +81,8 @@ class Distillation:
         if job.warm_start:
             bundle = Bundle.load(self._start[job.student])
             metrics["warm_start"] = f"{bundle.name} {bundle.version}"
+        if self._gpu_views:
+            metrics["gpu_views"] = self._gpu_views
         styles = teacher_heads.style_layer(logits, views)
         sounds = teacher_heads.sound_layer(views, job.architecture.student.network.last)
         pseudo_labels = PseudoLabels.of(self._labeller, features, job, self._recordings)

@@ -11,12 +11,10 @@ import numpy as np
 
 from genre_edge.mel.config import MelConfig
 from genre_edge.mel.spectrogram import Frames, MelSpectrogram
+from tools.training.distillation import parameters
 
 FLOOR_DB = -100.0  # about the level of digital silence
-EQ_POINTS, EQ_DB = 8, 4.0  # support points of a random equaliser and their standard deviation
-LOW_PASS_HZ = 3500, 4000, 5500, 7000, 8000, 10000, 11000  # upper limits of telephones, old recordings and low bit rates
 _NEPER = np.float32(np.log(10) / 10)  # per dB of power
-_NOISE_FRAMES = 60_000
 
 Rng = np.random.Generator
 
@@ -47,15 +45,23 @@ class Effects:
         centre: np.ndarray = weights @ np.arange(weights.shape[1]) / weights.sum(axis=1) * self.mel.sr / self.mel.n_fft
         return centre
 
-    @cached_property
-    def _white_noise(self) -> Frames:
-        """Power of white noise, `(n_mels, _NOISE_FRAMES)`: the more bins in a band, the steadier its power."""
+    def noise_distribution(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return shape and mean of the gamma distribution of white noise's power in each band, `(n_mels,)` each.
+
+        The more bins in a band, the steadier its power.
+        """
         weights = MelSpectrogram(self.mel).filterbank()
         # Bins that vary independently: the bins of a band, less their correlation by zero padding and the Hann window
         independent = (self.mel.win_length or self.mel.n_fft) / self.mel.n_fft / 1.5
         bins = np.maximum(1, independent * weights.sum(axis=1) ** 2 / (weights**2).sum(axis=1))
-        noise = np.random.default_rng(0).standard_gamma(bins[:, None], (len(bins), _NOISE_FRAMES))
-        scaled: Frames = (noise / bins[:, None] * weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        return bins, weights.sum(axis=1)
+
+    @cached_property
+    def _white_noise(self) -> Frames:
+        """Power of white noise, `(n_mels, parameters.NOISE_FRAMES)`."""
+        shape, power = self.noise_distribution()
+        noise = np.random.default_rng(0).standard_gamma(shape[:, None], (len(shape), parameters.NOISE_FRAMES))
+        scaled: Frames = (noise / shape[:, None] * power[:, None]).astype(np.float32)
         return scaled
 
     def band(self, hz: float) -> float:
@@ -64,14 +70,14 @@ class Effects:
 
     def equalise(self, x: Frames, rng: Rng) -> Frames:
         """Apply a random smooth equaliser."""
-        gains = rng.normal(0, EQ_DB, EQ_POINTS) * rng.random()
-        curve = np.interp(np.arange(len(x)), np.linspace(0, len(x) - 1, EQ_POINTS), gains)
+        gains = rng.normal(0, parameters.EQ_DB, parameters.EQ_POINTS) * rng.random()
+        curve = np.interp(np.arange(len(x)), np.linspace(0, len(x) - 1, parameters.EQ_POINTS), gains)
         return x + curve.astype(np.float32)[:, None]
 
     def add_noise(self, x: Frames, snr_db: float, rng: Rng) -> Frames:
         """Add stationary noise, from brighter than white to darker than pink, at a signal-to-noise ratio in dB."""
-        slope = (rng.uniform(-25, 12) * np.linspace(0, 1, len(x))).astype(np.float32)
-        first = rng.integers(_NOISE_FRAMES - x.shape[1])
+        slope = (rng.uniform(*parameters.NOISE_SLOPE_DB) * np.linspace(0, 1, len(x))).astype(np.float32)
+        first = rng.integers(parameters.NOISE_FRAMES - x.shape[1])
         noise = self._white_noise[:, first : first + x.shape[1]] * to_power(slope)[:, None]
         power = to_power(x)
         return to_db(power + np.float32(10 ** (-snr_db / 10) * power.mean() / noise.mean()) * noise)
@@ -87,33 +93,37 @@ class Effects:
 
     def telephone(self, x: Frames, rng: Rng) -> Frames:
         """Keep the telephone band, about 300 to 3400 Hz."""
-        return self.bandpass(x, rng.uniform(200, 350), rng.uniform(3000, 3700), rng.uniform(4, 40))
+        low, high = rng.uniform(*parameters.TELEPHONE_LOW_HZ), rng.uniform(*parameters.TELEPHONE_HIGH_HZ)
+        return self.bandpass(x, low, high, rng.uniform(*parameters.TELEPHONE_SLOPE_DB))
 
     def limit_band(self, x: Frames, rng: Rng) -> Frames:
         """Limit to the telephone band, by a common low-pass, or gently at both ends."""
         kind = rng.random()
-        if kind < 0.4:
+        if kind < parameters.TELEPHONE_SHARE:
             return self.telephone(x, rng)
-        if kind < 0.8:
-            return self.bandpass(x, 0, rng.choice(LOW_PASS_HZ) * rng.uniform(0.95, 1.05), rng.uniform(4, 60))
-        return self.bandpass(x, rng.uniform(80, 500), rng.uniform(4000, 15000), rng.uniform(0.5, 6))
+        if kind < parameters.TELEPHONE_SHARE + parameters.LOW_PASS_SHARE:
+            high = rng.choice(parameters.LOW_PASS_HZ) * rng.uniform(*parameters.LOW_PASS_FACTOR)
+            return self.bandpass(x, 0, high, rng.uniform(*parameters.LOW_PASS_SLOPE_DB))
+        low, high = rng.uniform(*parameters.GENTLE_LOW_HZ), rng.uniform(*parameters.GENTLE_HIGH_HZ)
+        return self.bandpass(x, low, high, rng.uniform(*parameters.GENTLE_SLOPE_DB))
 
     def reverberate(self, x: Frames, rng: Rng) -> Frames:
-        """Add the exponential decay of a room, with a reverberation time of 0.2 to 1.2 s, and its colour."""
+        """Add the exponential decay of a room, and its colour."""
         from scipy.signal import lfilter
 
         frame_s = self.mel.hop_length / self.mel.sr
-        decay = np.float32(10 ** (-6 * frame_s / rng.uniform(0.2, 1.2)))
-        wet = np.float32(rng.uniform(0.2, 2.0)) * (1 - decay)
+        decay = np.float32(10 ** (-6 * frame_s / rng.uniform(*parameters.DECAY_S)))
+        wet = np.float32(rng.uniform(*parameters.WET)) * (1 - decay)
         power = to_power(x)
         reverberation = lfilter([wet], np.array([1, -decay], dtype=np.float32), power, axis=1)
         return self.equalise(to_db(power + reverberation.astype(np.float32)), rng)
 
     def code(self, x: Frames, rng: Rng) -> Frames:
         """Remove what a lossy codec does: bands far below the loudest of their frame, and the treble."""
-        faint = x < x.max(axis=0, keepdims=True) - np.float32(rng.uniform(25, 55))
-        coded = np.where(faint, x - np.float32(rng.uniform(5, 40)), x)
-        return self.bandpass(coded, 0, rng.uniform(6000, 15500), rng.uniform(10, 60))
+        faint = x < x.max(axis=0, keepdims=True) - np.float32(rng.uniform(*parameters.CODEC_THRESHOLD_DB))
+        coded = np.where(faint, x - np.float32(rng.uniform(*parameters.CODEC_LOSS_DB)), x)
+        high = rng.uniform(*parameters.CODEC_HIGH_HZ)
+        return self.bandpass(coded, 0, high, rng.uniform(*parameters.CODEC_SLOPE_DB))
 
     def mix(self, x: Frames, other: Frames, gain_db: float) -> Frames:
         """Add another sound at `gain_db` relative to the first one's mean power."""
@@ -131,12 +141,13 @@ def crop(frames: np.ndarray, length: int, rng: Rng) -> Frames:
     Args:
         frames: `(n_mels, n)` in dB, with 100 frames per second.
     """
-    step = rng.uniform(0.85, 1.18) if rng.random() < 0.5 else 1.0
+    step = rng.uniform(*parameters.SPEED) if rng.random() < parameters.SPEED_SHARE else 1.0
     index = np.round(np.arange(length) * step).astype(int)
-    piece = int(rng.uniform(min(100, length), length)) if rng.random() < 0.15 else index[-1] + 1
+    is_repeated = rng.random() < parameters.REPEATED_SHARE
+    piece = int(rng.uniform(min(parameters.SHORTEST_PIECE, length), length)) if is_repeated else index[-1] + 1
     first = rng.integers(max(1, frames.shape[1] - piece + 1))
     x = frames[:, first + index % min(piece, frames.shape[1] - first)].astype(np.float32)
-    if rng.random() < 0.35:
-        shift = rng.integers(-4, 5)
+    if rng.random() < parameters.SHIFTED_SHARE:
+        shift = rng.integers(-parameters.SHIFT_BANDS, parameters.SHIFT_BANDS + 1)
         x = x[np.clip(np.arange(len(x)) - shift, 0, len(x) - 1)]
     return x

@@ -8,7 +8,6 @@ teacher's embedding and logits. A warm start needs no hints: it begins with the 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
@@ -22,19 +21,18 @@ import numpy as np
 import tensorflow as tf
 
 from genre_edge.system.atomic_write import write_atomically
-from tools.training.distillation import audioset, efficientat, students, views
+from tools.training.distillation import audioset, efficientat, parameters, students, views
+from tools.training.distillation.gpu import prepare
 from tools.training.distillation.recordings import Recording, recordings_digest
+from tools.training.distillation.start import Examples, Start, view_seed
 from tools.training.distillation.student import Student
 from tools.training.distillation.students import StudentDesign
 from tools.training.distillation.targets import Targets, explained_variance
 
-HINT_WEIGHT = 0.1  # of all stages' hints together with the losses of embedding and logits
 STATISTICS_BATCHES, VALIDATION_BATCHES, START_BATCHES = 8, 8, 80
 VALIDATION_RECORDINGS = 25
 CHECKPOINT_S = 240.0  # about the time from checkpoint to checkpoint
 WARM_UP_STEPS = 200
-GRADIENT_NORM = 5.0
-AVERAGING = 0.999  # per step, of the moving average of the weights
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,7 @@ WARM_PHASES = (
     Phase("matching", 9500, views.Batch(24, 320, 0.5), 8e-4),
     Phase("whole patches", 700, views.Batch(16, students.PATCH_FRAMES, 0.5), 2e-4, rounded=True),
 )
+AFTER_GPU_PHASES = (Phase("whole patches", 3500, views.Batch(16, students.PATCH_FRAMES, 0.5), 2.5e-4, rounded=True),)
 
 
 class Distiller:
@@ -93,9 +92,9 @@ class Distiller:
         recordings: unlabelled sound. Those with the smallest digests are kept for validation, so that few of them
             change when recordings are added.
         checkpoint: directory; a run with other parameters is refused.
-        phases: see PHASES; WARM_PHASES with `start`.
+        phases: see PHASES; WARM_PHASES and AFTER_GPU_PHASES with `start`.
         seed: of all random numbers; those of the views depend on `start`, too.
-        start: content of an int8 network (.tflite) for each student, whose training is continued.
+        start: networks whose training is continued.
 
     Raises:
         SystemExit: the checkpoint belongs to another run, or there are too few recordings.
@@ -109,16 +108,16 @@ class Distiller:
         checkpoint: Path,
         phases: Sequence[Phase] = PHASES,
         seed: int = 0,
-        start: Mapping[str, bytes] | None = None,
+        start: Start | None = None,
     ) -> None:
         import keras
 
         if len(recordings) <= VALIDATION_RECORDINGS:
             raise SystemExit(f"distillation needs more than {VALIDATION_RECORDINGS} recordings, got {len(recordings)}")
         identity: dict[str, Any] = {"designs": {name: asdict(d) for name, d in designs.items()}, "seed": seed}
-        identity |= {"recordings": recordings_digest(recordings), "effects": views.EFFECT_SHARES.tolist()}
+        identity |= {"recordings": recordings_digest(recordings), "effects": parameters.EFFECT_SHARES}
         if start:
-            identity["start"] = {name: hashlib.sha256(content).hexdigest() for name, content in start.items()}
+            identity["start"] = start.digest
         self._view_seed = view_seed(seed, start)
         _check_identity(checkpoint, identity | {"phases": [asdict(phase) for phase in phases]})
         self._teacher, self._phases, self._seed, self._start = teacher, phases, seed, start
@@ -131,7 +130,7 @@ class Distiller:
         self._variables = [v for part in parts.values() for v in part.trainable_variables]
         self._averages = [tf.Variable(v) for v in self._variables]
         self._done = tf.Variable([0, 0], dtype=tf.int64)  # finished phases, and steps of the next one
-        self._optimizer = keras.optimizers.Adam(beta_2=0.99, clipnorm=GRADIENT_NORM)
+        self._optimizer = keras.optimizers.Adam(beta_2=0.99, clipnorm=parameters.GRADIENT_NORM)
         self._optimizer.build(self._variables)
         state = tf.train.Checkpoint(done=self._done, optimizer=self._optimizer, averages=self._averages, **parts)
         self._manager = tf.train.CheckpointManager(state, str(checkpoint), max_to_keep=2)
@@ -157,12 +156,23 @@ class Distiller:
             variable.assign(average)
         return self.explained()
 
+    def write_gpu_folder(self, folder: Path) -> None:
+        """Write the folder for `tools.distil_on_gpu`, with the students' first weights; needs a start."""
+        assert self._start
+        self._start.assign(self.students, lambda: self._examples(views.ViewMaker(self._recordings)))
+        prepare.write(folder, self.students, self._teacher, self._recordings, self._validation)
+
     def _start_students(self, targets: Targets, maker: views.ViewMaker) -> None:
         """Give the students their first weights."""
         if not self._start:
             for student in self.students.values():
                 student.start_from(targets)
             return
+        self._start.assign(self.students, lambda: self._examples(maker))
+        for name, shares in self.explained().items():
+            print(f"start: {name}: {_shares_text(shares)}", flush=True)
+
+    def _examples(self, maker: views.ViewMaker) -> Examples:
         rng = np.random.default_rng([self._seed, 1, 1])
         x, embeddings, logits = [], [], []
         for _ in range(START_BATCHES):
@@ -171,10 +181,7 @@ class Distiller:
             x.append(own)
             embeddings.append(stages[-1])
             logits.append(classes)
-        for name, student in self.students.items():
-            student.start_from_network(self._start[name], x, np.concatenate(embeddings), np.concatenate(logits))
-        for name, shares in self.explained().items():
-            print(f"start: {name}: {_shares_text(shares)}", flush=True)
+        return x, np.concatenate(embeddings), np.concatenate(logits)
 
     def _train(self, number: int, targets: Targets) -> None:
         phase, first = self._phases[number], int(self._done[1])
@@ -223,7 +230,7 @@ class Distiller:
     def _apply(self, gradients: list[tf.Tensor]) -> None:
         self._optimizer.apply_gradients(zip(gradients, self._variables, strict=True))
         for variable, average in zip(self._variables, self._averages, strict=True):
-            average.assign_add((1 - AVERAGING) * (variable - average))
+            average.assign_add((1 - parameters.AVERAGING) * (variable - average))
 
     def _hint_step(self, targets: Targets) -> Any:
         """Return a training step in which each stage gets the teacher's outputs of the stage before."""
@@ -240,7 +247,7 @@ class Distiller:
         def outputs(student: Student, x: tf.Tensor, hints: list[tf.Tensor]) -> list[tf.Tensor]:
             return student.stage_outputs(x, rounded)
 
-        return self._training_step(outputs, HINT_WEIGHT, targets)
+        return self._training_step(outputs, parameters.HINT_WEIGHT, targets)
 
     def _training_step(self, outputs: Callable[..., list[tf.Tensor]], hint_weight: float, targets: Targets) -> Any:
         """Return a training step that returns the losses `(students, stages + 1)`, the last being the logits'."""
@@ -282,14 +289,6 @@ class Distiller:
                 shares[f"embedding, {name}"] = explained_variance(np.concatenate([e for e, _ in own]), embedding)
                 shares[f"music, {name}"] = explained_variance(music, logits)
         return result
-
-
-def view_seed(seed: int, start: Mapping[str, bytes] | None) -> int:
-    """Return the seed of the views: networks that are continued get other ones than in their training before."""
-    if not start:
-        return seed
-    digest = hashlib.sha256(b"".join(start[name] for name in sorted(start)))
-    return seed + int(digest.hexdigest()[:12], 16)
 
 
 def _shares_text(shares: Mapping[str, float]) -> str:

@@ -141,6 +141,15 @@ class Sampler:
         weight = np.cbrt([n.sum() for n in lengths])
         self._source_shares = weight / weight.sum()
 
+    def probabilities(self) -> list[tuple[Recording, float]]:
+        """Return each recording with the probability that it is chosen."""
+        groups = zip(self._recordings, self._shares, self._source_shares, strict=True)
+        return [
+            (recording, float(source * share))
+            for group, shares, source in groups
+            for recording, share in zip(group, shares, strict=True)
+        ]
+
     def choose(self, rng: np.random.Generator) -> np.ndarray:
         """Return a random recording's frames, float16 `(n_mels, n)` in dB."""
         source = rng.choice(len(self._recordings), p=self._source_shares)

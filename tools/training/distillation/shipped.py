@@ -22,7 +22,7 @@ from tools.training.distillation.recordings import Recording
 from tools.training.head import LinearLayer
 from tools.training.jobs import TrainingJob
 
-KEPT_METRICS = ("hours", "explained", "warm_start")  # of the distillation
+KEPT_METRICS = ("hours", "explained", "warm_start", "gpu_views")  # of the distillation
 
 
 def student(job: TrainingJob, found: list[Recording], labeller: Labeller | None) -> HeadlessStudent:

@@ -28,7 +28,7 @@ class Student:
         import keras
         from keras import layers
 
-        self._design, self._reduction = design.network, design.reduction
+        self.design, self._reduction = design, design.reduction
         self.stages = students.stages(design.network, design.stage_ends)
         self._folded, self._rounded = ([folded(stage, rounded) for stage in self.stages] for rounded in (False, True))
         embedding = (design.network.last,)
@@ -66,7 +66,7 @@ class Student:
         Raises:
             ModelError: the network has another architecture.
         """
-        int8_weights.assign(self.stages, self._design, content)
+        int8_weights.assign(self.stages, self.design.network, content)
         int8_weights.rescale(self.stages)
         own = np.concatenate([self.stage_outputs(batch.astype(np.float32))[-1] for batch in x])
         for layer, target in ((self.to_embedding, embedding), (self.to_logits, logits)):

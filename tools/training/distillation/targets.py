@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tools.training.distillation import efficientat
-
-MUSIC_WEIGHT = 4.0  # of the logits for kinds of music, relative to others
+from tools.training.distillation import efficientat, parameters
 
 
 class Targets:
@@ -28,11 +26,11 @@ class Targets:
 
     def stage_weights(self) -> list[np.ndarray]:
         """Return the weight of each channel's squared error: the inverse variance, bounded for steady channels."""
-        return [1 / np.maximum(v, 0.1 * v.mean()) for v in self.stage_variance]
+        return [1 / np.maximum(v, parameters.LEAST_VARIANCE * v.mean()) for v in self.stage_variance]
 
     def logit_weights(self, is_music: np.ndarray) -> np.ndarray:
         """Return the weight of each class's squared error, `(classes,)`."""
-        weight = np.where(is_music, MUSIC_WEIGHT, 1.0)
+        weight = np.where(is_music, parameters.MUSIC_WEIGHT, 1.0)
         normalised: np.ndarray = (weight / weight.mean() / self.logit_variance).astype(np.float32)
         return normalised
 

@@ -12,15 +12,10 @@ import numpy as np
 
 from genre_edge.mel.spectrogram import Frames
 from genre_edge.model.preprocessing import normalise
-from tools.training.distillation import students
+from tools.training.distillation import parameters, students
 from tools.training.distillation.effects import Effects, crop
 from tools.training.distillation.recordings import Recording, Sampler
 
-MIXED_SHARE, MIX_DB = 0.35, 18.0  # share of views that mix two recordings; range of their levels' difference in dB
-FLOOR_SHARE, FLOOR_DB = 0.3, (40.0, 100.0)  # share of views with a noise floor, and its distance from the maximum
-EFFECT_SHARES = np.array([0.45, 0.4, 0.4, 0.25])  # of degraded views: room, band limit, noise, codec; at least one
-SNR_DB = -3.0, 30.0
-AUDIBLE_NOISE_DB = 6.0  # below this signal-to-noise ratio the teacher gets the noise, too: it is a sound of its own
 AHEAD = 6  # batches computed ahead
 
 Views = tuple[np.ndarray, np.ndarray]  # (student's, teacher's) inputs, each float32 (k, n_mels, n, 1)
@@ -56,10 +51,10 @@ class ViewMaker:
     def view(self, batch: Batch, rng: np.random.Generator) -> tuple[Frames, Frames]:
         """Return one sound as (student's, teacher's) spectrogram, `(n_mels, n_frames)` in dB."""
         x = self._crop(batch.n_frames, rng)
-        if rng.random() < MIXED_SHARE:
-            x = self._effects.mix(x, self._crop(batch.n_frames, rng), rng.uniform(-MIX_DB, MIX_DB))
-        if rng.random() < FLOOR_SHARE:
-            x = np.maximum(x, x.max() - np.float32(rng.uniform(*FLOOR_DB)))
+        if rng.random() < parameters.MIXED_SHARE:
+            x = self._effects.mix(x, self._crop(batch.n_frames, rng), rng.uniform(*parameters.MIX_DB))
+        if rng.random() < parameters.FLOOR_SHARE:
+            x = np.maximum(x, x.max() - np.float32(rng.uniform(*parameters.FLOOR_DB)))
         return self._degraded(x, rng) if rng.random() < batch.degraded_share else (x, x)
 
     def _crop(self, n_frames: int, rng: np.random.Generator) -> Frames:
@@ -67,7 +62,7 @@ class ViewMaker:
 
     def _degraded(self, x: Frames, rng: np.random.Generator) -> tuple[Frames, Frames]:
         teacher, effects = x, self._effects
-        chosen = rng.random(len(EFFECT_SHARES)) < EFFECT_SHARES
+        chosen = rng.random(len(parameters.EFFECT_SHARES)) < parameters.EFFECT_SHARES
         chosen[rng.integers(len(chosen))] |= not chosen.any()
         room, band, noise, codec = chosen
         if room:
@@ -75,9 +70,9 @@ class ViewMaker:
         if band:
             x = effects.limit_band(x, rng)
         if noise:
-            snr_db = rng.uniform(*SNR_DB)
+            snr_db = rng.uniform(*parameters.SNR_DB)
             x = effects.add_noise(x, snr_db, rng)
-            if snr_db < AUDIBLE_NOISE_DB:
+            if snr_db < parameters.AUDIBLE_NOISE_DB:
                 teacher = effects.add_noise(teacher, snr_db, rng)
         if codec:
             x = effects.code(x, rng)

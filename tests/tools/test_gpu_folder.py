@@ -1,0 +1,140 @@
+"""The folder that passes a distillation to a GPU and back, without PyTorch."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="training needs the extra 'train'")
+from genre_edge.errors import ModelError
+from tests.helpers.training import UntrainedTeacher, small_design
+from tools.training.distillation import audioset, students
+from tools.training.distillation.effects import Effects
+from tools.training.distillation.gpu import handover, keras_networks, prepare
+from tools.training.distillation.gpu.handover import NetworkData, Sound
+from tools.training.distillation.recordings import Recording, Sampler
+from tools.training.distillation.student import Student
+
+pytestmark = pytest.mark.train
+
+
+def randomised(seed: int) -> Student:
+    """Return a small student whose weights, statistics of the normalisations included, are random."""
+    student, rng = Student(small_design()), np.random.default_rng(seed)
+    for part in student.parts:
+        part.set_weights([w + 0.1 * rng.random(w.shape) for w in part.get_weights()])
+    return student
+
+
+@pytest.fixture(scope="module")
+def patches() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(3, 128, 100, 1)).astype(np.float32)
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Iterator[list[Recording]]:
+    found = []
+    for i, n in enumerate((300, 500, 200, 900)):
+        cached = tmp_path / "cache" / f"{i}.npy"
+        cached.parent.mkdir(exist_ok=True)
+        np.save(cached, np.full((128, n), i, dtype=np.float16))
+        found.append(Recording(f"r{i}", "music" if i else "speech", cached, n))
+    return found
+
+
+def test_student_from_its_data(patches: np.ndarray) -> None:
+    """A student with the weights of another gives its outputs, whatever its normalisations' statistics are."""
+    first, second = randomised(0), randomised(1)
+    keras_networks.assign(second, keras_networks.student_data(first))
+    for a, b in zip(first.outputs(patches), second.outputs(patches), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_student_from_other_data() -> None:
+    data = keras_networks.student_data(randomised(0))
+    other = replace(data, design=replace(data.design, last=8))
+    missing = replace(data, weights={k: v for k, v in data.weights.items() if k != "stem.kernel"})
+    for wrong in (other, missing):
+        with pytest.raises(ModelError, match="another architecture"):
+            keras_networks.assign(randomised(1), wrong)
+
+
+def test_networks_are_read_as_written(tmp_path: Path) -> None:
+    networks = {"edge": keras_networks.student_data(randomised(0))}
+    handover.save_networks(tmp_path / "x", networks, {"views": np.array(7)})
+    read, constants = handover.load_networks(tmp_path / "x")
+    assert int(constants["views"]) == 7 and list(read) == ["edge"]
+    assert replace(read["edge"], weights={}) == replace(networks["edge"], weights={})
+    assert set(read["edge"].weights) == set(networks["edge"].weights)
+    assert all(np.array_equal(read["edge"].weights[k], v) for k, v in networks["edge"].weights.items())
+
+
+@pytest.mark.parametrize("name", ["x.json", "x.npz"])
+def test_damaged_networks(tmp_path: Path, name: str) -> None:
+    """A missing file and a damaged one are named."""
+    handover.save_networks(tmp_path / "x", {"edge": keras_networks.student_data(randomised(0))}, {})
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(SystemExit, match=r"x: no networks of a distillation: "):
+        handover.load_networks(tmp_path / "x")
+    (tmp_path / name).unlink()
+    with pytest.raises(SystemExit, match=r"x: no networks of a distillation: "):
+        handover.load_networks(tmp_path / "x")
+
+
+def test_damaged_list_of_sounds(tmp_path: Path) -> None:
+    sounds = [Sound("sounds/a.npy", 0.5, False)]
+    handover.save_sounds(tmp_path, sounds)
+    assert handover.load_sounds(tmp_path) == sounds
+    (tmp_path / "sounds.json").write_text('[{"file": "a.npy"}]')
+    with pytest.raises(SystemExit, match=r"sounds\.json: no list of spectrograms: "):
+        handover.load_sounds(tmp_path)
+
+
+def test_folder_is_complete(tmp_path: Path, recordings: list[Recording]) -> None:
+    """Networks, constants and spectrograms are in the folder; recordings are chosen as often as by `Sampler`."""
+    student, folder = randomised(0), tmp_path / "gpu"
+    for _ in range(2):  # the second call finds the spectrograms of the first
+        prepare.write(folder, {"edge": student}, UntrainedTeacher(), recordings[:3], recordings[3:])
+    networks, constants = handover.load_networks(folder / handover.START)
+    assert set(networks) == {"edge", "teacher"} and networks["edge"].heads == ("to_embedding", "to_logits")
+    assert np.array_equal(constants["is_music"], audioset.is_music())
+    assert np.allclose(constants["band_hz"], Effects(students.MEL).band_hz)
+    sounds = handover.load_sounds(folder)
+    assert [sound.is_validation for sound in sounds] == [False, False, False, True]
+    by_file = {sound.file: sound.weight for sound in sounds}
+    for recording, share in Sampler(recordings[:3]).probabilities():
+        file = f"sounds/{recording.cached.name}"
+        assert by_file[file] == share
+        assert np.array_equal(np.load(folder / file), recording.frames())
+
+
+def test_spectrograms_on_another_file_system(
+    tmp_path: Path, recordings: list[Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are copied where hard links are not possible."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", refuse)
+    prepare.write(tmp_path / "gpu", {"edge": randomised(0)}, UntrainedTeacher(), recordings[:3], recordings[3:])
+    names = sorted(path.name for path in (tmp_path / "gpu" / "sounds").iterdir())
+    assert names == ["0.npy", "1.npy", "2.npy", "3.npy"]
+
+
+def test_probabilities_of_recordings(recordings: list[Recording]) -> None:
+    """They sum to 1, and are how often `choose` returns a recording."""
+    sampler, rng = Sampler(recordings), np.random.default_rng(0)
+    shares = {recording.n_frames: share for recording, share in sampler.probabilities()}
+    assert sum(shares.values()) == pytest.approx(1)
+    chosen = [sampler.choose(rng).shape[1] for _ in range(4000)]
+    for n_frames, share in shares.items():
+        assert chosen.count(n_frames) / 4000 == pytest.approx(share, abs=0.03)
+
+
+def test_teacher_data() -> None:
+    data: NetworkData = keras_networks.teacher_data(UntrainedTeacher())
+    assert data.stage_ends == students.HINTED_BLOCKS and data.weights["stem.kernel"].shape == (3, 3, 1, 8)
