@@ -66,6 +66,7 @@ class Trainer:
 
     Attributes:
         students: by name.
+        stage_weights, logit_weights: of the squared errors.
         n_views: number of views that they were trained on.
 
     Args:
@@ -94,7 +95,7 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(enabled=settings.half and is_cuda)
         self._device = "cuda" if is_cuda else "cpu"
         self._is_music, self.n_views = is_music, n_views
-        self._stage_weights, self._logit_weights = self._loss_weights(is_music)
+        self.stage_weights, self.logit_weights = self._loss_weights(is_music)
 
     def _loss_weights(self, is_music: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return the weights of the squared errors: the inverse variance of the teacher's outputs, as in `Targets`."""
@@ -128,7 +129,7 @@ class Trainer:
         with torch.autocast(self._device, enabled=False):
             embedding = embedding.float()
             own = [*own, to_embedding(embedding), to_logits(embedding)]
-            weights = [*self._stage_weights, self._logit_weights]
+            weights = [*self.stage_weights, self.logit_weights]
             pairs = zip(own, [*hints, logits], weights, strict=True)
             return [((a.float() - b.float()) ** 2 * weight).mean() for a, b, weight in pairs]
 
