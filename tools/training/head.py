@@ -106,7 +106,10 @@ class Regression:
 def fit_regression(
     x: np.ndarray, classes: np.ndarray, settings: Regression, weight: np.ndarray | None = None
 ) -> LinearLayer:
-    """Fit the log odds of each class to features `(k, features)`; rows may have weights, `(k,)`."""
+    """Fit the log odds of each class to features `(k, features)`; rows may have weights, `(k,)`.
+
+    The fit has the precision of the features.
+    """
     weight = np.ones(len(x)) if weight is None else weight
     mean = np.average(x, axis=0, weights=weight)
     variance = np.average((x - mean) ** 2, axis=0, weights=weight)
@@ -116,7 +119,8 @@ def fit_regression(
     if settings.scale is not None:
         deviation = deviation / settings.scale
     model = LogisticRegression(C=settings.c, max_iter=3000)
-    model.fit((x - mean) / deviation, classes, sample_weight=weight)
+    scaled = ((x - mean) / deviation).astype(x.dtype)
+    model.fit(scaled, classes, sample_weight=weight)
     weights = (model.coef_ / deviation).T
     return LinearLayer(weights, model.intercept_ - mean @ weights)
 

@@ -72,4 +72,5 @@ class GenreHead:
         return examples and replace(examples, features=self._with_styles([examples.features])[0])
 
     def _with_styles(self, outputs: Outputs) -> Outputs:
-        return [np.concatenate([rows, self.styles(rows)], axis=1) for rows in outputs]
+        # Single precision halves the time, which is minutes
+        return [np.concatenate([rows, self.styles(rows)], axis=1).astype(np.float32) for rows in outputs]
