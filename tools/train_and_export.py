@@ -12,9 +12,10 @@ each genre, 10 songs or more, and measures it on songs that are held out. Albums
 The other forms train all layers. `paper` is trained on the labelled tracks alone, in minutes. `edge` and `nano` are
 distilled together from a teacher network on unlabelled sound, in hours, and their last layers are fitted to the
 labelled tracks and to music that the teacher labels; the teacher's weights are those of the release v0.0.1 of
-fschmid56/EfficientAT. With --warm-start, the distillation begins with the layers of the shipped networks; with
---heads-only, these are kept, and only the genres are fitted (without --teacher, to the labelled tracks alone). An
-interrupted run resumes with the same command. --architecture and --mels imply --from-scratch.
+fschmid56/EfficientAT. With --warm-start, the distillation begins with the layers of the shipped networks, and
+with --gpu-folder, another machine does most of it (tools.distil_on_gpu). With --heads-only, these layers are kept, and
+only the genres are fitted (without --teacher, to the labelled tracks alone). An interrupted run resumes with the same
+command. --architecture and --mels imply --from-scratch.
 
 The bundle is written to OUT/bundle, those of `edge` and `nano` to OUT/edge/bundle and OUT/nano/bundle; use it with
 `genre-edge classify --model OUT/bundle`.

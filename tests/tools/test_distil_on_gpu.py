@@ -1,5 +1,6 @@
 """Distillation with PyTorch: the same networks, effects and losses as with TensorFlow and numpy."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from tests.helpers.training import UntrainedTeacher, run_main, small_design
 from tools import distil_on_gpu
 from tools.training.distillation import audioset, folded, students
 from tools.training.distillation.effects import Effects, to_db, to_power
-from tools.training.distillation.gpu import effects, handover, keras_networks, network, prepare, training, views
+from tools.training.distillation.exchange import files, folder, keras_networks
+from tools.training.distillation.gpu import effects, network, training, views
 from tools.training.distillation.recordings import Recording
 from tools.training.distillation.student import Student
 from tools.training.distillation.targets import Targets
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.train
 BANDS, FRAMES = 128, 120
 
 
-def built(data: handover.NetworkData) -> network.Network:
+def built(data: files.NetworkData) -> network.Network:
     return network.Network(data.design, data.stage_ends, data.weights, data.heads)
 
 
@@ -59,7 +61,8 @@ def test_network_equals_keras(student: Student, patches: np.ndarray, rounded: bo
     for a, b in zip(own[:-1], reference[:-1], strict=True):
         difference = (a - channels_first(b)).detach().numpy()
         assert np.abs(difference).mean() < (0.01 if rounded else 1e-5) * float(a.std())
-    np.testing.assert_allclose(own[-1].detach(), reference[-1], atol=0.1 if rounded else 1e-4)
+    difference = own[-1].detach().numpy() - reference[-1].numpy()
+    assert np.abs(difference).max() < (0.2 if rounded else 1e-3) * float(own[-1].std())
 
 
 def test_teacher_equals_keras(patches: np.ndarray) -> None:
@@ -103,7 +106,7 @@ def test_effects_equal_numpy(x: np.ndarray) -> None:
     own, other = torch.from_numpy(x), torch.from_numpy(x[::-1].copy())
     gain_db = torch.tensor([-6.0, 0.0, 12.0])
     low, high, slope = torch.tensor([10.0, 0.0, 30.0]), torch.tensor([90.0, 127.0, 60.0]), torch.tensor([3.0, 9.0, 0.5])
-    front_end = views.FrontEnd.of(prepare.constants())
+    front_end = views.FrontEnd.of(folder.constants())
     own_input = effects.normalise(
         own, torch.from_numpy(front_end.gain), front_end.top_db, front_end.offset, front_end.divisor
     )
@@ -134,87 +137,137 @@ def test_codec_keeps_what_is_loud(x: np.ndarray) -> None:
     np.testing.assert_allclose(coded, np.where(faint, x - 7, x), atol=1e-4)
 
 
-def sounds(lengths: tuple[int, ...]) -> views.Sounds:
+def counting(lengths: tuple[int, ...], weights: tuple[float, ...]) -> views.Spectrograms:
     """Return spectrograms whose values count the frames, from 1000 times the number of the recording."""
     found = [np.tile(1000 * i + np.arange(n), (BANDS, 1)).astype(np.float32) for i, n in enumerate(lengths)]
-    return views.Sounds(found, np.ones(len(lengths)), "cpu")
+    made = views.Spectrograms(found, np.array(weights), "cpu")
+    made.frames = torch.from_numpy(np.concatenate(found, axis=1).T.copy())  # half precision does not count to 2000
+    return made
 
 
-def test_crops_stay_in_their_recording() -> None:
-    """Also those at another speed, backwards, and of recordings that are shorter than the crop."""
-    made = sounds((500, 40, 200))
-    made.frames = made.frames.float()  # half precision does not count to 2000
-    crops = made.crop(300, 150, torch.Generator().manual_seed(0)).numpy()
-    assert crops.shape == (300, BANDS, 150)
+def test_crops() -> None:
+    """They stay in their recording, which is chosen by its weight, and go on by a steady step but for repetitions."""
+    lengths, n = (500, 40, 200), 400
+    made = counting(lengths, (1.0, 2.0, 1.0))
+    crops = made.crop(n, 150, torch.Generator().manual_seed(0)).numpy()
+    assert crops.shape == (n, BANDS, 150)
     number, frame = np.divmod(crops[:, BANDS // 2], 1000)
-    assert (number == number[:, :1]).all() and set(np.unique(number)) == {0, 1, 2}
-    assert (frame < np.array([500, 40, 200])[number[:, 0].astype(int)][:, None]).all()
+    assert (number == number[:, :1]).all()
+    assert (frame < np.array(lengths)[number[:, 0].astype(int)][:, None]).all()
+    assert (number[:, 0] == 1).mean() == pytest.approx(0.5, abs=0.1)
+    steps = np.diff(frame[number[:, 0] == 0], axis=1)
+    assert ((steps >= 0) & (steps <= 2)).mean() > 0.99  # except where a piece is repeated
+    assert 0.6 < ((steps >= 0).all(axis=1)).mean() < 1
 
 
-def test_views_are_reproducible() -> None:
-    """The same seed gives the same views; without degraded ones, student and teacher get the same."""
-    front_end, found = views.FrontEnd.of(prepare.constants()), sounds((500, 300))
-    found.frames = -found.frames % 60
-    torch.manual_seed(0)
-    first = views.ViewMaker(found, front_end, 3)
-    torch.manual_seed(0)
-    second = views.ViewMaker(found, front_end, 3)
-    (x, y), (again, _) = first.batch(6, 100, 0.0), second.batch(6, 100, 0.0)
-    assert torch.equal(x, again) and torch.equal(x, y) and x.shape == (6, 1, BANDS, 100)
-    degraded, clean = first.batch(16, 100, 1.0)
-    assert torch.isfinite(degraded).all() and not torch.isclose(degraded, clean).flatten(1).all(dim=1).any()
+def test_crops_backwards() -> None:
+    made = counting((500,), (1.0,))
+    crops = made.crop(200, 150, torch.Generator().manual_seed(0), backwards_share=0.5).numpy()
+    steps = np.diff(crops[:, BANDS // 2], axis=1)
+    assert (np.median(steps, axis=1) < 0).mean() == pytest.approx(0.5, abs=0.15)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, student: Student) -> Path:
+def spectrograms() -> views.Spectrograms:
+    rng = np.random.default_rng(0)
+    return views.Spectrograms([rng.normal(-30, 15, (BANDS, n)) for n in (500, 300)], np.ones(2), "cpu")
+
+
+@pytest.mark.parametrize("is_varied", [False, True])
+def test_views_are_reproducible(spectrograms: views.Spectrograms, is_varied: bool) -> None:
+    """The same seed gives the same views, and so does a restart."""
+    front_end = views.FrontEnd.of(folder.constants())
+    makers = [views.ViewMaker(spectrograms, front_end, 3, is_varied) for _ in range(2)]
+    first, second = ([maker.batch(6, 100, 0.5) for _ in range(2)] for maker in makers)
+    makers[0].restart()
+    third = [makers[0].batch(6, 100, 0.5) for _ in range(2)]
+    for a, b, c in zip(first, second, third, strict=True):
+        assert torch.equal(a[0], b[0]) and torch.equal(a[0], c[0]) and torch.equal(a[1], c[1])
+    assert not torch.equal(first[0][0], first[1][0]) and first[0][0].shape == (6, 1, BANDS, 100)
+
+
+def test_degraded_views(spectrograms: views.Spectrograms) -> None:
+    """Without degradation, student and teacher get the same; most degraded views differ from the teacher's."""
+    maker = views.ViewMaker(spectrograms, views.FrontEnd.of(folder.constants()), 0)
+    assert torch.equal(*maker.batch(8, 100, 0.0))
+    degraded, clean = maker.batch(64, 100, 1.0)
+    assert torch.isfinite(degraded).all() and torch.isfinite(clean).all()
+    assert (degraded != clean).flatten(1).any(dim=1).float().mean() > 0.8
+
+
+@pytest.fixture
+def gpu_folder(tmp_path: Path, student: Student) -> Path:
     """Return a folder of a small distillation."""
     found, rng = [], np.random.default_rng(0)
     for i in range(4):
         cached = tmp_path / f"{i}.npy"
         np.save(cached, rng.normal(-30, 15, (BANDS, 300)).astype(np.float16))
         found.append(Recording(str(i), "music", cached, 300))
-    prepare.write(tmp_path / "gpu", {"edge": student}, UntrainedTeacher(), found[:3], found[3:])
+    folder.write(tmp_path / "gpu", {"edge": student}, UntrainedTeacher(), found[:3], found[3:])
     return tmp_path / "gpu"
 
 
-def test_training_adds_up(folder: Path) -> None:
-    """A run writes trained networks, and the next one goes on with them."""
-    words = (folder, "--minutes", 0.02, "--batch", 4, "--frames", 100, "--device", "cpu", "--full-precision")
-    numbers, kernels = [], [handover.load_networks(folder / handover.START)[0]["edge"].weights["stem.kernel"]]
-    for _ in range(2):
-        done = run_main(distil_on_gpu, *words)
-        assert done.code == 0 and "edge: explained: clean" in done.stdout, done.stderr
-        networks, constants = handover.load_networks(folder / handover.TRAINED)
-        assert list(networks) == ["edge"]
-        numbers.append(int(constants["views"]))
-        kernels.append(networks["edge"].weights["stem.kernel"])
-    assert 0 < numbers[0] < numbers[1] and numbers[0] % 4 == 0
-    assert not np.array_equal(kernels[0], kernels[1]) and not np.array_equal(kernels[1], kernels[2])
+WORDS = ("--minutes", 0.02, "--batch", 4, "--frames", 100, "--device", "cpu", "--learning-rate", 1e-4)
 
 
-def test_loss_weights_equal_targets(folder: Path) -> None:
+def test_training_adds_up(gpu_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run writes trained networks, also on the way, and the next one goes on with them."""
+    monkeypatch.setattr(distil_on_gpu, "REPORT_S", 0.0)
+    first = run_main(distil_on_gpu, gpu_folder, *WORDS)
+    assert first.code == 0 and " s: 1 steps; losses: edge " in first.stdout, first.stderr
+    assert "edge: embedding, clean " in first.stdout
+    networks, constants = files.load_networks(gpu_folder / files.TRAINED)
+    start = files.load_networks(gpu_folder / files.START)[0]["edge"].weights
+    weights, n_views = networks["edge"].weights, int(constants["views"])
+    assert list(networks) == ["edge"] and n_views > 0 and n_views % 4 == 0
+    assert 0 < np.abs(weights["stem.kernel"] - start["stem.kernel"]).max() < 0.1
+    shifted = replace(networks["edge"], weights={**weights, "last.bias": weights["last.bias"] + 1})
+    files.save_networks(gpu_folder / files.TRAINED, {"edge": shifted}, constants)
+    second = run_main(distil_on_gpu, gpu_folder, *WORDS)
+    assert second.code == 0, second.stderr
+    networks, constants = files.load_networks(gpu_folder / files.TRAINED)
+    assert int(constants["views"]) > n_views
+    np.testing.assert_allclose(networks["edge"].weights["last.bias"], weights["last.bias"] + 1, atol=0.1)
+
+
+def test_diverged_training_keeps_the_networks(gpu_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run_main(distil_on_gpu, gpu_folder, *WORDS).code == 0
+    before = (gpu_folder / files.TRAINED).read_bytes()
+    step = training.Trainer.step
+
+    def diverging(self: training.Trainer, learning_rate: float, rounded: bool) -> torch.Tensor:
+        return step(self, float("nan"), rounded)
+
+    monkeypatch.setattr(training.Trainer, "step", diverging)
+    done = run_main(distil_on_gpu, gpu_folder, *WORDS)
+    assert done.code == 1 and "the training diverged" in done.stderr
+    assert (gpu_folder / files.TRAINED).read_bytes() == before
+
+
+def test_loss_weights_equal_targets(gpu_folder: Path) -> None:
     """The losses weigh as in the training with TensorFlow, for the same outputs of the teacher."""
-    networks, constants = handover.load_networks(folder / handover.START)
-    front_end, kept = views.FrontEnd.of(constants), handover.load_sounds(folder)
-    maker = views.ViewMaker(views.Sounds.load(folder, kept, "cpu"), front_end, 0)
-    batches: list[np.ndarray] = []
-    batch = maker.batch
-
-    def recorded(*arguments: object) -> tuple[torch.Tensor, torch.Tensor]:
-        x, y = batch(*arguments)
-        batches.append(y.permute(0, 2, 3, 1).numpy())
-        return x, y
-
-    maker.batch = recorded
-    teacher = training.Teacher(built(networks[handover.TEACHER]))
-    is_music = torch.from_numpy(constants["is_music"])
-    trainer = training.Trainer(
-        teacher, {"edge": built(networks["edge"])}, is_music, maker, training.Settings(1, 4, 100, half=False)
-    )
+    networks, constants = files.load_networks(gpu_folder / files.START)
+    listed, front_end = files.load_list(gpu_folder), views.FrontEnd.of(constants)
+    maker = views.ViewMaker(views.Spectrograms.load(gpu_folder, listed, "cpu"), front_end, 0)
+    teacher = training.Teacher(built(networks[files.TEACHER]))
+    is_music, settings = torch.from_numpy(constants["is_music"]), training.Settings(1, 4, 100, False, 1e-3)
+    trainer = training.Trainer(teacher, {"edge": built(networks["edge"])}, is_music, maker, settings)
+    maker.restart()
+    batches = [
+        maker.batch(training.SMALL_BATCH, 100, training.DEGRADED_SHARE)[1].permute(0, 2, 3, 1).numpy()
+        for _ in range(training.STATISTICS_BATCHES)
+    ]
     targets = Targets(UntrainedTeacher(), batches)
     for own, expected in zip(trainer.stage_weights, targets.stage_weights(), strict=True):
-        np.testing.assert_allclose(own.flatten(), expected, rtol=0.02)
-    np.testing.assert_allclose(trainer.logit_weights, targets.logit_weights(audioset.is_music()), rtol=0.02)
+        np.testing.assert_allclose(own.flatten(), expected, rtol=0.01)
+    np.testing.assert_allclose(trainer.logit_weights, targets.logit_weights(audioset.is_music()), rtol=0.01)
+
+
+@pytest.mark.parametrize("name", ["spectrograms.json", "spectrograms/0.npy", "start.npz"])
+def test_incomplete_folder(gpu_folder: Path, name: str) -> None:
+    (gpu_folder / name).unlink()
+    done = run_main(distil_on_gpu, gpu_folder, *WORDS)
+    assert done.code == 1 and f"{gpu_folder / name}: cannot be read" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -222,7 +275,7 @@ def test_loss_weights_equal_targets(folder: Path) -> None:
     [
         (("--minutes", "0"), "--minutes must be positive"),
         (("--minutes", "1", "--batch", "0"), "--batch at least 1"),
-        (("--minutes", "1", "--device", "cpu"), "missing/start: no networks of a distillation: "),
+        (("--minutes", "1", "--device", "nowhere"), "PyTorch cannot use the device 'nowhere'"),
     ],
 )
 def test_refused_arguments(tmp_path: Path, words: tuple[str, ...], message: str) -> None:

@@ -1,6 +1,5 @@
 """The folder that passes a distillation to a GPU and back, without PyTorch."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +11,10 @@ from genre_edge.errors import ModelError
 from tests.helpers.training import UntrainedTeacher, small_design
 from tools.training.distillation import audioset, students
 from tools.training.distillation.effects import Effects
-from tools.training.distillation.gpu import handover, keras_networks, prepare
-from tools.training.distillation.gpu.handover import NetworkData, Sound
+from tools.training.distillation.exchange import files, folder, keras_networks
+from tools.training.distillation.exchange.files import NetworkData, SpectrogramFile
 from tools.training.distillation.recordings import Recording, Sampler
+from tools.training.distillation.start import TrainedStart
 from tools.training.distillation.student import Student
 
 pytestmark = pytest.mark.train
@@ -34,7 +34,7 @@ def patches() -> np.ndarray:
 
 
 @pytest.fixture
-def recordings(tmp_path: Path) -> Iterator[list[Recording]]:
+def recordings(tmp_path: Path) -> list[Recording]:
     found = []
     for i, n in enumerate((300, 500, 200, 900)):
         cached = tmp_path / "cache" / f"{i}.npy"
@@ -54,61 +54,76 @@ def test_student_from_its_data(patches: np.ndarray) -> None:
 
 def test_student_from_other_data() -> None:
     data = keras_networks.student_data(randomised(0))
-    other = replace(data, design=replace(data.design, last=8))
-    missing = replace(data, weights={k: v for k, v in data.weights.items() if k != "stem.kernel"})
-    for wrong in (other, missing):
+    other = replace(data, design=replace(data.design, activation="hard_swish"))
+    smaller = replace(data, weights=dict(data.weights) | {"stem.bias": data.weights["stem.bias"][:-1]})
+    for wrong in (other, smaller):
         with pytest.raises(ModelError, match="another architecture"):
             keras_networks.assign(randomised(1), wrong)
 
 
 def test_networks_are_read_as_written(tmp_path: Path) -> None:
     networks = {"edge": keras_networks.student_data(randomised(0))}
-    handover.save_networks(tmp_path / "x", networks, {"views": np.array(7)})
-    read, constants = handover.load_networks(tmp_path / "x")
+    files.save_networks(tmp_path / "x.npz", networks, {"views": np.array(7)})
+    read, constants = files.load_networks(tmp_path / "x.npz")
     assert int(constants["views"]) == 7 and list(read) == ["edge"]
     assert replace(read["edge"], weights={}) == replace(networks["edge"], weights={})
     assert set(read["edge"].weights) == set(networks["edge"].weights)
     assert all(np.array_equal(read["edge"].weights[k], v) for k, v in networks["edge"].weights.items())
 
 
-@pytest.mark.parametrize("name", ["x.json", "x.npz"])
-def test_damaged_networks(tmp_path: Path, name: str) -> None:
-    """A missing file and a damaged one are named."""
-    handover.save_networks(tmp_path / "x", {"edge": keras_networks.student_data(randomised(0))}, {})
-    content = (tmp_path / name).read_bytes()
-    (tmp_path / name).write_bytes(content[: len(content) // 2])
-    with pytest.raises(SystemExit, match=r"x: no networks of a distillation: "):
-        handover.load_networks(tmp_path / "x")
-    (tmp_path / name).unlink()
-    with pytest.raises(SystemExit, match=r"x: no networks of a distillation: "):
-        handover.load_networks(tmp_path / "x")
+@pytest.mark.parametrize("share", [None, 0, 0.5, 0.99])
+def test_damaged_networks(tmp_path: Path, share: float | None) -> None:
+    """A missing, empty or truncated file ends the program with its name and the reason."""
+    path = tmp_path / "x.npz"
+    if share is not None:
+        files.save_networks(path, {"edge": keras_networks.student_data(randomised(0))}, {})
+        path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(SystemExit, match=r"x\.npz: cannot be read as networks of a distillation: "):
+        files.load_networks(path)
 
 
-def test_damaged_list_of_sounds(tmp_path: Path) -> None:
-    sounds = [Sound("sounds/a.npy", 0.5, False)]
-    handover.save_sounds(tmp_path, sounds)
-    assert handover.load_sounds(tmp_path) == sounds
-    (tmp_path / "sounds.json").write_text('[{"file": "a.npy"}]')
-    with pytest.raises(SystemExit, match=r"sounds\.json: no list of spectrograms: "):
-        handover.load_sounds(tmp_path)
+@pytest.mark.parametrize("name", ["stem.gain", "block_2_se_excite.bias", "block_3_expand.kernel", "to_logits.bias"])
+def test_missing_weights(tmp_path: Path, name: str) -> None:
+    data = keras_networks.student_data(randomised(0))
+    weights = {key: value for key, value in data.weights.items() if key != name}
+    files.save_networks(tmp_path / "x.npz", {"edge": replace(data, weights=weights)}, {})
+    with pytest.raises(SystemExit, match=rf"{name} is missing"):
+        files.load_networks(tmp_path / "x.npz")
+
+
+def test_damaged_list_of_spectrograms(tmp_path: Path) -> None:
+    listed = [SpectrogramFile("spectrograms/a.npy", 0.5, False)]
+    files.save_list(tmp_path, listed)
+    assert files.load_list(tmp_path) == listed
+    (tmp_path / "spectrograms.json").write_text('[{"file": "a.npy"}]')
+    with pytest.raises(SystemExit, match=r"spectrograms\.json: cannot be read as a list of spectrograms: "):
+        files.load_list(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", None])
+def test_damaged_spectrogram(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(SystemExit, match=r"a\.npy: cannot be read as a spectrogram: "):
+        files.load_spectrogram(tmp_path, SpectrogramFile("a.npy", 1.0, False))
 
 
 def test_folder_is_complete(tmp_path: Path, recordings: list[Recording]) -> None:
     """Networks, constants and spectrograms are in the folder; recordings are chosen as often as by `Sampler`."""
-    student, folder = randomised(0), tmp_path / "gpu"
+    student, to = randomised(0), tmp_path / "gpu"
     for _ in range(2):  # the second call finds the spectrograms of the first
-        prepare.write(folder, {"edge": student}, UntrainedTeacher(), recordings[:3], recordings[3:])
-    networks, constants = handover.load_networks(folder / handover.START)
+        folder.write(to, {"edge": student}, UntrainedTeacher(), recordings[:3], recordings[3:])
+    networks, constants = files.load_networks(to / files.START)
     assert set(networks) == {"edge", "teacher"} and networks["edge"].heads == ("to_embedding", "to_logits")
     assert np.array_equal(constants["is_music"], audioset.is_music())
     assert np.allclose(constants["band_hz"], Effects(students.MEL).band_hz)
-    sounds = handover.load_sounds(folder)
-    assert [sound.is_validation for sound in sounds] == [False, False, False, True]
-    by_file = {sound.file: sound.weight for sound in sounds}
+    listed = files.load_list(to)
+    assert [file.is_validation for file in listed] == [False, False, False, True]
+    by_name = {Path(file.file).name: file for file in listed}
     for recording, share in Sampler(recordings[:3]).probabilities():
-        file = f"sounds/{recording.cached.name}"
-        assert by_file[file] == share
-        assert np.array_equal(np.load(folder / file), recording.frames())
+        file = by_name[recording.cached.name]
+        assert file.weight == share
+        assert np.array_equal(files.load_spectrogram(to, file), recording.frames())
 
 
 def test_spectrograms_on_another_file_system(
@@ -120,9 +135,16 @@ def test_spectrograms_on_another_file_system(
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr("os.link", refuse)
-    prepare.write(tmp_path / "gpu", {"edge": randomised(0)}, UntrainedTeacher(), recordings[:3], recordings[3:])
-    names = sorted(path.name for path in (tmp_path / "gpu" / "sounds").iterdir())
+    folder.write(tmp_path / "gpu", {"edge": randomised(0)}, UntrainedTeacher(), recordings[:3], recordings[3:])
+    names = sorted(path.name for path in (tmp_path / "gpu" / "spectrograms").iterdir())
     assert names == ["0.npy", "1.npy", "2.npy", "3.npy"]
+
+
+def test_start_without_a_student() -> None:
+    """A network that the GPU did not train is named."""
+    start = TrainedStart({"nano": keras_networks.student_data(randomised(0))})
+    with pytest.raises(ModelError, match="the GPU has trained nano, but not edge"):
+        start.assign({"edge": randomised(1)}, lambda: ([], np.empty(0), np.empty(0)))
 
 
 def test_probabilities_of_recordings(recordings: list[Recording]) -> None:

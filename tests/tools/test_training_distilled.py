@@ -39,8 +39,8 @@ from tools.training.distillation import (
     track_copies,
     views,
 )
+from tools.training.distillation.exchange import files
 from tools.training.distillation.function_matching import Phase
-from tools.training.distillation.gpu import handover
 from tools.training.distillation.recordings import Recording
 from tools.training.distillation.start import ShippedStart, view_seed
 from tools.training.embedding import Embedder
@@ -216,16 +216,16 @@ def test_gpu_folder(data: Path, out: Path) -> None:
     first = train(data, *arguments, shipped_bundles=out)
     assert first.code == 0 and "gpu is ready for tools.distil_on_gpu" in first.stdout, first.stderr
     assert not (data / "after-gpu" / "edge").exists()
-    networks, _ = handover.load_networks(data / "gpu" / handover.START)
-    trained = {"edge": networks["edge"]}
-    trained["edge"].weights["stem.bias"][:] += 1  # type: ignore[index]
-    handover.save_networks(data / "gpu" / handover.TRAINED, trained, {"views": np.array(2_500_000)})
+    networks, _ = files.load_networks(data / "gpu" / files.START)
+    weights = networks["edge"].weights
+    trained = {"edge": replace(networks["edge"], weights={**weights, "stem.bias": weights["stem.bias"] + 1})}
+    files.save_networks(data / "gpu" / files.TRAINED, trained, {"views": np.array(2_500_000)})
     second = train(data, *arguments, shipped_bundles=out)
     assert second.code == 0 and "start: edge: embedding, clean" in second.stdout, second.stderr
     bundle = Model(data / "after-gpu" / "edge" / "bundle").bundle
     assert bundle.metrics["gpu_views"] == 2_500_000
     card = (data / "after-gpu" / "edge" / "bundle" / "MODEL_CARD.md").read_text()
-    assert "2.5 million were learnt on a GPU" in card
+    assert "a GPU trained it with 2.5 million views" in card
     (_, before), (_, after) = (
         tflite_weights.weights((path / "edge" / "bundle" / "model.tflite").read_bytes())[0]
         for path in (out, data / "after-gpu")

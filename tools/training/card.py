@@ -251,7 +251,8 @@ def _layers_of(bundle: Bundle) -> str:
     if "warm_start" in bundle.metrics:
         text += f"\nThe distillation began with the int8 weights of {bundle.metrics['warm_start']}.\n"
     if "gpu_views" in bundle.metrics:
-        text += f"Of its views, {bundle.metrics['gpu_views'] / 1e6:.1f} million were learnt on a GPU (docs/model.md).\n"
+        millions = bundle.metrics["gpu_views"] / 1e6
+        text += f"Before its last phase, a GPU trained it with {millions:.1f} million views (docs/model.md).\n"
     if "layers_of" not in bundle.metrics:
         return text
     return text + (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -93,6 +93,7 @@ class Regression:
         balanced: whether `fit_genre_layer` gives the tracks of each genre the same weight together.
         least_deviation: features that deviate less are not scaled up to deviation 1 but by this one, relative to the
             root mean square of all deviations. Large weights of rare features would cost the others their int8 steps.
+        dtype: precision of the fit (single precision with scikit-learn releases whose solver has it).
         scale: the deviation that each feature is scaled to, `(features,)`; None for 1. The weights of a feature with a
             smaller one are more strongly regularised.
     """
@@ -100,16 +101,14 @@ class Regression:
     c: float
     balanced: bool = False
     least_deviation: float = 0.0
+    dtype: type[np.floating[Any]] = np.float64
     scale: np.ndarray | None = field(default=None, compare=False)
 
 
 def fit_regression(
     x: np.ndarray, classes: np.ndarray, settings: Regression, weight: np.ndarray | None = None
 ) -> LinearLayer:
-    """Fit the log odds of each class to features `(k, features)`; rows may have weights, `(k,)`.
-
-    The fit has the precision of the features.
-    """
+    """Fit the log odds of each class to features `(k, features)`; rows may have weights, `(k,)`."""
     weight = np.ones(len(x)) if weight is None else weight
     mean = np.average(x, axis=0, weights=weight)
     variance = np.average((x - mean) ** 2, axis=0, weights=weight)
@@ -119,8 +118,7 @@ def fit_regression(
     if settings.scale is not None:
         deviation = deviation / settings.scale
     model = LogisticRegression(C=settings.c, max_iter=3000)
-    scaled = ((x - mean) / deviation).astype(x.dtype)
-    model.fit(scaled, classes, sample_weight=weight)
+    model.fit(((x - mean) / deviation).astype(settings.dtype), classes, sample_weight=weight)
     weights = (model.coef_ / deviation).T
     return LinearLayer(weights, model.intercept_ - mean @ weights)
 

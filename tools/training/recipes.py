@@ -24,7 +24,8 @@ def trainers(
     """Yield each job with the function that trains its network on labelled tracks, with checkpoints in `out / run`.
 
     Students are distilled together before the first is yielded; the function then fits their last layer. With
-    `heads_only`, they keep the layers of the shipped networks.
+    `heads_only`, they keep the layers of the shipped networks. With a `gpu_folder` that has no trained networks yet,
+    the folder is written, and nothing is yielded.
 
     Args:
         jobs: students with the same data, or one network to train on labels.
@@ -41,6 +42,10 @@ def trainers(
         from tools.training.distillation import distilled  # imports TensorFlow, which takes seconds
 
         distillation = distilled.Distillation(jobs, tracks, unused, run)
+        if distillation.waits_for_gpu:
+            distillation.write_gpu_folder()
+            return
+        distillation.train()
         for job in jobs:
             yield job, distillation.student(job).fit
     elif jobs[0].architecture.student:

@@ -9,8 +9,8 @@ import numpy as np
 from genre_edge.model.bundle import Bundle
 from tools.training.data import Track
 from tools.training.distillation import audioset, backbone, efficientat, recordings, shipped, students, teacher_heads
+from tools.training.distillation.exchange import files
 from tools.training.distillation.function_matching import AFTER_GPU_PHASES, PHASES, WARM_PHASES, Distiller, Phase
-from tools.training.distillation.gpu import handover
 from tools.training.distillation.headless import HeadlessStudent
 from tools.training.distillation.int8_features import Int8Features
 from tools.training.distillation.pseudo_labels import Labeller, PseudoLabels
@@ -28,35 +28,54 @@ class Distillation:
         run: name of the checkpoint's directory in the job's `out`; a finished run is restored.
 
     Raises:
-        SystemExit: there are too few recordings, or the checkpoint belongs to another run.
+        SystemExit: there are too few recordings, or the job's folder for a GPU is damaged.
     """
 
     def __init__(self, jobs: Sequence[TrainingJob], tracks: list[Track], unused: list[Track], run: str) -> None:
         job = jobs[0]
         assert job.teacher
-        self._recordings = backbone.load_recordings(job, tracks, unused)
+        self._job, self._recordings = job, backbone.load_recordings(job, tracks, unused)
         self._teacher = efficientat.Teacher(efficientat.load_weights(job.teacher))
-        self._gpu_views = 0  # of the training on a GPU
-        designs = {job.student: students.DESIGNS[job.student] for job in jobs}
-        self._start = {job.student: shipped.snapshot(job.student, job.out / "start") for job in jobs if job.warm_start}
-        start, phases = self._start_and_phases(job)
-        self._distiller = Distiller(designs, self._teacher, self._recordings, job.out / run, phases, job.seed, start)
-        if job.gpu_folder and not isinstance(start, TrainedStart):
-            self._distiller.write_gpu_folder(job.gpu_folder)
-            print(f"{job.gpu_folder} is ready for tools.distil_on_gpu; after that, repeat this command")
-            raise SystemExit(0)
-        self._explained = self._distiller.run()
         self._labeller = Labeller(self._teacher, job.architecture)
+        self._gpu_views = 0  # that a GPU has trained on
+        self._shipped = {
+            job.student: shipped.snapshot(job.student, job.out / "start") for job in jobs if job.warm_start
+        }
+        start, phases = self._start_and_phases()
+        designs = {job.student: students.DESIGNS[job.student] for job in jobs}
+        self._distiller = Distiller(designs, self._teacher, self._recordings, job.out / run, phases, job.seed, start)
+        self._explained: dict[str, dict[str, float]] = {}
 
-    def _start_and_phases(self, job: TrainingJob) -> tuple[Start | None, tuple[Phase, ...]]:
-        if job.gpu_folder and (job.gpu_folder / f"{handover.TRAINED}.npz").exists():
-            networks, constants = handover.load_networks(job.gpu_folder / handover.TRAINED)
+    def _start_and_phases(self) -> tuple[Start | None, tuple[Phase, ...]]:
+        folder = self._job.gpu_folder
+        if folder and (folder / files.TRAINED).exists():
+            networks, constants = files.load_networks(folder / files.TRAINED)
             self._gpu_views = int(constants["views"])
             return TrainedStart(networks), AFTER_GPU_PHASES
-        if not self._start:
+        if not self._shipped:
             return None, PHASES
-        content = {name: shipped.network_content(bundle) for name, bundle in self._start.items()}
+        content = {name: shipped.network_content(bundle) for name, bundle in self._shipped.items()}
         return ShippedStart(content), WARM_PHASES
+
+    @property
+    def waits_for_gpu(self) -> bool:
+        """Whether the job's folder for a GPU has no trained networks yet."""
+        return self._job.gpu_folder is not None and not self._gpu_views
+
+    def write_gpu_folder(self) -> None:
+        """Write the folder for `tools.distil_on_gpu`."""
+        assert self._job.gpu_folder
+        self._distiller.write_gpu_folder(self._job.gpu_folder)
+        print(f"{self._job.gpu_folder} is ready for tools.distil_on_gpu; after that, repeat this command")
+
+    def train(self) -> None:
+        """Train the students, or restore them.
+
+        Raises:
+            ModelError: a network to start from has another architecture.
+            SystemExit: the checkpoint belongs to another run.
+        """
+        self._explained = self._distiller.run()
 
     def student(self, job: TrainingJob) -> HeadlessStudent:
         """Return the student of a job, quantised, with styles and sounds as the teacher predicts them."""
@@ -79,7 +98,7 @@ class Distillation:
             "explained": {name: round(value, 4) for name, value in self._explained[job.student].items()},
         }
         if job.warm_start:
-            bundle = Bundle.load(self._start[job.student])
+            bundle = Bundle.load(self._shipped[job.student])
             metrics["warm_start"] = f"{bundle.name} {bundle.version}"
         if self._gpu_views:
             metrics["gpu_views"] = self._gpu_views

@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from genre_edge.system.atomic_write import write_atomically
 from tools.training.distillation import audioset, efficientat, parameters, students, views
-from tools.training.distillation.gpu import prepare
+from tools.training.distillation.exchange import folder as exchange_folder
 from tools.training.distillation.recordings import Recording, recordings_digest
 from tools.training.distillation.start import Examples, Start, view_seed
 from tools.training.distillation.student import Student
@@ -91,13 +91,13 @@ class Distiller:
         teacher: the teacher.
         recordings: unlabelled sound. Those with the smallest digests are kept for validation, so that few of them
             change when recordings are added.
-        checkpoint: directory; a run with other parameters is refused.
+        checkpoint: directory of the checkpoints; `run` refuses those of a run with other parameters.
         phases: see PHASES; WARM_PHASES and AFTER_GPU_PHASES with `start`.
         seed: of all random numbers; those of the views depend on `start`, too.
         start: networks whose training is continued.
 
     Raises:
-        SystemExit: the checkpoint belongs to another run, or there are too few recordings.
+        SystemExit: there are too few recordings.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Distiller:
         if start:
             identity["start"] = start.digest
         self._view_seed = view_seed(seed, start)
-        _check_identity(checkpoint, identity | {"phases": [asdict(phase) for phase in phases]})
+        self._identity = identity | {"phases": [asdict(phase) for phase in phases]}
         self._teacher, self._phases, self._seed, self._start = teacher, phases, seed, start
         self._is_music = audioset.is_music()
         by_digest = sorted(recordings, key=lambda recording: recording.cached.name)  # of the content, at random
@@ -133,8 +133,8 @@ class Distiller:
         self._optimizer = keras.optimizers.Adam(beta_2=0.99, clipnorm=parameters.GRADIENT_NORM)
         self._optimizer.build(self._variables)
         state = tf.train.Checkpoint(done=self._done, optimizer=self._optimizer, averages=self._averages, **parts)
+        self._checkpoint = checkpoint
         self._manager = tf.train.CheckpointManager(state, str(checkpoint), max_to_keep=2)
-        state.restore(self._manager.latest_checkpoint)
 
     def run(self) -> dict[str, dict[str, float]]:
         """Train to the end, print the progress, and return each student's share of explained variance.
@@ -143,7 +143,10 @@ class Distiller:
 
         Raises:
             ModelError: a network to start from has another architecture.
+            SystemExit: the checkpoint belongs to a run with other parameters.
         """
+        _check_identity(self._checkpoint, self._identity)
+        self._manager.restore_or_initialize()
         maker = views.ViewMaker(self._recordings)
         rng = np.random.default_rng([self._seed, 1])
         examples = [maker.batch(self._phases[0].batch, rng)[1].astype(np.float32) for _ in range(STATISTICS_BATCHES)]
@@ -160,7 +163,7 @@ class Distiller:
         """Write the folder for `tools.distil_on_gpu`, with the students' first weights; needs a start."""
         assert self._start
         self._start.assign(self.students, lambda: self._examples(views.ViewMaker(self._recordings)))
-        prepare.write(folder, self.students, self._teacher, self._recordings, self._validation)
+        exchange_folder.write(folder, self.students, self._teacher, self._recordings, self._validation)
 
     def _start_students(self, targets: Targets, maker: views.ViewMaker) -> None:
         """Give the students their first weights."""

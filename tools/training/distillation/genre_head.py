@@ -11,7 +11,7 @@ from tools.training import head
 from tools.training.distillation import audioset
 from tools.training.head import LinearLayer, Outputs, Regression, WeightedExamples
 
-SETTINGS = Regression(0.1, balanced=True)
+SETTINGS = Regression(0.1, balanced=True, dtype=np.float32)  # twice as fast as double precision
 PRIOR_WEIGHT = 0.5  # of the log odds of the genres' styles
 FRAMES_ONLY_WEIGHT = 0.25  # of a track without audio
 
@@ -72,5 +72,4 @@ class GenreHead:
         return examples and replace(examples, features=self._with_styles([examples.features])[0])
 
     def _with_styles(self, outputs: Outputs) -> Outputs:
-        # Single precision halves the time, which is minutes
-        return [np.concatenate([rows, self.styles(rows)], axis=1).astype(np.float32) for rows in outputs]
+        return [np.concatenate([rows, self.styles(rows)], axis=1) for rows in outputs]

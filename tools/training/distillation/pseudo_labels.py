@@ -26,7 +26,7 @@ from tools.training.jobs import TrainingJob
 BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.5), 500
 WEIGHT = 0.3  # of all views together, relative to the tracks
 LEAST_SHARE = 0.02  # a view is no example of less probable genres, which saves time
-SETTINGS = Regression(0.03, balanced=True)
+SETTINGS = Regression(0.03, balanced=True, dtype=np.float32)
 
 
 class Labeller:

@@ -9,8 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tools.training.distillation.gpu import keras_networks
-from tools.training.distillation.gpu.handover import NetworkData
+from genre_edge.errors import ModelError
+from tools.training.distillation.exchange import keras_networks
+from tools.training.distillation.exchange.files import NetworkData
 from tools.training.distillation.student import Student
 
 Examples = tuple[list[np.ndarray], np.ndarray, np.ndarray]  # students' inputs; the teacher's embedding and logits
@@ -75,6 +76,8 @@ class TrainedStart:
         return hashlib.sha256(content).hexdigest()
 
     def assign(self, students: Mapping[str, Student], examples: Callable[[], Examples]) -> None:
+        if missing := students.keys() - self.networks.keys():
+            raise ModelError(f"the GPU has trained {', '.join(self.networks)}, but not {min(missing)}")
         for name, student in students.items():
             keras_networks.assign(student, self.networks[name])
 

@@ -21,7 +21,7 @@ from tools.training.head import LinearLayer, Outputs, Regression, WeightedExampl
 BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.35), 80
 NOT_MUSIC_BATCHES = 40
 SOUNDS = ["music", "speech", "animal", "noise"]
-SOUND_REGRESSION = Regression(0.03, least_deviation=0.5)
+SOUND_REGRESSION = Regression(0.03, least_deviation=0.5, dtype=np.float32)
 STYLE_C = 100.0  # hardly any regularisation of two parameters
 MAX_SLOPE = 30.0  # the slope for which regularisation costs as much as guessing
 

@@ -53,8 +53,8 @@ class ViewMaker:
         x = self._crop(batch.n_frames, rng)
         if rng.random() < parameters.MIXED_SHARE:
             x = self._effects.mix(x, self._crop(batch.n_frames, rng), rng.uniform(*parameters.MIX_DB))
-        if rng.random() < parameters.FLOOR_SHARE:
-            x = np.maximum(x, x.max() - np.float32(rng.uniform(*parameters.FLOOR_DB)))
+        if rng.random() < parameters.NOISE_FLOOR_SHARE:
+            x = np.maximum(x, x.max() - np.float32(rng.uniform(*parameters.NOISE_FLOOR_DB)))
         return self._degraded(x, rng) if rng.random() < batch.degraded_share else (x, x)
 
     def _crop(self, n_frames: int, rng: np.random.Generator) -> Frames:

@@ -1,6 +1,6 @@
 """Effects on batches of sounds, simulated in their mel spectrograms, `(k, n_mels, n)` float32 in dB.
 
-The same as in `tools.training.distillation.effects`, for tensors; parameters are tensors with a value for each sound.
+The arithmetic is that of `tools.training.distillation.effects`; parameters are tensors with a value for each sound.
 """
 
 from __future__ import annotations

@@ -5,16 +5,15 @@ Each batch normalisation is folded into its convolution: a channel of the kernel
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tools.training.distillation.exchange.files import Weights
 from tools.training.distillation.mobilenet import Block, Design
-
-Weights = Mapping[str, np.ndarray]  # by name of the layer: NAME.kernel in Keras' order, NAME.gain, NAME.bias
 
 
 class Convolution(nn.Module):
@@ -25,9 +24,9 @@ class Convolution(nn.Module):
         kernel = weights[f"{name}.kernel"]
         self.is_depthwise = name.endswith("depthwise")
         axes = (2, 3, 0, 1) if self.is_depthwise else (3, 2, 0, 1)
-        self.kernel = nn.Parameter(torch.from_numpy(np.ascontiguousarray(kernel.transpose(axes))))
-        self.gain = nn.Parameter(torch.from_numpy(np.array(weights[f"{name}.gain"])))
-        self.bias = nn.Parameter(torch.from_numpy(np.array(weights[f"{name}.bias"])))
+        self.kernel = _parameter(kernel.transpose(axes))
+        self.gain = _parameter(weights[f"{name}.gain"])
+        self.bias = _parameter(weights[f"{name}.bias"])
         self.name, self.stride, self.activation = name, stride, activation
 
     def forward(self, x: Tensor, rounded: bool = False) -> Tensor:
@@ -46,7 +45,7 @@ class Convolution(nn.Module):
         """Return the weights by name, in Keras' order."""
         axes = (2, 3, 0, 1) if self.is_depthwise else (2, 3, 1, 0)
         named = {"kernel": self.kernel.permute(axes), "gain": self.gain, "bias": self.bias}
-        return {f"{self.name}.{part}": values.detach().cpu().numpy() for part, values in named.items()}
+        return {f"{self.name}.{part}": _array(values) for part, values in named.items()}
 
 
 class SqueezeAndExcite(nn.Module):
@@ -70,16 +69,15 @@ class Linear(nn.Module):
         super().__init__()
         kernel = weights[f"{name}.kernel"]
         self.name, self._shape = name, kernel.shape
-        self.kernel = nn.Parameter(torch.from_numpy(np.array(kernel.reshape(kernel.shape[-2:]))))
-        self.bias = nn.Parameter(torch.from_numpy(np.array(weights[f"{name}.bias"])))
+        self.kernel = _parameter(kernel.reshape(kernel.shape[-2:]))
+        self.bias = _parameter(weights[f"{name}.bias"])
 
     def forward(self, x: Tensor) -> Tensor:
         return x @ self.kernel.to(x.dtype) + self.bias.to(x.dtype)
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the weights by name, in Keras' order and shape."""
-        kernel = self.kernel.detach().cpu().numpy().reshape(self._shape)
-        return {f"{self.name}.kernel": kernel, f"{self.name}.bias": self.bias.detach().cpu().numpy()}
+        return {f"{self.name}.kernel": _array(self.kernel).reshape(self._shape), f"{self.name}.bias": _array(self.bias)}
 
 
 class InvertedResidual(nn.Module):
@@ -146,6 +144,14 @@ class Network(nn.Module):
         """Return the weights of all layers by name."""
         parts = [module.weights() for module in self.modules() if isinstance(module, Convolution | Linear)]
         return {name: values for part in parts for name, values in part.items()}
+
+
+def _parameter(values: np.ndarray) -> nn.Parameter:
+    return nn.Parameter(torch.from_numpy(values.copy(order="C")))  # a copy, because the training changes it
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return np.array(values.detach().cpu(), order="C")
 
 
 def _unchanged(x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Random views of sound for student and teacher, made in batches on the GPU.
 
-They are those of `tools.training.distillation.views`, and more varied: more mixtures, some of which have the low bands
-of one recording and the high bands of another, and some crops that run backwards.
+They are those of `tools.training.distillation.views` and, if `is_varied`, of more kinds: more mixtures, some of which
+have the low bands of one recording and the high bands of another, and some crops that run backwards.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from tools.training.distillation import parameters
+from tools.training.distillation.exchange import files
+from tools.training.distillation.exchange.files import SpectrogramFile
 from tools.training.distillation.gpu import effects
-from tools.training.distillation.gpu.handover import Sound
 
 BACKWARDS_SHARE = 0.1
 VARIED_MIXED_SHARE = 0.6
@@ -48,13 +49,17 @@ class FrontEnd:
 
     @classmethod
     def of(cls, constants: Mapping[str, np.ndarray]) -> FrontEnd:
-        """Return the front end of a handover's constants."""
-        gain, band_hz, shape, power = (constants[name] for name in ("gain", "band_hz", "noise_shape", "noise_power"))
-        top_db, offset, divisor, frame_s = map(float, constants["scalars"])
-        return cls(gain, band_hz, shape, power, top_db, offset, divisor, frame_s)
+        """Return the front end of the constants in an exchange folder.
+
+        Raises:
+            KeyError: one is missing.
+        """
+        arrays = (constants[name] for name in ("gain", "band_hz", "noise_shape", "noise_power"))
+        numbers = (float(constants[name]) for name in ("top_db", "offset", "divisor", "frame_s"))
+        return cls(*arrays, *numbers)  # type: ignore[arg-type]
 
 
-class Sounds:
+class Spectrograms:
     """Spectrograms on the GPU, from which crops are chosen at random.
 
     Args:
@@ -72,16 +77,21 @@ class Sounds:
         self.weights = torch.from_numpy(weights).to(device, torch.float32)
 
     @classmethod
-    def load(cls, folder: Path, sounds: Sequence[Sound], device: str) -> Sounds:
-        """Return the spectrograms of a handover's list."""
-        weights = np.array([sound.weight for sound in sounds])
-        return cls([np.load(folder / sound.file, allow_pickle=False) for sound in sounds], weights, device)
+    def load(cls, folder: Path, listed: Sequence[SpectrogramFile], device: str) -> Spectrograms:
+        """Return spectrograms of an exchange folder.
 
-    def crop(self, k: int, length: int, rng: torch.Generator) -> Tensor:
-        """Return `(k, n_mels, length)`: random crops, half of them at another speed, a third at another pitch.
-
-        One in seven repeats a piece of 1 s or more, and so do recordings that are too short.
+        Raises:
+            SystemExit: there is none, or a file is missing or damaged.
         """
+        if not listed:
+            raise SystemExit(
+                f"{folder}: too few spectrograms: none to learn from, or none to measure the students with"
+            )
+        weights = np.array([file.weight for file in listed])
+        return cls([files.load_spectrogram(folder, file) for file in listed], weights, device)
+
+    def crop(self, k: int, length: int, rng: torch.Generator, backwards_share: float = 0.0) -> Tensor:
+        """Return `(k, n_mels, length)`: random crops as those of `effects.crop`, a share of them backwards."""
         device = self.frames.device
         chosen = torch.multinomial(self.weights, k, replacement=True, generator=rng)
         n = self.lengths[chosen]
@@ -91,7 +101,7 @@ class Sounds:
         piece = torch.where(_chance(k, parameters.REPEATED_SHARE, rng), repeated, index[:, -1] + 1)
         first = (torch.rand(k, generator=rng, device=device) * (n - piece + 1).clamp(min=1)).long()
         index = index % torch.minimum(piece, n - first)[:, None]
-        backwards = _chance(k, BACKWARDS_SHARE, rng)[:, None]
+        backwards = _chance(k, backwards_share, rng)[:, None]
         index = torch.where(backwards, index.flip(1), index)
         x = self.frames[(self.starts[chosen] + first)[:, None] + index].transpose(1, 2).float()
         most = parameters.SHIFT_BANDS
@@ -105,16 +115,17 @@ class ViewMaker:
     """Maker of batches of random views.
 
     Args:
-        sounds: to crop.
+        spectrograms: to crop.
         front_end: of the networks.
         seed: of all random numbers.
         is_varied: whether to make the views that `tools.training.distillation.views` does not make.
     """
 
-    def __init__(self, sounds: Sounds, front_end: FrontEnd, seed: int, is_varied: bool = True) -> None:
-        device = sounds.frames.device
-        self._sounds, self._front_end = sounds, front_end
+    def __init__(self, spectrograms: Spectrograms, front_end: FrontEnd, seed: int, is_varied: bool = True) -> None:
+        device = spectrograms.frames.device
+        self._spectrograms, self._front_end, self._seed = spectrograms, front_end, seed
         self._rng = torch.Generator(device).manual_seed(seed)
+        self._backwards_share = BACKWARDS_SHARE if is_varied else 0.0
         self._mixed_share = VARIED_MIXED_SHARE if is_varied else parameters.MIXED_SHARE
         self._split_share = SPLIT_SHARE if is_varied else 0.0
         self._gain = torch.from_numpy(front_end.gain).to(device)
@@ -122,9 +133,14 @@ class ViewMaker:
         n_mels = len(front_end.band_hz)
         positions = np.interp(hz, front_end.band_hz, np.arange(n_mels), left=-9, right=n_mels + 9)
         self._positions = torch.from_numpy(positions).to(device, torch.float32)
-        shape = torch.from_numpy(front_end.noise_shape).to(device)[:, None]
-        noise = torch.distributions.Gamma(shape.expand(-1, parameters.NOISE_FRAMES), shape).sample()
-        self._noise = noise * torch.from_numpy(front_end.noise_power).to(device)[:, None]
+        shape = front_end.noise_shape[:, None].astype(np.float64)
+        noise = np.random.default_rng(0).standard_gamma(shape, (n_mels, parameters.NOISE_FRAMES))  # as in `Effects`
+        noise *= front_end.noise_power[:, None] / shape
+        self._noise = torch.from_numpy(noise.astype(np.float32)).to(device)
+
+    def restart(self) -> None:
+        """Make the same views again."""
+        self._rng.manual_seed(self._seed)
 
     def batch(self, k: int, length: int, degraded_share: float) -> tuple[Tensor, Tensor]:
         """Return the (students', teacher's) inputs of `k` views, float32 `(k, 1, n_mels, length)`."""
@@ -134,8 +150,8 @@ class ViewMaker:
         mixed = effects.mix(x, other, _uniform(k, parameters.MIX_DB, rng))
         mixed = _choose(_chance(k, self._split_share, rng), self._split(x, other), mixed)
         x = _choose(_chance(k, self._mixed_share, rng), mixed, x)
-        floor = x.amax(dim=(1, 2), keepdim=True) - effects.column(_uniform(k, parameters.FLOOR_DB, rng))
-        x = _choose(_chance(k, parameters.FLOOR_SHARE, rng), torch.maximum(x, floor), x)
+        floor = x.amax(dim=(1, 2), keepdim=True) - effects.column(_uniform(k, parameters.NOISE_FLOOR_DB, rng))
+        x = _choose(_chance(k, parameters.NOISE_FLOOR_SHARE, rng), torch.maximum(x, floor), x)
         degraded, clean = self._degraded(x)
         is_degraded = _chance(k, degraded_share, rng)
         student, teacher = _choose(is_degraded, degraded, x), _choose(is_degraded, clean, x)
@@ -146,7 +162,7 @@ class ViewMaker:
         return effects.normalise(x, self._gain, f.top_db, f.offset, f.divisor)[:, None]
 
     def _crop(self, k: int, length: int) -> Tensor:
-        return self._equalised(self._sounds.crop(k, length, self._rng))
+        return self._equalised(self._spectrograms.crop(k, length, self._rng, self._backwards_share))
 
     def _equalised(self, x: Tensor) -> Tensor:
         k, rng = len(x), self._rng
@@ -154,7 +170,7 @@ class ViewMaker:
         return effects.equalise(x, gains * torch.rand((k, 1), generator=rng, device=x.device))
 
     def _split(self, x: Tensor, other: Tensor) -> Tensor:
-        """Return the low bands of one sound with the high bands of the other, both at the same mean power."""
+        """Return the low bands of one sound with the high bands of the other."""
         k, rng = len(x), self._rng
         border, slope = _uniform(k, SPLIT_BAND, rng), _uniform(k, SPLIT_SLOPE_DB, rng)
         everything = torch.full_like(border, x.shape[1])
@@ -172,10 +188,10 @@ class ViewMaker:
         x = _choose(room, self._reverberated(x), x)
         x = _choose(band, self._band_limited(x), x)
         snr_db = _uniform(k, parameters.SNR_DB, rng)
-        power = self._random_noise(k, x.shape[2])
+        power, teachers_power = self._random_noise(k, x.shape[2]), self._random_noise(k, x.shape[2])
         x = _choose(noise, effects.add_noise(x, power, snr_db), x)
         teacher = _choose(
-            noise & (snr_db < parameters.AUDIBLE_NOISE_DB), effects.add_noise(teacher, power, snr_db), teacher
+            noise & (snr_db < parameters.AUDIBLE_NOISE_DB), effects.add_noise(teacher, teachers_power, snr_db), teacher
         )
         return _choose(codec, self._coded(x), x), teacher
 

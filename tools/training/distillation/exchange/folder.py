@@ -1,4 +1,4 @@
-"""Write the folder that `tools.distil_on_gpu` trains from."""
+"""The folder that `tools.distil_on_gpu` trains from."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from genre_edge.model import preprocessing
 from tools.training.distillation import audioset, students
 from tools.training.distillation.effects import Effects
 from tools.training.distillation.efficientat import Teacher
-from tools.training.distillation.gpu import handover, keras_networks
-from tools.training.distillation.gpu.handover import Sound
+from tools.training.distillation.exchange import files, keras_networks
+from tools.training.distillation.exchange.files import SpectrogramFile
 from tools.training.distillation.recordings import Recording, Sampler
 from tools.training.distillation.student import Student
+
+SUBFOLDER = "spectrograms"
 
 
 def write(
@@ -29,37 +31,38 @@ def write(
     """Write networks, constants and spectrograms. Spectrograms are hard links where the file system allows it.
 
     Args:
-        folder: made if it is missing; its list of spectrograms is written last.
+        folder: made if it is missing.
         networks: the students, with their first weights.
         teacher: the teacher.
         recordings: to learn from.
         validation: to measure the students.
     """
-    (folder / handover.SOUNDS).mkdir(parents=True, exist_ok=True)
-    data = {name: keras_networks.student_data(student) for name, student in networks.items()}
-    handover.save_networks(
-        folder / handover.START, data | {handover.TEACHER: keras_networks.teacher_data(teacher)}, constants()
-    )
+    (folder / SUBFOLDER).mkdir(parents=True, exist_ok=True)
     listed = []
     for part in (recordings, validation):
         for recording, weight in Sampler(part).probabilities():
-            file = f"{handover.SOUNDS}/{recording.cached.name}"
+            file = f"{SUBFOLDER}/{recording.cached.name}"
             _link(recording.cached, folder / file)
-            listed.append(Sound(file, weight, part is validation))
-    handover.save_sounds(folder, listed)
+            listed.append(SpectrogramFile(file, weight, part is validation))
+    files.save_list(folder, listed)
+    data = {name: keras_networks.student_data(student) for name, student in networks.items()}
+    teacher_data = keras_networks.teacher_data(teacher)
+    files.save_networks(folder / files.START, data | {files.TEACHER: teacher_data}, constants())
 
 
 def constants() -> dict[str, np.ndarray]:
-    """Return the constants of the front end and which of the teacher's classes are music."""
-    mel = students.MEL
-    shape, power = Effects(mel).noise_distribution()
-    scalars = students.TOP_DB, preprocessing.LOG_OFFSET, preprocessing.LOG_DIVISOR, mel.hop_length / mel.sr
+    """Return the attributes of `gpu.views.FrontEnd`, and which of the teacher's classes are music."""
+    mel, effects = students.MEL, Effects(students.MEL)
+    shape, power = effects.noise_distribution()
     values = {
         "gain": preprocessing.pre_emphasis_gain(mel),
-        "band_hz": Effects(mel).band_hz,
+        "band_hz": effects.band_hz,
         "noise_shape": shape,
         "noise_power": power,
-        "scalars": np.array(scalars),
+        "top_db": students.TOP_DB,
+        "offset": preprocessing.LOG_OFFSET,
+        "divisor": preprocessing.LOG_DIVISOR,
+        "frame_s": mel.hop_length / mel.sr,
     }
     single = {name: np.asarray(value, dtype=np.float32) for name, value in values.items()}
     return single | {"is_music": audioset.is_music()}

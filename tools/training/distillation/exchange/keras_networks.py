@@ -1,4 +1,4 @@
-"""The Keras networks of a distillation as `handover.NetworkData`, and back."""
+"""The Keras networks of a distillation as `files.NetworkData`, and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from genre_edge.errors import ModelError
 from tools.training.distillation import efficientat, students
 from tools.training.distillation.efficientat import Teacher
-from tools.training.distillation.gpu.handover import NetworkData
+from tools.training.distillation.exchange.files import NetworkData
 from tools.training.distillation.student import Student
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def assign(student: Student, data: NetworkData) -> None:
     Raises:
         ModelError: the network has another architecture.
     """
-    if data.design != student.design.network or set(data.weights) != set(student_data(student).weights):
+    own = student_data(student)
+    shapes = [{name: value.shape for name, value in network.weights.items()} for network in (own, data)]
+    if (own.design, own.stage_ends) != (data.design, data.stage_ends) or shapes[0] != shapes[1]:
         raise ModelError("the trained network has another architecture")
     weights = data.weights
     for layer, norm in _convolutions(student.stages):

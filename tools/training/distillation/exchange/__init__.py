@@ -1,0 +1,1 @@
+"""The folder that passes a distillation to a machine with a GPU and back."""
