@@ -82,7 +82,7 @@ def test_damaged_networks(tmp_path: Path, share: float | None) -> None:
         files.load_networks(path)
 
 
-@pytest.mark.parametrize("name", ["stem.gain", "block_2_se_excite.bias", "block_3_expand.kernel", "to_logits.bias"])
+@pytest.mark.parametrize("name", ["stem.gain", "block_2_se_excite.bias", "block_4_expand.kernel", "to_logits.bias"])
 def test_missing_weights(tmp_path: Path, name: str) -> None:
     data = keras_networks.student_data(randomised(0))
     weights = {key: value for key, value in data.weights.items() if key != name}

@@ -151,7 +151,8 @@ def _parameter(values: np.ndarray) -> nn.Parameter:
 
 
 def _array(values: Tensor) -> np.ndarray:
-    return np.array(values.detach().cpu(), order="C")
+    array: np.ndarray = values.detach().cpu().numpy().copy(order="C")
+    return array
 
 
 def _unchanged(x: Tensor) -> Tensor:

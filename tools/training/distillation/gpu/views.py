@@ -19,6 +19,7 @@ from tools.training.distillation.exchange import files
 from tools.training.distillation.exchange.files import SpectrogramFile
 from tools.training.distillation.gpu import effects
 
+GRID_HZ = 5  # of the frequencies whose positions on the axis of bands are known
 BACKWARDS_SHARE = 0.1
 VARIED_MIXED_SHARE = 0.6
 # Share of mixtures with the low bands of one recording and the high bands of the other, and parameters of these
@@ -129,7 +130,7 @@ class ViewMaker:
         self._mixed_share = VARIED_MIXED_SHARE if is_varied else parameters.MIXED_SHARE
         self._split_share = SPLIT_SHARE if is_varied else 0.0
         self._gain = torch.from_numpy(front_end.gain).to(device)
-        hz = np.arange(0, 20001, 5)
+        hz = np.arange(0, 20000 + GRID_HZ, GRID_HZ)
         n_mels = len(front_end.band_hz)
         positions = np.interp(hz, front_end.band_hz, np.arange(n_mels), left=-9, right=n_mels + 9)
         self._positions = torch.from_numpy(positions).to(device, torch.float32)
@@ -240,7 +241,7 @@ class ViewMaker:
 
     def _band(self, hz: Tensor) -> Tensor:
         """Return the positions of frequencies on the axis of bands."""
-        return self._positions[(hz / 5).round().long()]
+        return self._positions[(hz / GRID_HZ).round().long()]
 
 
 def _uniform(k: int, limits: parameters.Range, rng: torch.Generator) -> Tensor:
