@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tools.training.distillation.gpu.views import ViewMaker
 
 REPORT_S = 60.0
+MAX_FRAMES = 10_000
+CONSTANTS = "gain", "band_hz", "noise_shape", "noise_power", "top_db", "offset", "divisor", "frame_s", "is_music"
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -42,8 +44,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cuda", help="of PyTorch, such as cuda, cuda:1 or cpu (default: cuda)")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    if not 0 < arguments.minutes < math.inf or arguments.batch < 1 or arguments.frames < 100:
-        parser.error("--minutes must be positive, --batch at least 1 and --frames at least 100")
+    if not all(0 < number < math.inf for number in (arguments.minutes, arguments.learning_rate, arguments.batch)):
+        parser.error("--minutes, --learning-rate and --batch must be positive")
+    if not 100 <= arguments.frames <= MAX_FRAMES:
+        parser.error(f"--frames must be from 100 to {MAX_FRAMES}")
     return arguments
 
 
@@ -54,17 +58,19 @@ class Run:
     Attributes:
         folder: of the networks.
         networks: the students before the training.
+        identity: of the folder's first networks and recordings.
         trainer: of the students.
         validation: views that the students are measured with.
     """
 
     folder: Path
     networks: dict[str, NetworkData]
+    identity: np.ndarray
     trainer: Trainer
     validation: ViewMaker
 
     def report(self, line: str) -> None:
-        """Print a line, measure the students and write their weights.
+        """Print a line, write the students' weights and measure them.
 
         Raises:
             SystemExit: the weights are not finite; those of the report before remain.
@@ -73,10 +79,11 @@ class Run:
         weights = {name: student.weights() for name, student in self.trainer.students.items()}
         if not all(np.isfinite(value).all() for network in weights.values() for value in network.values()):
             raise SystemExit(f"the training diverged, so {self.folder} keeps its networks; try a lower --learning-rate")
+        trained = {name: replace(self.networks[name], weights=weights[name]) for name in weights}
+        constants = {"views": np.array(self.trainer.n_views), "identity": self.identity}
+        files.save_networks(self.folder / files.TRAINED, trained, constants)
         for name, shares in self.trainer.explained(self.validation).items():
             print(f"  {name}: {', '.join(f'{key} {share:.3f}' for key, share in shares.items())}", flush=True)
-        trained = {name: replace(self.networks[name], weights=weights[name]) for name in weights}
-        files.save_networks(self.folder / files.TRAINED, trained, {"views": np.array(self.trainer.n_views)})
 
 
 def load(arguments: argparse.Namespace) -> Run:
@@ -88,7 +95,7 @@ def load(arguments: argparse.Namespace) -> Run:
     try:
         import torch
     except ImportError:
-        raise SystemExit("distillation on a GPU needs PyTorch: pip install torch") from None
+        raise SystemExit("distillation on a GPU needs PyTorch 2.6 or newer: pip install torch") from None
     from tools.training.distillation.gpu import training, views
     from tools.training.distillation.gpu.network import Network
 
@@ -100,8 +107,14 @@ def load(arguments: argparse.Namespace) -> Run:
         raise SystemExit(f"PyTorch cannot use the device {device!r} ({reason}); --device cpu is very slow") from None
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    networks, constants = files.load_networks(folder / files.START)
-    listed, n_views = files.load_list(folder), 0
+    networks, constants = files.load_networks(folder / files.START, (*CONSTANTS, "identity"))
+    if files.TEACHER not in networks:
+        raise SystemExit(f"{folder / files.START}: has no teacher")
+    teacher_data, listed, n_views = networks.pop(files.TEACHER), files.load_list(folder), 0
+    if (folder / files.TRAINED).exists():
+        networks, trained = files.load_networks(folder / files.TRAINED, ("views",))
+        n_views = int(trained["views"])
+    front_end, is_music = views.FrontEnd.of(constants), torch.from_numpy(constants["is_music"]).to(device)
 
     def network(data: NetworkData) -> Network:
         result: Network = Network(data.design, data.stage_ends, data.weights, data.heads).to(device)
@@ -111,28 +124,26 @@ def load(arguments: argparse.Namespace) -> Run:
         chosen = [file for file in listed if file.is_validation == is_validation]
         return views.ViewMaker(views.Spectrograms.load(folder, chosen, device), front_end, seed, not is_validation)
 
-    try:
-        teacher = training.Teacher(network(networks.pop(files.TEACHER)))
-        front_end, is_music = views.FrontEnd.of(constants), torch.from_numpy(constants["is_music"]).to(device)
-        if (folder / files.TRAINED).exists():
-            networks, trained = files.load_networks(folder / files.TRAINED)
-            n_views = int(trained["views"])
-    except KeyError as error:
-        raise SystemExit(f"{folder}: the networks' file lacks {error}") from None
     half, rate = not arguments.full_precision, arguments.learning_rate
     settings = training.Settings(arguments.minutes, arguments.batch, arguments.frames, half, rate)
     built = {name: network(data) for name, data in networks.items()}
     views_to_learn_from = maker(False, arguments.seed + n_views)
+    teacher = training.Teacher(network(teacher_data))
     trainer = training.Trainer(teacher, built, is_music, views_to_learn_from, settings, n_views)
-    return Run(folder, networks, trainer, maker(True, arguments.seed))
+    return Run(folder, networks, constants["identity"], trainer, maker(True, arguments.seed))
 
 
 def main() -> None:
     arguments = parse_arguments()
     started = time.monotonic()
-    run = load(arguments)
-    print(f"ready after {time.monotonic() - started:.0f} s", flush=True)
-    run.trainer.run(run.report, REPORT_S)
+    try:
+        run = load(arguments)
+        print(f"ready after {time.monotonic() - started:.0f} s", flush=True)
+        run.trainer.run(run.report, REPORT_S)
+    except RuntimeError as error:
+        if "out of memory" not in str(error):
+            raise
+        raise SystemExit("the GPU's memory does not suffice; try a smaller --batch") from None
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ def gpu_folder(tmp_path: Path, student: Student) -> Path:
         cached = tmp_path / f"{i}.npy"
         np.save(cached, rng.normal(-30, 15, (BANDS, 300)).astype(np.float16))
         found.append(Recording(str(i), "music", cached, 300))
-    folder.write(tmp_path / "gpu", {"edge": student}, UntrainedTeacher(), found[:3], found[3:])
+    folder.write(tmp_path / "gpu", "identity", {"edge": student}, UntrainedTeacher(), found[:3], found[3:])
     return tmp_path / "gpu"
 
 
@@ -221,6 +221,7 @@ def test_training_adds_up(gpu_folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     start = files.load_networks(gpu_folder / files.START)[0]["edge"].weights
     weights, n_views = networks["edge"].weights, int(constants["views"])
     assert list(networks) == ["edge"] and n_views > 0 and n_views % 4 == 0
+    assert str(constants["identity"]) == "identity"
     assert 0 < np.abs(weights["stem.kernel"] - start["stem.kernel"]).max() < 0.1
     shifted = replace(networks["edge"], weights={**weights, "last.bias": weights["last.bias"] + 1})
     files.save_networks(gpu_folder / files.TRAINED, {"edge": shifted}, constants)
@@ -274,8 +275,9 @@ def test_incomplete_folder(gpu_folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--minutes", "0"), "--minutes must be positive"),
-        (("--minutes", "1", "--batch", "0"), "--batch at least 1"),
+        (("--minutes", "0"), "--minutes, --learning-rate and --batch must be positive"),
+        (("--minutes", "1", "--learning-rate", "nan"), "--minutes, --learning-rate and --batch must be positive"),
+        (("--minutes", "1", "--frames", "60000"), "--frames must be from 100 to 10000"),
         (("--minutes", "1", "--device", "nowhere"), "PyTorch cannot use the device 'nowhere'"),
     ],
 )

@@ -91,6 +91,13 @@ def test_missing_weights(tmp_path: Path, name: str) -> None:
         files.load_networks(tmp_path / "x.npz")
 
 
+def test_missing_constants(tmp_path: Path) -> None:
+    files.save_networks(tmp_path / "x.npz", {}, {"views": np.array(1)})
+    assert files.load_networks(tmp_path / "x.npz", ("views",)) == ({}, {"views": np.array(1)})
+    with pytest.raises(SystemExit, match=r"x\.npz: cannot be read as networks of a distillation: identity is missing"):
+        files.load_networks(tmp_path / "x.npz", ("views", "identity"))
+
+
 def test_damaged_list_of_spectrograms(tmp_path: Path) -> None:
     listed = [SpectrogramFile("spectrograms/a.npy", 0.5, False)]
     files.save_list(tmp_path, listed)
@@ -112,7 +119,7 @@ def test_folder_is_complete(tmp_path: Path, recordings: list[Recording]) -> None
     """Networks, constants and spectrograms are in the folder; recordings are chosen as often as by `Sampler`."""
     student, to = randomised(0), tmp_path / "gpu"
     for _ in range(2):  # the second call finds the spectrograms of the first
-        folder.write(to, {"edge": student}, UntrainedTeacher(), recordings[:3], recordings[3:])
+        folder.write(to, "identity", {"edge": student}, UntrainedTeacher(), recordings[:3], recordings[3:])
     networks, constants = files.load_networks(to / files.START)
     assert set(networks) == {"edge", "teacher"} and networks["edge"].heads == ("to_embedding", "to_logits")
     assert np.array_equal(constants["is_music"], audioset.is_music())
@@ -135,7 +142,9 @@ def test_spectrograms_on_another_file_system(
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr("os.link", refuse)
-    folder.write(tmp_path / "gpu", {"edge": randomised(0)}, UntrainedTeacher(), recordings[:3], recordings[3:])
+    folder.write(
+        tmp_path / "gpu", "identity", {"edge": randomised(0)}, UntrainedTeacher(), recordings[:3], recordings[3:]
+    )
     names = sorted(path.name for path in (tmp_path / "gpu" / "spectrograms").iterdir())
     assert names == ["0.npy", "1.npy", "2.npy", "3.npy"]
 

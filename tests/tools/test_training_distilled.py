@@ -216,21 +216,23 @@ def test_gpu_folder(data: Path, out: Path) -> None:
     first = train(data, *arguments, shipped_bundles=out)
     assert first.code == 0 and "gpu is ready for tools.distil_on_gpu" in first.stdout, first.stderr
     assert not (data / "after-gpu" / "edge").exists()
-    networks, _ = files.load_networks(data / "gpu" / files.START)
+    networks, constants = files.load_networks(data / "gpu" / files.START)
     weights = networks["edge"].weights
     trained = {"edge": replace(networks["edge"], weights={**weights, "stem.bias": weights["stem.bias"] + 1})}
-    files.save_networks(data / "gpu" / files.TRAINED, trained, {"views": np.array(2_500_000)})
+    files.save_networks(data / "gpu" / files.TRAINED, trained, {**constants, "views": np.array(2_500_000)})
     second = train(data, *arguments, shipped_bundles=out)
     assert second.code == 0 and "start: edge: embedding, clean" in second.stdout, second.stderr
     bundle = Model(data / "after-gpu" / "edge" / "bundle").bundle
     assert bundle.metrics["gpu_views"] == 2_500_000
     card = (data / "after-gpu" / "edge" / "bundle" / "MODEL_CARD.md").read_text()
-    assert "a GPU trained it with 2.5 million views" in card
+    assert "A GPU trained the network with 2.5 million views" in card
     (_, before), (_, after) = (
         tflite_weights.weights((path / "edge" / "bundle" / "model.tflite").read_bytes())[0]
         for path in (out, data / "after-gpu")
     )
     assert after - before == pytest.approx(1, abs=0.1)
+    other = train(data, *arguments, "--seed", "2", shipped_bundles=out)
+    assert other.code == 1 and "was trained from other networks or recordings" in other.stderr
 
 
 @pytest.mark.train

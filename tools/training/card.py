@@ -252,7 +252,7 @@ def _layers_of(bundle: Bundle) -> str:
         text += f"\nThe distillation began with the int8 weights of {bundle.metrics['warm_start']}.\n"
     if "gpu_views" in bundle.metrics:
         millions = bundle.metrics["gpu_views"] / 1e6
-        text += f"Before its last phase, a GPU trained it with {millions:.1f} million views (docs/model.md).\n"
+        text += f"A GPU trained the network with {millions:.1f} million views before the last phase (docs/model.md).\n"
     if "layers_of" not in bundle.metrics:
         return text
     return text + (

@@ -53,7 +53,10 @@ def parse(description: str | None) -> argparse.Namespace:
         "--warm-start", action="store_true", help="begin the distillation with the layers of the shipped edge and nano"
     )
     parser.add_argument(
-        "--gpu-folder", type=Path, metavar="DIR", help="with --warm-start, distil on a GPU: see tools.distil_on_gpu"
+        "--gpu-folder",
+        type=Path,
+        metavar="DIR",
+        help="with --warm-start: the first run writes DIR for tools.distil_on_gpu and ends",
     )
     parser.add_argument("--teacher", type=Path, metavar="FILE", help="the teacher's weights (mn04_as_mAP_432.pt)")
     parser.add_argument("--unlabelled", type=Path, nargs="+", default=[], metavar="DIR", help="unlabelled music")

@@ -38,6 +38,7 @@ class Distillation:
         self._teacher = efficientat.Teacher(efficientat.load_weights(job.teacher))
         self._labeller = Labeller(self._teacher, job.architecture)
         self._gpu_views = 0  # that a GPU has trained on
+        self.waits_for_gpu = False  # whether the job's folder for a GPU has no trained networks yet
         self._shipped = {
             job.student: shipped.snapshot(job.student, job.out / "start") for job in jobs if job.warm_start
         }
@@ -47,25 +48,26 @@ class Distillation:
         self._explained: dict[str, dict[str, float]] = {}
 
     def _start_and_phases(self) -> tuple[Start | None, tuple[Phase, ...]]:
-        folder = self._job.gpu_folder
-        if folder and (folder / files.TRAINED).exists():
-            networks, constants = files.load_networks(folder / files.TRAINED)
-            self._gpu_views = int(constants["views"])
-            return TrainedStart(networks), AFTER_GPU_PHASES
         if not self._shipped:
             return None, PHASES
-        content = {name: shipped.network_content(bundle) for name, bundle in self._shipped.items()}
-        return ShippedStart(content), WARM_PHASES
-
-    @property
-    def waits_for_gpu(self) -> bool:
-        """Whether the job's folder for a GPU has no trained networks yet."""
-        return self._job.gpu_folder is not None and not self._gpu_views
+        start = ShippedStart({name: shipped.network_content(bundle) for name, bundle in self._shipped.items()})
+        if not self._job.gpu_folder:
+            return start, WARM_PHASES
+        self._identity = f"{start.digest} {recordings.recordings_digest(self._recordings)} {self._job.seed}"
+        path = self._job.gpu_folder / files.TRAINED
+        if not path.exists():
+            self.waits_for_gpu = True
+            return start, WARM_PHASES
+        networks, constants = files.load_networks(path, ("views", "identity"))
+        if str(constants["identity"]) != self._identity:
+            raise SystemExit(f"{path}: was trained from other networks or recordings; remove it, or use another folder")
+        self._gpu_views = int(constants["views"])
+        return TrainedStart(networks), AFTER_GPU_PHASES
 
     def write_gpu_folder(self) -> None:
         """Write the folder for `tools.distil_on_gpu`."""
         assert self._job.gpu_folder
-        self._distiller.write_gpu_folder(self._job.gpu_folder)
+        self._distiller.write_gpu_folder(self._job.gpu_folder, self._identity)
         print(f"{self._job.gpu_folder} is ready for tools.distil_on_gpu; after that, repeat this command")
 
     def train(self) -> None:

@@ -159,11 +159,11 @@ class Distiller:
             variable.assign(average)
         return self.explained()
 
-    def write_gpu_folder(self, folder: Path) -> None:
+    def write_gpu_folder(self, folder: Path, identity: str) -> None:
         """Write the folder for `tools.distil_on_gpu`, with the students' first weights; needs a start."""
         assert self._start
         self._start.assign(self.students, lambda: self._examples(views.ViewMaker(self._recordings)))
-        exchange_folder.write(folder, self.students, self._teacher, self._recordings, self._validation)
+        exchange_folder.write(folder, identity, self.students, self._teacher, self._recordings, self._validation)
 
     def _start_students(self, targets: Targets, maker: views.ViewMaker) -> None:
         """Give the students their first weights."""

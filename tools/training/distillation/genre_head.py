@@ -11,7 +11,7 @@ from tools.training import head
 from tools.training.distillation import audioset
 from tools.training.head import LinearLayer, Outputs, Regression, WeightedExamples
 
-SETTINGS = Regression(0.1, balanced=True, dtype=np.float32)  # twice as fast as double precision
+SETTINGS = Regression(0.1, balanced=True, dtype=np.float32)
 PRIOR_WEIGHT = 0.5  # of the log odds of the genres' styles
 FRAMES_ONLY_WEIGHT = 0.25  # of a track without audio
 

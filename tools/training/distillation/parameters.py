@@ -7,7 +7,7 @@ Range = tuple[float, float]
 
 # Crops
 SPEED_SHARE, SPEED = 0.5, (0.85, 1.18)
-REPEATED_SHARE, SHORTEST_PIECE = 0.15, 100  # crops that repeat a piece, of so many frames or more
+REPEATED_SHARE, SHORTEST_PIECE = 0.15, 100  # crops that repeat a piece, and its least length in frames
 SHIFTED_SHARE, SHIFT_BANDS = 0.35, 4
 EQ_POINTS, EQ_DB = 8, 4.0  # support points of a random equaliser and their standard deviation
 

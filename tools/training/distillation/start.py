@@ -79,7 +79,10 @@ class TrainedStart:
         if missing := students.keys() - self.networks.keys():
             raise ModelError(f"the GPU has trained {', '.join(self.networks)}, but not {min(missing)}")
         for name, student in students.items():
-            keras_networks.assign(student, self.networks[name])
+            try:
+                keras_networks.assign(student, self.networks[name])
+            except ModelError as error:
+                raise ModelError(f"{name}: {error}") from None
 
 
 def view_seed(seed: int, start: Start | None) -> int:

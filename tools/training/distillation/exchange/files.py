@@ -69,20 +69,27 @@ def save_networks(path: Path, networks: Mapping[str, NetworkData], constants: Ma
     write_atomically(path, buffer.getvalue())
 
 
-def load_networks(path: Path) -> tuple[dict[str, NetworkData], dict[str, np.ndarray]]:
+def load_networks(path: Path, required: Sequence[str] = ()) -> tuple[dict[str, NetworkData], dict[str, np.ndarray]]:
     """Return networks and constants of an .npz file.
 
+    Args:
+        path: the file.
+        required: names of constants.
+
     Raises:
-        SystemExit: the file is missing or damaged, or lacks weights.
+        SystemExit: the file is missing or damaged, or lacks weights or constants.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         described = json.loads(str(arrays["networks"]))
         networks = {name: _network(data, _part(arrays, name)) for name, data in described.items()}
+        constants = _part(arrays, "constants")
+        if missing := {*required} - {*constants}:
+            raise ValueError(f"{min(missing)} is missing")
     except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise SystemExit(f"{path}: cannot be read as networks of a distillation: {error}") from None
-    return networks, _part(arrays, "constants")
+    return networks, constants
 
 
 def _network(data: dict[str, Any], weights: Weights) -> NetworkData:
@@ -91,7 +98,7 @@ def _network(data: dict[str, Any], weights: Weights) -> NetworkData:
     design = Design(design["stem"], blocks, design["last"], design["activation"])
     heads = tuple(data["heads"])
     if missing := {*_names(design, heads)} - {*weights}:
-        raise KeyError(f"{min(missing)} is missing")
+        raise ValueError(f"{min(missing)} is missing")
     return NetworkData(design, tuple(data["stage_ends"]), heads, weights)
 
 

@@ -23,6 +23,7 @@ SUBFOLDER = "spectrograms"
 
 def write(
     folder: Path,
+    identity: str,
     networks: Mapping[str, Student],
     teacher: Teacher,
     recordings: Sequence[Recording],
@@ -32,6 +33,7 @@ def write(
 
     Args:
         folder: made if it is missing.
+        identity: of the shipped networks and the recordings; the trained networks will have it, too.
         networks: the students, with their first weights.
         teacher: the teacher.
         recordings: to learn from.
@@ -47,7 +49,8 @@ def write(
     files.save_list(folder, listed)
     data = {name: keras_networks.student_data(student) for name, student in networks.items()}
     teacher_data = keras_networks.teacher_data(teacher)
-    files.save_networks(folder / files.START, data | {files.TEACHER: teacher_data}, constants())
+    all_constants = constants() | {"identity": np.array(identity)}
+    files.save_networks(folder / files.START, data | {files.TEACHER: teacher_data}, all_constants)
 
 
 def constants() -> dict[str, np.ndarray]:

@@ -42,7 +42,7 @@ def assign(student: Student, data: NetworkData) -> None:
     own = student_data(student)
     shapes = [{name: value.shape for name, value in network.weights.items()} for network in (own, data)]
     if (own.design, own.stage_ends) != (data.design, data.stage_ends) or shapes[0] != shapes[1]:
-        raise ModelError("the trained network has another architecture")
+        raise ModelError("the network that the GPU has trained has another architecture")
     weights = data.weights
     for layer, norm in _convolutions(student.stages):
         kernel, bias = weights[f"{layer.name}.kernel"], weights[f"{layer.name}.bias"]

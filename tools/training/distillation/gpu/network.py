@@ -160,7 +160,7 @@ def _unchanged(x: Tensor) -> Tensor:
 
 
 def round_activations(x: Tensor) -> Tensor:
-    """Round to 256 steps from the smallest to the largest value, with 0 among them; gradients pass unchanged."""
+    """Round to 256 steps from the smallest to the largest value, with 0 among them; gradients pass."""
     low, high = (limit.float() for limit in torch.aminmax(x.detach()))
     low, high = low.clamp(max=0.0), high.clamp(min=1e-6)
     scale = (high - low) / 255

@@ -1,7 +1,8 @@
 """Training of students on a GPU: function matching, as in `tools.training.distillation.function_matching`.
 
-What differs: a run lasts a given time, by which the learning rate decays; the convolutions compute in half precision;
-the students are rounded in the last part of the time, and Adam's moments go on then.
+What differs: a run lasts a given time, by which the learning rate decays after a longer warm-up; the views are of more
+kinds; the convolutions compute in half precision; the students are rounded in the last part of the time, and Adam's
+moments go on then.
 """
 
 from __future__ import annotations
@@ -159,19 +160,13 @@ class Trainer:
         Args:
             report: called with a line on the progress, while the students have the averages.
             every_s: seconds from report to report.
-
-        Raises:
-            SystemExit: the GPU's memory does not suffice.
         """
         started = reported = time.monotonic()
         step, losses, duration = 0, [], 60 * self._settings.minutes
         while (seconds := time.monotonic() - started) < duration:
             done = seconds / duration
             rate = min(1.0, (step + 1) / WARM_UP_STEPS) * 0.5 * (1 + math.cos(math.pi * done))
-            try:
-                losses.append(self.step(self._settings.learning_rate * rate + 1e-6, done >= ROUNDED_FROM))
-            except torch.OutOfMemoryError:
-                raise SystemExit("the GPU's memory does not suffice; try a smaller --batch") from None
+            losses.append(self.step(self._settings.learning_rate * rate + 1e-6, done >= ROUNDED_FROM))
             step += 1
             if step % SYNCHRONISED_STEPS == 0 and self._device.type == "cuda":
                 torch.cuda.synchronize(self._device)
@@ -204,8 +199,8 @@ class Trainer:
         result: dict[str, dict[str, float]] = {name: {} for name in self.students}
         for kind, share in (("clean", 0.0), ("degraded", 1.0)):
             pairs = [views.batch(SMALL_BATCH, self._settings.frames, share) for _ in range(VALIDATION_BATCHES)]
-            targets = [self._teacher(y) for _, y in pairs]
-            embedding = torch.cat([stages[-1] for stages, _ in targets])
+            targets = [(stages[-1], logits) for stages, logits in (self._teacher(y) for _, y in pairs)]
+            embedding = torch.cat([own for own, _ in targets])
             music = torch.cat([logits for _, logits in targets])[:, self._is_music]
             for name, student in self.students.items():
                 own = torch.cat([student(x)[-1] for x, _ in pairs])

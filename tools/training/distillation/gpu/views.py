@@ -7,8 +7,9 @@ have the low bands of one recording and the high bands of another, and some crop
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,14 +51,10 @@ class FrontEnd:
 
     @classmethod
     def of(cls, constants: Mapping[str, np.ndarray]) -> FrontEnd:
-        """Return the front end of the constants in an exchange folder.
-
-        Raises:
-            KeyError: one is missing.
-        """
-        arrays = (constants[name] for name in ("gain", "band_hz", "noise_shape", "noise_power"))
-        numbers = (float(constants[name]) for name in ("top_db", "offset", "divisor", "frame_s"))
-        return cls(*arrays, *numbers)  # type: ignore[arg-type]
+        """Return the front end of the constants in an exchange folder."""
+        values = {field.name: constants[field.name] for field in fields(cls)}
+        arguments: dict[str, Any] = {name: value if value.ndim else float(value) for name, value in values.items()}
+        return cls(**arguments)
 
 
 class Spectrograms:
@@ -202,7 +199,7 @@ class ViewMaker:
         return self._equalised(effects.reverberate(x, decay, _uniform(k, parameters.WET, rng) * (1 - decay)))
 
     def _band_limited(self, x: Tensor) -> Tensor:
-        """Limit to the telephone band (40 %), by a common low-pass (40 %), or gently at both ends."""
+        """Limit to the telephone band, by a common low-pass, or gently at both ends."""
         k, rng = len(x), self._rng
         kind = torch.rand(k, generator=rng, device=x.device)
         p = parameters
