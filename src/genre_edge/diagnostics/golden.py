@@ -30,8 +30,9 @@ N_MFCC = 20
 RATE_IN, RATE_OUT = 44100, 16000  # of the resampled audio, in Hz
 DB_LIMIT = 5e-4  # as in docs/mel.md: for bands in the accurate range, which all bands of `signal` are
 SAMPLE_LIMIT = 1e-5  # of resampled audio, full scale +-1
-# For `patches`, the optimised kernels of x86-64 and Arm differ from the reference kernels by four, for music by seven.
-STEP_LIMIT = 5
+# For `patches`, the optimised kernels of x86-64 and Arm differ from the reference kernels by up to five, for music by
+# seven.
+STEP_LIMIT = 6
 _N_PATCHES = 20
 _FILE = Path(__file__).with_name("golden.json")
 
