@@ -116,7 +116,7 @@ def test_distillation_resumes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         for x, y in zip(a.get_weights(), b.get_weights(), strict=True):
             np.testing.assert_allclose(x, y, rtol=0.05, atol=5e-3)
     with pytest.raises(SystemExit, match="belongs to a run with other parameters"):
-        distiller(folder, "whole", PHASES[:1])
+        distiller(folder, "whole", PHASES[:1]).run()
 
 
 def test_distillation_needs_recordings(folder: Path) -> None:

@@ -21,6 +21,9 @@ from tools.training.jobs import TrainingJob
 class Distillation:
     """Students of one teacher, trained together on unlabelled sound.
 
+    Attributes:
+        waits_for_gpu: whether the job's folder for a GPU has no trained networks yet.
+
     Args:
         jobs: one for each student, with the same data.
         tracks: labelled tracks, whose audio is used.
@@ -38,7 +41,7 @@ class Distillation:
         self._teacher = efficientat.Teacher(efficientat.load_weights(job.teacher))
         self._labeller = Labeller(self._teacher, job.architecture)
         self._gpu_views = 0  # that a GPU has trained on
-        self.waits_for_gpu = False  # whether the job's folder for a GPU has no trained networks yet
+        self.waits_for_gpu = False
         self._shipped = {
             job.student: shipped.snapshot(job.student, job.out / "start") for job in jobs if job.warm_start
         }
