@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 REPORT_S = 60.0
 MAX_FRAMES = 10_000
-CONSTANTS = "gain", "band_hz", "noise_shape", "noise_power", "top_db", "offset", "divisor", "frame_s", "is_music"
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -107,7 +106,7 @@ def load(arguments: argparse.Namespace) -> Run:
         raise SystemExit(f"PyTorch cannot use the device {device!r} ({reason}); --device cpu is very slow") from None
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    networks, constants = files.load_networks(folder / files.START, (*CONSTANTS, "identity"))
+    networks, constants = files.load_networks(folder / files.START, (*views.FrontEnd.names(), "is_music", "identity"))
     if files.TEACHER not in networks:
         raise SystemExit(f"{folder / files.START}: has no teacher")
     teacher_data, listed, n_views = networks.pop(files.TEACHER), files.load_list(folder), 0

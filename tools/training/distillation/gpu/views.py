@@ -50,9 +50,14 @@ class FrontEnd:
     frame_s: float
 
     @classmethod
+    def names(cls) -> list[str]:
+        """Return the names of its constants in an exchange folder."""
+        return [field.name for field in fields(cls)]
+
+    @classmethod
     def of(cls, constants: Mapping[str, np.ndarray]) -> FrontEnd:
         """Return the front end of the constants in an exchange folder."""
-        values = {field.name: constants[field.name] for field in fields(cls)}
+        values = {name: constants[name] for name in cls.names()}
         arguments: dict[str, Any] = {name: value if value.ndim else float(value) for name, value in values.items()}
         return cls(**arguments)
 
