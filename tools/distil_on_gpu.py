@@ -111,7 +111,9 @@ def load(arguments: argparse.Namespace) -> Run:
         raise SystemExit(f"{folder / files.START}: has no teacher")
     teacher_data, listed, n_views = networks.pop(files.TEACHER), files.load_list(folder), 0
     if (folder / files.TRAINED).exists():
-        networks, trained = files.load_networks(folder / files.TRAINED, ("views",))
+        networks, trained = files.load_networks(folder / files.TRAINED, ("views", "identity"))
+        if str(trained["identity"]) != str(constants["identity"]):
+            raise SystemExit(f"{folder / files.TRAINED}: does not belong to {files.START}; remove one of them")
         n_views = int(trained["views"])
     front_end, is_music = views.FrontEnd.of(constants), torch.from_numpy(constants["is_music"]).to(device)
 

@@ -267,6 +267,17 @@ def test_loss_weights_equal_targets(gpu_folder: Path) -> None:
     np.testing.assert_allclose(trainer.logit_weights, targets.logit_weights(audioset.is_music()), rtol=0.01)
 
 
+def test_trained_networks_of_another_folder(gpu_folder: Path) -> None:
+    """They are refused, and stay as they are."""
+    networks, _ = files.load_networks(gpu_folder / files.START)
+    trained, constants = {"edge": networks["edge"]}, {"views": np.array(4), "identity": np.array("other")}
+    files.save_networks(gpu_folder / files.TRAINED, trained, constants)
+    before = (gpu_folder / files.TRAINED).read_bytes()
+    done = run_main(distil_on_gpu, gpu_folder, *WORDS)
+    assert done.code == 1 and "trained.npz: does not belong to start.npz" in done.stderr
+    assert (gpu_folder / files.TRAINED).read_bytes() == before
+
+
 @pytest.mark.parametrize("name", ["spectrograms.json", "spectrograms/0.npy", "start.npz"])
 def test_incomplete_folder(gpu_folder: Path, name: str) -> None:
     (gpu_folder / name).unlink()
