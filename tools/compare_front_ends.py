@@ -32,6 +32,7 @@ from tools.training.distillation.start import ShippedStart
 from tools.training.distillation.student import Student
 from tools.training.distillation.students import Reduction
 from tools.training.distillation.targets import explained_variance
+from tools.training.head import LinearLayer
 from tools.training.jobs import TrainingJob
 
 FRONT_ENDS = {
@@ -119,10 +120,14 @@ class Comparison:
         embeddings, n, classes = np.split(rows, self._ends[:-1]), self._n_train, self._classes
         model = GenreHead.of(student.logits_of(np.array(list(audioset.STYLES))), self._labels)
         copies = [[rows] for rows in embeddings]
-        layer = model.fit(copies[:n], classes[:n])
+
+        def fit(train: np.ndarray) -> LinearLayer:
+            return model.fit([copies[i] for i in train], classes[train])
+
+        layer = fit(np.arange(n))
         valid = report.track_accuracy([layer(rows) for rows in embeddings[n:]], classes[n:])
         fold = [head.folds(self._tracks, seed) for seed in range(FOLD_SEEDS)]
-        folds = [report.track_accuracy(model.cross_validated_logits(copies, classes, f), classes) for f in fold]
+        folds = [report.track_accuracy(head.cross_validated_logits(copies, f, fit), classes) for f in fold]
         return [f"{explained:.3f}", f"{100 * valid:.1f} %", f"{', '.join(f'{100 * f:.1f}' for f in folds)} %"]
 
 

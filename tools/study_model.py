@@ -24,9 +24,8 @@ from genre_edge.model.prediction import Model
 from tools.docs.pages import split_page
 from tools.study import inputs
 from tools.study.sections import Study
-from tools.study.teacher import family_classes
 from tools.training import conditions, data
-from tools.training.distillation import efficientat
+from tools.training.distillation import audioset, efficientat
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -61,7 +60,7 @@ def load_study(arguments: argparse.Namespace) -> Study:
         raise SystemExit(f"{arguments.bundle} was trained on split {arguments.split!r}; use the bundle in OUT/measured")
     if arguments.mels:
         data.check_archive_mel(bundle)
-    if arguments.teacher and not any(family_classes(style.name) for style in bundle.styles):
+    if arguments.teacher and not any(audioset.family_classes(style.name) for style in bundle.styles):
         raise SystemExit(f"{arguments.bundle} has no styles to compare with the teacher's")
     if arguments.write:
         split_page(arguments.write, "study")  # exits here, not after an hour, if the page lacks the markers

@@ -80,7 +80,7 @@ def small_design() -> StudentDesign:
         Block(3, 16, 48),
         Block(3, 16, 64, stride=2),
     )
-    return StudentDesign(Design(4, blocks, 24), (1, 2, 3, 4, 5), 2)
+    return StudentDesign(Design(4, blocks, 24), (1, 2, 3, 4, 5), n_means=1, n_deviations=2)
 
 
 class UntrainedTeacher(Teacher):

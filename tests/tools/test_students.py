@@ -62,23 +62,25 @@ def test_whole_network_equals_stages() -> None:
     np.testing.assert_allclose(whole(x, training=False), expected, rtol=1e-3, atol=1e-3)
 
 
-def test_features_are_scaled_means() -> None:
-    """Embedding and means of the first depthwise convolutions have mean 2 and deviation 0.5; outliers are limited."""
+def test_features_are_scaled_statistics() -> None:
+    """Embedding, means and deviations of early layers have mean 2 and deviation 0.5; outliers are limited."""
     import keras
 
     design, rng = small_design(), np.random.default_rng(0)
     student = Student(design)
     x = rng.normal(size=(6, 128, students.PATCH_FRAMES, 1)).astype(np.float32)
     scale = FeatureScale.measure(student.stages, design, x)
-    assert len(scale.unit) == student_network.n_features(design) == 24 + 8 + 8
+    assert len(scale.unit) == student_network.n_features(design) == 24 + 8 + (8 + 8)
     layer = LinearLayer(np.eye(len(scale.unit), 2), np.zeros(2))
     network = student_network.with_head(student.stages, design, scale, layer)
     convolved = [network.get_layer(f"block_{k}_depthwise_relu").output for k in (1, 2)]
     outputs = keras.Model(network.input, [network.get_layer("features").output, *convolved])(x, training=False)
     features, *convolved = (np.asarray(part) for part in outputs)
-    means = np.concatenate([student.stage_outputs(x)[-1], *(part.mean(axis=(1, 2)) for part in convolved)], axis=1)
-    np.testing.assert_allclose(features, np.clip((means - scale.offset) / scale.unit, 0, 6), atol=1e-3)
-    varied = means.std(axis=0) > 1e-6
+    deviations = [np.abs(part - part.mean(axis=2, keepdims=True)).mean(axis=(1, 2)) / 2 for part in convolved]
+    embedding, mean = student.stage_outputs(x)[-1], convolved[0].mean(axis=(1, 2))
+    statistics = np.concatenate([embedding, mean, *deviations], axis=1)
+    np.testing.assert_allclose(features, np.clip((statistics - scale.offset) / scale.unit, 0, 6), atol=1e-3)
+    varied = statistics.std(axis=0) > 1e-6
     np.testing.assert_allclose(features[:, varied].mean(axis=0), 2, atol=0.01)
     assert np.median(features[:, varied].std(axis=0)) == pytest.approx(0.5, abs=0.01)
     assert np.asarray(network.get_layer("embedding_scaled")(np.full((1, 1, 1, 24), 1e6))).max() == 6

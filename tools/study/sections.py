@@ -12,9 +12,9 @@ from genre_edge.model.prediction import Model
 from tools.study import confidence, labelled, paired, refusals, robustness, styles
 from tools.study.answers import genre_probabilities, patch_probabilities, top_genre
 from tools.study.inputs import StudyData
-from tools.study.teacher import TeacherStyles, family_classes, style_scores
+from tools.study.teacher import TeacherStyles, style_scores
 from tools.training import data
-from tools.training.distillation import audioset
+from tools.training.distillation import audioset, style_calibration
 from tools.training.distillation.efficientat import Teacher
 
 
@@ -136,7 +136,7 @@ These labels were not used for training.{distilled}
         other = self.data.other
         names = {style.name for style in self.classifier.bundle.styles}
         if self.teacher is not None:
-            names = {name for name in names if family_classes(name)}
+            names = {name for name in names if audioset.family_classes(name)}
         families = [name for name in other if name in names]
         if not families or len(other) < 2:
             return ""
@@ -163,12 +163,13 @@ includes that of its children (rock: metal, punk and others), for its folder aga
         if len(known) < 2:
             return ""
         scores = style_scores(self.model, [song.path for song in self.data.songs], list(known.values()))
-        return f"## Styles beside labels\n\n{styles.against_labels(scores, self._true, known)}"
+        true = style_calibration.has_style(self._true, list(known.values()))
+        return f"## Styles beside labels\n\n{styles.against_labels(scores, true, list(known.values()))}"
 
     def _styles(self) -> str:
         if self.teacher is None or not self.data.unseen:
             return ""
-        names = [style.name for style in self.model.bundle.styles if family_classes(style.name)]
+        names = [style.name for style in self.model.bundle.styles if audioset.family_classes(style.name)]
         bundle = style_scores(self.model, self.data.unseen, names)
         teacher = TeacherStyles(self.teacher, names, self.model.bundle.silence_db).scores(self.data.unseen)
         return f"## Styles beside the teacher's\n\n{styles.agreement(bundle, teacher, names)}"

@@ -3,8 +3,9 @@
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from tools.study.confidence import calibration_error, met, reliability, reliability_table
+from tools.study.confidence import BINS, calibration_error, met, reliability, reliability_table
 from tools.study.tables import table
+from tools.training import report
 
 OCCURS = 0.3  # the teacher's mean probability of a song from which a style occurs in it
 MIN_MEAN_PRECISION, MAX_ERROR = 0.6, 0.05  # targets
@@ -27,27 +28,28 @@ def mean_calibration_error(bundle: np.ndarray, teacher: np.ndarray) -> float:
     return float(np.mean(errors))
 
 
-def against_labels(scores: np.ndarray, genres: list[str], styles: dict[str, str]) -> str:
+def against_labels(scores: np.ndarray, true: np.ndarray, styles: list[str]) -> str:
     """Return the table of the calibration of the styles that are genres, with the genres as truth.
 
     Args:
         scores: mean probabilities, `(songs, styles)`.
-        genres: genre of each song.
-        styles: genre -> style.
+        true: whether a song's genre is the style, or one that it includes, `(songs, styles)`.
+        styles: names of the columns.
     """
-    rows, errors = [], []
-    for (genre, style), p in zip(styles.items(), scores.T, strict=True):
-        true = np.array([g == genre for g in genres])
-        errors.append(calibration_error(reliability(p, true)))
-        own, others = (f"{p[chosen].mean():.2f}" if chosen.any() else "-" for chosen in (true, ~true))
-        rows.append([style, true.sum(), own, others, f"{errors[-1]:.3f}"])
+    rows, errors, by_chance = [], [], []
+    for style, p, occurs in zip(styles, scores.T, true.T, strict=True):
+        errors.append(calibration_error(reliability(p, occurs)))
+        by_chance.append(report.calibration_error_by_chance(p[:, None], BINS)[0])
+        own, others = (f"{p[chosen].mean():.2f}" if chosen.any() else "-" for chosen in (occurs, ~occurs))
+        rows.append([style, occurs.sum(), own, others, f"{errors[-1]:.3f}"])
     header = ["style", "its songs", "mean probability", "that of other songs", "calibration error"]
     error = float(np.mean(errors))
     return f"""{table(header, rows)}
 
-Mean calibration error of these styles, as if a song had no other style than its genre: {error:.3f} \
-({met(error <= MAX_ERROR)}: at
-most {MAX_ERROR})."""
+As if a song had no other style than its genre, and the more general one that includes it (metal: rock).
+Mean calibration error of these styles: {error:.3f} ({met(error <= MAX_ERROR)}: at most {MAX_ERROR}). With perfect \
+calibration, that
+of so few songs would be {np.mean(by_chance):.3f} on average."""
 
 
 def agreement(bundle: np.ndarray, teacher: np.ndarray, styles: list[str]) -> str:

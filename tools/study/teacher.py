@@ -15,18 +15,6 @@ from tools.training.distillation.efficientat import Teacher
 BATCH = 16
 
 
-def family_classes(style: str) -> list[int]:
-    """Return the teacher's classes for a style and for all styles that it includes; empty for an unknown style."""
-    parents = {s.name: s.parent for s in audioset.STYLES.values()}
-
-    def is_within(name: str | None) -> bool:
-        while name is not None and name != style:
-            name = parents[name]
-        return name is not None
-
-    return [index for index, s in audioset.STYLES.items() if is_within(s.name)]
-
-
 def style_scores(model: Model, paths: Iterable[Path], styles: Sequence[str]) -> np.ndarray:
     """Return a bundle's mean probability of each style over a song's patches, `(songs, styles)`; zeros for silence."""
     part, names = model.bundle.layout.styles, [style.name for style in model.bundle.styles]
@@ -45,7 +33,7 @@ class TeacherStyles:
 
     def __init__(self, teacher: Teacher, styles: Sequence[str], silence_db: float) -> None:
         self._teacher, self._silence_db = teacher, silence_db
-        self._classes = [family_classes(style) for style in styles]
+        self._classes = [audioset.family_classes(style) for style in styles]
 
     def scores(self, paths: Iterable[Path]) -> np.ndarray:
         """Return the mean probability of each style over a song's patches, `(songs, styles)`; zeros for silence.

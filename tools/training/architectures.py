@@ -109,7 +109,7 @@ def _student(design: StudentDesign) -> Architecture:
         about=(
             "A MobileNetV3 (Howard et al. 2019) for patches of 5 s, distilled from the EfficientAT network `mn04_as` "
             "(Schmid et al. 2023) on unlabelled sound, partly degraded: docs/model.md. Its last layer gives "
-            "genres, by a regression on labelled tracks with the embedding and the means of early layers, and styles "
+            "genres, by a regression on labelled tracks with the embedding and statistics of early layers, and styles "
             "and sounds as the teacher predicts them. (The teacher's weights, which are not part of this bundle, are "
             "published under the MIT licence.)"
         ),

@@ -193,28 +193,21 @@ def folds(tracks: Sequence[Labelled], seed: int) -> np.ndarray:
 
 
 def cross_validated_logits(
-    copies: list[Outputs],
-    classes: np.ndarray,
-    fold: np.ndarray,
-    settings: Regression,
-    weight: np.ndarray | None = None,
-    others: Callable[[np.ndarray], WeightedExamples | None] = lambda train: None,
+    copies: list[Outputs], fold: np.ndarray, fit: Callable[[np.ndarray], LinearLayer]
 ) -> list[np.ndarray]:
-    """Return log odds of each track's first copy by the regression fitted without the track's fold.
+    """Return log odds of each track's first copy by the layer that is fitted without the track's fold.
 
     Args:
-        copies, classes, settings, weight: see `fit_genre_layer`.
+        copies: for each track, outputs for its copies in several conditions.
         fold: fold of each track, `(tracks,)`.
-        others: from the indices of a regression's tracks to its examples beside them.
+        fit: from the indices of tracks to the layer that is fitted to them.
 
     Returns:
         `(patches, classes)` for each track.
     """
-    weight = np.ones(len(classes)) if weight is None else weight
-    result: list[np.ndarray] = [np.empty(0)] * len(classes)
+    result: list[np.ndarray] = [np.empty(0)] * len(copies)
     for number in np.unique(fold):
-        train = np.flatnonzero(fold != number)
-        layer = fit_genre_layer([copies[i] for i in train], classes[train], settings, weight[train], others(train))
+        layer = fit(np.flatnonzero(fold != number))
         for i in np.flatnonzero(fold == number):
             result[i] = layer(copies[i][0])
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +55,20 @@ def fit(songs: list[Song], labels: list[str], base: Embedder, seed: int) -> Genr
     fold = head.folds(without_few_groups(songs, 2)[0], seed)
     best = np.inf
     scale = feature_scale(tflite_head.last_layer(base.tflite).weights[:, len(base.bundle.labels) :])
+
+    def layer(settings: Regression, train: np.ndarray) -> LinearLayer:
+        return head.fit_genre_layer([copies[i] for i in train], classes[train], settings)
+
     for settings in (replace(candidate, scale=scale) for candidate in CANDIDATES):
         with threadpool_limits(1):  # more threads only wait for each other on matrices this small
-            logits = head.cross_validated_logits(copies, classes, fold, settings)
+            logits = head.cross_validated_logits(copies, fold, partial(layer, settings))
         temperature = report.fit_temperature(logits, classes)
         p = report.track_means(logits, temperature)
         loss = -np.log(p[np.arange(len(classes)), classes]).mean()
         if loss < best:
             best, chosen = loss, (settings, temperature)
     settings, temperature = chosen
-    return GenreModel(head.fit_genre_layer(copies, classes, settings), temperature, settings.c)
+    return GenreModel(layer(settings, np.arange(len(songs))), temperature, settings.c)
 
 
 def feature_scale(others: np.ndarray) -> np.ndarray:

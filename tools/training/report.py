@@ -101,6 +101,11 @@ def calibration_error(p: np.ndarray, true: np.ndarray) -> float:
     return round(sum(gaps) / len(true), 4)
 
 
+def occurrence_error(p: np.ndarray, occurred: np.ndarray) -> float:
+    """Return the expected calibration error of one event: its probability in each case, and whether it occurred."""
+    return calibration_error(p[:, None], np.where(occurred, 0, 1))
+
+
 def calibration_error_by_chance(p: np.ndarray, bins: int = 10, draws: int = 2000) -> tuple[float, float]:
     """Return mean and 95 % quantile of `calibration_error` under perfect calibration, by simulation.
 

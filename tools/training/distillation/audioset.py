@@ -85,6 +85,18 @@ ANIMALS = range(72, 137)
 INSTRUMENTS = range(138, 216)
 
 
+def family_classes(style: str) -> list[int]:
+    """Return the classes for a style and for all styles that it includes; empty for an unknown style."""
+    parents = {s.name: s.parent for s in STYLES.values()}
+
+    def is_within(name: str | None) -> bool:
+        while name is not None and name != style:
+            name = parents[name]
+        return name is not None
+
+    return [index for index, s in STYLES.items() if is_within(s.name)]
+
+
 def is_music() -> np.ndarray:
     """Return which classes are music or a kind of music, bool `(527,)`."""
     index = np.arange(N_CLASSES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,21 +51,6 @@ class GenreHead:
         direct, indirect = layer.weights[:n], layer.weights[n:]
         bias = layer.bias + self.styles.bias @ indirect
         return LinearLayer(direct + self.styles.weights @ indirect, bias).plus(self.prior)
-
-    def cross_validated_logits(
-        self,
-        copies: list[Outputs],
-        classes: np.ndarray,
-        fold: np.ndarray,
-        weight: np.ndarray | None = None,
-        others: Callable[[np.ndarray], Examples] = lambda train: None,
-    ) -> list[np.ndarray]:
-        """Return log odds of each track's first copy, fitted without its fold; see `head.cross_validated_logits`."""
-        with_styles = [self._with_styles(outputs) for outputs in copies]
-        logits = head.cross_validated_logits(
-            with_styles, classes, fold, SETTINGS, weight, lambda train: self._examples_with_styles(others(train))
-        )
-        return [rows + self.prior(outputs[0]) for rows, outputs in zip(logits, copies, strict=True)]
 
     def _examples_with_styles(self, examples: Examples) -> Examples:
         return examples and replace(examples, features=self._with_styles([examples.features])[0])

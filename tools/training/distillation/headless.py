@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ import numpy as np
 from tools.training import examples, head, report, tflite_head
 from tools.training.architectures import size
 from tools.training.data import Track
-from tools.training.distillation import audioset, student_network, teacher_heads, track_copies
+from tools.training.distillation import audioset, student_network, style_calibration, teacher_heads, track_copies
 from tools.training.distillation.backbone import Backbone
 from tools.training.distillation.genre_head import FRAMES_ONLY_WEIGHT, GenreHead
 from tools.training.distillation.int8_features import Int8Features
 from tools.training.distillation.pseudo_labels import PseudoLabels
-from tools.training.head import LinearLayer, Outputs, WeightedExamples
+from tools.training.head import LinearLayer, Outputs
 from tools.training.jobs import TrainedNetwork, TrainingJob
 
 NOT_MUSIC_THRESHOLD = 0.7  # probability from which the answer is "not_music"; docs/model.md has its error rates
@@ -32,7 +33,7 @@ class HeadlessStudent:
     Attributes:
         job: its architecture and labels.
         backbone: the network.
-        styles: from its features to the log odds of the styles, with one scale for all that is fitted to labels.
+        styles: from its features to the log odds of the styles; `fit` calibrates them on labels.
         sounds: from its features to those of the sounds, with a scale that is fitted to music and other recordings.
         views: features of random views of sound, `(k, features)`.
         n_not_music: number of them, the last ones, that are no music.
@@ -77,15 +78,22 @@ class HeadlessStudent:
         """Return the layer of all heads, the limits of its outputs, the genres' temperature, and metrics on folds."""
         self._embed(tracks)
         with_audio = [track for track in tracks if track.path]
-        clean = [self._copies_of(track)[0] for track in with_audio]
-        styles = teacher_heads.fit_to_labels(self.styles, clean, [track.genre for track in with_audio])
         from_audio = [self._copies_of(track)[: track_copies.N_FROM_AUDIO] for track in with_audio]
         music = np.concatenate([rows for copies in from_audio for rows in copies])
         sounds = teacher_heads.fit_to_recordings(self.sounds, music, self.views[len(self.views) - self.n_not_music :])
-        genres, temperature, metrics = self._genres(styles, tracks)
-        layer = head.concatenate(genres, styles, sounds)
+        genres, temperature, metrics = self._genres(tracks)
+        clean, names = [copies[0] for copies in from_audio], [track.genre for track in with_audio]
+        folds = [head.folds(with_audio, seed) for seed in range(FOLD_SEEDS)]
+        metrics["folds_style_error"] = style_calibration.error_on_folds(self.styles, clean, names, folds)
+        layer = head.concatenate(genres, self._styles(with_audio), sounds)
         outputs = layer(np.concatenate([self.views, *(rows for track in tracks for rows in self._copies_of(track))]))
         return layer, (float(outputs.min()), float(outputs.max())), temperature, metrics
+
+    def _styles(self, tracks: Sequence[Track]) -> LinearLayer:
+        """Return the layer of the styles, calibrated on those of the tracks that have audio."""
+        with_audio = [track for track in tracks if track.path]
+        clean = [self._copies_of(track)[0] for track in with_audio]
+        return style_calibration.fit(self.styles, clean, [track.genre for track in with_audio])
 
     def _embed(self, tracks: list[Track]) -> None:
         """Compute the features of all tracks' copies that are not known yet."""
@@ -98,7 +106,7 @@ class HeadlessStudent:
     def _copies_of(self, track: Track) -> Outputs:
         return self._copies[track.path or track.name]
 
-    def _genres(self, styles: LinearLayer, tracks: list[Track]) -> tuple[LinearLayer, float, dict[str, Any]]:
+    def _genres(self, tracks: list[Track]) -> tuple[LinearLayer, float, dict[str, Any]]:
         """Return the genres' layer, the temperature, and metrics on folds of the tracks with audio.
 
         Recall, calibration and temperature are those of all divisions into folds together: each alone varies by chance.
@@ -107,17 +115,19 @@ class HeadlessStudent:
         copies = [self._copies_of(track) for track in tracks]
         has_audio = np.array([track.path is not None for track in tracks])
         weight = np.where(has_audio, 1.0, FRAMES_ONLY_WEIGHT)
-        model = GenreHead.of(styles, labels)
         with_audio = np.flatnonzero(has_audio)
 
-        def others(train: np.ndarray) -> WeightedExamples | None:
-            if not self.pseudo_labels:
-                return None
-            return self.pseudo_labels.examples([tracks[i] for i in train], classes[train], weight[train])
+        def fit(train: np.ndarray) -> LinearLayer:
+            chosen = [tracks[i] for i in train]
+            others = None
+            if self.pseudo_labels:
+                others = self.pseudo_labels.examples(chosen, classes[train], weight[train])
+            model = GenreHead.of(self._styles(chosen), labels)
+            return model.fit([copies[i] for i in train], classes[train], weight[train], others)
 
         by_seed = []
         for seed in range(FOLD_SEEDS):
-            logits = model.cross_validated_logits(copies, classes, head.folds(tracks, seed), weight, others)
+            logits = head.cross_validated_logits(copies, head.folds(tracks, seed), fit)
             by_seed.append([logits[i] for i in with_audio])
         together, true = list(itertools.chain(*by_seed)), np.tile(classes[with_audio], FOLD_SEEDS)
         temperature = report.fit_temperature(together, true)
@@ -130,4 +140,4 @@ class HeadlessStudent:
             "tracks_without_audio": len(tracks) - len(with_audio),
             "pseudo_labelled_views": len(self.pseudo_labels.features) if self.pseudo_labels else 0,
         }
-        return model.fit(copies, classes, weight, others(np.arange(len(tracks)))), temperature, metrics
+        return fit(np.arange(len(tracks))), temperature, metrics

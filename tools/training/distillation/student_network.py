@@ -1,4 +1,4 @@
-"""A student's whole network, with the features behind its last layer: its embedding, and means of early layers."""
+"""A student's whole network, with the features behind its last layer: its embedding and statistics of early layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tools.training.distillation import students
-from tools.training.distillation.mobilenet import Block
 from tools.training.distillation.students import StudentDesign
 from tools.training.head import LinearLayer
 
@@ -23,31 +22,43 @@ LEAST_DEVIATION = 0.5  # of a feature that hardly varies, in int8 steps of its t
 def network(design: StudentDesign, n_outputs: int) -> keras.Model:
     """Return a network from a patch, `(n_mels, PATCH_FRAMES, 1)`, to a dense layer on its features.
 
-    The features are the embedding and, over frequency and time, the means of the depthwise convolutions of the first
-    `n_pooled` blocks: they describe timbre that the embedding does not. The convolutions have the names of those of
-    `students.stages`.
+    The features are the embedding and statistics of the depthwise convolutions of the first blocks, which describe
+    timbre and rhythm that the embedding does not: their means over frequency and time, and their deviations over time.
+    The convolutions have the names of those of `students.stages`.
     """
     import keras
     from keras import layers
 
     inputs = keras.Input((students.MEL.n_mels, students.PATCH_FRAMES, 1))
     (whole,) = students.stages(design.network, (), inputs)
-    pooled = {"embedding": layers.Reshape((1, 1, design.network.last))(whole.output)}
-    for name, block in _pooled_blocks(design).items():
-        convolved = whole.get_layer(f"{name}_depthwise_{block.activation}").output
-        pooled[name] = layers.GlobalAveragePooling2D(keepdims=True)(convolved)
-    scaled = [layers.DepthwiseConv2D(1, activation="relu6", name=f"{name}_scaled")(x) for name, x in pooled.items()]
+    activations = [f"block_{k}_depthwise_{block.activation}" for k, block in enumerate(design.network.blocks, 1)]
+    convolved = [whole.get_layer(name).output for name in activations]
+    parts = [
+        layers.Reshape((1, 1, design.network.last))(whole.output),
+        *(layers.GlobalAveragePooling2D(keepdims=True)(x) for x in convolved[: design.n_means]),
+        *map(_deviation, convolved[: design.n_deviations]),
+    ]
+    names = _scaled_names(design)
+    scaled = [layers.DepthwiseConv2D(1, activation="relu6", name=n)(x) for n, x in zip(names, parts, strict=True)]
     features = layers.Flatten(name="features")(layers.Concatenate()(scaled))
     return keras.Model(inputs, layers.Dense(n_outputs, name="head")(features))
 
 
+def _deviation(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Return half the mean absolute deviation over time, averaged over frequency: `(1, 1, 1, channels)`.
+
+    Deviations above and below a mean have the same sum, so those above it suffice; int8 operators compute them.
+    """
+    from keras import layers
+
+    mean = layers.AveragePooling2D((1, x.shape[2]))(x)
+    return layers.GlobalAveragePooling2D(keepdims=True)(layers.ReLU()(layers.Subtract()([x, mean])))
+
+
 def n_features(design: StudentDesign) -> int:
     """Return the number of features."""
-    return design.network.last + sum(block.expanded for block in _pooled_blocks(design).values())
-
-
-def _pooled_blocks(design: StudentDesign) -> dict[str, Block]:
-    return {f"block_{number}": block for number, block in enumerate(design.network.blocks[: design.n_pooled], 1)}
+    expanded = [block.expanded for block in design.network.blocks]
+    return design.network.last + sum(expanded[: design.n_means]) + sum(expanded[: design.n_deviations])
 
 
 @dataclass(frozen=True)
@@ -101,7 +112,13 @@ def with_head(stages: list[keras.Model], design: StudentDesign, scale: FeatureSc
 
 def _scaled_layers(whole: keras.Model, design: StudentDesign) -> list[keras.layers.Layer]:
     """Return the layers that scale the features, in the features' order."""
-    return [whole.get_layer(f"{name}_scaled") for name in ("embedding", *_pooled_blocks(design))]
+    return [whole.get_layer(name) for name in _scaled_names(design)]
+
+
+def _scaled_names(design: StudentDesign) -> list[str]:
+    means, deviations = (range(1, n + 1) for n in (design.n_means, design.n_deviations))
+    parts = ["embedding", *(f"block_{k}_mean" for k in means), *(f"block_{k}_deviation" for k in deviations)]
+    return [f"{part}_scaled" for part in parts]
 
 
 def _copy_weights(stages: list[keras.Model], whole: keras.Model) -> None:

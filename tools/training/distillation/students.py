@@ -43,13 +43,15 @@ class StudentDesign:
     Attributes:
         network: convolutions up to the embedding.
         stage_ends: blocks at whose end its stages end, as many as HINTED_BLOCKS.
-        n_pooled: the means of the depthwise convolutions of so many blocks, the first ones, are features, too.
+        n_means: the means of the depthwise convolutions of so many blocks, the first ones, are features, too.
+        n_deviations: likewise their deviations over time.
         reduction: front end whose information the student gets; None for MEL.
     """
 
     network: Design
     stage_ends: tuple[int, ...]
-    n_pooled: int
+    n_means: int
+    n_deviations: int
     reduction: Reduction | None = None
 
 
@@ -76,7 +78,8 @@ EDGE = StudentDesign(
         512,
     ),
     HINTED_BLOCKS,
-    10,
+    n_means=6,
+    n_deviations=10,
 )
 
 NANO = StudentDesign(
@@ -98,7 +101,8 @@ NANO = StudentDesign(
         192,
     ),
     (2, 4, 7, 9, 11),
-    7,
+    n_means=7,
+    n_deviations=0,
 )
 DESIGNS = {"edge": EDGE, "nano": NANO}
 

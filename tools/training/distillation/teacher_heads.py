@@ -16,7 +16,7 @@ from tools.training import head
 from tools.training.distillation import audioset, efficientat, students, views
 from tools.training.distillation.recordings import Recording
 from tools.training.examples import Network
-from tools.training.head import LinearLayer, Outputs, Regression, WeightedExamples
+from tools.training.head import LinearLayer, Regression, WeightedExamples
 
 BATCH, BATCHES = views.Batch(16, students.PATCH_FRAMES, 0.35), 80
 NOT_MUSIC_BATCHES = 40
@@ -94,31 +94,6 @@ def style_layer(logits: LinearLayer, examples: Examples) -> LinearLayer:
     scaled = [_platt(examples.logits[:, c], examples.probabilities[:, c]) for c in classes]
     slope, offset = np.array(scaled).T
     return LinearLayer(logits.weights[:, classes] * slope, logits.bias[classes] * slope + offset)
-
-
-def fit_to_labels(styles: LinearLayer, tracks: Outputs, genres: list[str]) -> LinearLayer:
-    """Return the styles' layer with one slope and one offset more, fitted to tracks whose genre is also a style.
-
-    AudioSet's labels are sparse: an annotator who was asked whether a clip is jazz seldom was asked whether it is
-    swing, so the teacher's probabilities are too small. All genres weigh the same.
-
-    Args:
-        styles: see `style_layer`.
-        tracks: features of each track's patches, each `(patches, features)`.
-        genres: genre of each track.
-    """
-    names = list(audioset.STYLES)
-    labels = [genre for genre in sorted(set(genres)) if genre in audioset.GENRES]
-    if len(labels) < 2:
-        return styles
-    columns = [names.index(audioset.GENRES[label]) for label in labels]
-    p = np.stack([logistic(styles(rows)[:, columns]).mean(axis=0) for rows in tracks])
-    true = np.array(genres)[:, None] == np.array(labels)
-    weight = 1 / np.array([genres.count(genre) for genre in genres])
-    weights = np.repeat(weight / weight.mean(), len(labels))
-    model = LogisticRegression(C=STYLE_C).fit(np.log(p / (1 - p)).reshape(-1, 1), true.ravel(), sample_weight=weights)
-    slope, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
-    return LinearLayer(styles.weights * slope, styles.bias * slope + offset)
 
 
 def _platt(logits: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]:
