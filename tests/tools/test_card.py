@@ -35,6 +35,16 @@ def test_card_qualifies_artist_disjoint_folds() -> None:
     assert card_text().count("artist-disjoint") == card_text().count("artist-disjoint where artists are known") == 2
 
 
+def test_card_has_the_style_error_of_all_tracks() -> None:
+    """The styles' calibration is that of the last fit; the card of a bundle without it has no such row."""
+    row = "| mean calibration error of the styles that are genres, on folds of"
+    refitted = {"tracks": 12, "tracks_without_audio": 2, "folds": [0.7], "folds_calibration_error": 0.05}
+    final = card_text(metrics=metrics(refitted=refitted | {"folds_style_error": 0.02}, folds_style_error=0.01))
+    assert f"{row} all 10 tracks | 0.02 |" in final and final.count(row) == 1
+    assert f"{row} the training tracks | 0.01 |" in card_text(metrics=metrics(("refitted",), folds_style_error=0.01))
+    assert row not in card_text(metrics=metrics(refitted=refitted, folds_style_error=0.01))
+
+
 def test_card_lists_all_commands() -> None:
     """The card of a distilled bundle lists the commands from download to chart, in order."""
     refitted = {"tracks": 450, "folds": [0.7], "folds_calibration_error": 0.05}

@@ -207,8 +207,18 @@ def _folds(bundle: Bundle) -> str:
     folds = bundle.metrics["folds"]
     return (
         f"| folds of the training tracks, {_DISJOINT}, last layer, {len(folds)} divisions | "
-        f"{', '.join(map(percent, folds))} |\n"
+        f"{', '.join(map(percent, folds))} |\n{_style_error(bundle)}"
     )
+
+
+def _style_error(bundle: Bundle) -> str:
+    """Return the row of the styles' calibration on folds, of all tracks if the last layer was fitted to them."""
+    refitted = bundle.metrics.get("refitted", {})
+    error = (refitted or bundle.metrics).get("folds_style_error")
+    if error is None:
+        return ""
+    tracks = f"all {refitted['tracks'] - refitted.get('tracks_without_audio', 0)}" if refitted else "the training"
+    return f"| mean calibration error of the styles that are genres, on folds of {tracks} tracks | {error} |\n"
 
 
 def _temperature(bundle: Bundle) -> str:
