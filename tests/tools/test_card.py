@@ -35,14 +35,14 @@ def test_card_qualifies_artist_disjoint_folds() -> None:
     assert card_text().count("artist-disjoint") == card_text().count("artist-disjoint where artists are known") == 2
 
 
-def test_card_has_the_style_error_of_all_tracks() -> None:
-    """The styles' calibration is that of the last fit; the card of a bundle without it has no such row."""
-    row = "| mean calibration error of the styles that are genres, on folds of"
-    refitted = {"tracks": 12, "tracks_without_audio": 2, "folds": [0.7], "folds_calibration_error": 0.05}
+def test_card_has_the_style_errors() -> None:
+    """The styles' calibration on folds is in the table, that on folds of all tracks beside their accuracies."""
+    row = "| mean calibration error of the styles that are genres, same folds |"
+    refitted = {"tracks": 12, "folds": [0.7], "folds_calibration_error": 0.05}
     final = card_text(metrics=metrics(refitted=refitted | {"folds_style_error": 0.02}, folds_style_error=0.01))
-    assert f"{row} all 10 tracks | 0.02 |" in final and final.count(row) == 1
-    assert f"{row} the training tracks | 0.01 |" in card_text(metrics=metrics(("refitted",), folds_style_error=0.01))
-    assert row not in card_text(metrics=metrics(refitted=refitted, folds_style_error=0.01))
+    assert f"{row} 0.01 |\n" in final and "divisions 0.05;\nof the styles that are genres 0.02)" in final
+    without = card_text(metrics=metrics(without=("folds_style_error",), refitted=refitted))
+    assert "styles that are genres" not in without
 
 
 def test_card_lists_all_commands() -> None:

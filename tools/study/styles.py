@@ -38,7 +38,7 @@ def against_labels(scores: np.ndarray, true: np.ndarray, styles: list[str]) -> s
     """
     rows, errors, by_chance = [], [], []
     for style, p, occurs in zip(styles, scores.T, true.T, strict=True):
-        errors.append(calibration_error(reliability(p, occurs)))
+        errors.append(report.occurrence_error(p, occurs))
         by_chance.append(report.calibration_error_by_chance(p[:, None], BINS)[0])
         own, others = (f"{p[chosen].mean():.2f}" if chosen.any() else "-" for chosen in (occurs, ~occurs))
         rows.append([style, occurs.sum(), own, others, f"{errors[-1]:.3f}"])
@@ -46,10 +46,10 @@ def against_labels(scores: np.ndarray, true: np.ndarray, styles: list[str]) -> s
     error = float(np.mean(errors))
     return f"""{table(header, rows)}
 
-As if a song had no other style than its genre, and the more general one that includes it (metal: rock).
+Each song is assumed to have the style of its genre and the style that includes it (metal: rock), and no others.
 Mean calibration error of these styles: {error:.3f} ({met(error <= MAX_ERROR)}: at most {MAX_ERROR}). With perfect \
-calibration, that
-of so few songs would be {np.mean(by_chance):.3f} on average."""
+calibration, the
+error of so few songs would be {np.mean(by_chance):.3f} on average."""
 
 
 def agreement(bundle: np.ndarray, teacher: np.ndarray, styles: list[str]) -> str:

@@ -1,6 +1,7 @@
 """Generate a bundle's MODEL_CARD.md: description, metrics and their limits, training data, commands."""
 
 import shlex
+from typing import Any
 
 from genre_edge.model.bundle import Bundle
 from tools.training.report import percent
@@ -207,18 +208,13 @@ def _folds(bundle: Bundle) -> str:
     folds = bundle.metrics["folds"]
     return (
         f"| folds of the training tracks, {_DISJOINT}, last layer, {len(folds)} divisions | "
-        f"{', '.join(map(percent, folds))} |\n{_style_error(bundle)}"
+        f"{', '.join(map(percent, folds))} |\n{_style_error(bundle.metrics)}"
     )
 
 
-def _style_error(bundle: Bundle) -> str:
-    """Return the row of the styles' calibration on folds, of all tracks if the last layer was fitted to them."""
-    refitted = bundle.metrics.get("refitted", {})
-    error = (refitted or bundle.metrics).get("folds_style_error")
-    if error is None:
-        return ""
-    tracks = f"all {refitted['tracks'] - refitted.get('tracks_without_audio', 0)}" if refitted else "the training"
-    return f"| mean calibration error of the styles that are genres, on folds of {tracks} tracks | {error} |\n"
+def _style_error(metrics: dict[str, Any]) -> str:
+    error = metrics.get("folds_style_error")
+    return "" if error is None else f"| mean calibration error of the styles that are genres, same folds | {error} |\n"
 
 
 def _temperature(bundle: Bundle) -> str:
@@ -238,10 +234,13 @@ def _refitted(bundle: Bundle) -> str:
     without = refitted.get("tracks_without_audio", 0)
     tracks = f"all {refitted['tracks'] - without} tracks including these"
     tracks += f", and to {without} tracks without audio" if without else ""
+    styles = refitted.get("folds_style_error")
+    of_styles = "" if styles is None else f";\nof the styles that are genres {styles}"
     return (
         f"\nThe last layer of this bundle was then fitted again, to {tracks} "
         f"(temperature\n{bundle.temperature}; folds {', '.join(map(percent, refitted['folds']))}; "
-        f"calibration error over all divisions {refitted['folds_calibration_error']}). No track was left to\n"
+        f"calibration error over all divisions {refitted['folds_calibration_error']}{of_styles}). "
+        "No track was left to\n"
         "measure it on; all other layers are those that were measured.\n"
     )
 

@@ -18,6 +18,8 @@ from tools.training.distillation.backbone import Backbone
 from tools.training.distillation.genre_head import FRAMES_ONLY_WEIGHT, GenreHead
 from tools.training.distillation.int8_features import Int8Features
 from tools.training.distillation.pseudo_labels import PseudoLabels
+from tools.training.distillation.style_calibration import Calibration
+from tools.training.distillation.teacher_heads import SOUNDS
 from tools.training.head import LinearLayer, Outputs
 from tools.training.jobs import TrainedNetwork, TrainingJob
 
@@ -33,7 +35,7 @@ class HeadlessStudent:
     Attributes:
         job: its architecture and labels.
         backbone: the network.
-        styles: from its features to the log odds of the styles; `fit` calibrates them on labels.
+        styles: from its features to the log odds of the styles, not yet calibrated on labels.
         sounds: from its features to those of the sounds, with a scale that is fitted to music and other recordings.
         views: features of random views of sound, `(k, features)`.
         n_not_music: number of them, the last ones, that are no music.
@@ -71,29 +73,38 @@ class HeadlessStudent:
             NOT_MUSIC_THRESHOLD,
             list(audioset.STYLES.values()),
             STYLE_THRESHOLD,
-            teacher_heads.SOUNDS,
+            SOUNDS,
         )
 
     def _heads(self, tracks: list[Track]) -> tuple[LinearLayer, tuple[float, float], float, dict[str, Any]]:
         """Return the layer of all heads, the limits of its outputs, the genres' temperature, and metrics on folds."""
         self._embed(tracks)
-        with_audio = [track for track in tracks if track.path]
-        from_audio = [self._copies_of(track)[: track_copies.N_FROM_AUDIO] for track in with_audio]
+        from_audio = [self._copies_of(track)[: track_copies.N_FROM_AUDIO] for track in tracks if track.path]
         music = np.concatenate([rows for copies in from_audio for rows in copies])
         sounds = teacher_heads.fit_to_recordings(self.sounds, music, self.views[len(self.views) - self.n_not_music :])
         genres, temperature, metrics = self._genres(tracks)
-        clean, names = [copies[0] for copies in from_audio], [track.genre for track in with_audio]
-        folds = [head.folds(with_audio, seed) for seed in range(FOLD_SEEDS)]
-        metrics["folds_style_error"] = style_calibration.error_on_folds(self.styles, clean, names, folds)
-        layer = head.concatenate(genres, self._styles(with_audio), sounds)
+        calibration = self._style_calibration(tracks)
+        layer = head.concatenate(genres, calibration.applied(self.styles), sounds)
         outputs = layer(np.concatenate([self.views, *(rows for track in tracks for rows in self._copies_of(track))]))
-        return layer, (float(outputs.min()), float(outputs.max())), temperature, metrics
+        metrics |= {
+            "folds_style_error": self._style_error_on_folds(tracks),
+            style_calibration.METRIC: calibration.as_metric(),
+        }
+        # A style with smaller log odds is improbable anyway
+        lowest = min(float(part.min()) for part in (outputs[:, : len(self.job.labels)], outputs[:, -len(SOUNDS) :]))
+        return layer, (lowest, float(outputs.max())), temperature, metrics
 
-    def _styles(self, tracks: Sequence[Track]) -> LinearLayer:
-        """Return the layer of the styles, calibrated on those of the tracks that have audio."""
+    def _style_calibration(self, tracks: Sequence[Track]) -> Calibration:
+        """Return the calibration of the styles on those of the tracks that have audio."""
         with_audio = [track for track in tracks if track.path]
         clean = [self._copies_of(track)[0] for track in with_audio]
         return style_calibration.fit(self.styles, clean, [track.genre for track in with_audio])
+
+    def _style_error_on_folds(self, tracks: list[Track]) -> float | None:
+        with_audio = [i for i, track in enumerate(tracks) if track.path]
+        clean = [self._copies_of(tracks[i])[0] for i in with_audio]
+        folds = [head.folds(tracks, seed)[with_audio] for seed in range(FOLD_SEEDS)]
+        return style_calibration.error_on_folds(self.styles, clean, [tracks[i].genre for i in with_audio], folds)
 
     def _embed(self, tracks: list[Track]) -> None:
         """Compute the features of all tracks' copies that are not known yet."""
@@ -122,7 +133,7 @@ class HeadlessStudent:
             others = None
             if self.pseudo_labels:
                 others = self.pseudo_labels.examples(chosen, classes[train], weight[train])
-            model = GenreHead.of(self._styles(chosen), labels)
+            model = GenreHead.of(self._style_calibration(chosen).applied(self.styles), labels)
             return model.fit([copies[i] for i in train], classes[train], weight[train], others)
 
         by_seed = []

@@ -19,6 +19,7 @@ from tools.training.distillation.int8_features import Int8Features
 from tools.training.distillation.mobilenet import Design
 from tools.training.distillation.pseudo_labels import Labeller, PseudoLabels
 from tools.training.distillation.recordings import Recording
+from tools.training.distillation.style_calibration import Calibration
 from tools.training.head import LinearLayer
 from tools.training.jobs import TrainingJob
 
@@ -46,9 +47,11 @@ def student(job: TrainingJob, found: list[Recording], labeller: Labeller | None)
     quantised = backbone.quantised(stages, design, found, job.seed)
     layer = embedding_layer(content, design.network)
     styles, sounds = (
-        quantised.scale.on_features(LinearLayer(layer.weights[:, part], layer.bias[part]))
-        for part in (bundle.layout.styles, bundle.layout.sounds)
+        LinearLayer(layer.weights[:, part], layer.bias[part]) for part in (bundle.layout.styles, bundle.layout.sounds)
     )
+    if calibration := Calibration.of_bundle(bundle):  # on labels that must not be seen twice
+        styles = calibration.removed(styles)
+    styles, sounds = map(quantised.scale.on_features, (styles, sounds))
     features, n_not_music = Int8Features(quantised.tflite), teacher_heads.NOT_MUSIC_BATCHES * teacher_heads.BATCH.size
     other = backbone.from_folders(job.not_music, found)
     views = np.concatenate([features(x) for x, _ in teacher_heads.random_views(found, other, job.seed)])

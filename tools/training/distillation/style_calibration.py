@@ -3,71 +3,135 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
 
+from genre_edge.model.bundle import Bundle
 from genre_edge.model.preprocessing import logistic
 from tools.training import report
 from tools.training.distillation import audioset
 from tools.training.head import LinearLayer, Outputs
 
+METRIC = "style_calibration"
 RIDGE = 1.0, 0.3  # of the deviations of a style's logarithmic slope and offset from those of all styles
 _COLUMNS = {index: column for column, index in enumerate(audioset.STYLES)}
+_LEAST = 1e-6  # probability, so that its logarithm is finite
 
 
-def fit(styles: LinearLayer, tracks: Outputs, genres: list[str]) -> LinearLayer:
-    """Return the styles' layer, scaled and shifted again to tracks whose genre is also a style.
+@dataclass(frozen=True)
+class Calibration:
+    """Slope and offset of the log odds of each style, `(styles,)`."""
+
+    slope: np.ndarray
+    offset: np.ndarray
+
+    def applied(self, layer: LinearLayer) -> LinearLayer:
+        """Return the layer with calibrated log odds."""
+        return LinearLayer(layer.weights * self.slope, layer.bias * self.slope + self.offset)
+
+    def as_metric(self) -> dict[str, list[float]]:
+        """Return slopes and offsets for the metrics of a bundle."""
+        return {"slope": self.slope.round(6).tolist(), "offset": self.offset.round(6).tolist()}
+
+    @classmethod
+    def of_bundle(cls, bundle: Bundle) -> Calibration | None:
+        """Return the calibration that a bundle's styles have; None if its metrics have none (until version 10)."""
+        metric = bundle.metrics.get("refitted", bundle.metrics).get(METRIC)
+        return metric and cls(np.array(metric["slope"]), np.array(metric["offset"]))
+
+    def removed(self, layer: LinearLayer) -> LinearLayer:
+        """Return the layer whose log odds `applied` calibrated."""
+        return LinearLayer(layer.weights / self.slope, (layer.bias - self.offset) / self.slope)
+
+
+def fit(styles: LinearLayer, tracks: Outputs, genres: Sequence[str]) -> Calibration:
+    """Return the slopes and offsets with which the genres of tracks are likeliest (Platt 1999).
 
     AudioSet's labels are sparse: an annotator who was asked whether a clip is jazz seldom was asked whether it is
     swing, so the teacher's probabilities are too small. All styles get one slope and one offset; the styles that are
-    genres of the tracks deviate from them as far as the labels require. All genres weigh the same.
+    genres of the tracks deviate from them as far as the labels require. All genres weigh the same. With fewer than two
+    such genres, nothing changes.
 
     Args:
         styles: see `teacher_heads.style_layer`.
         tracks: features of each track's patches, each `(patches, features)`.
         genres: genre of each track.
+
+    Raises:
+        SystemExit: the fit failed.
     """
-    labels = _known(genres)
+    labels, n = _known(genres), len(_COLUMNS)
     if len(labels) < 2:
-        return styles
-    columns = [_COLUMNS[audioset.GENRES[label]] for label in labels]
-    p = np.stack([logistic(styles(rows)[:, columns]).mean(axis=0) for rows in tracks])
-    true = np.array(genres)[:, None] == np.array(labels)
-    weight = 1 / np.array([genres.count(genre) for genre in genres])
-    common, own = _slopes_and_offsets(np.log(p / (1 - p)), true, weight / weight.mean())
-    slope, offset = (np.full(len(_COLUMNS), value) for value in common)
-    slope[columns], offset[columns] = own
-    return LinearLayer(styles.weights * slope, styles.bias * slope + offset)
+        return Calibration(np.ones(n), np.zeros(n))
+    likelihood = _Likelihood.of(styles, tracks, genres, labels)
+    found = minimize(likelihood.loss, np.zeros(2 + 2 * len(labels)), jac=True, method="L-BFGS-B")
+    if not np.isfinite(found.fun):
+        raise SystemExit("the styles cannot be calibrated: their log odds are not finite")
+    return likelihood.calibration(found.x)
 
 
-def _slopes_and_offsets(z: np.ndarray, true: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the common slope and offset, `(2,)`, and those of each column, `(2, columns)`, of the highest likelihood.
+@dataclass(frozen=True)
+class _Likelihood:
+    """Penalised likelihood of the labels of tracks.
 
-    Args:
-        z: log odds, `(k, columns)`.
-        true: whether each case occurred, `(k, columns)`.
-        weight: of each row, `(k,)`.
+    Attributes:
+        log_odds: of the styles in all patches, `(patches, styles)`.
+        starts: index of each track's first patch, `(tracks,)`.
+        own: columns of the styles that are labels, `(labels,)`.
+        families: columns of each label's style and of those that it includes.
+        true: whether a track has the style of a label, `(tracks, labels)`.
+        weight: of each track, `(tracks,)`.
     """
-    n = z.shape[1]
 
-    def unpacked(parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        common, deviations = parameters[:2], parameters[2:].reshape(2, n)
-        return common, common[:, None] + deviations, deviations
+    log_odds: np.ndarray
+    starts: np.ndarray
+    own: np.ndarray
+    families: list[np.ndarray]
+    true: np.ndarray
+    weight: np.ndarray
 
-    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        _, (log_slope, offset), deviations = unpacked(parameters)
-        slope = np.exp(log_slope)
-        log_odds = slope * z + offset
-        error = weight[:, None] * (logistic(log_odds) - true)
-        gradient = np.stack([(error * z).sum(axis=0) * slope, error.sum(axis=0)])
-        value = (weight[:, None] * (np.logaddexp(0, log_odds) - true * log_odds)).sum()
-        penalty = np.asarray(RIDGE)[:, None] * deviations
-        total = value + 0.5 * float((penalty * deviations).sum())
-        return float(total), np.concatenate([gradient.sum(axis=1), (gradient + penalty).ravel()])
+    @classmethod
+    def of(cls, styles: LinearLayer, tracks: Outputs, genres: Sequence[str], labels: Sequence[str]) -> _Likelihood:
+        lengths = np.array([len(rows) for rows in tracks])
+        weight = 1 / np.array([list(genres).count(genre) for genre in genres])
+        return cls(
+            styles(np.concatenate(tracks)),
+            np.cumsum(lengths) - lengths,
+            np.array([_COLUMNS[audioset.GENRES[label]] for label in labels]),
+            [_family(label) for label in labels],
+            has_style(genres, _names(labels)),
+            weight / weight.mean(),
+        )
 
-    common, own, _ = unpacked(minimize(loss, np.zeros(2 + 2 * n), jac=True, method="L-BFGS-B").x)
-    return np.array([np.exp(common[0]), common[1]]), np.stack([np.exp(own[0]), own[1]])
+    def calibration(self, parameters: np.ndarray) -> Calibration:
+        """Return the slopes and offsets: the common ones, logarithmic slope first, then deviations from them."""
+        common, deviations = parameters[:2], parameters[2:].reshape(2, -1)
+        log_slope, offset = (np.full(self.log_odds.shape[1], value) for value in common)
+        log_slope[self.own] += deviations[0]
+        offset[self.own] += deviations[1]
+        return Calibration(np.exp(log_slope), offset)
+
+    def loss(self, parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the negative logarithm of the likelihood with the penalty, and its gradient."""
+        found = self.calibration(parameters)
+        p = logistic(self.log_odds * found.slope + found.offset)
+        total, by_log_odds = 0.0, np.zeros_like(p)
+        lengths, rows = np.diff(np.append(self.starts, len(p))), np.arange(len(p))
+        for family, true in zip(self.families, self.true.T, strict=True):
+            # A style is as probable as the most probable one that it includes
+            highest = family[p[:, family].argmax(axis=1)]
+            of_patches = p[rows, highest]
+            of_tracks = np.clip(np.add.reduceat(of_patches, self.starts) / lengths, _LEAST, 1 - _LEAST)
+            total -= float(self.weight @ np.log(np.where(true, of_tracks, 1 - of_tracks)))
+            slope = self.weight * (of_tracks - true) / (of_tracks * (1 - of_tracks)) / lengths
+            by_log_odds[rows, highest] += np.repeat(slope, lengths) * of_patches * (1 - of_patches)
+        gradient = np.stack([(by_log_odds * self.log_odds).sum(axis=0) * found.slope, by_log_odds.sum(axis=0)])
+        deviations = parameters[2:].reshape(2, -1)
+        penalty = np.array(RIDGE)[:, None] * deviations
+        total += 0.5 * float((penalty * deviations).sum())
+        return total, np.concatenate([gradient.sum(axis=1), (gradient[:, self.own] + penalty).ravel()])
 
 
 def error_on_folds(
@@ -82,14 +146,15 @@ def error_on_folds(
     labels = _known(genres)
     if len(labels) < 2:
         return None
-    true, errors = has_style(genres, [audioset.STYLES[audioset.GENRES[label]].name for label in labels]), []
+    true, errors = has_style(genres, _names(labels)), []
     for fold in folds:
         p = np.empty(true.shape)
         for number in np.unique(fold):
             train = np.flatnonzero(fold != number)
-            layer = fit(styles, [tracks[i] for i in train], [genres[i] for i in train])
+            layer = fit(styles, [tracks[i] for i in train], [genres[i] for i in train]).applied(styles)
             for i in np.flatnonzero(fold == number):
-                p[i] = _probabilities(layer, tracks[i], labels)
+                of_patches = logistic(layer(tracks[i]))
+                p[i] = [of_patches[:, _family(label)].max(axis=1).mean() for label in labels]
         errors += [report.occurrence_error(*columns) for columns in zip(p.T, true.T, strict=True)]
     return round(float(np.mean(errors)), 4)
 
@@ -105,12 +170,11 @@ def _known(genres: Sequence[str]) -> list[str]:
     return [genre for genre in sorted(set(genres)) if genre in audioset.GENRES]
 
 
-def _probabilities(layer: LinearLayer, rows: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """Return the mean probabilities of the styles of some genres, `(labels,)`, for the features of a track's patches.
+def _names(labels: Sequence[str]) -> list[str]:
+    """Return the names of the styles of some genres."""
+    return [audioset.STYLES[audioset.GENRES[label]].name for label in labels]
 
-    A style has at least the probability of each style that it includes.
-    """
-    p = logistic(layer(rows))
-    names = [audioset.STYLES[audioset.GENRES[label]].name for label in labels]
-    families = [[_COLUMNS[index] for index in audioset.family_classes(name)] for name in names]
-    return np.array([p[:, family].max(axis=1).mean() for family in families])
+
+def _family(label: str) -> np.ndarray:
+    """Return the columns of a genre's style and of all styles that it includes."""
+    return np.array([_COLUMNS[index] for index in audioset.family_classes(*_names([label]))])
