@@ -17,7 +17,7 @@ from tools.study import answers, confidence, labelled, paired, refusals, robustn
 from tools.study.inputs import TrackAudio
 from tools.study.sections import artists
 from tools.study.teacher import BATCH, TeacherStyles, style_scores
-from tools.training import data
+from tools.training import data, report
 from tools.training.conditions import CONDITIONS
 from tools.training.distillation import audioset
 
@@ -264,4 +264,6 @@ def test_styles_against_labels() -> None:
     true = np.array([[True, False]] * 3 + [[False, True]] * 5)
     text = styles.against_labels(scores, true, ["jazz", "rock music"])
     assert "| jazz | 3 | 0.80 | 0.24 | 0.075 |" in text and "| rock music | 5 | 0.74 | 0.10 | 0.125 |" in text
-    assert "Mean calibration error of these styles: 0.100 (target missed" in text and "would be" in text
+    assert "Mean calibration error of these styles: 0.100 (target missed" in text
+    by_chance = [report.calibration_error_by_chance(p[:, None])[0] for p in scores.T]
+    assert f"error of so few songs would be {np.mean(by_chance):.3f} on average" in text

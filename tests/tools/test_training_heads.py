@@ -10,7 +10,14 @@ pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from tools.training import head
 from tools.training.architectures import ARCHITECTURES
 from tools.training.data import Track
-from tools.training.distillation import audioset, genre_head, headless, teacher_heads, track_copies
+from tools.training.distillation import (
+    audioset,
+    genre_head,
+    headless,
+    style_calibration,
+    teacher_heads,
+    track_copies,
+)
 from tools.training.jobs import TrainingJob
 
 
@@ -50,8 +57,49 @@ def test_tracks_without_audio_have_less_weight(monkeypatch: pytest.MonkeyPatch) 
     student = some_headless(monkeypatch, ["a", "b"])
     student._embed(tracks)
     _, _, metrics = student._genres(tracks)
-    assert fitted[-1].tolist() == [1.0] * 30 + [0.25] * 10 and metrics["tracks_without_audio"] == 10
-    assert counted == [30] * headless.FOLD_SEEDS
+    weight = np.array([1.0] * 30 + [0.25] * 10)
+    folds = [head.folds(tracks, seed) for seed in range(headless.FOLD_SEEDS)]
+    expected = [weight[fold != k].tolist() for fold in folds for k in range(head.FOLDS)]
+    assert [each.tolist() for each in fitted] == [*expected, weight.tolist()]
+    assert counted == [30] * headless.FOLD_SEEDS and metrics["tracks_without_audio"] == 10
+
+
+def test_styles_of_a_fold_are_calibrated_on_other_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The genres' prior is calibrated without the tracks that it is tested on; tracks without audio do not count."""
+    names = ("jazz", "rock")
+    tracks = [
+        Track(str(i), names[i % 2], "", np.full((2, 4), i), "", Path(f"{i}.wav") if i < 20 else None) for i in range(24)
+    ]
+    calibrated: list[list[int]] = []
+
+    def fit(styles: object, clean: list[np.ndarray], genres: list[str]) -> style_calibration.Calibration:
+        calibrated.append([int(rows[0, 0]) for rows in clean])
+        assert genres == [names[i % 2] for i in calibrated[-1]]
+        n = len(audioset.STYLES)
+        return style_calibration.Calibration(np.full(n, 2.0), np.full(n, float(len(clean))))
+
+    priors: list[float] = []
+    original = genre_head.GenreHead.of
+
+    def of(styles: head.LinearLayer, labels: list[str]) -> genre_head.GenreHead:
+        priors.append(float(styles.bias[0]))
+        return original(styles, labels)
+
+    monkeypatch.setattr(headless.style_calibration, "fit", fit)
+    monkeypatch.setattr(genre_head.GenreHead, "of", of)
+    student = some_headless(monkeypatch, list(names))
+    student._embed(tracks)
+    student._genres(tracks)
+    folds = [head.folds(tracks, seed)[:20] for seed in range(headless.FOLD_SEEDS)]
+    expected = [np.flatnonzero(fold != k).tolist() for fold in folds for k in range(head.FOLDS)]
+    assert calibrated == [*expected, list(range(20))]
+    assert priors == [len(chosen) for chosen in calibrated]
+    monkeypatch.setattr(headless.teacher_heads, "fit_to_recordings", lambda sounds, *patches: sounds)
+    student.sounds = head.LinearLayer(np.zeros((4, 4)), np.zeros(4))
+    layer, _, _, metrics = student._heads(tracks)
+    styles = slice(2, 2 + len(audioset.STYLES))
+    assert (layer.bias[styles] == 20).all()
+    assert metrics["style_calibration"]["slope"] == [2.0] * len(audioset.STYLES)
 
 
 def test_pseudo_labels_of_a_fold_depend_on_other_folds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,10 +119,18 @@ def test_pseudo_labels_of_a_fold_depend_on_other_folds(monkeypatch: pytest.Monke
     student._embed(tracks)
     alone, _, _ = student._genres(tracks)
     student.pseudo_labels = Unlabelled()
+    examples, original = [], genre_head.GenreHead.fit
+
+    def fit(model: genre_head.GenreHead, *arguments: object) -> head.LinearLayer:
+        examples.append(float(arguments[-1].weight[0]))
+        return original(model, *arguments)
+
+    monkeypatch.setattr(genre_head.GenreHead, "fit", fit)
     beside, _, metrics = student._genres(tracks)
     folds = [head.folds(tracks, seed) for seed in range(headless.FOLD_SEEDS)]
     expected = [[t.name for t, f in zip(tracks, fold, strict=True) if f != k] for fold in folds for k in range(5)]
     assert seen == [*expected, [track.name for track in tracks]]
+    assert examples == [100.0] * len(seen)
     assert alone(np.full(4, 2.0)).argmax() == 1 and beside(np.full(4, 2.0)).argmax() == 0
     assert metrics["pseudo_labelled_views"] == 8
 
