@@ -23,8 +23,8 @@ def network(design: StudentDesign, n_outputs: int) -> keras.Model:
     """Return a network from a patch, `(n_mels, PATCH_FRAMES, 1)`, to a dense layer on its features.
 
     The features are the embedding and statistics of the depthwise convolutions of the first blocks, which describe
-    timbre and rhythm that the embedding does not: their means over frequency and time, and their deviations over time.
-    The convolutions have the names of those of `students.stages`.
+    timbre, and how much it varies, better than the embedding: their means over frequency and time, and their mean
+    absolute deviations over time. The convolutions have the names of those of `students.stages`.
     """
     import keras
     from keras import layers
@@ -63,7 +63,7 @@ def n_features(design: StudentDesign) -> int:
 
 @dataclass(frozen=True)
 class FeatureScale:
-    """Scale of a student's features, `(n_features,)`: feature = (mean - offset) / unit, limited to 0..6.
+    """Scale of a student's features, `(n_features,)`: feature = (statistic - offset) / unit, limited to 0..6.
 
     The first features are the embedding.
     """
@@ -79,8 +79,8 @@ class FeatureScale:
         whole = network(design, 1)
         _copy_weights(stages, whole)
         scaled = _scaled_layers(whole, design)
-        means = keras.Model(whole.input, [layer.input for layer in scaled]).predict(patches, verbose=0)
-        parts = [part.reshape(len(patches), -1).astype(np.float64) for part in means]
+        statistics = keras.Model(whole.input, [layer.input for layer in scaled]).predict(patches, verbose=0)
+        parts = [part.reshape(len(patches), -1).astype(np.float64) for part in statistics]
         step = np.concatenate(
             [np.full(part.shape[1], max(np.ptp([0.0, part.min(), part.max()]), 1e-9) / 255) for part in parts]
         )

@@ -44,7 +44,7 @@ class StudentDesign:
         network: convolutions up to the embedding.
         stage_ends: blocks at whose end its stages end, as many as HINTED_BLOCKS.
         n_means: the means of the depthwise convolutions of so many blocks, the first ones, are features, too.
-        n_deviations: likewise their deviations over time.
+        n_deviations: likewise their mean absolute deviations over time.
         reduction: front end whose information the student gets; None for MEL.
     """
 
