@@ -50,6 +50,8 @@ def test_fit_raises_probabilities() -> None:
     for genre in ("jazz", "rock"):
         p = mean_probability(calibration.applied(identity()), tracks, [COLUMNS[genre]])
         assert np.average(p, weights=weight) == pytest.approx(0.5, abs=0.03)
+    common = style_calibration.fit(identity(), tracks, genres, each=False)
+    assert np.ptp(common.slope) == 0 == np.ptp(common.offset)
     others = [i for i in range(N) if i not in (COLUMNS["jazz"], COLUMNS["rock"])]
     assert np.ptp(calibration.slope[others]) == 0 == np.ptp(calibration.offset[others])
 

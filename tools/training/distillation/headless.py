@@ -83,7 +83,7 @@ class HeadlessStudent:
         music = np.concatenate([rows for copies in from_audio for rows in copies])
         sounds = teacher_heads.fit_to_recordings(self.sounds, music, self.views[len(self.views) - self.n_not_music :])
         genres, temperature, metrics = self._genres(tracks)
-        calibration = self._style_calibration(tracks)
+        calibration = self._style_calibration(tracks, each=True)
         layer = head.concatenate(genres, calibration.applied(self.styles), sounds)
         outputs = layer(np.concatenate([self.views, *(rows for track in tracks for rows in self._copies_of(track))]))
         metrics |= {
@@ -94,11 +94,11 @@ class HeadlessStudent:
         lowest = min(float(part.min()) for part in (outputs[:, : len(self.job.labels)], outputs[:, -len(SOUNDS) :]))
         return layer, (lowest, float(outputs.max())), temperature, metrics
 
-    def _style_calibration(self, tracks: Sequence[Track]) -> Calibration:
-        """Return the calibration of the styles on those of the tracks that have audio."""
+    def _style_calibration(self, tracks: Sequence[Track], each: bool) -> Calibration:
+        """Return the calibration of the styles on those of the tracks that have audio; see `style_calibration.fit`."""
         with_audio = [track for track in tracks if track.path]
         clean = [self._copies_of(track)[0] for track in with_audio]
-        return style_calibration.fit(self.styles, clean, [track.genre for track in with_audio])
+        return style_calibration.fit(self.styles, clean, [track.genre for track in with_audio], each)
 
     def _style_error_on_folds(self, tracks: list[Track]) -> float | None:
         with_audio = [i for i, track in enumerate(tracks) if track.path]
@@ -133,7 +133,8 @@ class HeadlessStudent:
             others = None
             if self.pseudo_labels:
                 others = self.pseudo_labels.examples(chosen, classes[train], weight[train])
-            model = GenreHead.of(self._style_calibration(chosen).applied(self.styles), labels)
+            # With styles that are calibrated each for itself, the prior repeats the tracks' labels (docs/model.md)
+            model = GenreHead.of(self._style_calibration(chosen, each=False).applied(self.styles), labels)
             return model.fit([copies[i] for i in train], classes[train], weight[train], others)
 
         by_seed = []

@@ -46,7 +46,7 @@ class Calibration:
         return LinearLayer(layer.weights / self.slope, (layer.bias - self.offset) / self.slope)
 
 
-def fit(styles: LinearLayer, tracks: Outputs, genres: Sequence[str]) -> Calibration:
+def fit(styles: LinearLayer, tracks: Outputs, genres: Sequence[str], each: bool = True) -> Calibration:
     """Return the slopes and offsets with which the genres of tracks are likeliest (Platt 1999).
 
     AudioSet's labels are sparse: an annotator who was asked whether a clip is jazz seldom was asked whether it is
@@ -58,6 +58,7 @@ def fit(styles: LinearLayer, tracks: Outputs, genres: Sequence[str]) -> Calibrat
         styles: see `teacher_heads.style_layer`.
         tracks: features of each track's patches, each `(patches, features)`.
         genres: genre of each track.
+        each: False for one slope and one offset for all styles.
 
     Raises:
         SystemExit: the fit failed.
@@ -66,7 +67,8 @@ def fit(styles: LinearLayer, tracks: Outputs, genres: Sequence[str]) -> Calibrat
     if len(labels) < 2:
         return Calibration(np.ones(n), np.zeros(n))
     likelihood = _Likelihood.of(styles, tracks, genres, labels)
-    found = minimize(likelihood.loss, np.zeros(2 + 2 * len(labels)), jac=True, method="L-BFGS-B")
+    bounds = [(None, None)] * 2 + [(None, None) if each else (0.0, 0.0)] * (2 * len(labels))
+    found = minimize(likelihood.loss, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds)
     if not np.isfinite(found.fun):
         raise SystemExit("the styles cannot be calibrated: their log odds are not finite")
     return likelihood.calibration(found.x)
