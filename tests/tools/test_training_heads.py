@@ -14,10 +14,10 @@ from tools.training.distillation import (
     audioset,
     genre_head,
     headless,
-    style_calibration,
     teacher_heads,
     track_copies,
 )
+from tools.training.distillation.style_calibration import Calibration
 from tools.training.jobs import TrainingJob
 
 
@@ -72,12 +72,12 @@ def test_styles_of_a_fold_are_calibrated_on_other_folds(monkeypatch: pytest.Monk
     ]
     calibrated: list[list[int]] = []
 
-    def fit(styles: object, clean: list[np.ndarray], genres: list[str], each: bool) -> style_calibration.Calibration:
+    def fit(styles: object, clean: list[np.ndarray], genres: list[str], each: bool = True) -> Calibration:
         assert not each or len(calibrated) > headless.FOLD_SEEDS * head.FOLDS
         calibrated.append([int(rows[0, 0]) for rows in clean])
         assert genres == [names[i % 2] for i in calibrated[-1]]
         n = len(audioset.STYLES)
-        return style_calibration.Calibration(np.full(n, 2.0), np.full(n, float(len(clean))))
+        return Calibration(np.full(n, 2.0), np.full(n, float(len(clean))))
 
     priors: list[float] = []
     original = genre_head.GenreHead.of
