@@ -68,7 +68,7 @@ def test_fit_gives_each_genre_its_own_offset() -> None:
 
 
 def test_fit_without_known_genres() -> None:
-    """Genres that are no styles calibrate nothing, and one alone has nothing to be told from."""
+    """Nothing is calibrated for genres that are no styles, or for a single one that is."""
     for genres in (["polka"] * 5, ["jazz", "polka"] * 3):
         calibration = style_calibration.fit(identity(), [np.zeros((1, N))] * len(genres), genres)
         assert (calibration.slope == 1).all() and (calibration.offset == 0).all()
@@ -91,11 +91,23 @@ def test_likelihood_and_gradient() -> None:
             expected -= weight * np.log(p if occurs else 1 - p)
         ridge = style_calibration.RIDGE
         expected += 0.5 * (ridge[0] * deviations[0, k] ** 2 + ridge[1] * deviations[1, k] ** 2)
+    expected += 0.5 * style_calibration.COMMON_RIDGE * (parameters[:2] ** 2).sum()
     value, gradient = likelihood.loss(parameters)
     assert value == pytest.approx(expected)
     steps = 1e-5 * np.eye(8)
     slopes = [(likelihood.loss(parameters + s)[0] - likelihood.loss(parameters - s)[0]) / 2e-5 for s in steps]
     np.testing.assert_allclose(gradient, slopes, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_separable_genres_have_modest_slopes(each: bool) -> None:
+    """Genres that are perfectly separated do not raise the slope and the offset of the other styles without limit."""
+    genres = ["jazz", "rock"] * 10
+    tracks = [np.full((1, N), 0.0) for _ in genres]
+    for rows, genre in zip(tracks, genres, strict=True):
+        rows[:, COLUMNS[genre]] = 1.5
+    calibration = style_calibration.fit(identity(0.0), tracks, genres, each)
+    assert 1 < calibration.slope.max() < 30 and np.abs(calibration.offset).max() < 30
 
 
 def test_log_odds_that_are_not_finite_are_refused() -> None:
@@ -145,6 +157,6 @@ def test_calibration_of_a_bundle_is_removed() -> None:
 
 
 def test_occurrence_error() -> None:
-    """Probabilities of one event and its frequencies differ by 0.2 for half of the cases and 0.1 for the others."""
+    """Probabilities of one event and its frequencies differ by 0.2 for half of the cases and 0.05 for the others."""
     p, occurred = np.repeat([0.2, 0.75], 10), np.array([True] * 4 + [False] * 6 + [True] * 8 + [False] * 2)
     assert report.occurrence_error(p, occurred) == pytest.approx((0.2 + 0.05) / 2)

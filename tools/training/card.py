@@ -266,7 +266,7 @@ def _layers_of(bundle: Bundle) -> str:
         return text
     return text + (
         f"\nThe convolutions are those of {bundle.metrics['layers_of']}: its int8 weights, taken as real numbers and "
-        "quantised again.\nStyles and sounds are its, too, scaled to the labelled tracks again.\n"
+        "quantised again.\nStyles and sounds are its, too, calibrated on the labelled tracks again.\n"
     )
 
 

@@ -49,7 +49,7 @@ def student(job: TrainingJob, found: list[Recording], labeller: Labeller | None)
     styles, sounds = (
         LinearLayer(layer.weights[:, part], layer.bias[part]) for part in (bundle.layout.styles, bundle.layout.sounds)
     )
-    if calibration := Calibration.of_bundle(bundle):  # on labels that must not be seen twice
+    if calibration := Calibration.of_bundle(bundle):  # fitted to labels, perhaps those of tracks that are held out now
         styles = calibration.removed(styles)
     styles, sounds = map(quantised.scale.on_features, (styles, sounds))
     features, n_not_music = Int8Features(quantised.tflite), teacher_heads.NOT_MUSIC_BATCHES * teacher_heads.BATCH.size

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from genre_edge.model.bundle import Bundle
-from genre_edge.model.preprocessing import logistic
 from tools.training import report
 from tools.training.distillation import audioset
 from tools.training.head import LinearLayer, Outputs
 
 METRIC = "style_calibration"
 RIDGE = 1.0, 0.3  # of the deviations of a style's logarithmic slope and offset from those of all styles
+COMMON_RIDGE = 0.1  # of those of all styles, which have no limit if the genres are perfectly separated
 _COLUMNS = {index: column for column, index in enumerate(audioset.STYLES)}
 _LEAST = 1e-6  # probability, so that its logarithm is finite
 
@@ -61,7 +62,7 @@ def fit(styles: LinearLayer, tracks: Outputs, genres: Sequence[str], each: bool 
         each: False for one slope and one offset for all styles.
 
     Raises:
-        SystemExit: the fit failed.
+        SystemExit: the log odds are not finite, or the fit does not converge.
     """
     labels, n = _known(genres), len(_COLUMNS)
     if len(labels) < 2:
@@ -71,6 +72,8 @@ def fit(styles: LinearLayer, tracks: Outputs, genres: Sequence[str], each: bool 
     found = minimize(likelihood.loss, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds)
     if not np.isfinite(found.fun):
         raise SystemExit("the styles cannot be calibrated: their log odds are not finite")
+    if not found.success:
+        raise SystemExit(f"the styles cannot be calibrated: {found.message}")
     return likelihood.calibration(found.x)
 
 
@@ -118,7 +121,7 @@ class _Likelihood:
     def loss(self, parameters: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the negative logarithm of the likelihood with the penalty, and its gradient."""
         found = self.calibration(parameters)
-        p = logistic(self.log_odds * found.slope + found.offset)
+        p = expit(self.log_odds * found.slope + found.offset)
         total, by_log_odds = 0.0, np.zeros_like(p)
         lengths, rows = np.diff(np.append(self.starts, len(p))), np.arange(len(p))
         for family, true in zip(self.families, self.true.T, strict=True):
@@ -131,9 +134,9 @@ class _Likelihood:
             by_log_odds[rows, highest] += np.repeat(slope, lengths) * of_patches * (1 - of_patches)
         gradient = np.stack([(by_log_odds * self.log_odds).sum(axis=0) * found.slope, by_log_odds.sum(axis=0)])
         deviations = parameters[2:].reshape(2, -1)
-        penalty = np.array(RIDGE)[:, None] * deviations
-        total += 0.5 * float((penalty * deviations).sum())
-        return total, np.concatenate([gradient.sum(axis=1), (gradient[:, self.own] + penalty).ravel()])
+        penalty, of_common = np.array(RIDGE)[:, None] * deviations, COMMON_RIDGE * parameters[:2]
+        total += 0.5 * float((penalty * deviations).sum() + of_common @ parameters[:2])
+        return total, np.concatenate([gradient.sum(axis=1) + of_common, (gradient[:, self.own] + penalty).ravel()])
 
 
 def error_on_folds(
@@ -155,7 +158,7 @@ def error_on_folds(
             train = np.flatnonzero(fold != number)
             layer = fit(styles, [tracks[i] for i in train], [genres[i] for i in train]).applied(styles)
             for i in np.flatnonzero(fold == number):
-                of_patches = logistic(layer(tracks[i]))
+                of_patches = expit(layer(tracks[i]))
                 p[i] = [of_patches[:, _family(label)].max(axis=1).mean() for label in labels]
         errors += [report.occurrence_error(*columns) for columns in zip(p.T, true.T, strict=True)]
     return round(float(np.mean(errors)), 4)
