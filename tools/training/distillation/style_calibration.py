@@ -67,14 +67,14 @@ def fit(styles: LinearLayer, tracks: Outputs, genres: Sequence[str], each: bool 
     labels, n = _known(genres), len(_COLUMNS)
     if len(labels) < 2:
         return Calibration(np.ones(n), np.zeros(n))
-    likelihood = _Likelihood.of(styles, tracks, genres, labels)
-    bounds = [(None, None)] * 2 + [(None, None) if each else (0.0, 0.0)] * (2 * len(labels))
-    found = minimize(likelihood.loss, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds)
-    if not np.isfinite(found.fun):
-        raise SystemExit("the styles cannot be calibrated: their log odds are not finite")
-    if not found.success:
-        raise SystemExit(f"the styles cannot be calibrated: {found.message}")
-    return likelihood.calibration(found.x)
+    # Without included styles: songs without a label for them would make all styles improbable
+    alone = _Likelihood.of(styles, tracks, genres, labels, with_included=False)
+    parameters = alone.most_likely([(None, None)] * 2 + [(0.0, 0.0)] * (2 * len(labels)))
+    if each:
+        likelihood = _Likelihood.of(styles, tracks, genres, labels, with_included=True)
+        common = [(value, value) for value in parameters[:2]]
+        parameters = likelihood.most_likely(common + [(None, None)] * (2 * len(labels)))
+    return alone.calibration(parameters)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class _Likelihood:
         log_odds: of the styles in all patches, `(patches, styles)`.
         starts: index of each track's first patch, `(tracks,)`.
         own: columns of the styles that are labels, `(labels,)`.
-        families: columns of each label's style and of those that it includes.
+        families: columns of each label's style and, if they count, of those that it includes.
         true: whether a track has the style of a label, `(tracks, labels)`.
         weight: of each track, `(tracks,)`.
     """
@@ -98,17 +98,37 @@ class _Likelihood:
     weight: np.ndarray
 
     @classmethod
-    def of(cls, styles: LinearLayer, tracks: Outputs, genres: Sequence[str], labels: Sequence[str]) -> _Likelihood:
+    def of(
+        cls,
+        styles: LinearLayer,
+        tracks: Outputs,
+        genres: Sequence[str],
+        labels: Sequence[str],
+        with_included: bool,
+    ) -> _Likelihood:
         lengths = np.array([len(rows) for rows in tracks])
         weight = 1 / np.array([list(genres).count(genre) for genre in genres])
+        own = np.array([_COLUMNS[audioset.GENRES[label]] for label in labels])
+        alone = np.array(genres)[:, None] == np.array(labels)
         return cls(
             styles(np.concatenate(tracks)),
             np.cumsum(lengths) - lengths,
-            np.array([_COLUMNS[audioset.GENRES[label]] for label in labels]),
-            [_family(label) for label in labels],
-            has_style(genres, _names(labels)),
+            own,
+            [_family(label) for label in labels] if with_included else [column[None] for column in own],
+            has_style(genres, _names(labels)) if with_included else alone,
             weight / weight.mean(),
         )
+
+    def most_likely(self, bounds: list[tuple[float | None, float | None]]) -> np.ndarray:
+        """Return the parameters with the lowest loss within bounds; see `calibration`."""
+        start = np.array([0.0 if low is None else low for low, _ in bounds])
+        found = minimize(self.loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+        if not np.isfinite(found.fun):
+            raise SystemExit("the styles cannot be calibrated: their log odds are not finite")
+        if not found.success:
+            raise SystemExit(f"the styles cannot be calibrated: {found.message}")
+        best: np.ndarray = found.x
+        return best
 
     def calibration(self, parameters: np.ndarray) -> Calibration:
         """Return the slopes and offsets: the common ones, logarithmic slope first, then deviations from them."""
