@@ -133,7 +133,7 @@ class HeadlessStudent:
             others = None
             if self.pseudo_labels:
                 others = self.pseudo_labels.examples(chosen, classes[train], weight[train])
-            # With styles that are calibrated each for itself, the prior repeats the tracks' labels (docs/model.md)
+            # If each style had its own calibration, the prior would repeat the tracks' labels (docs/model.md)
             model = GenreHead.of(self._style_calibration(chosen, each=False).applied(self.styles), labels)
             return model.fit([copies[i] for i in train], classes[train], weight[train], others)
 
