@@ -77,7 +77,8 @@ def load_study(arguments: argparse.Namespace) -> Study:
     for compared in (classifier, against) if against else (classifier,):
         inputs.check_genres(compared.bundle, found)
     teacher = efficientat.Teacher(efficientat.load_weights(arguments.teacher)) if arguments.teacher else None
-    return Study(classifier, Model(arguments.bundle), arguments.split, found, teacher, against)
+    by_style = Classifier(arguments.bundle, vocabulary="styles") if bundle.styles else None
+    return Study(classifier, Model(arguments.bundle), arguments.split, found, teacher, against, by_style)
 
 
 def main() -> None:

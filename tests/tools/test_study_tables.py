@@ -10,6 +10,7 @@ import soundfile
 pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from genre_edge.classify.verdict import GenreProbability, Reason, Segment
 from genre_edge.model.prediction import Model
+from genre_edge.model.styles import Style
 from tests.helpers.audio import tone
 from tests.helpers.bundles import RATE, STYLED, tiny
 from tools.fetch_sounds import TEST_DIFFERENCES
@@ -153,6 +154,17 @@ def test_other_labels_table() -> None:
     assert rows == [
         ["pop", "3", "33.3 %", "pop 1, rock 1, None 1"],
         ["polka", "1", "(not a genre of this model)", "pop 1"],
+    ]
+
+
+def test_best_styles_table() -> None:
+    """Songs without a style are counted, and those with a style that another includes."""
+    known = [Style("electronic"), Style("techno", "electronic"), Style("jazz")]
+    named = {"club": ["techno", None, "electronic", "techno"], "bar": ["jazz"], "street": [None]}
+    assert cells(labelled.best_styles_table(named, known)) == [
+        ["club", "4", "1", "2", "techno 2, electronic 1"],
+        ["bar", "1", "0", "0", "jazz 1"],
+        ["street", "1", "1", "0", ""],
     ]
 
 

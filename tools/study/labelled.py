@@ -1,10 +1,12 @@
 """Independently labelled music: the genres of a bundle, and its styles by family beside the teacher's."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from genre_edge.model.styles import Style
 from tools.study.confidence import met
 from tools.study.tables import table
 from tools.training.report import percent
@@ -23,6 +25,23 @@ def other_labels_table(predictions: Predictions, labels: list[str]) -> str:
         own = percent(counts[genre] / len(guesses)) if genre in labels else "(not a genre of this model)"
         rows.append([genre, len(guesses), own, ", ".join(f"{name} {n}" for name, n in counts.most_common(4))])
     return table(["folder", "songs", "predicted as the folder's genre", "top predictions"], rows)
+
+
+def best_styles_table(named: Predictions, styles: Sequence[Style]) -> str:
+    """Return the table of the best styles of each folder: how many songs have none, or one that another includes.
+
+    Args:
+        named: style of each song, None if no style reaches the threshold.
+        styles: all styles.
+    """
+    children = {style.name for style in styles if style.parent}
+    rows = []
+    for folder, names in named.items():
+        counts = Counter(name for name in names if name is not None)
+        n_specific = sum(n for name, n in counts.items() if name in children)
+        top = ", ".join(f"{name} {n}" for name, n in counts.most_common(6))
+        rows.append([folder, len(names), names.count(None), n_specific, top])
+    return table(["folder", "songs", "no style", "a style that another includes", "most frequent styles"], rows)
 
 
 def family_auc(scores: Scores, families: list[str]) -> dict[str, float]:

@@ -28,6 +28,7 @@ class Study:
         data: the audio.
         teacher: None for a study without it.
         against: another bundle, or None.
+        by_style: the bundle with the vocabulary "styles"; None without styles.
     """
 
     classifier: Classifier
@@ -36,6 +37,7 @@ class Study:
     data: StudyData
     teacher: Teacher | None = None
     against: Classifier | None = None
+    by_style: Classifier | None = None
 
     def text(self) -> str:
         """Run all measurements, report progress on stderr, and return the card's sections."""
@@ -129,7 +131,20 @@ training audio.
 
 These labels were not used for training.{distilled}
 
-{labelled.other_labels_table(predictions, bundle.labels)}{self._families()}"""
+{labelled.other_labels_table(predictions, bundle.labels)}{self._best_styles()}{self._families()}"""
+
+    def _best_styles(self) -> str:
+        """Return the table of the styles that are named as genres, "" for a bundle without styles."""
+        classifier = self.by_style
+        if classifier is None:
+            return ""
+        named = {g: [classifier.classify(path).genre for path in paths] for g, paths in self.data.other.items()}
+        table = labelled.best_styles_table(named, classifier.bundle.styles)
+        return f"""
+
+With `--vocabulary styles`, the best style is the genre, if it reaches the threshold {classifier.bundle.style_threshold}:
+
+{table}"""
 
     def _families(self) -> str:
         """Return the table of the folders that are styles, "" if there are none."""
