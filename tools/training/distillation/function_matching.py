@@ -43,8 +43,7 @@ class Phase:
         name: for the progress.
         steps: number of batches.
         batch: their views.
-        learning_rate: highest learning rate.
-        steady: whether it stays there, instead of decaying to 0.
+        learning_rate: highest learning rate, from which it decays to 0.
         rounded: whether the students are rounded as their int8 versions will be.
         hints: whether each stage learns by itself, from the teacher's outputs of the stage before.
     """
@@ -53,28 +52,20 @@ class Phase:
     steps: int
     batch: views.Batch
     learning_rate: float
-    steady: bool = False
     rounded: bool = False
     hints: bool = False
 
     def rate(self, step: int) -> float:
-        """Return the learning rate of a step: after a linear warm-up, it is steady or half a cosine."""
+        """Return the learning rate of a step: half a cosine after a linear warm-up."""
         warm_up = min(1.0, (step + 1) / WARM_UP_STEPS)
-        decay = 1.0 if self.steady else 0.5 * (1 + math.cos(math.pi * step / self.steps))
-        return self.learning_rate * warm_up * decay + 1e-6
+        return self.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * step / self.steps)) + 1e-6
 
 
-PHASES = (
-    Phase("hints", 2000, views.Batch(24, 256, 0.0), 3e-3, hints=True),
-    Phase("matching", 3065, views.Batch(24, 320, 0.35), 4e-4, steady=True),
-    Phase("whole patches", 1400, views.Batch(16, students.PATCH_FRAMES, 0.35), 4e-4),
-    Phase("longer matching", 7000, views.Batch(24, 320, 0.5), 8e-4),
-    Phase("last whole patches", 700, views.Batch(16, students.PATCH_FRAMES, 0.5), 2e-4, rounded=True),
-)
 WARM_PHASES = (
     Phase("matching", 9500, views.Batch(24, 320, 0.5), 8e-4),
     Phase("whole patches", 700, views.Batch(16, students.PATCH_FRAMES, 0.5), 2e-4, rounded=True),
 )
+PHASES = (Phase("hints", 2000, views.Batch(24, 256, 0.0), 3e-3, hints=True), *WARM_PHASES)
 AFTER_GPU_PHASES = (Phase("whole patches", 3500, views.Batch(16, students.PATCH_FRAMES, 0.5), 2.5e-4, rounded=True),)
 
 
