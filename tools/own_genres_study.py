@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from genre_edge.errors import GenreEdgeError
-from tools.training import data, own_genres, report
+from tools.training import own_genres, report
 from tools.training.embedding import Embedder
-from tools.training.genre_folders import GenreFolders, Song, SongFile
+from tools.training.genre_folders import GenreFolders, Song
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -37,9 +37,7 @@ def find_songs(arguments: argparse.Namespace) -> GenreFolders:
     """Return the songs of the folders, or of the table's splits."""
     if not arguments.tracks:
         return GenreFolders.find(arguments.audio)
-    rows = [row for split in arguments.split for row in data.read_csv(arguments.tracks, split) if row["audio"]]
-    files = [SongFile(arguments.audio / row["audio"], row["genre"], row["artist_group"]) for row in rows]
-    return GenreFolders(arguments.audio, files)
+    return GenreFolders.of_table(arguments.audio, arguments.tracks, arguments.split)
 
 
 def divide(songs: list[Song], per_genre: int | None, seed: int) -> tuple[list[Song], list[Song]]:

@@ -23,11 +23,9 @@ The bundle is written to OUT/bundle, those of `edge` and `nano` to OUT/edge/bund
 
 import argparse
 import os
-import shlex
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -97,15 +95,10 @@ def random_splits(job: TrainingJob, tracks: list[data.Track], count: int) -> dic
 
 
 def public_command(arguments: argparse.Namespace) -> str:
-    """Return the command line with only the last part of each path, to publish it in the model card."""
-    options = (arguments.base, arguments.audio, arguments.mels, arguments.tracks, arguments.teacher, arguments.out)
+    """Return the command line for the model card."""
+    single = (arguments.base, arguments.audio, arguments.mels, arguments.tracks, arguments.teacher, arguments.out)
     folders = (*arguments.unlabelled, *arguments.not_music, arguments.gpu_folder)
-    paths = {str(path) for path in (*options, *folders) if path}
-    arguments_shown = []
-    for argument in sys.argv[1:]:
-        option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
-        arguments_shown.append(option + equals + (Path(value).name if value.rstrip("/") in paths else value))
-    return shlex.join(["python", "-m", "tools.train_and_export", *arguments_shown])
+    return options.public_command("train_and_export", [*single, *folders])
 
 
 def fit_own_genres(arguments: argparse.Namespace) -> None:

@@ -78,26 +78,32 @@ def test_replaced_layer_has_short_names() -> None:
 )
 def test_replaced_outputs(bundle: Path, n_new: int, exponent: float, bias: float, seed: int) -> None:
     """New outputs follow integer arithmetic to one step, clipped to int8; all others keep their bits."""
-    content, n_old, rng = read(bundle), len(Bundle.load(bundle).labels), np.random.default_rng(seed)
+    content, rng = read(bundle), np.random.default_rng(seed)
     old = tflite_head.last_layer(content)
-    n_features = len(old.weights)
+    n_features, n_old = old.weights.shape
+    start, stop = sorted(rng.integers(0, n_old + 1, 2))
+    own = slice(start, start + n_new)
     weights = rng.normal(size=(n_features, n_new)) * 10**exponent
     biases = bias * rng.random(n_new)
-    content_new = tflite_head.replace_outputs(content, n_old, weights, biases)
+    content_new = tflite_head.replace_outputs(content, slice(start, stop), weights, biases)
     new = tflite_head.last_layer(content_new)
     assert (new.features, new.outputs) == (old.features, old.outputs)
     step = max(np.abs(weights).max() / 127, np.abs(biases).max() / old.features.scale / 2**30)
-    assert np.abs(new.weights[:, :n_new] - weights).max() <= step
-    assert np.array_equal(new.weights[:, n_new:], old.weights[:, n_old:])
+    assert np.abs(new.weights[:, own] - weights).max() <= step
+
+    def others(values: np.ndarray, part: slice) -> np.ndarray:
+        return np.delete(values, part, axis=1)
+
+    assert np.array_equal(others(new.weights, own), others(old.weights, slice(start, stop)))
 
     features = rng.integers(-128, 128, (4, n_features), dtype=np.int8)
     before = run(tflite_head.only_last_layer(content), features)
     after = run(tflite_head.only_last_layer(content_new), features)
-    assert after.shape == (4, n_new + before.shape[1] - n_old)
-    assert np.array_equal(after[:, n_new:], before[:, n_old:])
-    real = new((features.astype(float) - new.features.zero) * new.features.scale)[:, :n_new]
+    assert after.shape == (4, n_old - (stop - start) + n_new)
+    assert np.array_equal(others(after, own), others(before, slice(start, stop)))
+    real = new((features.astype(float) - new.features.zero) * new.features.scale)[:, own]
     expected = np.clip(np.rint(real / new.outputs.scale) + new.outputs.zero, -128, 127)
-    assert np.abs(after[:, :n_new] - expected).max() <= 1
+    assert np.abs(after[:, own] - expected).max() <= 1
 
 
 def _features(content: bytes) -> int:
@@ -107,7 +113,7 @@ def _features(content: bytes) -> int:
 def test_other_layers_keep_their_values() -> None:
     """The features of a network with replaced outputs are those of the original, and the whole network runs."""
     content = read(MODELS / "edge")
-    new = tflite_head.replace_outputs(content, 10, np.full((_features(content), 2), 0.01), np.zeros(2))
+    new = tflite_head.replace_outputs(content, slice(0, 10), np.full((_features(content), 2), 0.01), np.zeros(2))
     inputs = random_int8(content, 3)
     without = (tflite_head.without_last_layer(content), tflite_head.without_last_layer(new))
     assert np.array_equal(run(without[0], inputs), run(without[1], inputs))
@@ -135,7 +141,7 @@ def test_replaced_layer() -> None:
 def test_constants_are_aligned() -> None:
     """Each constant begins at a multiple of 16 bytes, as the schema requires, and none is lost."""
     content = read(MODELS / "edge")
-    content = tflite_head.replace_outputs(content, 10, np.zeros((_features(content), 3)), np.zeros(3))
+    content = tflite_head.replace_outputs(content, slice(0, 10), np.zeros((_features(content), 3)), np.zeros(3))
     assert content[4:8] == b"TFL3"
     model = schema.Model.GetRootAs(content, 0)
     buffers = [model.Buffers(i).DataAsNumpy() for i in range(model.BuffersLength()) if model.Buffers(i).DataLength()]

@@ -262,6 +262,9 @@ def _layers_of(bundle: Bundle) -> str:
     if "gpu_views" in bundle.metrics:
         millions = bundle.metrics["gpu_views"] / 1e6
         text += f"A GPU trained the network with {millions:.1f} million views before the last phase (docs/model.md).\n"
+    if "other_outputs_of" in bundle.metrics:
+        origin = bundle.metrics["other_outputs_of"]
+        text += f"\nThe styles were calibrated again; all else is that of {origin}, bit for bit.\n"
     if "layers_of" not in bundle.metrics:
         return text
     return text + (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from genre_edge.audio.paths import expand
 from genre_edge.audio.suffixes import is_audio_name
 from genre_edge.errors import AudioError
+from tools.training import data
 from tools.training.embedding import Embedder, Embedding
 
 MIN_SONGS = 4  # of a genre; fewer cannot be divided into parts to learn from and to test
@@ -85,6 +86,21 @@ class GenreFolders:
             raise SystemExit(f"{root}: no audio files in folders named by genre")
         result.check([file.genre for file in result.files])
         return result
+
+    @classmethod
+    def of_table(cls, root: Path, tracks_csv: Path, splits: Sequence[str]) -> GenreFolders:
+        """Return the tracks of a table's splits that have audio.
+
+        Args:
+            root: the folder that the column `audio` is relative to.
+            tracks_csv: see `data.read_csv`; tracks of one `artist_group` are not divided.
+            splits: values of the column `split`.
+
+        Raises:
+            SystemExit: the table cannot be read, or has no tracks of a split.
+        """
+        rows = [row for split in splits for row in data.read_csv(tracks_csv, split) if row["audio"]]
+        return cls(root, [SongFile(root / row["audio"], row["genre"], row["artist_group"]) for row in rows])
 
     def check(self, genres: list[str]) -> None:
         """Check that the songs suffice to learn from, given each song's genre.

@@ -100,7 +100,7 @@ def to_int8(base: Embedder, model: GenreModel, songs: list[Song]) -> tuple[bytes
     gain = min(gain, MAX_TEMPERATURE / model.temperature)
     shift = (low + high) / 2 - gain * (logits.min() + logits.max()) / 2
     weights, bias = gain * model.layer.weights, gain * model.layer.bias + shift
-    network = tflite_head.replace_outputs(base.tflite, len(base.bundle.labels), weights, bias)
+    network = tflite_head.replace_outputs(base.tflite, base.bundle.layout.labels, weights, bias)
     return network, round(gain * model.temperature, 4)
 
 

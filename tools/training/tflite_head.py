@@ -196,7 +196,7 @@ def replace_layer(content: bytes, weights: np.ndarray, bias: np.ndarray, limits:
     network.output.quantization.scale = np.array([scale], dtype=np.float32)
     network.output.quantization.zeroPoint = np.array([round(-128 - low / scale)], dtype=np.int64)
     _shorten_names(network)
-    _set_layer(network, len(network.stored()[0]), weights, bias)
+    _set_layer(network, slice(0, len(network.stored()[0])), weights, bias)
     return network.packed()
 
 
@@ -206,12 +206,12 @@ def _shorten_names(network: _Network) -> None:
         tensor.name = str(index)
 
 
-def replace_outputs(content: bytes, n_replaced: int, weights: np.ndarray, bias: np.ndarray) -> bytes:
-    """Replace the first outputs of a network. All others keep their weights and quantisation, hence their values.
+def replace_outputs(content: bytes, replaced: slice, weights: np.ndarray, bias: np.ndarray) -> bytes:
+    """Replace consecutive outputs of a network. All others keep their weights and quantisation, hence their values.
 
     Args:
         content: content of the .tflite file.
-        n_replaced: number of outputs to replace.
+        replaced: outputs to replace, with a start and a stop.
         weights, bias: the new outputs' layer, `(features, k)` and `(k,)`, in real numbers; see `LastLayer`. Values
             outside the range of the layer's output, which stays, are clipped.
 
@@ -219,11 +219,11 @@ def replace_outputs(content: bytes, n_replaced: int, weights: np.ndarray, bias: 
         ModelError: as `last_layer`.
     """
     network = _Network(content)
-    _set_layer(network, n_replaced, weights, bias)
+    _set_layer(network, replaced, weights, bias)
     return network.packed()
 
 
-def _set_layer(network: _Network, n_replaced: int, weights: np.ndarray, bias: np.ndarray) -> None:
+def _set_layer(network: _Network, replaced: slice, weights: np.ndarray, bias: np.ndarray) -> None:
     old_weights, old_scales, old_bias = network.stored()
     feature_scale = _quantisation(network.features).scale
     scales = np.maximum(np.abs(weights).max(axis=0) / _MAX_WEIGHT, np.abs(bias) / feature_scale / _MAX_BIAS)
@@ -231,9 +231,11 @@ def _set_layer(network: _Network, n_replaced: int, weights: np.ndarray, bias: np
     new_weights = np.rint(weights.T / scales[:, None]).clip(-_MAX_WEIGHT, _MAX_WEIGHT).astype(np.int8)
     new_bias = np.rint(bias / (scales * feature_scale)).astype(np.int32)
 
-    all_weights = np.concatenate([new_weights, old_weights[n_replaced:]])
-    all_scales = np.concatenate([scales, old_scales[n_replaced:]])
-    all_bias = np.concatenate([new_bias, old_bias[n_replaced:]])
+    def joined(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+        return np.concatenate([old[: replaced.start], new, old[replaced.stop :]])
+
+    all_weights, all_scales = joined(old_weights, new_weights), joined(old_scales, scales)
+    all_bias = joined(old_bias, new_bias)
     _set_constant(network, network.weights, all_weights, all_scales)
     if network.bias_index < 0:
         network.operator.inputs = [*map(int, network.operator.inputs[:2]), len(network.graph.tensors)]
