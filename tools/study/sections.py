@@ -142,7 +142,8 @@ These labels were not used for training.{distilled}
         table = labelled.best_styles_table(named, classifier.bundle.styles)
         return f"""
 
-With `--vocabulary styles`, the best style is the genre, if it reaches the threshold {classifier.bundle.style_threshold}:
+With `--vocabulary styles`, the best style is the genre, if it reaches the threshold \
+{classifier.bundle.style_threshold}:
 
 {table}"""
 
