@@ -23,7 +23,7 @@ from tools.training.distillation.teacher_heads import SOUNDS
 from tools.training.head import LinearLayer, Outputs
 from tools.training.jobs import TrainedNetwork, TrainingJob
 
-NOT_MUSIC_THRESHOLD = 0.7  # probability from which the answer is "not_music"; docs/model.md has its error rates
+NOT_MUSIC_THRESHOLD = 0.7  # probability from which the answer is "not_music"; docs/experiments.md has its error rates
 STYLE_THRESHOLD = 0.5  # probability from which a style is named
 FOLD_SEEDS = 3
 
@@ -133,7 +133,7 @@ class HeadlessStudent:
             others = None
             if self.pseudo_labels:
                 others = self.pseudo_labels.examples(chosen, classes[train], weight[train])
-            # If each style had its own calibration, the prior would repeat the tracks' labels (docs/model.md)
+            # If each style had its own calibration, the prior would repeat the tracks' labels (docs/experiments.md)
             model = GenreHead.of(self._style_calibration(chosen, each=False).applied(self.styles), labels)
             return model.fit([copies[i] for i in train], classes[train], weight[train], others)
 
