@@ -42,6 +42,7 @@ SKIPPED = {
     "python -m tools.train_and_export --audio my_music": "tests/tools/test_readme_training.py",
     "PYTHONPATH=src python -m tools.distil_on_gpu gpu/": "needs a GPU; tests/tools/test_distil_on_gpu.py uses the CPU",
     "python -m tools.compare_front_ends": "needs the corpora; tests/tools/test_compare_front_ends.py uses a small one",
+    "python -m tools.calibrate_styles": "needs the corpora; tests/tools/test_calibrate_styles.py uses a small one",
     "python -m tools.own_genres_study": "needs the corpora; tests/tools/test_own_genres.py uses a small one",
     "python -m tools.evaluate": "tests/tools/test_evaluate.py evaluates a small corpus",
     "python -m tools.mixtures": "takes minutes; tests/tools/test_mixtures.py",

@@ -61,7 +61,7 @@ def families_table(bundle: dict[str, float], teacher: dict[str, float] | None, c
     rows = []
     for name, auc in bundle.items():
         others = sum(counts.values()) - counts[name]
-        of_teacher = [] if teacher is None else [f"{teacher[name]:.3f}", f"{100 * (teacher[name] - auc):.1f}"]
+        of_teacher = [] if teacher is None else [f"{teacher[name]:.3f}", f"{round(100 * (teacher[name] - auc), 1) + 0.0:.1f}"]
         rows.append([name, counts[name], others, f"{auc:.3f}", *of_teacher])
     header = ["family", "its songs", "other songs", "AUC"]
     if teacher is None:
