@@ -9,7 +9,6 @@ with one seed and few epochs; its cache and, by default, its page are in a folde
 import argparse
 import hashlib
 import os
-import shlex
 import sys
 from collections import Counter
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from genre_edge.errors import GenreEdgeError
 from genre_edge.model.bundle import Bundle, bundle_path
 from genre_edge.system.atomic_write import write_atomically
 from tools import imitate
+from tools.docs import commands
 from tools.paper import analysis, audio_selection, charts, document, figures, intervals, networks, results
 from tools.paper.imitation import song, style, synthesis
 from tools.paper.methods import METHODS, Method
@@ -75,7 +75,8 @@ class Program:
     """
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self._command, self._quick = public_command(arguments), arguments.quick
+        paths = [value for value in vars(arguments).values() if isinstance(value, Path)]
+        self._command, self._quick = commands.public_command("reproduce_paper", paths), arguments.quick
         self._seeds = 1 if self._quick else SEEDS
         check_table(arguments.tracks)
         self._tracks = data.load_archive(arguments.mels, arguments.tracks)
@@ -199,17 +200,6 @@ def output_paths(arguments: argparse.Namespace) -> tuple[Path, Path]:
     """Return the cache folder and the page. A rehearsal writes to other paths than the full study."""
     out: Path = (arguments.out or OUT) / (REHEARSAL if arguments.quick else "")
     return out, arguments.write or (out if arguments.quick else ROOT / "docs") / "reproduction.md"
-
-
-def public_command(arguments: argparse.Namespace) -> str:
-    """Return the command line with file names only, for publication."""
-    words = ["python", "-m", "tools.reproduce_paper"]
-    for name, value in vars(arguments).items():
-        if isinstance(value, Path):
-            words += [f"--{name}", value.resolve().name]
-        elif value:
-            words.append(f"--{name}")
-    return shlex.join(words)
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -14,8 +14,8 @@ distilled together from a teacher network on unlabelled sound, in hours, and the
 labelled tracks and to music that the teacher labels; the teacher's weights are those of the release v0.0.1 of
 fschmid56/EfficientAT. With --warm-start, the distillation begins with the layers of the shipped networks, and
 with --gpu-folder, another machine does most of it (tools.distil_on_gpu). With --heads-only, these layers are kept, and
-only the genres are fitted (without --teacher, to the labelled tracks alone). An interrupted run resumes with the same
-command. --architecture and --mels imply --from-scratch.
+only the heads are fitted again (without --teacher, the genres to the labelled tracks alone). An interrupted run resumes
+with the same command. --architecture and --mels imply --from-scratch.
 
 The bundle is written to OUT/bundle, those of `edge` and `nano` to OUT/edge/bundle and OUT/nano/bundle; use it with
 `genre-edge classify --model OUT/bundle`.
@@ -33,6 +33,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from genre_edge.errors import GenreEdgeError
+from tools.docs import commands
 from tools.training import (
     archive_frames,
     bundle_export,
@@ -98,7 +99,7 @@ def public_command(arguments: argparse.Namespace) -> str:
     """Return the command line for the model card."""
     single = (arguments.base, arguments.audio, arguments.mels, arguments.tracks, arguments.teacher, arguments.out)
     folders = (*arguments.unlabelled, *arguments.not_music, arguments.gpu_folder)
-    return options.public_command("train_and_export", [*single, *folders])
+    return commands.public_command("train_and_export", [*single, *folders])
 
 
 def fit_own_genres(arguments: argparse.Namespace) -> None:

@@ -1,6 +1,8 @@
 """tools/calibrate_styles.py: the styles change, all other outputs keep their bits."""
 
 import csv
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,107 +12,165 @@ import soundfile
 pytest.importorskip("sklearn", reason="training needs the extra 'train'")
 from genre_edge.model.bundle import MODELS, Bundle
 from tests.helpers.audio import tone
-from tests.helpers.bundles import TINY, variant
+from tests.helpers.bundles import variant
 from tests.helpers.training import run_main
 from tools import calibrate_styles
 from tools.training import tflite_head
 from tools.training.distillation.style_calibration import METRIC
 from tools.training.embedding import Embedder
+from tools.training.genre_folders import GenreFolders
 
 RATE = 16000
-SPLITS = {"train": 5, "valid": 2}  # tracks of each genre
+TONES = {"jazz": 300, "metal": 3000}  # Hz
+N = {"train": 5, "valid": 2}  # tracks of each genre
+NAMES = ("measured", "bundle")
+CARD = "```sh\npython -m tools.train_and_export --out nano\n```\n"
+
+
+def write_tracks(folder: Path, valid_hz: int = 0) -> None:
+    """Write tones and their table; the tones of split valid are higher by `valid_hz`."""
+    folder.mkdir(exist_ok=True)
+    with (folder / "tracks.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["row", "track", "genre", "split", "artist_group", "audio"])
+        for split, n in N.items():
+            for genre, hz in TONES.items():
+                for i in range(n):
+                    name = f"{genre}-{split}-{i}.wav"
+                    shift = 40 * i + (20 + valid_hz) * (split == "valid")
+                    soundfile.write(folder / name, tone(hz + shift, 5, RATE), RATE)
+                    table.writerow([0, name, genre, split, "", name])
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a table of tones, low for jazz and high for metal, and with two bundles that belong together."""
+    """A folder with tracks and two bundles that belong together: the network of nano without an earlier calibration."""
     folder = tmp_path_factory.mktemp("styles")
-    with (folder / "tracks.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["row", "track", "genre", "split", "artist_group", "audio"])
-        for genre, hz in (("jazz", 300), ("metal", 3000)):
-            for split, n in SPLITS.items():
-                for i in range(n):
-                    name = f"{genre}-{split}-{i}.wav"
-                    soundfile.write(folder / name, tone(hz + 40 * i + 10 * n, 5, RATE), RATE)
-                    table.writerow([0, name, genre, split, "", name])
+    write_tracks(folder)
     metrics = Bundle.load(MODELS / "nano").metrics
-    without = {key: value for key, value in metrics.items() if key != "refitted"}
-    measured = variant(folder / "measured", MODELS / "nano", metrics=without)
-    together = metrics | {"measured_sha256": Bundle.load(measured).sha256}
+    own = {key: value for key, value in metrics.items() if key not in (METRIC, "refitted")}
+    measured = variant(folder / "measured", MODELS / "nano", metrics=own)
+    refitted = {key: value for key, value in metrics["refitted"].items() if key != METRIC}
+    together = own | {"refitted": refitted, "measured_sha256": Bundle.load(measured).sha256}
     bundle = variant(folder / "bundle", MODELS / "nano", metrics=together)
     for path in (measured, bundle):
-        (path / "MODEL_CARD.md").write_text("```sh\npython -m tools.train_and_export --out nano\n```\n")
+        (path / "MODEL_CARD.md").write_text(CARD)
     return folder
 
 
-def calibrate(data: Path, **changes: str) -> tuple[int | None, str]:
-    """Run the program with the data's arguments; return its exit code and what it printed."""
-    named = {"measured": "measured", "bundle": "bundle", "tracks": "tracks.csv", "out": "out"} | changes
-    paths = {f"--{name}": str(data / value) for name, value in named.items()}
-    arguments = [part for pair in paths.items() for part in pair]
-    done = run_main(calibrate_styles, *arguments, "--audio", data, "--bundle-version", "new")
+def calibrate(audio: Path, bundles: Path, out: Path) -> tuple[int, str]:
+    """Run the program; return its exit code and what it printed."""
+    arguments = [part for name in NAMES for part in (f"--{name}", bundles / name)]
+    arguments += ["--audio", audio, "--tracks", audio / "tracks.csv", "--bundle-version", "new", "--out", out]
+    done = run_main(calibrate_styles, *arguments)
     return done.code, done.stdout + done.stderr
 
 
-def test_calibrate_styles(data: Path) -> None:
-    """Only styles change; metrics and card say so; a second calibration begins without the first."""
-    code, text = calibrate(data)
-    assert code == 0, text
-    for name, base in (("measured", "measured"), ("bundle", "bundle")):
-        old, new = ((path / "model.tflite").read_bytes() for path in (data / base, data / "out" / name))
-        layers, part = (
-            [tflite_head.last_layer(content) for content in (old, new)],
-            Bundle.load(data / base).layout.styles,
-        )
-        is_style = np.arange(len(layers[0].bias)) == np.clip(np.arange(len(layers[0].bias)), part.start, part.stop - 1)
-        assert layers[0].outputs == layers[1].outputs
-        for before, after in ((layers[0].weights, layers[1].weights), (layers[0].bias, layers[1].bias)):
-            assert np.array_equal(before[..., ~is_style], after[..., ~is_style])
-            assert not np.array_equal(before[..., is_style], after[..., is_style])
-        features = [
-            Embedder(path).embed(data / "jazz-train-0.wav").features for path in (data / base, data / "out" / name)
-        ]
-        assert np.array_equal(*features)
-    measured, bundle = (Bundle.load(data / "out" / name) for name in ("measured", "bundle"))
+@pytest.fixture(scope="module")
+def out(data: Path) -> Path:
+    """The program's output."""
+    code, text = calibrate(data, data, data / "out")
+    assert code == 0 and text.count("calibration error of the styles on folds 0.") == 2, text
+    return data / "out"
+
+
+def layer(bundle: Path) -> tflite_head.LastLayer:
+    return tflite_head.last_layer((bundle / "model.tflite").read_bytes())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_styles_change(data: Path, out: Path, name: str) -> None:
+    """All outputs but the styles keep their weights, and the layers below give the same features."""
+    before, after = layer(data / name), layer(out / name)
+    is_style = np.zeros(len(before.bias), dtype=bool)
+    is_style[Bundle.load(out / name).layout.styles] = True
+    assert (before.features, before.outputs) == (after.features, after.outputs)
+    for old, new in ((before.weights, after.weights), (before.bias, after.bias)):
+        assert np.array_equal(old[..., ~is_style], new[..., ~is_style])
+        assert not np.array_equal(old[..., is_style], new[..., is_style])
+    assert not np.array_equal(layer(out / "measured").bias, layer(out / "bundle").bias)
+    song = data / "jazz-train-0.wav"
+    assert np.array_equal(*(Embedder(folder / name).embed(song).features for folder in (data, out)))
+
+
+def test_metrics_and_card_name_the_calibration(out: Path) -> None:
+    """The measured bundle keeps its other metrics, the final one refers to it, and both cards have all commands."""
+    measured, bundle = (Bundle.load(out / name) for name in NAMES)
     assert measured.version == bundle.version == "new" and bundle.metrics["measured_sha256"] == measured.sha256
     assert METRIC in measured.metrics and METRIC in bundle.metrics["refitted"] and "refitted" not in measured.metrics
     assert measured.metrics["holdout"] == Bundle.load(MODELS / "nano").metrics["holdout"]
-    card = (data / "out" / "bundle" / "MODEL_CARD.md").read_text()
-    assert card.startswith("# nano new\n") and bundle.sha256 in card and str(data) not in card
-    assert (
-        "\npython -m tools.train_and_export --out nano\npython -m tools.calibrate_styles --measured measured " in card
-    )
-    assert "The styles were calibrated again" in card
+    training = "\npython -m tools.train_and_export --out nano\n"
+    for one in (measured, bundle):
+        card = (out / ("bundle" if one is bundle else "measured") / "MODEL_CARD.md").read_text()
+        assert card.startswith("# nano new\n") and one.sha256 in card and "The styles were calibrated again" in card
+        assert f"{training}python -m tools.calibrate_styles --measured measured --bundle bundle --audio " in card
+        assert str(out.parent) not in card
 
-    code, text = calibrate(data, measured="out/measured", bundle="out/bundle", out="again")
+
+def test_measured_bundle_does_not_know_the_holdout(data: Path, out: Path, tmp_path: Path) -> None:
+    """Other audio of the holdout changes the final bundle, but not the measured one."""
+    write_tracks(tmp_path / "other", valid_hz=500)
+    code, text = calibrate(tmp_path / "other", data, tmp_path / "out")
     assert code == 0, text
-    for name in ("measured", "bundle"):
-        first, second = (
-            tflite_head.last_layer((data / out / name / "model.tflite").read_bytes()) for out in ("out", "again")
-        )
+    same = [np.array_equal(layer(out / name).bias, layer(tmp_path / "out" / name).bias) for name in NAMES]
+    assert same == [True, False]
+
+
+def test_calibrate_again_begins_without_the_first(data: Path, out: Path, tmp_path: Path) -> None:
+    """A calibration of calibrated bundles has the same result."""
+    code, text = calibrate(data, out, tmp_path)
+    assert code == 0, text
+    for name in NAMES:
+        first, second = layer(out / name), layer(tmp_path / name)
         np.testing.assert_allclose(second.weights, first.weights, rtol=1e-4)
         np.testing.assert_allclose(second.bias, first.bias, rtol=1e-4, atol=1e-4)
 
 
+def expect_refusal(audio: Path, bundles: Path, message: str) -> None:
+    """Check that the program ends with a message and writes nothing."""
+    code, text = calibrate(audio, bundles, bundles / "refused")
+    assert code == 1 and message in text and not (bundles / "refused").exists()
+
+
+def test_bundles_must_belong_together(data: Path, tmp_path: Path) -> None:
+    """A final bundle of another measured one is refused, and so are other styles than the distilled networks'."""
+    for name in NAMES:
+        shutil.copytree(data / "measured", tmp_path / name)
+    expect_refusal(data, tmp_path, "nano 11 was not measured with nano 11")
+    bundle = Bundle.load(data / "measured")
+    swapped = [*bundle.styles[1:], bundle.styles[0]]
+    with pytest.raises(SystemExit, match="has no styles that can be calibrated"):
+        calibrate_styles.check(replace(bundle, styles=swapped), bundle)
+
+
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("card", "message"),
     [
-        ({"bundle": "measured"}, "was not measured with nano"),
-        ({"tracks": "none.csv"}, "none.csv: "),
+        (None, "MODEL_CARD.md: [Errno 2]"),
+        (b"# nano", "MODEL_CARD.md: the command that trained the bundle is missing"),
+        (b"\xff", "MODEL_CARD.md: 'utf-8' codec"),
     ],
 )
-def test_calibrate_styles_checks_inputs(data: Path, changes: dict[str, str], message: str) -> None:
-    """Bundles that do not belong together and missing files are refused; nothing is written."""
-    code, text = calibrate(data, **changes, out="refused")
-    assert code == 1 and message in text and not (data / "refused").exists()
+def test_card_must_have_the_command(data: Path, tmp_path: Path, card: bytes | None, message: str) -> None:
+    """A card that cannot be read, or has no training command, ends the program before the work."""
+    for name in NAMES:
+        shutil.copytree(data / name, tmp_path / name)
+    path = tmp_path / "bundle" / "MODEL_CARD.md"
+    path.unlink()
+    if card is not None:
+        path.write_bytes(card)
+    expect_refusal(data, tmp_path, message)
 
 
-def test_calibrate_styles_needs_styles_and_card(data: Path, tmp_path: Path) -> None:
-    """A network without the distilled networks' styles, and a card without a command, are refused."""
-    tiny = Bundle.load(TINY)
-    with pytest.raises(SystemExit, match="tiny 1 has no styles"):
-        calibrate_styles.check(tiny, Bundle.load(variant(tmp_path, TINY, metrics={"measured_sha256": tiny.sha256})))
-    (tmp_path / "MODEL_CARD.md").write_text("none")
-    with pytest.raises(SystemExit, match="the command that trained the bundle is missing"):
-        calibrate_styles.training_command(tmp_path / "MODEL_CARD.md")
+def test_tracks_need_two_genres_that_are_styles(data: Path, tmp_path: Path) -> None:
+    """Genres that are no styles cannot calibrate any, and a split without tracks is named."""
+    songs = GenreFolders.of_table(data, data / "tracks.csv", ["valid"]).files
+    embedder = Embedder(data / "measured")
+    named = [calibrate_styles.Song(replace(file, genre="polka"), embedder.embed(file.path)) for file in songs]
+    with pytest.raises(SystemExit, match="fewer than two genres"):
+        calibrate_styles.Calibrated.of(embedder, named)
+    table = (data / "tracks.csv").read_text().replace("valid", "other")
+    for name in NAMES:
+        shutil.copytree(data / name, tmp_path / name)
+    (tmp_path / "tracks.csv").write_text(table)
+    expect_refusal(tmp_path, tmp_path, "no tracks of split 'valid'")

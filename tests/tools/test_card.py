@@ -37,7 +37,7 @@ def test_card_qualifies_artist_disjoint_folds() -> None:
 
 def test_card_has_the_style_errors() -> None:
     """The styles' calibration on folds is in the table, that on folds of all tracks beside their accuracies."""
-    row = "| mean calibration error of the styles that are genres, same folds |"
+    row = "| mean calibration error of the styles that are genres, on folds |"
     refitted = {"tracks": 12, "folds": [0.7], "folds_calibration_error": 0.05}
     final = card_text(metrics=metrics(refitted=refitted | {"folds_style_error": 0.02}, folds_style_error=0.01))
     assert f"{row} 0.01 |\n" in final and "divisions 0.05;\nof the styles that are genres 0.02)" in final

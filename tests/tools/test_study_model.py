@@ -96,7 +96,7 @@ def test_study_of_styles_with_teacher(tmp_path: Path, monkeypatch: pytest.Monkey
     ]
     assert [title for title in titles if f"measured: {title}\n" in done.stderr] == titles
     assert "\n| both | 2 |\n" in done.stdout and "McNemar's exact test: p = 1." in done.stdout
-    assert "\n| rock | 1 | 0 | 1 | metal 1 |\n" in done.stdout
+    assert "\n| rock | 1 | 0 | 0 | 1 | metal 1 |\n" in done.stdout
     assert "\n| rock | 1 | 2 | 1.000 | " in done.stdout and "below the teacher: target " in done.stdout
     assert "3 songs of sources that were not trained on; 3 styles" in done.stdout
     assert "| sound |" in done.stdout and "noise 1" in done.stdout and "\n| 10 s | 0 | " in done.stdout

@@ -145,6 +145,7 @@ def test_family_auc_of_known_order() -> None:
     assert cells(alone) == [["rock", "2", "2", "0.750"], ["jazz", "1", "3", "1.000"]]
     beside = labelled.families_table(auc, {"rock": 0.82, "jazz": 0.9}, counts)
     assert [row[3:] for row in cells(beside)] == [["0.750", "0.820", "7.0"], ["1.000", "0.900", "-10.0"]]
+    assert "| -0.0 |" not in labelled.families_table(auc, {"rock": 0.7499, "jazz": 0.9999}, counts)
     assert beside.endswith("At most 5 points below the teacher: target missed by rock.")
 
 
@@ -158,13 +159,21 @@ def test_other_labels_table() -> None:
 
 
 def test_best_styles_table() -> None:
-    """Songs without a style are counted, and those with a style that another includes."""
+    """Songs that are called no music, songs without a style and those with a style that has a parent are counted."""
     known = [Style("electronic"), Style("techno", "electronic"), Style("jazz")]
-    named = {"club": ["techno", None, "electronic", "techno"], "bar": ["jazz"], "street": [None]}
-    assert cells(labelled.best_styles_table(named, known)) == [
-        ["club", "4", "1", "2", "techno 2, electronic 1"],
-        ["bar", "1", "0", "0", "jazz 1"],
-        ["street", "1", "1", "0", ""],
+    unnamed = segments((1, "not_music", "speech"), (2, "low_confidence", None))
+
+    def named(*styles: str) -> list[Segment]:
+        return [Segment(0, 5, style, 0.6, None, []) for style in styles]
+
+    folders = {"club": named("techno", "electronic", "techno") + unnamed, "bar": named("jazz"), "street": unnamed[1:]}
+    text = labelled.best_styles_table(folders, known)
+    header = "folder | songs | not_music | no style | a style with a parent | most frequent styles"
+    assert text.startswith(f"| {header} |\n")
+    assert cells(text) == [
+        ["club", "6", "1", "2", "2", "techno 2, electronic 1"],
+        ["bar", "1", "0", "0", "0", "jazz 1"],
+        ["street", "2", "0", "2", "0", ""],
     ]
 
 

@@ -1,11 +1,12 @@
 """Independently labelled music: the genres of a bundle, and its styles by family beside the teacher's."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from genre_edge.classify.verdict import Segment
 from genre_edge.model.styles import Style
 from tools.study.confidence import met
 from tools.study.tables import table
@@ -27,21 +28,27 @@ def other_labels_table(predictions: Predictions, labels: list[str]) -> str:
     return table(["folder", "songs", "predicted as the folder's genre", "top predictions"], rows)
 
 
-def best_styles_table(named: Predictions, styles: Sequence[Style]) -> str:
-    """Return the table of the best styles of each folder: how many songs have none, or one that another includes.
+def best_styles_table(verdicts: Mapping[str, Sequence[Segment]], styles: Sequence[Style]) -> str:
+    """Return the table of the best styles of each folder.
 
     Args:
-        named: style of each song, None if no style reaches the threshold.
+        verdicts: those of each folder's songs with the vocabulary "styles".
         styles: all styles.
     """
-    children = {style.name for style in styles if style.parent}
+    with_parent = {style.name for style in styles if style.parent}
     rows = []
-    for folder, names in named.items():
-        counts = Counter(name for name in names if name is not None)
-        n_specific = sum(n for name, n in counts.items() if name in children)
+    for folder, answers in verdicts.items():
+        reasons = Counter(answer.reason for answer in answers if answer.genre is None)
+        counts = Counter(answer.genre for answer in answers if answer.genre is not None)
+        n_specific = sum(n for name, n in counts.items() if name in with_parent)
+        refused, others = reasons.pop("not_music", 0), reasons.total()
         top = ", ".join(f"{name} {n}" for name, n in counts.most_common(6))
-        rows.append([folder, len(names), names.count(None), n_specific, top])
-    return table(["folder", "songs", "no style", "a style that another includes", "most frequent styles"], rows)
+        rows.append([folder, len(answers), refused, others, n_specific, top])
+    return table(["folder", "songs", "not_music", "no style", "a style with a parent", "most frequent styles"], rows)
+
+
+def _points(loss: float) -> str:
+    return f"{round(100 * loss, 1) + 0.0:.1f}"  # never "-0.0"
 
 
 def family_auc(scores: Scores, families: list[str]) -> dict[str, float]:
@@ -61,7 +68,7 @@ def families_table(bundle: dict[str, float], teacher: dict[str, float] | None, c
     rows = []
     for name, auc in bundle.items():
         others = sum(counts.values()) - counts[name]
-        of_teacher = [] if teacher is None else [f"{teacher[name]:.3f}", f"{round(100 * (teacher[name] - auc), 1) + 0.0:.1f}"]
+        of_teacher = [] if teacher is None else [f"{teacher[name]:.3f}", _points(teacher[name] - auc)]
         rows.append([name, counts[name], others, f"{auc:.3f}", *of_teacher])
     header = ["family", "its songs", "other songs", "AUC"]
     if teacher is None:

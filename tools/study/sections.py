@@ -138,8 +138,8 @@ These labels were not used for training.{distilled}
         classifier = self.by_style
         if classifier is None:
             return ""
-        named = {g: [classifier.classify(path).genre for path in paths] for g, paths in self.data.other.items()}
-        table = labelled.best_styles_table(named, classifier.bundle.styles)
+        verdicts = {g: [classifier.classify(path) for path in paths] for g, paths in self.data.other.items()}
+        table = labelled.best_styles_table(verdicts, classifier.bundle.styles)
         return f"""
 
 With `--vocabulary styles`, the best style is the genre, if it reaches the threshold \

@@ -181,9 +181,9 @@ def _regenerate(bundle: Bundle, command: str) -> str:
     sha256 = bundle.metrics.get("measured_sha256")
     return (
         "```sh\n" + "\n".join(commands) + "\n```\n\n"
-        "The training command shows only the last part of each path. `OUT` is its `--out`. `AUDIO` is the folder that\n"
-        "the table's column `audio` is relative to. `OTHER` holds independently labelled music, one folder per genre."
-        + (f"\nSHA-256 of the measured model.tflite:\n`{sha256}`." if sha256 else "")
+        "The commands show only the last part of each path. `OUT` is the network's folder in the last `--out`.\n"
+        "`AUDIO` is the folder that the table's column `audio` is relative to. `OTHER` holds independently labelled\n"
+        "music, one folder per genre." + (f"\nSHA-256 of the measured model.tflite:\n`{sha256}`." if sha256 else "")
     )
 
 
@@ -214,7 +214,7 @@ def _folds(bundle: Bundle) -> str:
 
 def _style_error(metrics: dict[str, Any]) -> str:
     error = metrics.get("folds_style_error")
-    return "" if error is None else f"| mean calibration error of the styles that are genres, same folds | {error} |\n"
+    return "" if error is None else f"| mean calibration error of the styles that are genres, on folds | {error} |\n"
 
 
 def _temperature(bundle: Bundle) -> str:

@@ -114,7 +114,7 @@ class GenreFolders:
         if few := [f"{name} {genres.count(name)}" for name in names if genres.count(name) < MIN_SONGS]:
             raise SystemExit(
                 f"{self.root}: too few songs to learn from: {', '.join(few)}; each genre needs at least {MIN_SONGS}, "
-                "better 10 (add songs, or move the folder away)"
+                "better 10 (add songs, or leave the genre out)"
             )
 
     def embed(self, base: str | Path) -> list[Song]:

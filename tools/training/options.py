@@ -1,9 +1,6 @@
 """The command line of `tools.train_and_export`: its options, and which of them fit together."""
 
 import argparse
-import shlex
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from tools.training.architectures import ARCHITECTURES
@@ -21,21 +18,6 @@ FROM_SCRATCH_ONLY = (
     "epochs",
     "random_splits",
 )
-
-
-def public_command(program: str, paths: Iterable[Path | str | None]) -> str:
-    """Return the command line of a module of `tools` with only the last part of each path, to publish it.
-
-    Args:
-        program: name of the module.
-        paths: values of options that are paths, or may be.
-    """
-    private = {str(path) for path in paths if path}
-    shown = []
-    for argument in sys.argv[1:]:
-        option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
-        shown.append(option + equals + (Path(value).name if value.rstrip("/") in private else value))
-    return shlex.join(["python", "-m", f"tools.{program}", *shown])
 
 
 def parse(description: str | None) -> argparse.Namespace:
