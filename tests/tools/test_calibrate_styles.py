@@ -18,7 +18,7 @@ from tools import calibrate_styles
 from tools.training import tflite_head
 from tools.training.distillation.style_calibration import METRIC
 from tools.training.embedding import Embedder
-from tools.training.genre_folders import GenreFolders
+from tools.training.genre_folders import GenreFolders, Song
 
 RATE = 16000
 TONES = {"jazz": 300, "metal": 3000}  # Hz
@@ -166,7 +166,7 @@ def test_tracks_need_two_genres_that_are_styles(data: Path, tmp_path: Path) -> N
     """Genres that are no styles cannot calibrate any, and a split without tracks is named."""
     songs = GenreFolders.of_table(data, data / "tracks.csv", ["valid"]).files
     embedder = Embedder(data / "measured")
-    named = [calibrate_styles.Song(replace(file, genre="polka"), embedder.embed(file.path)) for file in songs]
+    named = [Song(replace(file, genre="polka"), embedder.embed(file.path)) for file in songs]
     with pytest.raises(SystemExit, match="fewer than two genres"):
         calibrate_styles.Calibrated.of(embedder, named)
     table = (data / "tracks.csv").read_text().replace("valid", "other")
